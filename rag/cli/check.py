@@ -1,0 +1,68 @@
+"""``rag check``: is each sentence of a text supported by some evidence?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.errors import SourceError, UsageError
+
+_STYLES = {"supported": "green", "partial": "yellow", "unsupported": "red", None: "dim"}
+
+
+def check(
+    answer: Annotated[
+        str, typer.Option("--answer", help="File with the text, - for stdin.", metavar="FILE|-")
+    ],
+    evidence: Annotated[
+        list[str],
+        typer.Option("--evidence", help="Files with the evidence, any format.", metavar="FILE..."),
+    ],
+    more: Annotated[
+        list[str] | None, typer.Argument(help="More evidence.", metavar="[FILE...]")
+    ] = None,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge each sentence of any text against evidence."""
+    pipeline = open_pipeline(index)
+    texts = [
+        text
+        for name in (*evidence, *(more or ()))
+        for text in _texts(name, pipeline.settings.fetch)
+    ]
+    verdicts = pipeline.check(_read(answer), texts)
+    if not verdicts:
+        raise UsageError(f"there is no sentence to check in {answer}")
+    if as_json:
+        rows = [verdict.model_dump(mode="json") for verdict in verdicts]
+        print_json({"verdicts": rows})
+        return
+    out = console()
+    for verdict in verdicts:
+        support = "" if verdict.support is None else f" {verdict.support:.2f}"
+        out.print(
+            f"{verdict.label or 'not judged'}{support}", style=_STYLES[verdict.label], end="  "
+        )
+        out.print(verdict.claim)
+        for reason in verdict.reasons:
+            out.print(f"    {reason}", style="dim")
+
+
+def _read(name: str) -> str:
+    if name == "-":
+        return sys.stdin.read()
+    try:
+        return Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{name} cannot be read: {error}") from None
+
+
+def _texts(name: str, settings: object) -> list[str]:
+    from rag.ingest.extract import read_texts
+
+    return read_texts(name, settings)

@@ -1,0 +1,37 @@
+"""``rag models``: what is configured, what is reachable, what is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import typer
+
+from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.errors import RagError
+
+
+def models(index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """Show the models in force and whether they load."""
+    pipeline = open_pipeline(index)
+    rows = [{"stage": "embedder", "model": pipeline.settings.models.embedder}]
+    try:
+        embedder = pipeline.embedder
+        rows[0] |= {"state": f"ready: {embedder.identity}, {embedder.dimension} dimensions, "
+                             f"{embedder.max_tokens} tokens"}  # fmt: skip
+    except RagError as error:
+        rows[0] |= {"state": f"missing: {error}"}
+    for stage in ("retriever", "reader", "generator", "checker", "rewriter"):
+        rows.append({"stage": stage, "model": "built-in", "state": "ready: needs no other model"})
+    hub = "installed" if find_spec("sentence_transformers") else "not installed"
+    rows.append({
+        "stage": "hub models",
+        "model": "any sentence-transformers name in models.embedder",
+        "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
+    })  # fmt: skip
+    if as_json:
+        print_json({"models": rows})
+    else:
+        out = console()
+        for row in rows:
+            out.print(f"{row['stage']:11} {row['model']}  {row['state']}")
+    raise typer.Exit(1 if rows[0]["state"].startswith("missing") else 0)

@@ -1,0 +1,77 @@
+"""The tree of deliberate errors. Each message says what is wrong and what to do next.
+
+RagError
+├── UsageError               the call or the command line is wrong (exit status 2)
+│   ├── QuestionError        an empty or absurd question
+│   └── SettingsError        a setting that does not exist or does not fit
+├── SourceError              a document that cannot be read; ingestion reports it and goes on
+├── DataError                an evaluation file that does not follow its format
+├── MissingExtraError        an optional dependency is not installed
+├── ModelError               weights that cannot be loaded or a model that misbehaves
+└── StoreError               the index on disk
+    ├── IndexMissingError    there is none, or it holds nothing
+    ├── IndexBusyError       another process is writing
+    ├── IndexCorruptError    it cannot be read
+    └── FingerprintError     it was built with other settings
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """Base of every deliberate error; ``exit_status`` is what the command line returns."""
+
+    exit_status = 1
+
+
+class UsageError(RagError):
+    """The call or the command line is wrong."""
+
+    exit_status = 2
+
+
+class QuestionError(UsageError):
+    """The question is empty or cannot be meant."""
+
+
+class SettingsError(UsageError):
+    """A setting does not exist or its value does not fit."""
+
+
+class SourceError(RagError):
+    """A document that cannot be read."""
+
+
+class DataError(RagError):
+    """A data file that does not follow its format."""
+
+
+class MissingExtraError(RagError):
+    """An optional dependency is missing; the message names the install line."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs an extra: pip install "footnote-rag[{extra}]"')
+
+
+class ModelError(RagError):
+    """Model weights that cannot be loaded, or a model that misbehaves."""
+
+
+class StoreError(RagError):
+    """Something is wrong with the index on disk."""
+
+
+class IndexMissingError(StoreError):
+    """There is no index here, or it holds nothing."""
+
+
+class IndexBusyError(StoreError):
+    """Another process is writing to the index."""
+
+
+class IndexCorruptError(StoreError):
+    """The index cannot be read."""
+
+
+class FingerprintError(StoreError):
+    """The index was built with other settings than those in force."""

@@ -1,0 +1,397 @@
+"""Catalog, dense and lexical store as one index that many processes read while one writes.
+
+Write order: note the new keys as pending, put the chunks into the stores, commit the catalog,
+delete the stale chunks. A reader joins every hit with the catalog, so that a crash at any instant
+shows either the old version of a document or the new one; the next writer sweeps what is left.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.errors import FingerprintError, IndexCorruptError, IndexMissingError, StoreError
+from rag.index.catalog import Catalog, Entry, key_of
+from rag.index.dense import DenseStore
+from rag.index.lexical import LexicalStore
+from rag.index.locks import hold
+from rag.settings import IndexSettings
+from rag.types import Failure, Filter, Passage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+# A filter that leaves at most this many documents is pushed down into the stores; beyond that it is
+# cheaper to fetch more candidates and drop those that do not fit.
+_PUSHED_DOWN = 1000
+
+_BUSY = "another process is writing to {folder}: wait for it to finish, then try again"
+
+
+def words_of(title: str, headings: Sequence[str], text: str) -> str:
+    """Return what is embedded and indexed for a chunk: where it stands, then what it says."""
+    path = dict.fromkeys(part for part in (title, *headings) if part)
+    return "\n".join([*path, text])
+
+
+class View:
+    """The index as one reader sees it while it holds the shared lock."""
+
+    def __init__(self, catalog: Catalog, dense: DenseStore, lexical: LexicalStore) -> None:
+        self._catalog = catalog
+        self._dense = dense
+        self._lexical = lexical
+        self._store = catalog.store
+
+    def dense(self, vector: NDArray[np.float32], n: int, wanted: Filter) -> dict[int, float]:
+        """Return at most ``n`` key -> cosine of live chunks that pass the filter, best first."""
+        return self._live(
+            wanted, n, self._dense.count(), lambda m, d: self._dense.query(vector, m, d)
+        )
+
+    def lexical(self, question: str, n: int, wanted: Filter) -> dict[int, float]:
+        """Return at most ``n`` key -> BM25 of live chunks that pass the filter, best first."""
+        languages = self._catalog.languages()
+        return self._live(
+            wanted,
+            n,
+            self._lexical.count(),
+            lambda m, d: self._lexical.query(question, m, languages, d),
+        )
+
+    def _live(
+        self,
+        wanted: Filter,
+        n: int,
+        total: int,
+        query: Callable[[int, Sequence[str] | None], list[tuple[int, float]]],
+    ) -> dict[int, float]:
+        allowed = self._catalog.allowed(wanted) if wanted else None
+        pushed = None
+        if allowed is not None and len(allowed) <= _PUSHED_DOWN:
+            pushed = sorted(allowed)
+        asked = n
+        while True:
+            hits = query(asked, pushed)
+            live = self._catalog.live([key for key, _ in hits], self._store)
+            kept = {
+                key: score
+                for key, score in hits
+                if key in live and (allowed is None or live[key] in allowed)
+            }
+            # Stale chunks and a wide filter use up places: ask for more until enough are live.
+            if len(kept) >= n or len(hits) < asked or asked >= total:
+                return dict(list(kept.items())[:n])
+            asked = min(asked * 4, total)
+
+    def vectors(self, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """Return key -> vector."""
+        return self._dense.vectors(keys) if keys else {}
+
+    def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
+        """Return key -> passage, its score still 0."""
+        return self._catalog.passages(keys, self._store)
+
+    def languages(self) -> frozenset[str]:
+        """Return the languages of the indexed documents; "" stands for not known."""
+        return self._catalog.languages()
+
+
+class Index:
+    """An index folder. Threads may share it; opening is cheap and loads no store."""
+
+    def __init__(self, folder: Path, settings: IndexSettings, *, create: bool = False) -> None:
+        self.folder = folder
+        self._settings = settings
+        if create:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / ".gitignore").write_text("*\n", "utf-8")
+            except OSError as error:
+                raise StoreError(
+                    f"{folder} cannot be made ({error.strerror}): name another with --index"
+                ) from error
+        elif not (folder / "catalog.db").exists():
+            raise IndexMissingError(
+                f"there is no index at {folder}: make one with `rag ingest SOURCE`, "
+                "or name another with --index"
+            )
+        self.catalog = Catalog(folder / "catalog.db")
+        self._mutex = threading.Lock()
+        self._opened: tuple[int, DenseStore, LexicalStore] | None = None
+
+    def close(self) -> None:
+        """Release the stores and the catalog."""
+        with self._mutex:
+            self._release()
+            self.catalog.close()
+
+    # Reading
+
+    @contextmanager
+    def reading(self) -> Iterator[View]:
+        """Hold the shared lock and yield a view; the stores are opened again if they moved on."""
+        with self._lock(shared=True):
+            dense, lexical = self._stores()
+            yield View(self.catalog, dense, lexical)
+
+    def require(self, fingerprint: str) -> None:
+        """Raise unless the index holds something and was built with this fingerprint."""
+        if not self.catalog.counts()["documents"]:
+            raise IndexMissingError(
+                f"the index at {self.folder} holds no documents: run `rag ingest SOURCE`"
+            )
+        self.match(fingerprint)
+
+    def match(self, fingerprint: str) -> None:
+        """Raise FingerprintError if the index was built with other settings."""
+        found = self.catalog.state("fingerprint")
+        if found is not None and found != fingerprint:
+            raise FingerprintError(
+                f"the index at {self.folder} was built with another embedder or chunk size "
+                f"(fingerprint {found}, the settings give {fingerprint}): "
+                "run `rag index rebuild`, or restore the settings"
+            )
+
+    # Writing
+
+    @contextmanager
+    def writing(self, fingerprint: str) -> Iterator[Index]:
+        """Be the only writer, for as long as an ingest takes; sweeps what a crash left."""
+        with hold(
+            self.folder / "writer.lock",
+            shared=False,
+            timeout=self._settings.lock_timeout,
+            busy=_BUSY.format(folder=self.folder),
+        ):
+            self.match(fingerprint)
+            if self.catalog.state("fingerprint") is None:
+                self.catalog.set_state("fingerprint", fingerprint)
+            self.sweep()
+            yield self
+
+    def put(self, entries: Sequence[Entry], vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Write documents in place of their earlier versions; ``vectors`` is by content digest."""
+        store = self.catalog.store
+        self._put_chunks(entries, vectors, store)
+        with self._lock(shared=False):
+            self.catalog.put(entries, store)
+            self._clean(store)
+
+    def remove(self, document_ids: Sequence[str]) -> None:
+        """Remove documents."""
+        if document_ids:
+            with self._lock(shared=False):
+                self.catalog.delete_documents(document_ids, self.catalog.store)
+                self._clean(self.catalog.store)
+
+    def sweep(self) -> int:
+        """Delete what a crash left in the stores; return how many chunks that were."""
+        store = self.catalog.store
+        found = len(self.catalog.pending(store))
+        if found:
+            with self._lock(shared=False):
+                self._clean(store)
+        return found
+
+    def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+        """Return content digest -> vector for what is embedded already."""
+        keys = self.catalog.reusable(contents, self.catalog.store)
+        if not keys:
+            return {}
+        with self._lock(shared=True):
+            vectors = self._stores()[0].vectors(list(keys.values()))
+        return {content: vectors[key] for content, key in keys.items() if key in vectors}
+
+    def put_failure(self, failure: Failure, source: str) -> None:
+        """Record what could not be read, to be tried again."""
+        self.catalog.put_failure(failure, source, _now())
+
+    def _put_chunks(
+        self,
+        entries: Sequence[Entry],
+        vectors: Mapping[str, NDArray[np.float32]],
+        store: int,
+        stores: tuple[DenseStore, LexicalStore] | None = None,
+    ) -> None:
+        import numpy as np
+
+        rows = [
+            (key_of(chunk.id), entry.document, chunk, content)
+            for entry in entries
+            for chunk, content in zip(entry.chunks, entry.contents, strict=True)
+        ]
+        self.catalog.expect([key for key, *_ in rows], store)
+        for start in range(0, len(rows), self._settings.write_batch):
+            part = rows[start : start + self._settings.write_batch]
+            with self._lock(shared=False):
+                dense, lexical = stores or self._stores()
+                dense.put(
+                    [key for key, *_ in part],
+                    np.stack([vectors[content] for *_, content in part]),
+                    [document.id for _, document, *_ in part],
+                )
+                lexical.put(
+                    (
+                        key,
+                        document.id,
+                        document.language,
+                        words_of(document.title, chunk.headings, chunk.text),
+                    )
+                    for key, document, chunk, _ in part
+                )
+                self._moved(stores is None)
+
+    def _clean(self, store: int) -> None:
+        """Delete pending chunks from the stores; the exclusive lock is held."""
+        stale = self.catalog.pending(store)
+        dense, lexical = self._stores()
+        if stale:
+            dense.delete(stale)
+            lexical.put((), stale=stale)
+        self.catalog.settle(store)
+        self._moved()
+
+    # Rebuilding
+
+    @contextmanager
+    def rebuilding(self, fingerprint: str) -> Iterator[Callable[..., None]]:
+        """Yield ``put(entries, vectors)`` that fills a new pair of stores beside the old one.
+
+        Readers go on with the old pair until the block ends without an error; then the new pair is
+        put in force in one transaction. An error or a crash leaves the old pair as it was.
+        """
+        with hold(
+            self.folder / "writer.lock",
+            shared=False,
+            timeout=self._settings.lock_timeout,
+            busy=_BUSY.format(folder=self.folder),
+        ):
+            old, new = self.catalog.store, self.catalog.store + 1
+            self.catalog.abandon(new)
+            shutil.rmtree(self._folder_of(new), ignore_errors=True)
+            stores = self._open_stores(new)
+
+            def put(entries: Sequence[Entry], vectors: Mapping[str, NDArray[np.float32]]) -> None:
+                self._put_chunks(entries, vectors, new, stores)
+                with self.catalog.transaction():
+                    for entry in entries:
+                        self.catalog.put_chunks(entry, new)
+
+            try:
+                yield put
+            finally:
+                for store in stores:
+                    store.close()
+            with self._lock(shared=False):
+                with self.catalog.transaction():
+                    self.catalog.adopt(new)
+                    self.catalog.set_state("fingerprint", fingerprint)
+                    self.catalog.advance()
+                with self._mutex:
+                    self._release()
+                shutil.rmtree(self._folder_of(old), ignore_errors=True)
+
+    # Verifying
+
+    def verify(self) -> list[str]:
+        """Hold the stores against the catalog; return each fault in a sentence."""
+        faults = [f"the catalog reports: {line}" for line in self.catalog.check_integrity()]
+        with self._lock(shared=True):
+            expected = self.catalog.keys(self.catalog.store)
+            dense, lexical = self._stores()
+            for name, found in (("vectors", dense.keys()), ("word index", lexical.keys())):
+                if missing := len(expected - found):
+                    faults.append(f"{missing} chunks are missing from the {name}")
+                if extra := len(found - expected):
+                    faults.append(f"{extra} stale chunks are left in the {name}")
+        for _, document in self.catalog.documents():
+            for chunk in self.catalog.chunks_of(document, self.catalog.store):
+                if document.text[chunk.start : chunk.end] != chunk.text or not chunk.text:
+                    faults.append(f"{document.uri}: chunk {chunk.id} is not where it claims to be")
+        return faults
+
+    # Stores and locks
+
+    @contextmanager
+    def _lock(self, *, shared: bool) -> Iterator[None]:
+        timeout = max(self._settings.lock_timeout, 60.0 if shared else 0.0)
+        busy = _BUSY.format(folder=self.folder)
+        gate, lock = self.folder / "gate.lock", self.folder / "stores.lock"
+        if shared:
+            # A reader passes the gate and lets go of it: a waiting writer, who keeps the gate, is
+            # then only held up by those who read already and is never starved.
+            with hold(gate, shared=True, timeout=timeout, busy=busy):
+                pass
+            with hold(lock, shared=True, timeout=timeout, busy=busy):
+                yield
+        else:
+            with (
+                hold(gate, shared=False, timeout=timeout, busy=busy),
+                hold(lock, shared=False, timeout=timeout, busy=busy),
+            ):
+                yield
+
+    def _folder_of(self, store: int) -> Path:
+        return self.folder / "stores" / str(store)
+
+    def _open_stores(self, store: int) -> tuple[DenseStore, LexicalStore]:
+        folder = self._folder_of(store)
+        name = f"footnote-{self._name()}-{store}"
+        return (
+            DenseStore(folder / "chroma", name, self._settings),
+            LexicalStore(folder / "lexical"),
+        )
+
+    def _name(self) -> str:
+        """Return a name for this index that no other on the same Chroma server has."""
+        name = self.catalog.state("name")
+        if name is None:
+            import uuid
+
+            with self.catalog.transaction():
+                name = self.catalog.state("name") or uuid.uuid4().hex[:12]
+                self.catalog.set_state("name", name)
+        return name
+
+    def _stores(self) -> tuple[DenseStore, LexicalStore]:
+        """Return the open stores of the current generation; a lock, shared or not, is held."""
+        with self._mutex:
+            generation = self.catalog.generation
+            if self._opened is None or self._opened[0] != generation:
+                self._release()
+                store = self.catalog.store
+                if not self._folder_of(store).exists() and self.catalog.keys(store):
+                    raise IndexCorruptError(
+                        f"{self._folder_of(store)} is gone: "
+                        "`rag index rebuild` makes it again from the catalog"
+                    )
+                self._opened = (generation, *self._open_stores(store))
+            return self._opened[1:]
+
+    def _moved(self, ours: bool = True) -> None:
+        """Tell other processes to open the stores again; ours saw the change already."""
+        if not ours:
+            return
+        with self._mutex:
+            generation = self.catalog.advance()
+            if self._opened is not None:
+                self._opened = (generation, *self._opened[1:])
+
+    def _release(self) -> None:
+        if self._opened is not None:
+            for store in self._opened[1:]:
+                store.close()
+            self._opened = None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

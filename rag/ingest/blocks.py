@@ -1,0 +1,184 @@
+"""Blocks: what every format is read into, and the one function that makes text of them.
+
+``Document.text`` is light Markdown that a sentence can be quoted from: headings as ``## Title``, a
+paragraph a line, list items with their numbers, table rows one per line with their headers, code
+between fences. ``assemble`` alone decides the layout, so offsets are right for all formats.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from rag.types import Heading, Page
+
+Kind = Literal["heading", "paragraph", "item", "row", "code"]
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b"
+    "\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f]"
+)
+# Joiners carry meaning in Arabic and Indic scripts and in emoji; after other letters they hide.
+_STRAY_JOINER = re.compile(
+    "(?<![\u0600-\u200b\u200e-\U0010ffff])[\u200c\u200d]+|(?<=[\u200c\u200d])[\u200c\u200d]+"
+)
+_LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_TRAILING = re.compile(r"[ \t]+(?=\n)")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_RUN_OF_SPACE = re.compile(r"\s+")
+
+
+def normalise(text: str) -> str:
+    """Return the text as it is stored: NFC, LF, plain spaces, nothing invisible.
+
+    Trailing spaces go, at most one blank line stays, lone surrogates become U+FFFD. Applying it
+    twice changes nothing.
+    """
+    text = _LINE_BREAK.sub("\n", text)
+    if not text.isascii():
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        text = _SPACE.sub(" ", text)
+        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+        text = unicodedata.normalize("NFC", _STRAY_JOINER.sub("", text))
+    else:
+        text = _INVISIBLE.sub("", text)
+    text = _TRAILING.sub("", text.rstrip())
+    return _BLANK_LINES.sub("\n\n", text).lstrip("\n")
+
+
+def one_line(text: str) -> str:
+    """Return the normalised text with every run of white space as one space."""
+    return _RUN_OF_SPACE.sub(" ", normalise(text)).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One heading, paragraph, list item, table row or piece of code.
+
+    ``level`` is 1 to 6 for a heading and the depth of nesting for everything else. Items of one
+    list and rows of one table share a ``group``. A paragraph with ``joins`` continues the paragraph
+    before it after that separator, as one that runs over the end of a page.
+    """
+
+    kind: Kind
+    text: str
+    level: int = 0
+    marker: str = ""
+    group: int = 0
+    anchor: str | None = None
+    page: int | None = None
+    joins: str | None = None
+
+
+class Assembled(NamedTuple):
+    """The text with the places in it; ``text[heading.start:]`` begins with the ``#`` signs."""
+
+    text: str
+    headings: list[Heading]
+    pages: list[Page]
+
+
+def assemble(blocks: Iterable[Block], page_count: int = 0) -> Assembled:
+    """Lay the blocks out as text; with ``page_count``, pages 1 to that number tile the text."""
+    parts: list[str] = []
+    headings: list[Heading] = []
+    page_starts: dict[int, int] = {}
+    length = 0
+    previous: Block | None = None
+    for block in blocks:
+        rendered = _render(block)
+        if not rendered:
+            continue
+        gap = "" if previous is None else _gap(previous, block, rendered)
+        if gap in ("", " ") and previous is not None:
+            rendered = rendered.lstrip()  # it goes on in the same line
+        length += len(gap)
+        if block.kind == "heading":
+            title = one_line(block.text)
+            level = min(max(block.level, 1), 6)
+            headings.append(Heading(level=level, title=title, start=length, anchor=block.anchor))
+        if block.page is not None:
+            page_starts.setdefault(block.page, length)
+        parts += (gap, rendered)
+        length += len(rendered)
+        previous = block
+    return Assembled("".join(parts), headings, _tile(page_starts, page_count, length))
+
+
+def _render(block: Block) -> str:
+    if block.kind == "code":
+        return _fenced(block.text)
+    if block.kind == "paragraph":
+        text = normalise(block.text)
+        indent = "  " * block.level
+        return "\n".join(indent + line if line else "" for line in text.split("\n")) if text else ""
+    line = one_line(block.text)
+    if not line:
+        return ""
+    if block.kind == "heading":
+        return f"{'#' * min(max(block.level, 1), 6)} {line}"
+    if block.kind == "item":
+        return f"{'  ' * block.level}{one_line(block.marker) or '-'} {line}"
+    return line
+
+
+def _fenced(code: str) -> str:
+    code = normalise(code)
+    if not code:
+        return ""
+    longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}\n{code}\n{fence}"
+
+
+def _gap(previous: Block, block: Block, rendered: str) -> str:
+    if block.joins is not None and block.kind == previous.kind == "paragraph":
+        # Without a space, a combining mark would change the letter before it.
+        return " " if unicodedata.combining(rendered.lstrip()[0]) else block.joins
+    same = block.kind == previous.kind and block.group == previous.group
+    return "\n" if same and block.kind in ("item", "row") else "\n\n"
+
+
+def _tile(starts: dict[int, int], count: int, length: int) -> list[Page]:
+    pages: list[Page] = []
+    end = length
+    for number in range(count, 0, -1):
+        start = min(starts.get(number, end), end) if number > 1 else 0
+        pages.append(Page(number=number, start=start, end=end))
+        end = start
+    return pages[::-1]
+
+
+def linearise(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, group: int = 0, level: int = 0
+) -> list[Block]:
+    """Return table rows as ``Header: value; Header: value`` blocks, each understood alone.
+
+    Without a header row the cells are joined with `` | ``. In a table of one column the header is a
+    row of its own: repeated, it would only be noise.
+    """
+    names = [one_line(name) for name in header]
+    lines: list[str] = []
+    if len(names) == 1:
+        lines.append(names[0])
+        names = []
+    for row in rows:
+        cells = [one_line(cell) for cell in row]
+        if any(names):
+            width = max(len(names), len(cells))
+            named = zip(_padded(names, width), _padded(cells, width), strict=True)
+            lines.append("; ".join(f"{n}: {c}" if n else c for n, c in named if c))
+        else:
+            lines.append(" | ".join(cell for cell in cells if cell))
+    return [Block("row", line, level=level, group=group) for line in lines if line]
+
+
+def _padded(values: list[str], width: int) -> list[str]:
+    return values + [""] * (width - len(values))

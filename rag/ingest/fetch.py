@@ -1,0 +1,317 @@
+"""Sources to bytes: what a path, folder, glob, URL or sitemap means, and reading it.
+
+Listing reads nothing but what the listing itself needs: folders, sitemaps, and the one page that a
+URL names, because only its body tells a page from a sitemap. Everything else waits for ``load``.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from rag.errors import SourceError
+from rag.ingest.fetched import Fetched
+from rag.ingest.formats import SUFFIXES, suffix_of
+from rag.ingest.sitemap import Sitemap, is_sitemap, looks_like_sitemap
+from rag.ingest.web import Fetcher, canonical_url, too_large
+from rag.settings import FetchSettings
+from rag.types import Failure
+
+__all__ = ["Discovery", "Fetched", "Fetcher", "Item", "SourceKind", "discover"]
+
+SourceKind = Literal["file", "folder", "glob", "url", "sitemap", "missing"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that can be read.
+
+    ``load`` reads it now, in any thread, and again if called again; it raises SourceError with one
+    sentence that says what to do next.
+    """
+
+    uri: str
+    load: Callable[[], Fetched] = field(repr=False, compare=False)
+
+
+class Discovery:
+    """What a source means. Iterate it for its items, then read the attributes.
+
+    ``location`` is the canonical name of the source: ``discover`` takes it again, with
+    ``relative_to=base``. ``kind`` of a URL is known for certain after iterating. ``complete`` is
+    true only after a listing that reached its end and missed nothing below the source; a file that
+    cannot be read is not missed, its uri was listed. ``notes`` are sentences for the report.
+    """
+
+    def __init__(
+        self, source: str, settings: FetchSettings, base: Path, relative_to: Path, fetcher: Fetcher
+    ) -> None:
+        self.source = source
+        self.notes: list[str] = []
+        self.complete = False
+        self._settings = settings
+        self._base = base
+        self._fetcher = fetcher
+        self._error: str | None = None
+        self._path = Path()
+        self._pattern: tuple[str, ...] = ()
+        if "://" in source and not source.lower().startswith("file://"):
+            self._locate_url()
+        else:
+            self._locate_path(relative_to)
+
+    def _locate_url(self) -> None:
+        self.location = self.source.strip()
+        self.kind: SourceKind = "url"
+        try:
+            self.location = canonical_url(self.source)
+        except SourceError as error:
+            self._error = str(error)
+            self.kind = "missing"
+        if looks_like_sitemap(self.location):
+            self.kind = "sitemap"
+
+    def _locate_path(self, relative_to: Path) -> None:
+        path = _path_of(self.source, relative_to)
+        prefix, self._pattern = (path, ()) if os.path.lexists(path) else _split_glob(path)
+        self._path = prefix
+        self.location = local_uri(prefix, self._base)
+        if self._pattern:
+            self.kind = "glob"
+            parent = prefix.as_posix() if self.location.startswith("file:") else self.location
+            self.location = "/".join([*([] if parent == "." else [parent]), *self._pattern])
+        elif path.is_dir():
+            self.kind = "folder"
+        elif os.path.lexists(path):
+            self.kind = "file"
+        else:
+            self.kind = "missing"
+            self._error = f"There is no file or folder {self.source}; check the path."
+
+    def __iter__(self) -> Iterator[Item | Failure]:
+        self.notes.clear()
+        self.complete = False
+        if self._error is not None:
+            yield Failure(uri=self.location, reason=self._error)
+        elif self.kind in ("url", "sitemap"):
+            yield from self._pages()
+        elif self.kind == "file":
+            self.complete = True
+            yield self._item(self._path)
+        else:
+            yield from self._files()
+
+    def close(self) -> None:
+        """Close the connections. Items of a closed discovery still load, over new ones."""
+        self._fetcher.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _item(self, path: Path) -> Item:
+        uri = local_uri(path, self._base)
+        return Item(uri, partial(_read_file, path, uri, self._settings.max_bytes))
+
+    def _files(self) -> Iterator[Item | Failure]:
+        skipped: Counter[str] = Counter()
+        missed = found = False
+        seen: set[str] = set()
+        for path in _walk(self._path, self._depth()):
+            if isinstance(path, _Unlisted):
+                missed = True
+                yield Failure(uri=local_uri(path.folder, self._base), reason=path.reason)
+                continue
+            parts = path.relative_to(self._path).parts
+            if self._pattern and not _matches(parts, self._pattern):
+                continue
+            if suffix_of(path.name) not in SUFFIXES:
+                skipped[suffix_of(path.name) or "no suffix"] += 1
+                continue
+            real = os.path.realpath(path)
+            if real in seen:
+                continue  # a second link to the same file
+            seen.add(real)
+            found = True
+            yield self._item(path)
+        self.complete = not missed
+        if skipped:
+            kinds = ", ".join(f"{suffix} {count}" for suffix, count in sorted(skipped.items()))
+            self.notes.append(
+                f"{self.location}: {skipped.total()} files of other types were skipped ({kinds})."
+            )
+        if not found and not missed:
+            reason = f"No file that can be read matches {self.source}; check the path."
+            yield Failure(uri=self.location, reason=reason)
+
+    def _depth(self) -> int | None:
+        return None if not self._pattern or "**" in self._pattern else len(self._pattern)
+
+    def _pages(self) -> Iterator[Item | Failure]:
+        try:
+            fetched = self._fetcher.get(self.location)
+        except SourceError as error:
+            yield Failure(uri=self.location, reason=str(error))
+            return
+        if not is_sitemap(fetched.data):
+            if self.kind == "sitemap":
+                reason = f"{self.location} is called a sitemap but is none; check the address."
+                yield Failure(uri=self.location, reason=reason)
+                return
+            self.complete = True
+            yield Item(self.location, _Once(fetched, partial(self._fetcher.get, self.location)))
+            return
+        self.kind = "sitemap"
+        sitemap = Sitemap(self._fetcher, fetched)
+        for page in sitemap.pages():
+            if isinstance(page, Failure):
+                yield page
+            else:
+                yield Item(page, partial(self._fetcher.get, page))
+        self.complete = sitemap.complete
+        self.notes += sitemap.notes
+
+
+def discover(
+    source: str,
+    settings: FetchSettings,
+    *,
+    base: Path,
+    relative_to: Path | None = None,
+    fetcher: Fetcher | None = None,
+) -> Discovery:
+    """Return what the source means; iterate it for ``Item`` and ``Failure``. Never raises.
+
+    ``base`` is the folder that canonical uris are relative to; ``relative_to`` is what a relative
+    path is meant from (default: the working directory). Sources may share a ``fetcher``; one of
+    the discovery's own is closed with it.
+    """
+    return Discovery(
+        source,
+        settings,
+        Path(os.path.abspath(base)),
+        relative_to or Path.cwd(),
+        fetcher or Fetcher(settings),
+    )
+
+
+def local_uri(path: Path, base: Path) -> str:
+    """Return the posix path relative to ``base`` if it is below it, else a ``file://`` uri."""
+    for here, root in ((path, base), (Path(os.path.realpath(path)), Path(os.path.realpath(base)))):
+        if here.is_relative_to(root):
+            # Names that are not UTF-8 would make a uri that cannot be stored.
+            name = os.fsencode(here.relative_to(root).as_posix())
+            return name.decode("utf-8", "backslashreplace")
+    return path.as_uri()
+
+
+def _path_of(source: str, relative_to: Path) -> Path:
+    if source.lower().startswith("file://"):
+        source = url2pathname(urlsplit(source).path)
+    return Path(os.path.abspath(relative_to / Path(source).expanduser()))
+
+
+def _split_glob(path: Path) -> tuple[Path, tuple[str, ...]]:
+    parts = path.parts
+    for index, part in enumerate(parts):
+        if any(sign in part for sign in "*?["):
+            return Path(*parts[:index]), parts[index:]
+    return path, ()
+
+
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        if len(pattern) == 1:
+            return True
+        return any(_matches(parts[skip:], pattern[1:]) for skip in range(len(parts)))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
+
+
+@dataclass(frozen=True)
+class _Unlisted:
+    folder: Path
+    reason: str
+
+
+def _walk(folder: Path, depth: int | None) -> Iterator[Path | _Unlisted]:
+    """Yield the files below in order, hidden ones left out, no folder twice."""
+    visited: set[str] = set()
+    waiting = [(folder, 1)]
+    while waiting:
+        here, level = waiting.pop()
+        real = os.path.realpath(here)
+        if real in visited:
+            continue  # a link back into the tree
+        visited.add(real)
+        try:
+            with os.scandir(here) as entries:
+                listed = sorted((e for e in entries if not e.name.startswith(".")), key=_by_name)
+            folders = [entry.name for entry in listed if entry.is_dir()]
+        except OSError as error:
+            yield _Unlisted(here, f"The folder cannot be listed: {_why(error)}.")
+            continue
+        names = set(folders)
+        yield from (here / entry.name for entry in listed if entry.name not in names)
+        if depth is None or level < depth:
+            waiting += [(here / name, level + 1) for name in reversed(folders)]
+
+
+def _by_name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _read_file(path: Path, uri: str, limit: int) -> Fetched:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceError(f"{uri} is not an ordinary file; copy its content to one.")
+        if status.st_size > limit:
+            raise too_large(uri, limit)
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise SourceError(f"{uri} cannot be read: {_why(error)}.") from None
+    if len(data) > limit:
+        raise too_large(uri, limit)  # it grew meanwhile
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return Fetched(uri=uri, data=data, name=path.name, modified=modified)
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "permission denied; change its permissions or leave it out"
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist (any more); check the path"
+    return (error.strerror or str(error)).lower()
+
+
+class _Once:
+    """Gives what the listing has fetched already to the first call, and fetches for later ones."""
+
+    def __init__(self, fetched: Fetched, load: Callable[[], Fetched]) -> None:
+        self._fetched: Fetched | None = fetched
+        self._load = load
+
+    def __call__(self) -> Fetched:
+        fetched, self._fetched = self._fetched, None
+        return fetched or self._load()

@@ -1,0 +1,149 @@
+"""The embedder that is shipped, and the choice between it and one from the hub.
+
+``BuiltInEmbedder`` is all-MiniLM-L6-v2 with 8-bit weights and activations, pooling included in the
+graph; the card beside the weights (JSON) says what they are and how large they must be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rag.errors import ModelError
+from rag.models.runtime import TextModel
+from rag.settings import BUILT_IN_EMBEDDER, ModelSettings
+from rag.types import digest_of
+
+if TYPE_CHECKING:
+    from rag.protocols import Embedder, Vectors
+
+WEIGHTS = Path(__file__).parent / "weights"
+MODEL_FILE = "minilm-l6-int8.onnx"
+TOKENIZER_FILE = "minilm-l6-tokenizer.json"
+CARD_FILE = "minilm-l6-int8.json"
+
+
+class WeightsCard(BaseModel):
+    """What lies beside the weights: sizes in bytes, digests in hexadecimal SHA-256."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    digest: str
+    bytes: int
+    tokenizer_digest: str
+    tokenizer_bytes: int
+    dimension: int
+    max_tokens: int
+    languages: tuple[str, ...]
+
+    @classmethod
+    def read(cls, file: Path) -> WeightsCard:
+        """Read a card. Raises ModelError if it is missing or not one."""
+        try:
+            return cls.model_validate(json.loads(file.read_bytes()))
+        except FileNotFoundError:
+            raise ModelError(f"{file} is missing; reinstall footnote-rag.") from None
+        except (OSError, ValueError, ValidationError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"{file} is not a card of weights ({reason}); reinstall footnote-rag."
+            ) from None
+
+
+class BuiltInEmbedder:
+    """The shipped English embedder: 384 dimensions, 256 tokens, no network and no torch.
+
+    A text has one vector, whatever else is in its batch: activations are quantised token by token.
+    Construction reads the card only; the model is loaded at the first use. Threads may share one.
+    ``weights`` is a folder as ``python -m rag.train.export`` writes it, None for the shipped one.
+    Raises ModelError where files are missing, cut short or do not belong together.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        batch_tokens: int = ModelSettings.model_fields["batch_tokens"].default,
+        weights: Path | None = None,
+    ) -> None:
+        folder = weights or WEIGHTS
+        self._card = WeightsCard.read(folder / CARD_FILE)
+        # The digest is trusted to the card, as hashing would cost more than loading; the size
+        # catches what happens in practice: a cut download and a file of another version.
+        _check_size(folder / MODEL_FILE, self._card.bytes)
+        _check_size(folder / TOKENIZER_FILE, self._card.tokenizer_bytes)
+        self._model = TextModel(
+            folder / MODEL_FILE,
+            folder / TOKENIZER_FILE,
+            max_tokens=self._card.max_tokens,
+            threads=threads,
+            batch_tokens=batch_tokens,
+        )
+
+    @cached_property
+    def identity(self) -> str:
+        """Name and digest of weights and tokenizer, e.g. ``all-MiniLM-L6-v2-int8@0f3a...``."""
+        return f"{self._card.name}@{digest_of(self._card.digest, self._card.tokenizer_digest)[:16]}"
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._card.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input in tokens, the two special ones included; what is beyond is cut off."""
+        return self._card.max_tokens
+
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes of the languages that the model was trained for."""
+        return frozenset(self._card.languages)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of the text in the model's own tokens, without special ones."""
+        return self._model.count_tokens(text)
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """Return an array of shape (len(texts), dimension), float32, rows of length 1.
+
+        ``query`` makes no difference: this model embeds questions and passages alike.
+        """
+        if not texts:
+            return np.zeros((0, self.dimension), np.float32)
+        outputs = self._model.run(self._model.encode(texts))
+        return np.stack([vector for (vector,) in outputs]).astype(np.float32, copy=False)
+
+    def load(self) -> None:
+        """Load the model now rather than at the first text. Raises ModelError."""
+        self._model.load()
+
+
+def load_embedder(settings: ModelSettings) -> Embedder:
+    """Return the embedder that the settings name: ``built-in``, or a model of the hub or a folder.
+
+    Raises ModelError if it cannot be found and MissingExtraError if it needs the hub extra.
+    """
+    if settings.embedder == BUILT_IN_EMBEDDER:
+        return BuiltInEmbedder(threads=settings.threads, batch_tokens=settings.batch_tokens)
+    from rag.models.hub import HubEmbedder
+
+    return HubEmbedder(settings.embedder, offline=settings.offline)
+
+
+def _check_size(file: Path, expected: int) -> None:
+    try:
+        found = file.stat().st_size
+    except OSError:
+        raise ModelError(f"{file} is missing; reinstall footnote-rag.") from None
+    if found != expected:
+        raise ModelError(
+            f"{file} has {found:,} bytes where its card says {expected:,}; reinstall footnote-rag."
+        )

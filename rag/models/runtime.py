@@ -1,0 +1,197 @@
+"""ONNX Runtime for text models: one session, one tokenizer, batches without needless padding.
+
+Embedder, reader and any other transformer of ours run through ``TextModel``. Nothing is loaded
+before the first use, and one instance may be shared by threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rag.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from tokenizers import Encoding, Tokenizer
+
+SEQUENCE_AXIS = "sequence"
+"""Name that an exported model gives to the axis of its tokens; outputs are cut along it."""
+
+
+def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Group positions so that inputs of like length share a batch, the longest first.
+
+    A batch holds at most ``batch_tokens`` tokens, padding included; a single longer input is a
+    batch of its own. Every position occurs exactly once.
+    """
+    groups: list[list[int]] = []
+    width = 0
+    for position in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if groups and (len(groups[-1]) + 1) * width <= batch_tokens:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+            width = max(1, lengths[position])
+    return groups
+
+
+class TextModel:
+    """A transformer as an ONNX file beside its tokenizer.
+
+    ``max_tokens`` counts the special tokens too; what is beyond is cut off, in a pair from the
+    second text. ``threads`` is None for all cores. ``batch_tokens`` bounds the padded size of one
+    run, so memory does not grow with the number of inputs.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        tokenizer: Path,
+        *,
+        max_tokens: int,
+        threads: int | None = None,
+        batch_tokens: int = 2048,
+    ) -> None:
+        self.max_tokens = max_tokens
+        self._model_file = model
+        self._tokenizer_file = tokenizer
+        self._threads = threads
+        self._batch_tokens = batch_tokens
+        self._lock = Lock()
+        self._session: InferenceSession | None = None
+        self._singles: Tokenizer | None = None
+        self._pairs: Tokenizer | None = None
+        self._counter: Tokenizer | None = None
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of the text in tokens, without special ones and without a limit."""
+        counter = self._counter or self._load_counter()
+        return len(counter.encode_batch_fast([_encodable(text)], add_special_tokens=False)[0])
+
+    def encode(self, texts: Sequence[str]) -> list[Encoding]:
+        """Return one encoding a text, cut to ``max_tokens``; they carry no character offsets."""
+        if self._singles is None:
+            with self._lock:
+                if self._singles is None:
+                    self._singles = self._read_tokenizer("longest_first")
+        encodings: list[Encoding] = self._singles.encode_batch_fast([_encodable(t) for t in texts])
+        return encodings
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
+        """Return one encoding a pair, cut to ``max_tokens`` at the end of the second text.
+
+        The encodings carry character offsets and sequence ids. Raises ModelError where the first
+        text alone leaves no room for the second.
+        """
+        if self._pairs is None:
+            with self._lock:
+                if self._pairs is None:
+                    self._pairs = self._read_tokenizer("only_second")
+        clean = [(_encodable(first), _encodable(second)) for first, second in pairs]
+        try:
+            encodings: list[Encoding] = self._pairs.encode_batch(clean)
+        except Exception as error:  # the Rust side raises nothing more special
+            raise ModelError(
+                f"The first text of a pair fills the {self.max_tokens} tokens of the model alone; "
+                f"shorten it. ({error})"
+            ) from None
+        return encodings
+
+    def run(self, encodings: Sequence[Encoding]) -> list[tuple[NDArray[Any], ...]]:
+        """Return, in the order of the input, the outputs of the model for each encoding.
+
+        An output of shape (batch, ...) gives an array of shape (...); where its next axis is the
+        sequence, it is cut to the tokens of that input, so that no padding is to be seen.
+        """
+        session = self._session or self._load_session()
+        wanted = [node.name for node in session.get_inputs()]
+        cut = [list(node.shape[1:2]) == [SEQUENCE_AXIS] for node in session.get_outputs()]
+        results: list[tuple[NDArray[Any], ...]] = [()] * len(encodings)
+        for group in batches([len(e) for e in encodings], self._batch_tokens):
+            members = [encodings[position] for position in group]
+            feed = _padded(members)
+            outputs = session.run(None, {name: feed[name] for name in wanted})
+            for row, (position, encoding) in enumerate(zip(group, members, strict=True)):
+                results[position] = tuple(
+                    output[row, : len(encoding)] if is_cut else output[row]
+                    for output, is_cut in zip(outputs, cut, strict=True)
+                )
+        return results
+
+    def load(self) -> None:
+        """Load session and tokenizer now rather than at first use. Raises ModelError."""
+        self._session or self._load_session()
+        self.encode([])
+
+    def _load_session(self) -> InferenceSession:
+        with self._lock:
+            if self._session is None:
+                self._session = open_session(self._model_file, self._threads)
+            return self._session
+
+    def _load_counter(self) -> Tokenizer:
+        with self._lock:
+            if self._counter is None:
+                # Truncation is a state of the tokenizer, and threads share it: one each.
+                self._counter = self._read_tokenizer(None)
+            return self._counter
+
+    def _read_tokenizer(self, truncation: str | None) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
+        except Exception as error:  # tokenizers raises plain Exception
+            raise ModelError(_unusable(self._tokenizer_file, error)) from None
+        tokenizer.no_padding()
+        if truncation is None:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(self.max_tokens, strategy=truncation)
+        return tokenizer
+
+
+def open_session(model: Path, threads: int | None = None) -> InferenceSession:
+    """Open an ONNX file on the CPU with all graph optimisations. Raises ModelError."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    # Every batch has its own shape: remembered memory patterns would only pile up.
+    options.enable_mem_pattern = False
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a class for each status, all plain Exceptions
+        raise ModelError(_unusable(model, error)) from None
+
+
+def _padded(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:
+    width = max(len(encoding) for encoding in encodings)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    feed = {name: np.zeros((len(encodings), width), np.int64) for name in names}
+    for row, encoding in enumerate(encodings):
+        length = len(encoding)
+        feed["input_ids"][row, :length] = encoding.ids
+        feed["attention_mask"][row, :length] = 1
+        feed["token_type_ids"][row, :length] = encoding.type_ids
+    return feed
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which have no UTF-8, character by character: offsets stay."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _unusable(file: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return f"{file} cannot be loaded ({reason}); restore it by reinstalling footnote-rag."

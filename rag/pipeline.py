@@ -1,0 +1,532 @@
+"""The one file that knows every stage: open, ingest, search, ask, stream, chat, check, document."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from rag.errors import IndexMissingError, QuestionError, SourceError
+from rag.settings import Settings
+from rag.types import (
+    SCHEMA,
+    Answer,
+    Document,
+    Filter,
+    Passage,
+    Sentence,
+    SyncReport,
+    Turn,
+    Value,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from rag.index.index import Index
+    from rag.ingest.sync import Progress
+    from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
+
+_Stage = TypeVar("_Stage")
+
+FOLDER = ".rag"
+_REBUILD_BATCH = 64  # documents chunked, embedded and written at a time
+
+
+class Event(Value):
+    """One step of a streamed answer: the passages, then each sentence, then the whole answer."""
+
+    kind: Literal["passages", "sentence", "answer"]
+    passages: tuple[Passage, ...] = ()
+    sentence: Sentence | None = None
+    answer: Answer | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as one JSON object with the ``schema`` version."""
+        body = self.answer.to_json() if self.answer else None
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind,
+            **({"passages": [p.model_dump(mode="json") for p in self.passages]}
+               if self.kind == "passages" else {}),
+            **({"sentence": self.sentence.model_dump(mode="json")} if self.sentence else {}),
+            **({"answer": body} if body else {}),
+        }  # fmt: skip
+
+
+class Pipeline:
+    """Everything over one index folder. Opening is cheap: models and stores load when needed.
+
+    Threads may share a pipeline for ``search``, ``ask``, ``stream``, ``check`` and ``document``;
+    loading and the index are guarded. One ``ingest``, ``remove`` or ``rebuild`` runs at a time, in
+    whatever process: another waits ``index.lock_timeout`` seconds and then raises IndexBusyError.
+    A ``Chat`` belongs to one thread.
+
+    Every stage can be replaced: pass an object that fits the seam in ``rag.protocols``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        embedder: Embedder | None = None,
+        retriever: Retriever | None = None,
+        reranker: Reranker | None = None,
+        reader: Reader | None = None,
+        rewriter: Rewriter | None = None,
+        generator: Generator | None = None,
+        checker: Checker | None = None,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self._stages: dict[str, Any] = {
+            "embedder": embedder,
+            "retriever": retriever,
+            "reranker": reranker,
+            "reader": reader,
+            "rewriter": rewriter,
+            "generator": generator,
+            "checker": checker,
+        }
+        self._own_retriever = retriever is not None
+        self._index: Index | None = None
+        self._loading = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        embedder: Embedder | None = None,
+        retriever: Retriever | None = None,
+        reranker: Reranker | None = None,
+        reader: Reader | None = None,
+        rewriter: Rewriter | None = None,
+        generator: Generator | None = None,
+        checker: Checker | None = None,
+    ) -> Pipeline:
+        """Open the index at ``folder``; without one, the nearest ``.rag`` from here upwards.
+
+        The folder need not exist: the first ``ingest`` makes it. ``rag.toml`` is read beside it.
+        """
+        path = Path(folder).expanduser().absolute() if folder is not None else find_index()
+        return cls(
+            path,
+            settings or Settings.load(path.parent),
+            embedder=embedder,
+            retriever=retriever,
+            reranker=reranker,
+            reader=reader,
+            rewriter=rewriter,
+            generator=generator,
+            checker=checker,
+        )
+
+    def close(self) -> None:
+        """Release files. The pipeline may be used again: it opens what it needs."""
+        with self._loading:
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+                if not self._own_retriever:
+                    self._stages["retriever"] = None  # it holds on to the index
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # Stages, loaded on first use
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder in force."""
+        from rag.models.embedder import load_embedder
+
+        return self._stage("embedder", lambda: load_embedder(self.settings.models))
+
+    @property
+    def retriever(self) -> Retriever:
+        """The retriever in force."""
+        from rag.retrieve.hybrid import HybridRetriever
+
+        return self._stage(
+            "retriever",
+            lambda: HybridRetriever(self.index, self.embedder, self.settings.retrieve),
+        )
+
+    @property
+    def reader(self) -> Reader:
+        """The reader in force."""
+        from rag.answer.reading import SimilarityReader
+
+        return self._stage("reader", lambda: SimilarityReader(self.embedder))
+
+    @property
+    def rewriter(self) -> Rewriter:
+        """What makes follow-up questions stand on their own."""
+        from rag.retrieve.rewrite import RuleRewriter
+
+        return self._stage("rewriter", RuleRewriter)
+
+    @property
+    def generator(self) -> Generator:
+        """The generator in force."""
+        from rag.answer.extractive import ExtractiveGenerator
+
+        return self._stage("generator", lambda: ExtractiveGenerator(self.settings.answer))
+
+    @property
+    def checker(self) -> Checker:
+        """The groundedness checker in force."""
+        from rag.ground.checker import HeuristicChecker
+
+        return self._stage("checker", lambda: HeuristicChecker(self.embedder, self.settings.ground))
+
+    def _stage(self, name: str, make: Callable[[], _Stage]) -> _Stage:
+        with self._loading:
+            if self._stages[name] is None:
+                self._stages[name] = make()
+            stage: _Stage = self._stages[name]
+            return stage
+
+    # The index
+
+    @property
+    def fingerprint(self) -> str:
+        """What an index built with these settings and this embedder is known by."""
+        return self.settings.fingerprint(self.embedder.identity)
+
+    @property
+    def index(self) -> Index:
+        """The index, opened on first use; raises IndexMissingError if there is none."""
+        return self._open_index(create=False)
+
+    def _open_index(self, *, create: bool) -> Index:
+        from rag.index.index import Index
+
+        with self._loading:
+            if self._index is None:
+                self._index = Index(self.folder, self.settings.index, create=create)
+            return self._index
+
+    def ingest(self, *sources: str | Path, on_progress: Progress | None = None) -> SyncReport:
+        """Bring the index up to date with files, folders, globs, URLs or sitemaps.
+
+        What cannot be read is in ``report.failed`` and keeps its earlier version. A file that has
+        left a folder since the last time is removed, one that moved within it is renamed.
+        """
+        if not sources:
+            raise SourceError("nothing to ingest: name a file, a folder, a glob or a URL")
+        from rag.index.catalog import Entry
+        from rag.index.index import words_of
+        from rag.ingest.sync import Ingest
+
+        index = self._open_index(create=True)
+        with index.writing(self.fingerprint):
+            return Ingest(
+                index,
+                self.embedder,
+                self.settings,
+                base=self.folder.parent,
+                make_entry=Entry,
+                words_of=words_of,
+                on_progress=on_progress,
+            ).run([str(source) for source in sources])
+
+    def remove(self, source: str) -> SyncReport:
+        """Forget a source and the documents that no other source holds; or a single document."""
+        catalog = self.index.catalog
+        known = [row["location"] for row in catalog.sources()]
+        matches = [s for s in known if s == source] or [
+            s for s in known if s.rstrip("/").endswith("/" + source.strip("./").rstrip("/"))
+            or s.strip("./") == source.strip("./")
+        ]  # fmt: skip
+        with self.index.writing(self.fingerprint):
+            if len(matches) == 1:
+                items = catalog.delete_source(matches[0])
+                documents = [d for item in items for d in catalog.documents_of(item)]
+                catalog.delete_items(items)
+            elif matches:
+                raise SourceError(
+                    f"{source} may be {' or '.join(matches)}: give the whole location"
+                )
+            else:
+                documents = [self.document(source)]
+                items = [item for item, d in catalog.documents() if d.id == documents[0].id]
+                if all(len(catalog.documents_of(item)) == 1 for item in items):
+                    catalog.delete_items(items)
+            self.index.remove([document.id for document in documents])
+        return SyncReport(removed=tuple(document.uri for document in documents))
+
+    def rebuild(self, on_progress: Progress | None = None) -> int:
+        """Make the stores again from the catalog, with the settings in force; return the chunks.
+
+        Readers go on with the old stores until the new ones are complete.
+        """
+        from rag.index.catalog import Entry
+        from rag.index.index import words_of
+        from rag.ingest.chunk import chunk_document
+        from rag.ingest.sync import embed_missing
+        from rag.types import digest_of
+
+        index = self.index
+        total, written = index.catalog.counts()["documents"], 0
+        entries: list[Entry] = []
+        words: dict[str, str] = {}
+        with index.rebuilding(self.fingerprint) as put:
+            for done, (item, document) in enumerate(index.catalog.documents(), start=1):
+                chunks = chunk_document(
+                    document, self.settings.chunk, self.embedder.count_tokens, self.fingerprint
+                )
+                texts = [words_of(document.title, c.headings, c.text) for c in chunks]
+                contents = [digest_of(text) for text in texts]
+                words.update(zip(contents, texts, strict=True))
+                entries.append(Entry(item, document, chunks, contents))
+                written += len(chunks)
+                if len(entries) == _REBUILD_BATCH or done == total:
+                    put(entries, embed_missing(self.embedder, words, {}).by_content)
+                    entries, words = [], {}
+                if on_progress:
+                    on_progress(document.uri, done, total)
+        return written
+
+    def document(self, uri: str) -> Document:
+        """Return a document by its uri, or by the end of its path if only one fits."""
+        found = self.index.catalog.find(uri)
+        if not found and not uri.startswith(("http:", "https:", "file:")):
+            path = Path(uri).absolute()
+            found = self.index.catalog.find(path.as_uri())
+            if not found and path.is_relative_to(self.folder.parent):
+                found = self.index.catalog.find(path.relative_to(self.folder.parent).as_posix())
+        if not found:
+            raise SourceError(f"no document {uri} is indexed: `rag sources` lists what is")
+        if len(found) > 1:
+            names = ", ".join(document.uri for document in found[:5])
+            raise SourceError(f"{uri} may be any of {len(found)} documents: {names}")
+        return found[0]
+
+    # Questions
+
+    def search(
+        self,
+        question: str,
+        k: int | None = None,
+        *,
+        where: Mapping[str, str] | None = None,
+        after: date | None = None,
+        before: date | None = None,
+    ) -> list[Passage]:
+        """Return at most ``k`` passages, best first, each with the score of every stage."""
+        wanted = Filter(where=where or {}, after=after, before=before)
+        return self._search(self._question(question), k or self.settings.retrieve.k, wanted)
+
+    def _search(self, question: str, k: int, wanted: Filter) -> list[Passage]:
+        if not self._own_retriever:
+            self.index.require(self.fingerprint)
+        retriever: Any = self.retriever
+        passages: list[Passage]
+        if wanted:
+            try:
+                passages = retriever.retrieve(question, k, wanted)
+            except TypeError as error:
+                raise QuestionError("this retriever takes no filter: ask without one") from error
+        else:
+            passages = retriever.retrieve(question, k)
+        if self._stages["reranker"] is not None:
+            passages = self._stages["reranker"].rerank(question, passages, k)
+        return passages
+
+    def ask(
+        self,
+        question: str,
+        *,
+        where: Mapping[str, str] | None = None,
+        after: date | None = None,
+        before: date | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Answer:
+        """Answer a question from the documents, or abstain with the nearest passages."""
+        answer = None
+        for event in self.stream(
+            question, where=where, after=after, before=before, history=history
+        ):
+            answer = event.answer
+        assert answer is not None  # the last event of a stream holds it
+        return answer
+
+    def stream(
+        self,
+        question: str,
+        *,
+        where: Mapping[str, str] | None = None,
+        after: date | None = None,
+        before: date | None = None,
+        history: Sequence[Turn] = (),
+    ) -> Iterator[Event]:
+        """Yield the passages, each checked sentence, and at last the whole answer."""
+        question = self._question(question)
+        wanted = Filter(where=where or {}, after=after, before=before)
+        clock = _Clock()
+        standalone = self.rewriter.rewrite(history, question)
+        clock.lap("rewrite")
+        passages = self._search(standalone, self.settings.retrieve.k, wanted)
+        clock.lap("retrieve")
+        passages = self.reader.read(standalone, passages) if passages else []
+        clock.lap("read")
+        yield Event(kind="passages", passages=tuple(passages))
+        confidence = max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)
+        drafted: list[Sentence] = []
+        if confidence >= self.settings.answer.abstain_below:
+            drafted = list(self.generator.draft(standalone, passages, history))
+        clock.lap("draft")
+        sentences, problems = self._settle(drafted, passages)
+        clock.lap("check")
+        for sentence in sentences:
+            yield Event(kind="sentence", sentence=sentence)
+        yield Event(
+            kind="answer",
+            answer=Answer(
+                question=question,
+                standalone=standalone,
+                sentences=tuple(sentences),
+                passages=tuple(passages),
+                abstained=not sentences,
+                confidence=confidence,
+                generator=str(getattr(self.generator, "name", type(self.generator).__name__)),
+                problems=(*problems, *self._remarks(standalone, passages, sentences)),
+                timings=clock.laps,
+            ),
+        )
+
+    def _settle(
+        self, drafted: Sequence[Sentence], passages: Sequence[Passage]
+    ) -> tuple[list[Sentence], list[str]]:
+        """Keep the sentences whose citations are exact, and judge each by what it cites."""
+        known = {p.chunk.document_id: [] for p in passages}  # type: dict[str, list[Passage]]
+        for passage in passages:
+            known[passage.chunk.document_id].append(passage)
+        problems: list[str] = []
+        kept: list[Sentence] = []
+        for sentence in drafted:
+            exact = tuple(c for c in sentence.citations if _is_exact(c, known))
+            if len(exact) < len(sentence.citations):
+                problems.append(f"a citation that points nowhere was taken out of: {sentence.text}")
+            if exact:
+                kept.append(sentence.model_copy(update={"citations": exact}))
+            else:
+                problems.append(f"a sentence without evidence was dropped: {sentence.text}")
+        verdicts = self.checker.check(
+            [sentence.text for sentence in kept],
+            [[citation.quote for citation in sentence.citations] for sentence in kept],
+        )
+        judged = [
+            sentence.model_copy(update={"verdict": verdict})
+            for sentence, verdict in zip(kept, verdicts, strict=True)
+        ]
+        for sentence in judged:
+            if sentence.verdict and sentence.verdict.label == "unsupported":
+                problems.append(f"not supported by what it cites, left out: {sentence.text}")
+        return [s for s in judged if not (s.verdict and s.verdict.label == "unsupported")], problems
+
+    def _remarks(
+        self, question: str, passages: Sequence[Passage], sentences: Sequence[Sentence]
+    ) -> list[str]:
+        """Say what a person should know about how the answer came to be."""
+        from rag.answer.conflicts import find
+
+        remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
+        unknown = getattr(self.retriever, "unknown_language", lambda _: None)(question)
+        if unknown:
+            remarks.append(
+                f"the embedder does not know the language of the question ({unknown}): "
+                "passages were found mostly by their words"
+            )
+        return remarks
+
+    def chat(self) -> Chat:
+        """Begin a conversation."""
+        return Chat(self)
+
+    def check(self, answer: str, evidence: Sequence[str]) -> list[Verdict]:
+        """Judge each sentence of any text, ours or not, against the union of the evidence."""
+        from rag.text.sentences import sentences
+
+        claims = [s.of(answer) for s in sentences(answer) if s.kind not in ("heading", "code")]
+        return self.checker.check(claims, [list(evidence)] * len(claims)) if claims else []
+
+    def _question(self, question: str) -> str:
+        question = " ".join(question.split())
+        if not any(character.isalnum() for character in question):
+            raise QuestionError("the question is empty: write what you want to know")
+        limit = self.settings.answer.max_question_characters
+        if len(question) > limit:
+            raise QuestionError(
+                f"the question has {len(question):,} characters, more than "
+                f"answer.max_question_characters ({limit:,}): shorten it"
+            )
+        return question
+
+
+class Chat:
+    """A conversation: every question is asked with what was said before it."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.history: list[Turn] = []
+        self.answers: list[Answer] = []
+
+    def ask(self, question: str, **filters: Any) -> Answer:
+        """Answer a question or a follow-up and remember both."""
+        answer = self.pipeline.ask(question, history=tuple(self.history), **filters)
+        self.remember(answer)
+        return answer
+
+    def remember(self, answer: Answer) -> None:
+        """Add an answer, streamed perhaps, to the conversation."""
+        said = " ".join(sentence.text for sentence in answer.sentences) or answer.abstention
+        self.history += [
+            Turn(role="user", text=answer.question),
+            Turn(role="assistant", text=said),
+        ]
+        self.answers.append(answer)
+
+
+class _Clock:
+    """Milliseconds of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[f"{name}_ms"] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+
+def _is_exact(citation: Any, passages: Mapping[str, Sequence[Passage]]) -> bool:
+    """Tell whether a citation quotes a passage that was retrieved, to the letter."""
+    for passage in passages.get(citation.document_id, ()):
+        chunk = passage.chunk
+        start, end = citation.start - chunk.start, citation.end - chunk.start
+        if 0 <= start < end and chunk.text[start:end] == citation.quote:
+            return True
+    return False
+
+
+def find_index(start: Path | None = None) -> Path:
+    """Return the nearest ``.rag`` folder from ``start`` upwards, else the one to be made there."""
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER / "catalog.db").exists():
+            return folder / FOLDER
+    return here / FOLDER
+
+
+__all__ = ["Chat", "Event", "IndexMissingError", "Pipeline", "find_index"]

@@ -1,0 +1,106 @@
+"""The seams: one verb each. Any object with the method fits; no base class is needed.
+
+``rag.testing`` holds a conformance check for every seam, so that a user's own stage can be tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from rag.types import Passage, Sentence, Turn, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Texts to unit vectors."""
+
+    @property
+    def identity(self) -> str:
+        """Name and digest of the weights: two embedders with one identity give the same vectors."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input in tokens; what is beyond is cut off."""
+        ...
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """ISO 639-1 codes that the model knows well; None when that is not known."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of the text in the model's own tokens, without special ones."""
+        ...
+
+    def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """Return an array of shape (len(texts), dimension), float32, rows of length 1."""
+        ...
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """A question to passages."""
+
+    def retrieve(self, question: str, k: int) -> list[Passage]:
+        """Return at most ``k`` passages, best first, scores descending."""
+        ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Passages in a better order."""
+
+    def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
+        """Return at most ``k`` of the passages, best first, with ``scores['rerank']`` set."""
+        ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Passages that have been read for the question."""
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
+        """Return the same passages in the same order with ``reading`` filled in."""
+        ...
+
+
+@runtime_checkable
+class Rewriter(Protocol):
+    """A follow-up to a question that stands on its own."""
+
+    def rewrite(self, history: Sequence[Turn], question: str) -> str:
+        """Return the standalone question; with an empty history, the question unchanged."""
+        ...
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Passages to the sentences of an answer."""
+
+    def draft(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
+    ) -> Iterator[Sentence]:
+        """Yield sentences, each cited to spans of the passages; none at all is an abstention."""
+        ...
+
+
+@runtime_checkable
+class Checker(Protocol):
+    """Claims held against evidence."""
+
+    def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
+        """Return a verdict for each claim, judged against the union of ``evidence[i]``."""
+        ...

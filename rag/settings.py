@@ -1,0 +1,212 @@
+"""One frozen ``Settings``: ``rag.toml`` < environment (``RAG_…``) < arguments.
+
+Groups are nested: ``[retrieve] k = 8`` in ``rag.toml`` is ``RAG_RETRIEVE__K=8`` in the environment
+and ``Settings.load(retrieve={"k": 8})`` in Python. The classes here are plain pydantic;
+pydantic-settings, which is slow to import, is loaded only where the sources are read.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from rag.errors import SettingsError
+from rag.types import digest_of
+
+CHUNKER_VERSION = 1
+"""Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
+
+BUILT_IN_EMBEDDER = "built-in"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IndexSettings(_Group):
+    """Where vectors live and how to get at them."""
+
+    url: str | None = Field(None, description="a Chroma server, e.g. http://chroma.internal:8000")
+    token: SecretStr | None = Field(None, description="sent to the server as a bearer token")
+    lock_timeout: float = Field(10.0, gt=0, description="seconds to wait for another writer")
+    write_batch: int = Field(512, ge=1, le=5000, description="chunks written under one lock")
+
+
+class ModelSettings(_Group):
+    """The models in force; anything but ``built-in`` is loaded by name through the hub extra."""
+
+    embedder: str = BUILT_IN_EMBEDDER
+    threads: int | None = Field(None, ge=1, description="of ONNX Runtime; all cores if unset")
+    batch_tokens: int = Field(8192, ge=64, description="tokens, padding included, in one batch")
+    offline: bool = Field(False, description="never look for hub models on the network")
+
+
+class ChunkSettings(_Group):
+    """Sizes are in tokens of the embedder."""
+
+    size: int = Field(160, ge=16, le=4096)
+    minimum: int = Field(32, ge=0, description="shorter sections join their neighbour")
+
+
+class FetchSettings(_Group):
+    """Limits on what is fetched, read and followed."""
+
+    private_addresses: bool = Field(False, description="allow loopback and private hosts")
+    timeout: float = Field(20.0, gt=0, description="seconds for a whole response")
+    max_bytes: int = Field(30_000_000, ge=1, description="of one page or file")
+    max_redirects: int = Field(5, ge=0)
+    max_pages: int = Field(1000, ge=1, description="from one sitemap")
+    workers: int = Field(4, ge=1, le=32, description="downloads side by side")
+    delay: float = Field(0.0, ge=0, description="seconds between requests to one host")
+    user_agent: str = "footnote-rag (+https://example.com/footnote)"
+
+
+class RetrieveSettings(_Group):
+    """Candidates and their fusion: fused = weight·dense + (1 - weight)·lexical, both min-max."""
+
+    k: int = Field(8, ge=1, description="passages handed to the generator")
+    candidates: int = Field(200, ge=1, description="from each side")
+    dense_weight: float = Field(0.6, ge=0, le=1)
+    unknown_language_dense_weight: float = Field(
+        0.2, ge=0, le=1, description="when the embedder does not know the question's language"
+    )
+    collapse_duplicates: bool = True
+
+
+class AnswerSettings(_Group):
+    """How answers are composed and when there is none."""
+
+    max_sentences: int = Field(4, ge=1, le=20)
+    max_steps: int = Field(20, ge=1, le=100)
+    abstain_below: float = Field(0.35, ge=0, le=1, description="confidence under which to abstain")
+    max_question_characters: int = Field(4000, ge=1)
+
+
+class GroundSettings(_Group):
+    """Thresholds of the groundedness checker on its support probability."""
+
+    supported_from: float = Field(0.6, ge=0, le=1)
+    partial_from: float = Field(0.4, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> GroundSettings:
+        if self.partial_from > self.supported_from:
+            raise ValueError("partial_from must not be above supported_from")
+        return self
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Frozen: pass another one to change your mind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: IndexSettings = IndexSettings()
+    models: ModelSettings = ModelSettings()
+    chunk: ChunkSettings = ChunkSettings()
+    fetch: FetchSettings = FetchSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
+    answer: AnswerSettings = AnswerSettings()
+    ground: GroundSettings = GroundSettings()
+
+    @classmethod
+    def load(cls, folder: Path | None = None, **arguments: Any) -> Settings:
+        """Read ``rag.toml`` from ``folder`` (default: here), then the environment, then arguments.
+
+        Raises SettingsError naming the setting, its value's fault and where it was set.
+        """
+        path = (folder or Path.cwd()) / "rag.toml"
+        layers = {
+            str(path): _read_toml(path),
+            "the environment": _read_environment(),
+            "the arguments": _dump(arguments),
+        }
+        merged: dict[str, Any] = {}
+        for values in layers.values():
+            _merge(merged, values)
+        try:
+            return cls.model_validate(merged)
+        except ValidationError as error:
+            raise SettingsError(_explain(error, layers)) from None
+
+    def fingerprint(self, embedder_identity: str) -> str:
+        """Return what an index depends on: another fingerprint means another index.
+
+        Covers the embedder, the chunking and the vector space; everything else can change freely.
+        """
+        return digest_of(
+            embedder_identity,
+            self.chunk.model_dump_json(),
+            f"chunker {CHUNKER_VERSION}",
+            "cosine",
+        )[:16]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}. Mend or remove it.") from None
+
+
+def _read_environment() -> dict[str, Any]:
+    groups = {name.upper() for name in Settings.model_fields}
+    mine = {
+        key
+        for key in os.environ
+        if key.upper().startswith("RAG_") and key.upper()[4:].split("__")[0] in groups
+    }
+    if not mine:
+        return {}  # spare the slow import
+    from pydantic_settings import BaseSettings, EnvSettingsSource
+
+    class _Environment(BaseSettings):
+        model_config = {"extra": "allow"}
+
+    source = EnvSettingsSource(_Environment, env_prefix="RAG_", env_nested_delimiter="__")
+    values: dict[str, Any] = {}
+    for key in sorted(mine):
+        group = key.upper()[4:].split("__")[0].lower()
+        field = Settings.model_fields[group]
+        values[group] = source.explode_env_vars(group, field, source.env_vars)
+    return values
+
+
+def _dump(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _explain(error: ValidationError, layers: dict[str, dict[str, Any]]) -> str:
+    sentences = []
+    for item in error.errors(include_url=False, include_input=False):
+        path = [str(part) for part in item["loc"]]
+        origin = next((name for name in reversed(layers) if _holds(layers[name], path)), "")
+        what = "there is no such setting" if item["type"] == "extra_forbidden" else item["msg"]
+        sentences.append(f"{'.'.join(path)}: {what}" + (f" (from {origin})" if origin else ""))
+    return "; ".join(sentences) + ". The README lists the settings."
+
+
+def _holds(values: Any, path: list[str]) -> bool:
+    for part in path:
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return True

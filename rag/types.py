@@ -1,0 +1,397 @@
+"""The values that flow between the stages: frozen, validated, and serialisable.
+
+Offsets are character positions into ``Document.text`` (the normalised text), half open, so that
+``document.text[start:end] == quote`` for every chunk and every citation. Scores, probabilities and
+confidences are fractions of 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+"""Version of everything that leaves the process as JSON (``--json``, saved sessions, run files)."""
+
+Label = Literal["supported", "partial", "unsupported"]
+Role = Literal["user", "assistant"]
+MetadataValue = str | int | float | bool
+
+
+def digest_of(*parts: str) -> str:
+    """Return 32 hexadecimal digits over the parts; the parts cannot run into each other."""
+    state = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        state.update(len(encoded).to_bytes(8, "big"))
+        state.update(encoded)
+    return state.hexdigest()[:32]
+
+
+def place(title: str, headings: Iterable[str], page: int | None, published: date | None) -> str:
+    """Return e.g. ``Refunds › How long it takes › p. 2 (2025-03-01)``."""
+    path = [title, *(heading for heading in headings if heading != title)]
+    if page is not None:
+        path.append(f"p. {page}")
+    return " › ".join(path) + (f" ({published.isoformat()})" if published else "")
+
+
+def _clipped(text: str, length: int = 240) -> str:
+    """Cut a long quote for display only; the value keeps every character."""
+    return text if len(text) <= length else text[: length - 1].rsplit(" ", 1)[0] + " …"
+
+
+class Value(BaseModel):
+    """Base of all values: immutable, and strict about the fields that it is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Heading(Value):
+    """A heading of a document: ``start`` is where its line begins in ``Document.text``."""
+
+    level: int = Field(ge=1, le=6)
+    title: str
+    start: int = Field(ge=0)
+    anchor: str | None = None
+
+
+class Page(Value):
+    """A page of a paginated source: it covers ``text[start:end]``; numbers begin at 1."""
+
+    number: int = Field(ge=1)
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
+class Document(Value):
+    """One document as indexed. ``text`` is what every offset refers to.
+
+    ``id`` derives from the canonical ``uri``. ``digest`` covers the title and the text only: when a
+    page was fetched is not part of what it says.
+    """
+
+    id: str
+    uri: str
+    title: str
+    text: str
+    headings: tuple[Heading, ...] = ()
+    pages: tuple[Page, ...] = ()
+    language: str | None = None
+    published: date | None = None
+    digest: str
+    metadata: Mapping[str, MetadataValue] = Field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        uri: str,
+        title: str,
+        text: str,
+        headings: Iterable[Heading] = (),
+        pages: Iterable[Page] = (),
+        language: str | None = None,
+        published: date | None = None,
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> Document:
+        """Build a document and derive its ``id`` and ``digest``."""
+        return cls(
+            id=digest_of(uri),
+            uri=uri,
+            title=title,
+            text=text,
+            headings=tuple(headings),
+            pages=tuple(pages),
+            language=language,
+            published=published,
+            digest=digest_of(title, text),
+            metadata=dict(metadata or {}),
+        )
+
+
+class Chunk(Value):
+    """A span of a document that is embedded and retrieved as one."""
+
+    id: str
+    document_id: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    text: str
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+
+
+class Reading(Value):
+    """What a reader saw in one passage; spans are offsets into ``passage.chunk.text``.
+
+    ``relevance`` and ``no_answer`` are probabilities; ``answers`` are (start, end, probability),
+    best first; ``sentences`` are (start, end, relevance) for each sentence, in reading order.
+    """
+
+    relevance: float
+    no_answer: float
+    answers: tuple[tuple[int, int, float], ...] = ()
+    sentences: tuple[tuple[int, int, float], ...] = ()
+
+
+class Passage(Value):
+    """A retrieved chunk with where it is from and why it ranks where it does.
+
+    ``scores`` names every stage that judged it (``dense`` is a cosine, ``lexical`` is BM25,
+    ``fused`` and ``rerank`` are fractions of 1); ``score`` is the one that decided the order.
+    ``duplicates`` lists the places of passages that say the same and were collapsed into this one.
+    """
+
+    chunk: Chunk
+    document_digest: str
+    title: str
+    uri: str
+    score: float
+    scores: Mapping[str, float] = Field(default_factory=dict)
+    published: date | None = None
+    language: str | None = None
+    anchor: str | None = None
+    metadata: Mapping[str, MetadataValue] = Field(default_factory=dict)
+    matched: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    reading: Reading | None = None
+
+    @property
+    def place(self) -> str:
+        """Title, heading path, page and date, as a person would name the place."""
+        return place(self.title, self.chunk.headings, self.chunk.page, self.published)
+
+    def explain(self) -> str:
+        """Return one line that says why this passage has its rank."""
+        parts = [f"{name} {value:.3f}" for name, value in self.scores.items()]
+        if self.matched:
+            parts.append("matches " + ", ".join(self.matched))
+        if self.duplicates:
+            parts.append("also said in " + ", ".join(self.duplicates))
+        return f"{self.score:.3f} = " + " · ".join(parts)
+
+
+class Citation(Value):
+    """An exact span of a document: ``document.text[start:end] == quote``, always."""
+
+    number: int = Field(ge=1)
+    document_id: str
+    document_digest: str
+    uri: str
+    title: str
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    anchor: str | None = None
+    published: date | None = None
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    quote: str
+
+    @classmethod
+    def of(cls, number: int, passage: Passage, start: int, end: int) -> Citation:
+        """Cite ``passage.chunk.text[start:end]``: offsets into the chunk, not the document."""
+        chunk = passage.chunk
+        return cls(
+            number=number,
+            document_id=chunk.document_id,
+            document_digest=passage.document_digest,
+            uri=passage.uri,
+            title=passage.title,
+            headings=chunk.headings,
+            page=chunk.page,
+            anchor=passage.anchor,
+            published=passage.published,
+            start=chunk.start + start,
+            end=chunk.start + end,
+            quote=chunk.text[start:end],
+        )
+
+    @property
+    def place(self) -> str:
+        """Title, heading path, page and date, as a person would name the place."""
+        return place(self.title, self.headings, self.page, self.published)
+
+    @property
+    def link(self) -> str:
+        """The uri with the anchor or page that leads to the place."""
+        if self.anchor:
+            return f"{self.uri}#{self.anchor}"
+        if self.page is not None:
+            return f"{self.uri}#page={self.page}"
+        return self.uri
+
+
+class Verdict(Value):
+    """How far evidence supports a claim. Not judged is ``label=None`` and ``support=None``."""
+
+    claim: str
+    label: Label | None = None
+    support: float | None = None
+    evidence: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class Sentence(Value):
+    """One sentence of an answer with its citations; ``kind`` says how to lay it out.
+
+    ``short`` is the fact that was asked for, ``step`` a step of a procedure (``marker`` keeps its
+    number), ``item`` a list item, ``text`` everything else.
+    """
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    verdict: Verdict | None = None
+    kind: Literal["short", "text", "item", "step"] = "text"
+    marker: str = ""
+
+    @property
+    def marked(self) -> str:
+        """The text with its citation marks, e.g. ``It takes 5 days. [1][2]``."""
+        numbers = dict.fromkeys(citation.number for citation in self.citations)
+        return f"{self.text} " + "".join(f"[{n}]" for n in numbers) if numbers else self.text
+
+
+class Turn(Value):
+    """One turn of a conversation, oldest first in a history."""
+
+    role: Role
+    text: str
+
+
+class Usage(Value):
+    """What a remote model reported of itself; ``cost`` is in the currency of its prices."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+
+class Answer(Value):
+    """An answer, or an abstention with the nearest passages. ``print(answer)`` is for people."""
+
+    question: str
+    standalone: str
+    sentences: tuple[Sentence, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    abstained: bool
+    confidence: float
+    generator: str
+    problems: tuple[str, ...] = ()
+    timings: Mapping[str, float] = Field(default_factory=dict)
+    usage: Usage | None = None
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """Every citation once, in the order of the numbers."""
+        seen = {(c.number, c.start, c.end): c for s in self.sentences for c in s.citations}
+        return tuple(sorted(seen.values(), key=lambda c: (c.number, c.start)))
+
+    @property
+    def text(self) -> str:
+        """The answer with its marks: prose in one paragraph, steps and items a line each."""
+        lines: list[str] = []
+        flow = False
+        for sentence in self.sentences:
+            if sentence.kind == "text":
+                if flow:
+                    lines[-1] += " " + sentence.marked
+                else:
+                    lines.append(sentence.marked)
+                flow = True
+            else:
+                marker = sentence.marker or ("-" if sentence.kind != "short" else "")
+                lines.append(f"{marker} {sentence.marked}".strip())
+                flow = False
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        lines = [self.text] if self.sentences else [self.abstention]
+        nearest = self.passages[:3] if self.abstained else ()
+        if self.citations or nearest:
+            lines += ["", "Sources:" if self.citations else "Nearest passages:"]
+        for number in dict.fromkeys(citation.number for citation in self.citations):
+            spans = [citation for citation in self.citations if citation.number == number]
+            lines.append(f"[{number}] {spans[0].place}")
+            lines.append(f"    {spans[0].link}")
+            lines += [f"    “{_clipped(' '.join(c.quote.split()))}”" for c in spans]
+        for passage in nearest:
+            lines.append(f"-   {passage.place}")
+            lines.append(f"    {passage.uri}")
+            lines.append(f"    “{_clipped(' '.join(passage.chunk.text.split()))}”")
+        if self.problems:
+            lines += ["", *(f"Note: {problem}" for problem in self.problems)]
+        return "\n".join(lines)
+
+    @property
+    def abstention(self) -> str:
+        """The sentence that stands where an answer would, empty when there is one."""
+        return "I could not find an answer to this in the documents." if self.abstained else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as one JSON object with the ``schema`` version."""
+        return {"schema": SCHEMA, **self.model_dump(mode="json"), "text": self.text}
+
+
+class Failure(Value):
+    """A source that could not be read, and why; it is tried again at the next ingest."""
+
+    uri: str
+    reason: str
+
+
+class Rename(Value):
+    """A document that moved without a change of its words."""
+
+    old: str
+    new: str
+
+
+class SyncReport(Value):
+    """What an ingest changed, by uri. Failures are values: nothing indexed is lost by one."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: tuple[Rename, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+    chunks_embedded: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        counts = ", ".join(
+            f"{len(getattr(self, name))} {name}"
+            for name in ("added", "changed", "unchanged", "removed", "renamed", "failed")
+        )
+        lines = [f"{counts} · {self.chunks_embedded} chunks embedded in {self.seconds:.1f} s"]
+        lines += [f"  renamed {r.old} -> {r.new}" for r in self.renamed]
+        lines += [f"  failed  {f.uri}: {f.reason}" for f in self.failed]
+        lines += [f"  note    {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object with the ``schema`` version."""
+        return {"schema": SCHEMA, **self.model_dump(mode="json")}
+
+
+class Filter(Value):
+    """Which documents may answer; all conditions hold together.
+
+    ``where`` compares ``source``, ``uri``, ``title``, ``language`` or any metadata key; ``source``
+    and ``uri`` also match the end of a path, so that ``billing/refunds.md`` is enough.
+    ``after`` and ``before`` are inclusive bounds on the publication date, which undated documents
+    do not meet.
+    """
+
+    where: Mapping[str, str] = Field(default_factory=dict)
+    after: date | None = None
+    before: date | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.where or self.after or self.before)
