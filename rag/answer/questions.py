@@ -51,12 +51,11 @@ _WORD = re.compile(r"[^\W_]+")
 
 _RULES: tuple[tuple[Wants, str], ...] = (
     ("comparison", r"\bdifferen(?:ce|t)\w*\b.*\b(?:between|from|and)\b|\bcompar(?:e|ed|ison|ing)\b"
-     r"|\bversus\b|\bvs\b|\b(?:which|who|what)\b[^?]*\b(?:er|more|less|better|faster|best)\b[^?]* or \b"
+     r"|\bversus\b|\bvs\b|^(?:which|who|what) (?:is|are|has|costs?|\w+s)\b[^?]*[,:] [^?]* or \b"
      r"|\bis\b[^?]*\b(?:better|cheaper|faster|\w+er|more \w+|less \w+) than\b|^should i\b.* or "
      r"|\bunterschied\w*\b|\bvergleich\w*\b|\bdiferencias?\b|\bdiff[ée]rences?\b|\bcompara\w*\b"),
-    ("email", r"\be-?mail(?:s| address(?:es)?)?\b(?=.*\?|$)(?<=what email|hich email|l address)"
-     r"|\b(?:what|which)\b.*\be-?mail address|\be-?mail-?adresse\b|correo electr[óo]nico\b.*\?"
-     r"|adresse (?:e-?mail|[ée]lectronique)|\bwhere (?:do|can|should) (?:i|we) (?:e-?mail|write)\b"),
+    ("email", r"\b(?:what|which|the|an)\b.*\be-?mail (?:address|is|do|should|can)|\be-?mail-?adresse\b"
+     r"|correo electr[óo]nico\b.*\?|adresse (?:e-?mail|[ée]lectronique)|\bwhere (?:do|can|should) (?:i|we) (?:e-?mail|write)\b"),
     ("phone", r"\b(?:tele)?phone number\b|\btelefonnummer\b|\bn[úu]mero de tel[ée]fono\b"
      r"|num[ée]ro de t[ée]l[ée]phone"),
     ("url", r"\burl\b|\bweb ?(?:site|page|address)\b|\bendpoint\b|\bwebseite\b|\bhost ?name\b|\bbase address\b"),
@@ -66,8 +65,8 @@ _RULES: tuple[tuple[Wants, str], ...] = (
      r"|\bhow (?:expensive|cheap)\b|\bwas kostet\b|\bwie ?viel(?:e)? (?:kostet|kosten|geld)\b|\bwie teuer\b"
      r"|\bwie hoch (?:ist|sind) (?:der preis|die (?:geb[üu]hr|kosten))|\bcu[áa]nto (?:cuesta|vale|cobra)"
      r"|\bcombien (?:co[ûu]te|vaut)|\bquel(?: est)? le (?:prix|tarif)|\bcu[áa]l es el precio"),
-    ("duration", r"\bhow (?:long|soon|quickly|late)\b|\bhow many (?:(?:business|working|calendar) )?"
-     r"(?:second|minute|hour|day|week|month|year)s?\b|\bwie (?:lange|schnell)\b"
+    ("duration", r"\bhow (?:long|soon|quickly|late|often|frequently)\b|\bhow many (?:(?:business|working|calendar) )?"
+     r"(?:second|minute|hour|day|week|month|year)s?\b|\bwie (?:lange|schnell|oft)\b"
      r"|\bwie ?viele? (?:sekunden|minuten|stunden|\w*tage|wochen|monate|jahre)\b|\bcu[áa]nto (?:tiempo|tarda|dura)"
      r"|\bcombien de (?:temps|jours|heures|minutes|semaines|mois)\b|\bcu[áa]nt[oa]s (?:d[íi]as|horas|minutos|meses|semanas)\b"
      r"|\bwhat (?:is|was)\b[^?]*\b(?:period|deadline|duration|timeout|retention|lifetime)\b"),
@@ -85,14 +84,14 @@ _RULES: tuple[tuple[Wants, str], ...] = (
     ("date", r"\bwhen\b(?=.*\b(?:is|are|was|were|do|does|did|will|can|must|has|had|would|should)\b)|^when\b"
      r"|\b(?:what|which) (?:\w+ )?(?:date|day|year|month|decade|century|season)\b|\b(?:since|until|by|from) when\b"
      r"|\bwann\b|\bcu[áa]ndo\b|\bquand\b|\bwelche[msnr]? (?:tag|datum|jahr|monat)\b"),
-    ("number", r"\bhow (?:many|much|often|big|large|tall|high|deep|wide|heavy|far|fast|hot|old|loud|close)\b"
-     r"|\bwhat (?:is|was|are)\b[^?]*\b(?:number|amount|maximum|minimum|limit|size|weight|height|length|width|population|total|rate|capacity|voltage|range|version)\b"
-     r"|\bwie ?viele?\b|\bwie (?:oft|hoch|gro[ßs]s?|schwer|weit|viel)\b|\bcu[áa]nt[oa]s?\b|\bcombien\b"),
+    ("number", r"\bhow (?:many|much|big|large|tall|high|deep|wide|heavy|far|fast|hot|old|loud|close)\b"
+     r"|\bwhat (?:is|was|are) (?:the |my |our |an? )?(?:\w+ ){0,3}(?:number|amount|maximum|minimum|limit|size|weight|height|length|width|population|total|rate|capacity|voltage|range)\b"
+     r"|\bwie ?viele?\b|\bwie (?:hoch|gro[ßs]s?|schwer|weit|viel)\b|\bcu[áa]nt[oa]s?\b|\bcombien\b"),
     ("person", r"^(?:\w+ ){0,3}who(?:m|se)?\b(?!.*\bwho\b.*\bwhat\b)|\bwhat (?:is|was) the name of the (?:man|woman|person|author|singer|actor)\b"
      r"|^wer\b|^wem\b|^wen\b|^¿?qui[ée]n(?:es)?\b|^(?:de |[àa] )?qui\b"),
     ("place", r"^(?:\w+ ){0,2}where\b|\b(?:what|which) (?:\w+ )?(?:city|cities|country|countries|state|town|county|place|"
      r"region|continent|island|river|village|location)\b|^wo(?:hin|her)?\b|^¿?(?:a|de)? ?d[óo]nde\b|^(?:d['’])?o[ùu]\b"),
-    ("definition", r"^(?:what|who) (?:is|are|was) (?:an? |meant by )?[\w' -]{2,50}\??$(?<! for\?)(?<! of\?)"
+    ("definition", r"^(?:what|who) (?:is|are|was) (?:an? |meant by )?(?!the \b.* (?:of|for|on|in) |my |your |our )[\w' -]{2,50}(?<! for)(?<! of)(?<! in)\??$"
      r"|\bdefin(?:e|ition)\b|\bwhat do(?:es)?\b.*\b(?:mean|stand for)\b|\bmeaning of\b|^was (?:ist|sind|bedeutet|hei[ßs]s?t)\b"
      r"|^¿?qu[ée] (?:es|son|significa)\b|^qu['’]est[- ]ce qu|\bque signifie\b|^explain what\b"),
     ("yesno", r"^(?:and |but |so )?(?:is|are|was|were|do|does|did|can|could|may|might|will|would|should|has|have|had|must|am|isn't|"
@@ -172,13 +171,16 @@ def understand(text: str) -> Question:
     plain = " ".join(text.split())
     wants, exact = _wants(plain)
     sides = _sides(plain) if wants in ("comparison", "open", "name", "yesno") else ()
+    focus = _focus(plain)
     if len(sides) == 2 and wants == "open":
         wants = "comparison"
+    elif wants == "name" and not focus and not re.search(r"\bname\b", plain):
+        wants = "open"  # "what happens if ...", "what does ... do"
     return Question(
         text=plain,
         wants=wants,
         exact=exact,
-        focus=_focus(plain),
+        focus=focus,
         sides=sides if wants == "comparison" else (),
         as_of=_as_of(plain),
     )

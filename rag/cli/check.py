@@ -29,12 +29,11 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Judge each sentence of any text against evidence."""
+    from rag.ingest.read import read_documents
+
     pipeline = open_pipeline(index)
-    texts = [
-        text
-        for name in (*evidence, *(more or ()))
-        for text in _texts(name, pipeline.settings.fetch)
-    ]
+    fetch = pipeline.settings.fetch
+    texts = [d.text for name in (*evidence, *(more or ())) for d in read_documents(name, fetch)]
     verdicts = pipeline.check(_read(answer), texts)
     if not verdicts:
         raise UsageError(f"there is no sentence to check in {answer}")
@@ -60,9 +59,3 @@ def _read(name: str) -> str:
         return Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{name} cannot be read: {error}") from None
-
-
-def _texts(name: str, settings: object) -> list[str]:
-    from rag.ingest.extract import read_texts
-
-    return read_texts(name, settings)

@@ -1,0 +1,1 @@
+"""Grounding: how far a claim is supported by the union of its evidence."""

@@ -79,8 +79,9 @@ class Discovery:
         except SourceError as error:
             self._error = str(error)
             self.kind = "missing"
-        if looks_like_sitemap(self.location):
-            self.kind = "sitemap"
+        else:
+            if looks_like_sitemap(self.location):
+                self.kind = "sitemap"
 
     def _locate_path(self, relative_to: Path) -> None:
         path = _path_of(self.source, relative_to)
@@ -88,7 +89,8 @@ class Discovery:
         self._path = prefix
         self.location = local_uri(prefix, self._base)
         if self._pattern:
-            self.kind = "glob"
+            self.kind = "glob" if prefix.is_dir() else "missing"
+            self._error = None if prefix.is_dir() else self._nothing()
             parent = prefix.as_posix() if self.location.startswith("file:") else self.location
             self.location = "/".join([*([] if parent == "." else [parent]), *self._pattern])
         elif path.is_dir():
@@ -133,34 +135,30 @@ class Discovery:
 
     def _files(self) -> Iterator[Item | Failure]:
         skipped: Counter[str] = Counter()
-        missed = found = False
-        seen: set[str] = set()
+        paths: list[Path] = []
+        missed = False
         for path in _walk(self._path, self._depth()):
             if isinstance(path, _Unlisted):
                 missed = True
                 yield Failure(uri=local_uri(path.folder, self._base), reason=path.reason)
+            elif self._pattern and not _matches(path.relative_to(self._path).parts, self._pattern):
                 continue
-            parts = path.relative_to(self._path).parts
-            if self._pattern and not _matches(parts, self._pattern):
-                continue
-            if suffix_of(path.name) not in SUFFIXES:
+            elif suffix_of(path.name) in SUFFIXES:
+                paths.append(path)
+            else:
                 skipped[suffix_of(path.name) or "no suffix"] += 1
-                continue
-            real = os.path.realpath(path)
-            if real in seen:
-                continue  # a second link to the same file
-            seen.add(real)
-            found = True
-            yield self._item(path)
+        yield from map(self._item, _without_second_links(paths, self._path))
         self.complete = not missed
         if skipped:
             kinds = ", ".join(f"{suffix} {count}" for suffix, count in sorted(skipped.items()))
             self.notes.append(
                 f"{self.location}: {skipped.total()} files of other types were skipped ({kinds})."
             )
-        if not found and not missed:
-            reason = f"No file that can be read matches {self.source}; check the path."
-            yield Failure(uri=self.location, reason=reason)
+        if not paths and not missed:
+            yield Failure(uri=self.location, reason=self._nothing())
+
+    def _nothing(self) -> str:
+        return f"No file that can be read matches {self.source}; check the path."
 
     def _depth(self) -> int | None:
         return None if not self._pattern or "**" in self._pattern else len(self._pattern)
@@ -207,7 +205,7 @@ def discover(
     return Discovery(
         source,
         settings,
-        Path(os.path.abspath(base)),
+        _absolute(base),
         relative_to or Path.cwd(),
         fetcher or Fetcher(settings),
     )
@@ -226,7 +224,11 @@ def local_uri(path: Path, base: Path) -> str:
 def _path_of(source: str, relative_to: Path) -> Path:
     if source.lower().startswith("file://"):
         source = url2pathname(urlsplit(source).path)
-    return Path(os.path.abspath(relative_to / Path(source).expanduser()))
+    return _absolute(relative_to / Path(source).expanduser())
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))  # links stay: they are the names people use
 
 
 def _split_glob(path: Path) -> tuple[Path, tuple[str, ...]]:
@@ -253,31 +255,46 @@ class _Unlisted:
     reason: str
 
 
-def _walk(folder: Path, depth: int | None) -> Iterator[Path | _Unlisted]:
-    """Yield the files below in order, hidden ones left out, no folder twice."""
+def _walk(top: Path, depth: int | None) -> Iterator[Path | _Unlisted]:
+    """Yield the files below, hidden ones left out, no folder twice, links to folders last."""
     visited: set[str] = set()
-    waiting = [(folder, 1)]
-    while waiting:
-        here, level = waiting.pop()
+    waiting = [(top, 1)]
+    links: list[tuple[Path, int]] = []
+    while waiting or links:
+        here, level = waiting.pop() if waiting else links.pop()
         real = os.path.realpath(here)
         if real in visited:
             continue  # a link back into the tree
         visited.add(real)
         try:
             with os.scandir(here) as entries:
-                listed = sorted((e for e in entries if not e.name.startswith(".")), key=_by_name)
-            folders = [entry.name for entry in listed if entry.is_dir()]
+                listed = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
             yield _Unlisted(here, f"The folder cannot be listed: {_why(error)}.")
             continue
-        names = set(folders)
-        yield from (here / entry.name for entry in listed if entry.name not in names)
-        if depth is None or level < depth:
-            waiting += [(here / name, level + 1) for name in reversed(folders)]
+        for entry in listed:
+            if not _is_folder(entry):
+                yield here / entry.name
+            elif depth is None or level < depth:
+                (links if entry.is_symlink() else waiting).append((here / entry.name, level + 1))
 
 
-def _by_name(entry: os.DirEntry[str]) -> str:
-    return entry.name
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _without_second_links(paths: list[Path], top: Path) -> list[Path]:
+    """Return the paths in order, each file once, under its own name if that is among them."""
+    root = Path(os.path.realpath(top))
+    kept: dict[str, Path] = {}
+    for path in sorted(paths):
+        real = os.path.realpath(path)
+        if real not in kept or real == str(root / path.relative_to(top)):
+            kept[real] = path
+    return sorted(kept.values())
 
 
 def _read_file(path: Path, uri: str, limit: int) -> Fetched:

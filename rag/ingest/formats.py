@@ -79,7 +79,7 @@ def format_of(name: str, data: bytes, media_type: str | None) -> Format | str:
         for magic, phrase in _FOREIGN:
             if head.startswith(magic) and (b"\x00" in head or not magic.isalnum()):
                 return phrase
-        if b"\x00" in head and b"\xef\xbb\xbf" != head[:3] and not _is_wide_text(head):
+        if b"\x00" in head and head[:3] != b"\xef\xbb\xbf" and not _is_wide_text(head):
             return "binary data"
     if declared in ("pdf", "docx"):
         return f"not really {'a PDF' if declared == 'pdf' else 'a Word document'}"

@@ -25,32 +25,39 @@ TRUSTED_SHARE = 0.6
 """trafilatura is believed on what is furniture when it keeps this share of the page's words."""
 
 _DROPPED = frozenset(
-    "script style noscript template iframe object embed applet svg canvas audio video map head nav "
-    "footer aside button input select textarea dialog datalist progress meter "
-    "frameset".split()  # noqa: SIM905
+    "script style noscript template iframe object embed applet svg canvas audio video map head "
+    "nav footer aside button input select textarea dialog datalist progress meter frameset".split()
 )
 _BLOCKS = frozenset(
     "address article blockquote body caption center dd details dialog div dl dt fieldset figcaption "
     "figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav "
     "noframes ol optgroup option p pre search section summary table tbody td tfoot th thead tr "
-    "ul".split()  # noqa: SIM905
+    "ul".split()
 )
 _FURNITURE_ROLES = frozenset(
-    "navigation banner contentinfo complementary search dialog alertdialog menu menubar".split()  # noqa: SIM905
+    "navigation banner contentinfo complementary search dialog alertdialog menu menubar".split()
 )
 _FURNITURE = re.compile(
-    r"(?:^|\s)(?:cookies?|cookie-?(?:banner|bar|consent|notice|law)|consent|gdpr|newsletter|"
-    r"breadcrumbs?|sidebar|sphinxsidebar\w*|nav(?:bar|igation|header|footer)?|navheader|navfooter|"
-    r"toc|skip-?link|skip-to-\w+|social|share|sharing|share-?buttons|related|related-?(?:posts|"
-    r"articles|links)|pagination|pager|advert\w*|ads?|promo|popup|modal|site-?(?:header|footer)|"
-    r"page-?footer|footer|comments?-?(?:form|respond)|edit-?(?:link|page)|headerlink|mw-editsection|"
-    r"topic contents|contents topic|contents local|back-to-top|no-?print|noprint|screen-reader-text|sr-only|visually-?hidden)(?=$|[\s])",
+    r"(?:^|\s)(?:cookie[\w-]*|gdpr[\w-]*|consent[\w-]*|cc-(?:window|banner)|newsletter[\w-]*|"
+    r"breadcrumbs?|sidebar|sphinxsidebar\w*|nav(?:bar|igation|header|footer)?|toc|skip-?link|"
+    r"skip-to-\w+|social|share|sharing|share-?buttons|related|related-?(?:posts|articles|links)|"
+    r"pagination|pager|advert\w*|ads?|promo|popup|modal|site-?(?:header|footer)|page-?footer|"
+    r"footer|comments?-?(?:form|respond)|edit-?(?:link|page)|headerlink|mw-editsection|"
+    r"(?:topic )?contents (?:topic|local)|topic contents|back-to-top|no-?print|"
+    r"screen-reader-text|sr-only|visually-?hidden)(?=$|\s)",
+    re.I,
+)
+# Ids are stricter: a section on cookies may well have the id "cookies".
+_FURNITURE_ID = re.compile(
+    r"cookie-?(?:banner|bar|consent|notice|law|popup)|sidebar|nav|navbar|navigation|footer|"
+    r"breadcrumbs?|header-nav|site-(?:header|footer)|newsletter-?\w*",
     re.I,
 )
 _HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)|"
+    r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|"
+    r"opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)|"
     r"font-size\s*:\s*0(?:\.0*)?(?:px|pt|em|rem|%)?\s*(?:;|!|$)|"
-    r"(?:left|right|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*[01](?:px)?[,\s]+[01]",
+    r"(?:left|right|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*[01](?:px)?[,\s]+[01])",
     re.I,
 )
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.S)
@@ -59,7 +66,8 @@ _CSS_AT_BLOCK = re.compile(r"@[\w-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
 _SIMPLE_SELECTOR = re.compile(r"([a-z][a-z0-9]*)?(?:\.([\w-]+)|#([\w-]+))?", re.I)
 # Words beside the text that belong to it: footnotes and notes.
 _REMARK = re.compile(
-    r"foot-?notes?|admonition|callout|alert|note|tip|hint|warning|caution|important|danger|aside", re.I
+    r"foot-?notes?|admonition|callout|alert|note|tip|hint|warning|caution|important|danger|aside",
+    re.I,
 )
 _PILCROW = frozenset(["¶", "#", "§", "🔗", "\uf0c1", "link", "permalink"])
 _POWER = re.compile(r"[-+−–]?\d+")
@@ -105,10 +113,10 @@ def read(root: Any) -> Content:
     return Content(blocks, "body") if judged is None else Content(judged, "judged")
 
 
-def words_of(element: Any) -> list[str]:
-    """Return the words of an element without scripts and styles, for measuring coverage."""
-    parts = element.xpath(".//text()[not(ancestor::script or ancestor::style)]")
-    return _WORD.findall(" ".join(parts).lower())
+def fragment(root: Any) -> list[Block]:
+    """Return the blocks of a piece of HTML inside another format."""
+    _remove_hidden(root)
+    return _walk(root)
 
 
 def _count(blocks: Iterable[Block]) -> int:
@@ -154,13 +162,15 @@ def _judge(root: Any, blocks: list[Block]) -> list[Block] | None:
 
 def _shingles(text: str) -> set[tuple[str, ...]]:
     words = _WORD.findall(text.lower())
-    return {(word,) for word in words} | set(zip(words, words[1:], words[2:], strict=False))
+    single: set[tuple[str, ...]] = {(word,) for word in words}
+    return single.union(zip(words, words[1:], words[2:], strict=False))
 
 
 def _covered(words: list[str], kept: set[tuple[str, ...]]) -> float:
     if not words:
         return 0.0
-    runs = list(zip(words, words[1:], words[2:], strict=False)) or [(word,) for word in words]
+    runs: list[tuple[str, ...]] = list(zip(words, words[1:], words[2:], strict=False))
+    runs = runs or [(word,) for word in words]
     return sum(run in kept for run in runs) / len(runs)
 
 
@@ -288,7 +298,7 @@ class _Walker:
             return True
         names = element.get("class") or ""
         named = _FURNITURE.search(names) or (
-            tag in ("div", "section") and _FURNITURE.fullmatch(element.get("id") or "")
+            tag == "div" and _FURNITURE_ID.fullmatch(element.get("id") or "")
         )
         # What holds the title or the main part is no furniture, whatever it is called.
         return bool(named) and element.find(".//h1") is None and element.find(".//main") is None
@@ -306,9 +316,7 @@ class _Walker:
             self.add(Block("paragraph", text, level=self.level))
         else:
             marker, self.marker = self.marker, None
-            self.add(
-                Block("item", text, level=self.level - 1, marker=marker, group=self.group)
-            )
+            self.add(Block("item", text, level=self.level - 1, marker=marker, group=self.group))
 
     def add(self, block: Block) -> None:
         self.blocks.append(block)
@@ -489,13 +497,9 @@ def _anchor(heading: Any) -> str | None:
     element = heading
     for _ in range(6):
         before = element.getprevious()
-        while before is not None and not _has_text(before) and not (element.getprevious().tail or "").strip():
-            name = before.get("id") or before.get("name")
-            if name:
-                return str(name)
-            inner = before.xpath(".//a[@id or @name]")
-            if inner:
-                return str(inner[-1].get("id") or inner[-1].get("name"))
+        while before is not None and not _has_text(before):
+            if name := _name_inside(before):
+                return name
             before = before.getprevious()
         parent = element.getparent()
         if before is not None or parent is None or parent.tag in ("body", "main", "html"):
@@ -508,8 +512,15 @@ def _anchor(heading: Any) -> str | None:
     return None
 
 
+def _name_inside(element: Any) -> str | None:
+    """Return the last anchor in an element without text, which stands for what follows it."""
+    named = [inside for inside in element.iter("*") if inside.get("id") or inside.get("name")]
+    return str(named[-1].get("id") or named[-1].get("name")) if named else None
+
+
 def _has_text(element: Any) -> bool:
-    return bool("".join(element.itertext()).strip())
+    """Tell whether there is text in the element or between it and the next."""
+    return bool(("".join(element.itertext()) + (element.tail or "")).strip())
 
 
 def _ordinal(number: int, style: str) -> str:

@@ -48,13 +48,17 @@ def _reduce(root: Any) -> Any:
     for script in root.xpath("//body//script[@type='application/ld+json']"):
         body.append(copy.deepcopy(script))
     for element in root.iter("*"):
-        if element.tag in _TELLING or any(
+        telling = element.tag in _TELLING or any(
             (value := element.get(name)) and _is_telling(value)
             for name in ("class", "itemprop", "id", "rel")
-        ):
-            if len("".join(element.itertext())) <= _MAX_CANDIDATE and element.tag != "meta":
-                body.append(copy.deepcopy(element))
+        )
+        if telling and element.tag != "meta" and _is_short(element):
+            body.append(copy.deepcopy(element))
     return reduced
+
+
+def _is_short(element: Any) -> bool:
+    return len("".join(element.itertext())) <= _MAX_CANDIDATE
 
 
 @lru_cache(maxsize=4096)
@@ -69,7 +73,8 @@ def _title(root: Any) -> str | None:
 def _language(root: Any) -> str | None:
     declared = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
     if not declared:
-        found = root.xpath("string(//meta[translate(@http-equiv, 'CL', 'cl')='content-language']/@content)")
-        declared = str(found)
+        for meta in root.iter("meta"):
+            if (meta.get("http-equiv") or "").lower() == "content-language":
+                declared = meta.get("content") or ""
     code = re.split(r"[-_,;]", declared.strip().lower())[0]
     return code if re.fullmatch(r"[a-z]{2}", code) else None

@@ -164,7 +164,7 @@ def canonical_url(url: str) -> str:
     """Return the URL with a lower-case host, without its default port and its fragment."""
     try:
         parsed = httpx.URL(url.strip())
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise SourceError(f"{url} is not a valid address: {_plain(error)}.") from None
     if parsed.scheme not in ("http", "https"):
         raise SourceError(f"{url} cannot be fetched; only http and https addresses can.")
@@ -175,7 +175,7 @@ def canonical_url(url: str) -> str:
             f"The address of {parsed.host} holds a user name or password, which would be stored "
             "in the index; save the page as a file and ingest that."
         )
-    return str(parsed.copy_with(fragment=None))
+    return str(parsed.copy_with(fragment=None, path=parsed.path or "/"))
 
 
 def too_large(name: str, limit: int) -> SourceError:

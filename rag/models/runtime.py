@@ -6,7 +6,9 @@ before the first use, and one instance may be shared by threads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -45,8 +47,9 @@ class TextModel:
     """A transformer as an ONNX file beside its tokenizer.
 
     ``max_tokens`` counts the special tokens too; what is beyond is cut off, in a pair from the
-    second text. ``threads`` is None for all cores. ``batch_tokens`` bounds the padded size of one
-    run, so memory does not grow with the number of inputs.
+    second text. ``threads`` is how many batches run side by side, None for as many as there are
+    cores. ``batch_tokens`` bounds the padded size of a batch: memory does not grow with the number
+    of inputs, and small batches stay in the cache of the processor.
     """
 
     def __init__(
@@ -56,12 +59,12 @@ class TextModel:
         *,
         max_tokens: int,
         threads: int | None = None,
-        batch_tokens: int = 2048,
+        batch_tokens: int = 512,
     ) -> None:
         self.max_tokens = max_tokens
         self._model_file = model
         self._tokenizer_file = tokenizer
-        self._threads = threads
+        self._threads = threads or _cores()
         self._batch_tokens = batch_tokens
         self._lock = Lock()
         self._session: InferenceSession | None = None
@@ -113,7 +116,8 @@ class TextModel:
         wanted = [node.name for node in session.get_inputs()]
         cut = [list(node.shape[1:2]) == [SEQUENCE_AXIS] for node in session.get_outputs()]
         results: list[tuple[NDArray[Any], ...]] = [()] * len(encodings)
-        for group in batches([len(e) for e in encodings], self._batch_tokens):
+
+        def run_batch(group: list[int]) -> None:
             members = [encodings[position] for position in group]
             feed = _padded(members)
             outputs = session.run(None, {name: feed[name] for name in wanted})
@@ -122,6 +126,14 @@ class TextModel:
                     output[row, : len(encoding)] if is_cut else output[row]
                     for output, is_cut in zip(outputs, cut, strict=True)
                 )
+
+        groups = batches([len(e) for e in encodings], self._batch_tokens)
+        if len(groups) < 2 or self._threads == 1:
+            for group in groups:
+                run_batch(group)
+        else:
+            with ThreadPoolExecutor(min(self._threads, len(groups))) as pool:
+                list(pool.map(run_batch, groups))  # raises what a batch raised
         return results
 
     def load(self) -> None:
@@ -132,7 +144,7 @@ class TextModel:
     def _load_session(self) -> InferenceSession:
         with self._lock:
             if self._session is None:
-                self._session = open_session(self._model_file, self._threads)
+                self._session = open_session(self._model_file)
             return self._session
 
     def _load_counter(self) -> Tokenizer:
@@ -157,12 +169,15 @@ class TextModel:
         return tokenizer
 
 
-def open_session(model: Path, threads: int | None = None) -> InferenceSession:
+def open_session(model: Path) -> InferenceSession:
     """Open an ONNX file on the CPU with all graph optimisations. Raises ModelError."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    # Batches run side by side, a thread each: that beats many threads within one batch, which wait
+    # for each other at every node, above all where other processes use the cores too.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     # Every batch has its own shape: remembered memory patterns would only pile up.
@@ -171,6 +186,13 @@ def open_session(model: Path, threads: int | None = None) -> InferenceSession:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class for each status, all plain Exceptions
         raise ModelError(_unusable(model, error)) from None
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _padded(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:

@@ -59,9 +59,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 # Words of no other language in the list above: one of them, and another word of either list.
 _ENGLISH = frozenset(
     "the what how which when where who why does did could should would are with have this that you "
-    "your there their they and".split()  # noqa: SIM905
+    "your there their they and".split()
 )
-_ENGLISH_OR_NOT = frozenset("is of in my a on at i was do can to for be from it as or an".split())  # noqa: SIM905
+_ENGLISH_OR_NOT = frozenset("is of in my a on at i was do can to for be from it as or an".split())
 _CERTAIN = 0.99
 _lock = Lock()
 

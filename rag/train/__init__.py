@@ -1,0 +1,1 @@
+"""Making, training and measuring models: the only folder that imports torch."""

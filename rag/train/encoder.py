@@ -91,14 +91,18 @@ class Encoder(nn.Module):  # type: ignore[misc]
     @classmethod
     def read(cls, folder: Path, positions: int) -> Encoder:
         """Read ``config.json`` and ``model.safetensors`` of a Hugging Face BERT model."""
-        from safetensors.torch import load_file
+        from safetensors.torch import (  # type: ignore[import-not-found, unused-ignore]
+            load_file,
+        )
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
         state = {
             name.removeprefix("bert."): tensor.float()
             for name, tensor in load_file(folder / "model.safetensors").items()
         }
-        return cls(state, config, positions).eval()
+        encoder = cls(state, config, positions)
+        encoder.eval()
+        return encoder
 
     def states(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
         """Return the last token states, (batch, sequence, width); those of padding mean nothing."""

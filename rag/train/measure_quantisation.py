@@ -1,4 +1,4 @@
-"""``python -m rag.train.measure_quantisation DATA --float FILE``: what 8 bits cost and what they gain.
+"""``python -m rag.train.measure_quantisation DATA --float FILE``: what 8 bits cost and gain.
 
 Ranks all documents of a BEIR set by exact cosine with the quantised and with the float32 weights:
 nDCG@10 of both, the paired difference with a bootstrap interval, and speed in the same run. The
@@ -170,14 +170,14 @@ def page(figures: dict[str, Any]) -> str:
     fast, slow = (figures[f"sequences_per_second_{name}"] for name in ("int8", "float32"))
     return f"""{HEADING}
 By `python -m rag.train.measure_quantisation`, exact cosine over whole documents (title and text,
-cut at the length above), {figures["set"]} of BEIR, {figures["queries"]} queries, {figures["cores"]} cores;
-speeds depend on the machine and its load, so read the ratio.
+cut at the length above), {figures["set"]} of BEIR, {figures["queries"]} queries,
+{figures["cores"]} cores; speeds depend on the machine and its load, so read the ratio.
 
 | | int8 | float32 |
 | --- | --- | --- |
 | nDCG@10 | {figures["ndcg_int8"]:.4f} | {figures["ndcg_float32"]:.4f} |
 | sequences a second at {TIMED_TOKENS} tokens | {fast:.0f} | {slow:.0f} |
-| one query alone, median | {figures["query_ms_int8"]:.1f} ms | {figures["query_ms_float32"]:.1f} ms |
+| one query alone, median ms | {figures["query_ms_int8"]:.1f} | {figures["query_ms_float32"]:.1f} |
 | file | {figures["bytes_int8"] / 1e6:.1f} MB | {figures["bytes_float32"] / 1e6:.1f} MB |
 
 Difference of nDCG@10 (int8 less float32): {figures["difference"]:+.4f}, 95% interval of the paired

@@ -1,0 +1,51 @@
+# One command to see it work, one to test it; both need only Python 3.11+ and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test check bench wheel clean
+
+help:
+	@echo "make demo    install, index the sample corpus, ask three questions"
+	@echo "make test    install, run the tests (without torch)"
+	@echo "make check   format, lint, types and tests"
+	@echo "make bench   measure against LlamaIndex and on the development data (RAG_DATA)"
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): a minute or two, once."
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade pip
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	@$(PIP) install --constraint constraints.txt --editable '.[dev,train]' \
+		llama-index-embeddings-huggingface llama-index-vector-stores-chroma \
+		llama-index-readers-file
+	@touch $@
+
+demo: $(VENV)/.base
+	@$(BIN)/rag demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.bench
+	$(BIN)/python eval/bench.py
+
+wheel: $(VENV)/.dev
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist build .cache .mypy_cache .ruff_cache .pytest_cache

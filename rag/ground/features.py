@@ -1,0 +1,230 @@
+"""What is measured of a claim against its evidence, and the findings that a person can follow.
+
+Everything is taken against the union of the evidence. A sentence or window that says nothing about
+the claim changes nothing: what counts is the best, and what occurs nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.ground.claims import Claim
+from rag.ground.evidence import Evidence, stem_set
+from rag.ground.polarity import Polarity, compare
+from rag.text.terms import content_terms, fold, months, names, numbers, stems
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+
+FEATURES = ("together", "nearest", "overlap", "missing", "numbers", "names", "months", "opposed")
+"""The order of ``Measured.values``.
+
+- ``together``: share of the claim's vector that lies in the span of the four nearest sentences
+- ``nearest``: cosine of the claim to the nearest sentence or window
+- ``overlap``: weighted share of the claim's terms in the sentence that has most of them
+- ``missing``: log(1 + weight of the claim's terms that occur nowhere)
+- ``numbers``, ``names``, ``months``: 1 where the claim has one that occurs nowhere, else 0
+- ``opposed``: 1 where a statement denies the sentence that it is closest to, else 0
+"""
+
+SIGNS = (1, 1, 1, -1, -1, -1, -1, -1)
+"""The sign that a weight must have to make sense, in the order of ``FEATURES``."""
+
+_NEIGHBOURS = 4
+_MONTH_NAMES = (
+    "January February March April May June July August September October November December"
+).split()
+_WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
+_DIGITS = re.compile(r"\d+(?:[.,\u202f ]\d+)*")
+# COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
+_NAMED_NUMBER = re.compile(r"\b[\w-]*[A-Z]-\d+\w*")
+_ALIGNED_OVERLAP = 0.6
+_ALIGNED_COSINE = 0.65
+"""From here on a statement and a sentence are about the same thing, so that "not" decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``values`` follow ``FEATURES``; ``nearest`` are indices of units, best first."""
+
+    values: tuple[float, ...]
+    nearest: tuple[int, ...]
+    reasons: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[FEATURES.index(name)]
+
+
+def weight(term: str) -> float:
+    """Return 1 for short words up to 3 for long ones: long words are rarer and say more."""
+    return 3.0 if term.isdigit() else min(1.0 + max(0, len(term) - 4) * 0.25, 3.0)
+
+
+def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]) -> Measured:
+    """Measure a claim that has parts against evidence that has units.
+
+    ``vector_of`` gives the unit vector of any unit, part or body.
+    """
+    units = np.stack([vector_of(unit) for unit in evidence.units])
+    vector = vector_of(claim.body)
+    cosines = units @ vector
+    order = sorted(range(len(cosines)), key=lambda i: (-round(float(cosines[i]), 5), i))
+    terms = content_terms(claim.body)
+    unit_stems = [stem_set(unit) for unit in evidence.units]
+    everything = frozenset().union(*unit_stems)
+    absent = [term for term in terms if term not in everything]
+    total = sum(map(weight, terms))
+    overlaps = [sum(weight(t) for t in terms if t in s) / (total or 1.0) for s in unit_stems]
+    lost = _lost(claim.body, evidence, everything)
+    polarity = _polarity(claim, evidence, units, vector_of)
+    values = (
+        _together(units[order[:_NEIGHBOURS]], vector),
+        max(float(cosines[order[0]]), _best_window(units, evidence.windows, vector)),
+        max(overlaps) if terms else 1.0,
+        math.log1p(sum(map(weight, absent))),
+        float(bool(lost.numbers)),
+        float(bool(lost.names)),
+        float(bool(lost.months)),
+        float(polarity.opposed),
+    )
+    reasons = (*lost.reasons, *polarity.reasons, *_unsaid(claim.body, absent, lost))
+    return Measured(values, _ranked(order, cosines, overlaps), reasons)
+
+
+def _together(nearest: Vector, vector: Vector) -> float:
+    """Length of the projection of a unit vector on the span of others: 1 if they compose it.
+
+    Least squares by QR, as in any text on linear algebra; what the span lacks, no sentence says.
+    """
+    basis, _ = np.linalg.qr(nearest.T.astype(np.float64))
+    return min(1.0, float(np.linalg.norm(basis.T @ vector)))
+
+
+def _best_window(units: Vector, windows: Iterable[tuple[int, ...]], vector: Vector) -> float:
+    """Best cosine to the mean of neighbours, which stands for the vector of their joined text."""
+    best = -1.0
+    for size in (2, 3):
+        picks = np.array([w for w in windows if len(w) == size], dtype=np.intp)
+        if picks.size:
+            means = units[picks].sum(axis=1)
+            cosines = (means @ vector) / np.maximum(np.linalg.norm(means, axis=1), 1e-6)
+            best = max(best, float(cosines.max()))
+    return best
+
+
+def _ranked(order: list[int], cosines: Vector, overlaps: list[float]) -> tuple[int, ...]:
+    """Order units by cosine and shared terms: what a person would be shown."""
+    place = {unit: position for position, unit in enumerate(order)}
+    return tuple(
+        sorted(order, key=lambda i: (-round(float(cosines[i]) + overlaps[i], 5), place[i]))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """Numbers, names and months of the claim that occur nowhere in the evidence."""
+
+    numbers: frozenset[str]
+    names: frozenset[str]
+    months: frozenset[int]
+    reasons: tuple[str, ...]
+
+
+def _lost(body: str, evidence: Evidence, everything: frozenset[str]) -> _Lost:
+    text = "\n".join(evidence.texts)
+    lost_numbers = _numbers(body) - _numbers(text) - numbers(text)
+    lost_months = months(body) - months(text)
+    if lost_months and _numeric_dates(text):
+        lost_months -= _numeric_dates(text)
+    known = {part for word in _WORD.findall(fold(text)) for part in (word, *re.split(r"\W", word))}
+    lost_names = frozenset(
+        name
+        for name in names(body)
+        if name not in known
+        and not known.issuperset(re.split(r"\W", name))
+        and not everything.issuperset(stems(name))
+    )
+    reasons = [f"the number {shown} is not in the evidence" for shown in _shown(body, lost_numbers)]
+    reasons += [
+        f"the name {word.removesuffix('’s').removesuffix(chr(39) + 's')} is not in the evidence"
+        for word in dict.fromkeys(_WORD.findall(body))
+        if _name(word) in lost_names
+    ]
+    reasons += [
+        f"the month {_MONTH_NAMES[month - 1]} is not in the evidence"
+        for month in sorted(lost_months)
+    ]
+    return _Lost(lost_numbers, lost_names, lost_months, tuple(reasons))
+
+
+def _name(word: str) -> str:
+    return fold(word).removesuffix("'s").removesuffix("’s").strip("'’-")
+
+
+def _numbers(text: str) -> frozenset[str]:
+    return numbers(_NAMED_NUMBER.sub(" ", text))
+
+
+def _numeric_dates(text: str) -> set[int]:
+    """Months in dates that are written in digits only, e.g. 2025-03-01."""
+    return {int(month) for month in re.findall(r"\b\d{4}-(0[1-9]|1[0-2])-\d\d\b", text)}
+
+
+def _shown(body: str, lost: frozenset[str]) -> list[str]:
+    """Return lost numbers as the claim writes them; as plain decimals where that cannot be told."""
+    written = {
+        value: shown
+        for shown in [*_DIGITS.findall(body), *_WORD.findall(body)]
+        for value in numbers(shown)
+    }
+    return sorted({written.get(value, value) for value in lost})
+
+
+def _polarity(
+    claim: Claim, evidence: Evidence, units: Vector, vector_of: Callable[[str], Vector]
+) -> Polarity:
+    """Compare every statement with the sentence that it is closest to, if one is close.
+
+    Where some close sentence agrees, another that denies is no reason to doubt: evidence is a
+    union, and an old version may stand beside a new one.
+    """
+    for part in claim.parts:
+        terms = content_terms(part)
+        total = sum(map(weight, terms))
+        cosines = units @ vector_of(part)
+        found: Polarity | None = None
+        best = 0.0
+        for index, unit in enumerate(evidence.units):
+            stems_here = stem_set(unit)
+            overlap = sum(weight(t) for t in terms if t in stems_here) / (total or 1.0)
+            closeness = overlap + float(cosines[index])
+            if overlap < _ALIGNED_OVERLAP or cosines[index] < _ALIGNED_COSINE:
+                continue
+            if closeness > best:
+                best, found = closeness, compare(part, unit)
+        if found is not None and found.opposed:
+            return found
+    return Polarity(False)
+
+
+def _unsaid(body: str, absent: list[str], lost: _Lost) -> list[str]:
+    """Name up to four further words that the evidence lacks, as the claim writes them."""
+    gone = set(absent)
+    skip = lost.names | {fold(shown) for shown in _shown(body, lost.numbers)}
+    shown = [
+        word
+        for word in dict.fromkeys(_WORD.findall(body))
+        if set(content_terms(word)) & gone
+        and fold(word) not in skip
+        and _name(word) not in skip
+        and not months(f"{word} 1")
+    ]
+    return [f"not in the evidence: {', '.join(shown[:4])}"] if shown else []

@@ -1,0 +1,134 @@
+"""Whether a claim says the opposite of the sentence that it is closest to.
+
+Negations and pairs of opposites are counted together, because two of them cancel: "is not allowed"
+and "is forbidden" agree. The lists are small on purpose: they are checks, not a model of language.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from rag.ground.evidence import stem_set
+from rag.text.terms import negations, stems
+
+_PAIRS = """
+    increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink grew/shrank
+    higher/lower high/low more/less more/fewer most/least before/after earlier/later first/last
+    early/late all/none every/no always/never everyone/nobody allow/forbid allow/prohibit
+    allowed/forbidden permit/prohibit permit/forbid accept/reject accept/refuse accept/decline include/exclude
+    open/close start/end start/stop begin/end enable/disable succeed/fail success/failure win/lose
+    won/lost buy/sell bought/sold positive/negative better/worse best/worst larger/smaller
+    large/small bigger/smaller big/small longer/shorter long/short older/newer oldest/newest
+    faster/slower fast/slow cheaper/dearer expensive/cheap true/false agree/disagree
+    possible/impossible able/unable support/oppose gain/lose gain/loss up/down left/right
+    inside/outside indoors/outdoors empty/full day/night hot/cold warm/cold active/inactive
+    public/private maximum/minimum over/under above/below beneficial/harmful promote/inhibit
+    activate/inhibit enhance/inhibit induce/suppress cause/prevent free/paid mandatory/optional
+    required/optional necessary/unnecessary legal/illegal likely/unlikely valid/invalid
+    correct/incorrect complete/incomplete arrive/depart borrow/lend love/hate upper/lower
+    north/south east/west male/female strong/weak easy/difficult easy/hard safe/dangerous
+    approve/reject approve/deny grant/deny add/remove online/offline input/output
+    upgrade/downgrade eligible/ineligible present/absent
+"""
+# The claim says more than the evidence: one direction only.
+_STRONGER = "all/some all/most every/some every/most always/often always/sometimes always/usually must/may must/can must/should"
+_CLAUSES = re.compile(
+    r"[,;:()–—]| but | because | although | while | whereas | however ", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+
+_Table = dict[str, dict[str, str]]
+
+
+def _stem(word: str) -> str:
+    return next(iter(stems(word)))
+
+
+def _table(pairs: str, *, both: bool) -> _Table:
+    """Map the stem of the claim's word to the stems of opposites, with the words to show."""
+    table: _Table = {}
+    for pair in pairs.split():
+        left, right = pair.split("/")
+        table.setdefault(_stem(left), {})[_stem(right)] = right
+        if both:
+            table.setdefault(_stem(right), {})[_stem(left)] = left
+    return table
+
+
+@cache
+def _opposites() -> tuple[_Table, _Table]:
+    """Stem the lists once, at the first use: the stemmer is not loaded at import."""
+    return _table(_PAIRS, both=True), _table(_STRONGER, both=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Polarity:
+    """``opposed``: the claim denies what the sentence says, or says more; ``reasons`` for people."""
+
+    opposed: bool
+    reasons: tuple[str, ...] = ()
+
+
+def compare(claim: str, sentence: str) -> Polarity:
+    """Compare one statement with the evidence sentence that it is closest to."""
+    turns: list[str] = []
+    clause = _nearest_clause(claim, sentence)
+    claim_denies, sentence_denies = bool(negations(claim)), bool(negations(clause))
+    if sentence_denies and not claim_denies:
+        turns.append("the evidence says 'not', the claim does not")
+    elif claim_denies and not negations(sentence):
+        turns.append("the claim says 'not', the evidence does not")
+    turns += _antonyms(claim, sentence) + _prefixed(claim, sentence)
+    stronger = _stronger(claim, sentence)
+    if len(turns) % 2 == 0:
+        return Polarity(bool(stronger), tuple(stronger))
+    return Polarity(True, tuple(turns + stronger))
+
+
+def _nearest_clause(claim: str, sentence: str) -> str:
+    """A denial in another clause of a long sentence says nothing about this one."""
+    wanted = stem_set(claim)
+    clauses = [c for c in _CLAUSES.split(sentence) if len(c.split()) >= 2]
+    return max(clauses, key=lambda c: len(wanted & stem_set(c)), default=sentence)
+
+
+def _antonyms(claim: str, sentence: str) -> list[str]:
+    both, _ = _opposites()
+    mine, theirs = stem_set(claim), stem_set(sentence)
+    said = {stem: word for word in _words(claim) for stem in stems(word)}
+    shown = {stem: word for word in _words(sentence) for stem in stems(word)}
+    return [
+        f"the evidence says '{shown.get(other, word)}' where the claim says '{said.get(own, own)}'"
+        for own in sorted(mine - theirs)
+        for other, word in both.get(own, {}).items()
+        if other in theirs and other not in mine
+    ][:1]
+
+
+def _stronger(claim: str, sentence: str) -> list[str]:
+    _, table = _opposites()
+    mine, theirs = stem_set(claim), stem_set(sentence)
+    return [
+        f"the claim says '{own}' where the evidence says only '{word}'"
+        for own in sorted(mine - theirs)
+        for other, word in table.get(own, {}).items()
+        if other in theirs and other not in mine
+    ][:1]
+
+
+def _prefixed(claim: str, sentence: str) -> list[str]:
+    """Find refundable against non-refundable or unrefundable, either way round."""
+    mine, theirs = set(_words(claim)), set(_words(sentence))
+    for own, other in ((mine, theirs), (theirs, mine)):
+        for word in sorted(own - other):
+            root = re.sub(r"^(?:non-?|un)(?=\w{4})", "", word)
+            if root != word and root not in ("less", "til") and root in other and root not in own:
+                here, there = (root, word) if own is theirs else (word, root)
+                return [f"the evidence says '{there}' where the claim says '{here}'"]
+    return []
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())

@@ -1,0 +1,88 @@
+"""Whether a claim is said word for word in the evidence: then there is nothing to estimate.
+
+Words are compared without case, accents and punctuation. A claim may be joined from several texts,
+each statement or line from one of them. A fragment out of the scope of "not" or "if" in its
+sentence is no quotation, because it says something else there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from rag.text.sentences import sentences
+from rag.text.terms import fold, negations
+
+# Letters of scripts without spaces are words of their own; 14.5, non-refundable and 9% are one.
+_SCRIPT = "\u3040-\u30ff\u3400-\u9fff"
+_WORD = re.compile(
+    rf"[{_SCRIPT}]|\d+(?:[.,:/]\d+)*|(?:(?![{_SCRIPT}])[^\W_])+(?:[-'’](?:(?![{_SCRIPT}])[^\W_])+)*"
+    r"|[%€$£°]"
+)
+_SEAM = re.compile(r"\s*(?:[;\n|•]|[.!?…]+(?=\s|$))\s*")
+_SCOPE = re.compile(
+    r"\b(?:if|unless|whether|except|only|false|untrue|den(?:y|ies|ied)|wenn|falls|si)\b",
+    re.IGNORECASE,
+)
+_CLAUSE = 4
+"""Words from which a fragment is taken to state something that a "not" before it would undo."""
+
+
+@lru_cache(maxsize=1024)
+def _words(text: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the folded words with where each starts and ends in the text."""
+    found = [(fold(m[0]), m.start(), m.end()) for m in _WORD.finditer(text)]
+    return (
+        tuple(word for word, _, _ in found),
+        tuple(start for _, start, _ in found),
+        tuple(end for _, _, end in found),
+    )
+
+
+def quoted_from(claim: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentences that the claim repeats word for word; empty where it does not."""
+    whole = _find(claim, texts)
+    if whole:
+        return (whole,)
+    pieces = [piece for piece in _SEAM.split(claim) if _words(piece)[0]]
+    if len(pieces) < 2:
+        return ()
+    places = [_find(piece, texts) for piece in pieces]
+    return tuple(dict.fromkeys(p for p in places if p)) if all(places) else ()
+
+
+def _find(piece: str, texts: Sequence[str]) -> str | None:
+    """Return the sentences of a text around the first fair occurrence of the piece."""
+    wanted = _words(piece)[0]
+    for text in texts:
+        for left, right in _occurrences(wanted, text):
+            start, end = _region(text, left, right)
+            before = text[start:left]
+            if len(wanted) < _CLAUSE or not _undone(before, text[right:end]):
+                return text[start:end]
+    return None
+
+
+def _occurrences(wanted: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
+    words, starts, ends = _words(text)
+    size = len(wanted)
+    if not size:
+        return
+    for index in range(len(words) - size + 1):
+        if words[index] == wanted[0] and words[index : index + size] == wanted:
+            yield starts[index], ends[index + size - 1]
+
+
+def _region(text: str, left: int, right: int) -> tuple[int, int]:
+    """Widen to the sentences that the span touches."""
+    touched = [s for s in sentences(text) if s.end > left and s.start < right]
+    if not touched:
+        return left, right
+    return min(left, touched[0].start), max(right, touched[-1].end)
+
+
+def _undone(before: str, after: str) -> bool:
+    """Tell whether what stands before, or the one word after, takes the fragment back."""
+    next_word = " ".join(after.split()[:1])
+    return bool(negations(f"{before} {next_word}") or _SCOPE.search(before))

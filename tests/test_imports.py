@@ -1,0 +1,128 @@
+"""The direction of imports, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rag
+
+ROOT = Path(rag.__file__).parent
+STAGES = ("ingest", "index", "retrieve", "answer", "ground")
+LAYERS = [
+    ("types", "errors"),
+    ("protocols", "settings", "text", "resources"),
+    ("models", "testing"),
+    STAGES,
+    ("pipeline",),
+    ("evaluate", "bridges", "train"),
+    ("cli",),
+]
+HEAVY = {
+    "torch": ("train",),
+    "transformers": ("train",),
+    "sentence_transformers": (),
+    "chromadb": (),
+    "llama_index": ("bridges",),
+    "openai": (),
+    "pydantic_settings": (),
+    "trafilatura": (),
+    "onnxruntime": (),
+}
+
+
+def layer(room: str) -> int:
+    return next(number for number, rooms in enumerate(LAYERS) if room in rooms)
+
+
+def modules() -> list[Path]:
+    return sorted(p for p in ROOT.rglob("*.py") if p.relative_to(ROOT).as_posix() != "__init__.py")
+
+
+def imported(path: Path, *, top_level: bool) -> list[str]:
+    """Names of imported modules; with ``top_level`` those that an import of the file loads."""
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes: list[ast.stmt] = []
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            nodes.append(node)
+        elif top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        else:
+            pending.extend(ast.iter_child_nodes(node))
+    names = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif node.module == "rag":
+            names += [f"rag.{alias.name}" for alias in node.names]
+        else:
+            names.append(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_imports_point_inwards(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    for name in imported(path, top_level=False):
+        if not name.startswith("rag."):
+            continue
+        other = name.split(".")[1]
+        if other in ("_data", "__version__") or other == room:
+            continue
+        assert layer(other) <= layer(room), f"{path.name} in {room} imports {name}"
+        if room in STAGES:
+            assert other not in STAGES, f"{room} imports its sibling stage {other}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_heavy_libraries_are_imported_where_they_are_used(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    for name in imported(path, top_level=True):
+        library = name.split(".")[0]
+        if library in HEAVY:
+            assert room in HEAVY[library], f"{path} imports {library} at module level"
+
+
+def test_only_train_and_hub_know_torch() -> None:
+    for path in modules():
+        if path.relative_to(ROOT).parts[0] != "train":
+            assert "torch" not in {n.split(".")[0] for n in imported(path, top_level=False)}, path
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys; {code}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_import_rag_loads_almost_nothing() -> None:
+    assert loaded_by("import rag") & {*HEAVY, "pydantic", "numpy", "typer"} == set()
+
+
+def test_help_loads_no_library_of_weight() -> None:
+    code = "from rag.cli.main import app"
+    assert loaded_by(code) & {*HEAVY, "pydantic", "numpy", "rich", "tantivy"} == set()
+
+
+def test_opening_a_pipeline_loads_no_model() -> None:
+    code = "from rag import Pipeline; Pipeline.open('/nonexistent/.rag')"
+    assert loaded_by(code) & {*HEAVY, "tokenizers"} == set()
+
+
+def test_public_names() -> None:
+    for name in rag.__all__:
+        assert getattr(rag, name) is not None
+    assert set(rag.__all__) <= set(dir(rag))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        rag.nothing
