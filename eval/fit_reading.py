@@ -56,6 +56,8 @@ LICENCES = {
     "policyqa-dev": "MIT",
     "covidqa": "Apache-2.0",
 }
+# These sets are prose: what tables, lists and code are worth they cannot say, so it is set by hand.
+BY_HAND = {"cell": 1.5, "item": 0.0, "row": 0.0, "code": -0.5, "asks": -2.0, "defines": 1.0}
 SPAN_FEATURES = (
     "relevance", "exact", "main_type", "name", "alone", "order", "near_before", "near_after",
     "focus", "no_focus", "partly_said", "words", "cell", "cell_fit",
@@ -347,7 +349,11 @@ def add_cosines(read: list[Read], embedder: Cached) -> None:
     from rag.answer.features import in_context
 
     embedder.embed(
-        [in_context(item.passages[unit.passage], unit) for item in read for unit in item.units]
+        [
+            in_context(understand(item.asked.question), item.passages[unit.passage], unit)
+            for item in read
+            for unit in item.units
+        ]
     )
     for item in read:
         reading.add_cosines(
@@ -399,7 +405,9 @@ def fit_sentences(read: list[Read], names: Sequence[str]) -> dict[str, Any]:
                 rows.append(row)
                 labels.append(label)
     print(f"  {len(rows)} sentences, {sum(labels)} with the answer")
-    return fit(names, rows, labels)
+    model = fit([name for name in names if name not in BY_HAND], rows, labels)
+    model["weights"] |= {name: BY_HAND[name] for name in names if name in BY_HAND}
+    return model
 
 
 def relevances(item: Read, embedded: int) -> list[float]:
@@ -407,7 +415,9 @@ def relevances(item: Read, embedded: int) -> list[float]:
     cheap = [reading.models()["cheap"].logit(row) for row in item.rows]
     order = sorted(range(len(cheap)), key=lambda n: (-cheap[n], n))[:embedded]
     full = {n: reading.models()["sentence"].logit(item.rows[n]) for n in order}
-    floor = min(full.values())
+    floor = min(full.values(), default=0.0)
+    if not full:
+        return [reading.sigmoid(logit) for logit in cheap]
     return [
         reading.sigmoid(full[n] if n in full else min(cheap[n], floor)) for n in range(len(cheap))
     ]
@@ -432,8 +442,9 @@ def fit_spans(read: list[Read], embedded: int) -> dict[str, Any]:
     print(f"  {len(rows)} spans, {sum(labels)} right")
     names = [name for name in SPAN_FEATURES if not name.startswith("cell")]
     model = fit(names, rows, labels)
-    # These sets have no tables: a cell is worth what its header's fit says, a choice by hand.
-    model["weights"] |= {"cell": -2.2 - model["bias"], "cell_fit": 4.0}
+    # A cell's log-odds are -7 + 8 · fit + relevance, by hand: there are no tables here.
+    slope = 1.0 - model["weights"]["relevance"]
+    model["weights"] |= {"cell": -7.0 - model["bias"] - slope, "cell_fit": 8.0}
     return model
 
 
@@ -456,7 +467,7 @@ def judge(item: Read, embedded: int, embedder: Embedder) -> list[dict[str, float
 
 
 def fit_answerable(
-    read: list[Read], features: list[list[dict[str, float]]]
+    read: list[Read], features: list[list[dict[str, float]]], names: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit whether a question is answered by its best passage, then calibrate that.
 
@@ -471,7 +482,7 @@ def fit_answerable(
     weights = [1000 * shares[item.asked.kind] / counts[item.asked.kind] for item in read]
     chosen = [max(rows, key=lambda row: row["relevance"]) for rows in features]
     for _ in range(6):
-        model = fit(PASSAGE_FEATURES, chosen, labels, weights, strength=0.3)
+        model = fit(names, chosen, labels, weights, strength=0.3)
         logit = reading.Model(model["bias"], model["weights"]).logit
         chosen = [max(rows, key=logit) for rows in features]
     evidence = [{"evidence": logit(row)} for row in chosen]
@@ -657,7 +668,10 @@ def fit_all(
     figures |= report_spans(read, reading.EMBEDDED)
     features = [judge(item, reading.EMBEDDED, cached) for item in read]
     chosen = [f for f, item in zip(features, read, strict=True) if not item.held]
-    models["passage"], models["answerable"] = fit_answerable(fitted, chosen)
+    models["passage"], models["answerable"] = fit_answerable(fitted, chosen, PASSAGE_FEATURES)
+    words_only = [judge(item, 0, cached) for item in fitted]
+    names = [name for name in PASSAGE_FEATURES if "cosine" not in name]
+    models["passage_words"], models["answerable_words"] = fit_answerable(fitted, words_only, names)
     use(models)
     logit, calibrated = reading.models()["passage"].logit, reading.models()["answerable"].logit
     confidence = [

@@ -29,7 +29,7 @@ def _loopback_only(self: socket.socket, address: Any) -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
     for name in list(os.environ):
-        if name.startswith("RAG_") and name != "RAG_DATA":
+        if name.startswith("RAG_") and name not in ("RAG_DATA", "RAG_DOC_TREES"):
             monkeypatch.delenv(name)
 
 

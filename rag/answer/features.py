@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.answer.questions import Question, terms_of
-from rag.answer.spans import best_cell, states, types_for
+from rag.answer.spans import best_cell, cells, states, types_for
 from rag.text.sentences import Span, sentences
 from rag.text.terms import content_terms, fold
 from rag.types import Passage
@@ -26,7 +26,7 @@ SENTENCE_FEATURES = (
     "cover_context", "cover_near", "specific", "type_found", "type_missing", "cell", "item", "row",
     "code", "length", "first", "asks", "defines",
 )  # fmt: skip
-CHEAP_FEATURES = tuple(name for name in SENTENCE_FEATURES if not name.startswith("cosine"))
+CHEAP_FEATURES = tuple(name for name in SENTENCE_FEATURES if "cosine" not in name)
 PASSAGE_FEATURES = (
     "relevance", "second", "margin", "cosine", "passage_cosine", "rank", "cover", "cover_passage",
     "cover_all", "missing", "missing_specific", "has_specific", "missing_rare", "typed",
@@ -35,25 +35,23 @@ PASSAGE_FEATURES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A word of the question: its stem in a passage's language and what it is worth."""
-
-    stem: str
-    specific: bool  # a name or a number: the passage has to be about this very thing
-    rarity: float  # word pieces of the embedder's vocabulary: rare words are cut into many
-
-
-@dataclass(frozen=True, slots=True)
 class Unit:
-    """A sentence of a passage that may answer; ``terms`` are its stems."""
+    """A sentence of a passage that may answer; ``terms`` are the stems of it and its ``lead``.
+
+    ``lead`` is what it is read with but not quoted with: the question of a FAQ that it answers, or
+    the header line of its table. ``heading`` is the nearest one above it.
+    """
 
     passage: int
     span: Span
     text: str
     terms: frozenset[str]
     position: int
+    lead: str = ""
+    heading: str = ""
 
 
+_ASKS = re.compile(r"\?[\"”’)*_]*$")
 _SPECIFIC = re.compile(r"[^\W_]*\d[^\W_]*|[A-ZÄÖÜÀ-Þ][\w-]+")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -85,19 +83,70 @@ def question_terms(text: str, language: str | None) -> tuple[tuple[str, bool, st
 
 
 def units_of(index: int, passage: Passage) -> list[Unit]:
-    """Return the sentences of a passage that can be quoted: everything but headings."""
-    text = passage.chunk.text
-    language = passage.language or "en"
-    spans = [s for s in sentences(text) if s.kind != "heading" and s.end > s.start]
-    return [
-        Unit(index, span, span.of(text), frozenset(content_terms(span.of(text), language)), n)
-        for n, span in enumerate(spans)
-    ]
+    """Return the sentences of a passage that can be quoted, in reading order.
+
+    Headings, header lines of tables and the questions of a FAQ are not answers: they go with what
+    stands under them. A label such as "Zone." stays with its sentence.
+    """
+    text, language = passage.chunk.text, passage.language or "en"
+    heading = passage.chunk.headings[-1] if passage.chunk.headings else ""
+    lead = ""
+    found: list[Unit] = []
+    spans = _labelled(text, [span for span in sentences(text) if span.end > span.start])
+    for n, span in enumerate(spans):
+        words = span.of(text)
+        after = spans[n + 1] if n + 1 < len(spans) else None
+        if span.kind == "heading":
+            heading, lead = words, ""
+        elif _ASKS.search(words) and after is not None and after.kind == span.kind:
+            lead = words
+        elif _is_header(text, spans, n):
+            lead = words
+        else:
+            if span.kind != "row" and found and lead == found[-1].lead:
+                lead = ""  # a question is answered by the next sentence, a header holds for all rows
+            terms = frozenset(content_terms(f"{lead} {words}" if lead else words, language))
+            found.append(Unit(index, span, words, terms, len(found), lead, heading))
+    return found
 
 
-def context_terms(passage: Passage) -> frozenset[str]:
-    """Return the stems of the title and the heading path."""
-    words = " ".join((passage.title, *passage.chunk.headings))
+_LABEL = re.compile(r"[^\W\d_][^.:!?]{1,40}[.:]")
+
+
+def _labelled(text: str, spans: list[Span]) -> list[Span]:
+    """Join a label of up to four words, at the start of a line, with the sentence after it."""
+    joined: list[Span] = []
+    for span in spans:
+        before = joined[-1] if joined else None
+        if (
+            before is not None
+            and before.kind == span.kind == "text"
+            and "\n" not in text[before.end : span.start]
+            and (before.start == 0 or text[before.start - 1] == "\n")
+            and _LABEL.fullmatch(before.of(text))
+            and len(before.of(text).split()) <= 4
+        ):
+            joined[-1] = Span(before.start, span.end, "text")
+        else:
+            joined.append(span)
+    return joined
+
+
+def _is_header(text: str, spans: Sequence[Span], n: int) -> bool:
+    """Tell whether a line such as ``Port | Purpose`` heads the lines of the same form below it."""
+    words, after = spans[n].of(text), spans[n + 1].of(text) if n + 1 < len(spans) else ""
+    before = spans[n - 1].of(text) if n else ""
+    return (
+        " | " in words
+        and " | " in after
+        and " | " not in before
+        and not any(c.isdigit() for c in words)
+    )
+
+
+def context_terms(passage: Passage, heading: str = "") -> frozenset[str]:
+    """Return the stems of the title, the heading path and a heading inside the passage."""
+    words = " ".join((passage.title, *passage.chunk.headings, heading))
     return frozenset(content_terms(words, passage.language or "en"))
 
 
@@ -132,7 +181,6 @@ def coverage(
     return sum(w * holds(term, terms, language) for term, w in worth.items()) / total
 
 
-_ASKS = re.compile(r"\?[\"”’)*_]*$")
 _DEFINES = re.compile(
     r"^\W*(?:(?:an?|the|der|die|das|ein|eine|el|la|un|una|le|les|une)\s)?(?P<subject>[^,.;:]{2,60}?)\s"
     r"(?:is|are|means?|refers? to|was|were|stands for|ist|sind|bedeutet|bezeichnet|es|son|significa|"
@@ -141,13 +189,16 @@ _DEFINES = re.compile(
 )
 
 
+_LABELLED = re.compile(r"^\W*(?P<subject>[^\W\d_][^.:!?]{1,40})[.:]\s")
+
+
 def defines(text: str, stems: frozenset[str], language: str | None) -> bool:
     """Tell whether a sentence reads "X is …" where X is what the stems name."""
-    match = _DEFINES.match(text)
+    match = _LABELLED.match(text) or _DEFINES.match(text)
     if not match or not stems:
         return False
     subject = frozenset(content_terms(match["subject"], language or "en"))
-    return bool(subject) and len(subject & stems) / len(subject | stems) >= 0.5
+    return bool(subject) and len(subject & stems) / len(subject | stems) > 0.5
 
 
 def sentence_features(
@@ -155,7 +206,6 @@ def sentence_features(
 ) -> list[dict[str, float]]:
     """Return the features of every unit except those that need an embedding."""
     worths = _worths(question, passages, units)
-    contexts = [context_terms(passage) for passage in passages]
     top = max((passage.score for passage in passages), default=0.0) or 1.0
     rows = []
     for n, unit in enumerate(units):
@@ -165,10 +215,12 @@ def sentence_features(
         near = _near(units, n)
         row = _shape(question, unit, language, worth)
         row["passage_cosine"] = passage.scores.get("dense", 0.0)
-        row["score"] = max(0.0, passage.score / top)
-        row["rank"] = 1.0 / (1.0 + unit.passage)
+        around = unit.terms | context_terms(passage, unit.heading)
         row["cover"] = coverage(worth, unit.terms, language)
-        row["cover_context"] = coverage(worth, unit.terms | contexts[unit.passage], language)
+        row["cover_context"] = coverage(worth, around, language)
+        # A good rank counts as far as the words are there: the retriever can be led astray.
+        row["score"] = max(0.0, passage.score / top) * row["cover_context"]
+        row["rank"] = row["cover_context"] / (1.0 + unit.passage)
         row["cover_near"] = coverage(worth, unit.terms | near, language) - row["cover"]
         rows.append(row)
     best = max((row["cover"] for row in rows), default=0.0)
@@ -215,13 +267,25 @@ def _shape(
         "first": float(unit.position == 0),
         "asks": float(bool(_ASKS.search(unit.text))),
         "defines": float(
-            question.wants == "definition" and defines(unit.text, stems, language)
+            question.wants == "definition"
+            and unit.span.kind != "row"
+            and defines(unit.text, stems, language)
         ),
     }
 
 
-def in_context(passage: Passage, unit: Unit) -> str:
-    """Return what is embedded for a sentence: it with the title and last heading it stands under."""
-    headings = passage.chunk.headings[-1:] if passage.chunk.headings else ()
-    names = dict.fromkeys(name for name in (passage.title, *headings) if name)
-    return f"{' · '.join(names)}: {unit.text[:LONGEST]}" if names else unit.text[:LONGEST]
+def in_context(question: Question, passage: Passage, unit: Unit) -> str:
+    """Return what is embedded for a sentence: it with the title and heading it stands under.
+
+    Of a table row, only the cell that names it and the one that may answer: the others would
+    drown them.
+    """
+    names = dict.fromkeys(name for name in (passage.title, unit.heading) if name)
+    words = f"{unit.lead} {unit.text}" if unit.lead else unit.text
+    best = best_cell(question, unit.text, passage.language or "en") if unit.span.kind == "row" else None
+    if best is not None:
+        cell, key = best[0], cells(unit.text)[0]
+        words = f"{cell.header}: {unit.text[cell.start : cell.end]}"
+        if key != cell:
+            words = f"{key.header} {unit.text[key.start : key.end]}, {words}"
+    return f"{' · '.join(names)}: {words[:LONGEST]}" if names else words[:LONGEST]

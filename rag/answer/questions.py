@@ -14,7 +14,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
-from rag.text.terms import content_terms, fold, months
+from rag.text.terms import STOPWORDS, content_terms, fold, months
 
 Wants = Literal[
     "date", "time", "duration", "money", "percent", "number", "person", "place", "name", "email",
@@ -47,6 +47,18 @@ _FUNCTION_WORDS = frozenset(
     tu un une vos votre vous y
     """.split()  # noqa: SIM905
 )
+# Words that say what kind of answer is wanted: the type stands for them, and texts put them otherwise.
+_ASKING_WORDS = frozenset(
+    """
+    cost costs price priced mean means meaning meant define definition difference differences differ
+    compare compared comparison versus vs happen happens happened take takes took name named called
+    kind type sort way ways reason reasons step steps explain describe use used include includes
+    included allowed possible available often main find
+    kostet kosten dauert dauern heißt bedeutet unterschied funktioniert geht gehe vor möglich
+    cuesta cuestan tarda dura significa diferencia funciona puedo
+    coûte coûtent dure signifie différence fonctionne
+    """.split()  # noqa: SIM905
+)
 _WORD = re.compile(r"[^\W_]+")
 
 _RULES: tuple[tuple[Wants, str], ...] = (
@@ -77,7 +89,7 @@ _RULES: tuple[tuple[Wants, str], ...] = (
      r"|\bpor qu[ée]\b|\bpourquoi\b|\bwhat does it mean (?:when|if)\b"),
     ("procedure", r"^(?:and |so |ok(?:ay)?,? )?how (?:do|can|could|should|would|must|might) (?:i|we|you|one|someone|customers?|users?|a|the|an|my)\b"
      r"(?!.*\bwork\?*$)|\bhow (?:is|are) .* (?:set up|installed|done|made|configured|reset)\b"
-     r"|\bhow to\b|\bsteps? (?:to|for|of)\b|\bwhat (?:are the|do i do|should i do|must i do|can i do)\b.*\b(?:steps|to|do|if|when)\b"
+     r"|\bhow to\b|\bsteps? (?:to|for|of)\b|\bwhat (?:are the steps|do i|should i|must i|do we|should we|must we) (?:do|to)\b"
      r"|\binstructions (?:for|to|on)\b|\bguide to\b|\bprocedure (?:for|to)\b"
      r"|\bwie (?:kann|muss|soll|k[öo]nnen|m[üu]ssen|sollte|geht|l[öo]sche|gehe|mache|\w+e) (?:ich|man|wir|das)\b"
      r"|\bc[óo]mo (?:puedo|se|hago|debo|hay|\w+o)\b|\bcomment (?:puis|faire|dois|peut|on|\w+er|je)\b"),
@@ -132,7 +144,8 @@ class Question:
 
     ``sides`` are what is compared; ``focus`` the thing that is counted or chosen ("plan" in "which
     plan"); ``exact`` whether the type was asked for in a question's form and not only hinted at;
-    ``as_of`` the last day of the time that the question names.
+    ``as_of`` the last day of the time that the question names; ``foreign`` whether its words are
+    those of German, Spanish or French.
     """
 
     text: str
@@ -141,6 +154,7 @@ class Question:
     focus: frozenset[str] = frozenset()
     sides: tuple[str, ...] = ()
     as_of: date | None = None
+    foreign: bool = False
 
     def terms(self, language: str | None) -> tuple[str, ...]:
         """Return the stems, in that language, of the words that carry meaning."""
@@ -154,15 +168,25 @@ class Question:
 
 @lru_cache(maxsize=512)
 def terms_of(text: str, language: str | None) -> tuple[str, ...]:
-    """Return distinct content stems without the question words of four languages.
+    """Return distinct content stems without the words of asking in four languages.
 
     If nothing but such words is left, they are what the text is about, and all of them count.
     """
     language = language or "en"
-    if language == "en":
-        return content_terms(text, "en")
-    kept = " ".join(w for w in _WORD.findall(text.casefold()) if w not in _FUNCTION_WORDS)
-    return content_terms(kept, language) or content_terms(text, language)
+    words = _WORD.findall(text.casefold())
+    if language != "en" or _foreign(words):
+        words = [word for word in words if word not in _FUNCTION_WORDS]
+    for kept in ([word for word in words if word not in _ASKING_WORDS], words):
+        found = content_terms(" ".join(kept), language)
+        if found:
+            return found
+    return content_terms(text, language)
+
+
+def _foreign(words: list[str]) -> bool:
+    """Tell whether a question is not in English: "die" is then no verb, "also" means so."""
+    english = sum(word in STOPWORDS for word in words)
+    return sum(word in _FUNCTION_WORDS for word in words) > english
 
 
 @lru_cache(maxsize=128)
@@ -183,6 +207,7 @@ def understand(text: str) -> Question:
         focus=focus,
         sides=sides if wants == "comparison" else (),
         as_of=_as_of(plain),
+        foreign=_foreign(_WORD.findall(plain.casefold())),
     )
 
 

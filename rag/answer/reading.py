@@ -53,7 +53,12 @@ class Model:
 
 @cache
 def models() -> dict[str, Model]:
-    """Return the fitted models by name: cheap, sentence, span, passage, answerable."""
+    """Return the fitted models by name.
+
+    ``cheap`` and ``sentence`` judge a sentence without and with cosines, ``span`` an answer in it,
+    ``passage`` whether a passage answers, ``answerable`` calibrates that for the best passage; with
+    ``_words`` the last two do without cosines.
+    """
     raw: dict[str, Any] = json.loads(files("rag.answer").joinpath("reading.json").read_text("utf-8"))
     return {
         name: Model(float(model["bias"]), dict(model["weights"]))
@@ -95,7 +100,11 @@ def read(
     judged = passage_features(question, passages, units, rows, relevance, answers, embedder)
     return [
         passage.model_copy(
-            update={"reading": _reading(n, units, relevance, answers, judged[n])}
+            update={
+                "reading": _reading(
+                    n, units, relevance, answers, judged[n], words_only=not knows(embedder, question, passage)
+                )
+            }
         )
         for n, passage in enumerate(passages)
     ]
@@ -111,14 +120,29 @@ def _relevance(
 ) -> list[float]:
     """Return the probability of each unit to hold the answer, and add the cosines to ``rows``."""
     cheap = [models()["cheap"].logit(row) for row in rows]
-    if embedder is None or not units:
+    known = [n for n, unit in enumerate(units) if knows(embedder, question, passages[unit.passage])]
+    if embedder is None or not known:
         return [sigmoid(logit) for logit in cheap]
-    chosen = sorted(range(len(units)), key=lambda n: (-cheap[n], n))[:embedded]
+    chosen = sorted(known, key=lambda n: (-cheap[n], n))[:embedded]
     add_cosines(question, passages, units, rows, embedder, chosen)
     full = {n: models()["sentence"].logit(rows[n]) for n in chosen}
     floor = min(full.values())
     # A sentence that did not make it into the batch must not overtake those that did.
-    return [sigmoid(full[n] if n in full else min(cheap[n], floor)) for n in range(len(units))]
+    within = set(known)
+    return [
+        sigmoid(full[n] if n in full else min(cheap[n], floor) if n in within else cheap[n])
+        for n in range(len(units))
+    ]
+
+
+def knows(embedder: Embedder | None, question: Question, passage: Passage) -> bool:
+    """Tell whether cosines mean something: the embedder knows both languages."""
+    if embedder is None:
+        return False
+    known = embedder.languages
+    if known is None:
+        return True
+    return (passage.language or "en") in known and not (question.foreign and known == {"en"})
 
 
 def add_cosines(
@@ -131,7 +155,7 @@ def add_cosines(
 ) -> None:
     """Embed the chosen units in one batch and write their cosines into their rows."""
     query = embedder.embed([question.text], query=True)[0]
-    texts = [in_context(passages[units[n].passage], units[n]) for n in chosen]
+    texts = [in_context(question, passages[units[n].passage], units[n]) for n in chosen]
     cosines = embedder.embed(texts) @ query
     best = float(cosines.max())
     for n, value in zip(chosen, cosines.tolist(), strict=True):
@@ -296,10 +320,14 @@ def _reading(
     relevance: Sequence[float],
     answers: Answers,
     features: Mapping[str, float],
+    *,
+    words_only: bool,
 ) -> Reading:
     own = [m for m, unit in enumerate(units) if unit.passage == n]
-    evidence = models()["passage"].logit(features)
-    answered = sigmoid(models()["answerable"].logit({"evidence": evidence})) if own else 0.0
+    suffix = "_words" if words_only else ""
+    evidence = models()["passage" + suffix].logit(features)
+    calibrated = models()["answerable" + suffix].logit({"evidence": evidence})
+    answered = sigmoid(calibrated) if own else 0.0
     return Reading(
         relevance=max((relevance[m] for m in own), default=0.0),
         no_answer=1.0 - answered,

@@ -162,27 +162,52 @@ def types_for(question: Question) -> tuple[str, ...]:
     return TYPES.get(question.wants, ())
 
 
-def best_cell(question: Question, row: str, language: str | None) -> tuple[Typed, float] | None:
-    """Return the cell that answers a question about the row, and how well its header fits (0 to 1).
+_LONGEST_CELL = 80  # characters of a cell that can be a short answer; longer ones are prose
 
-    The cell that the question names is what the row is about; the one whose header it names, or
+
+def best_cell(question: Question, row: str, language: str | None) -> tuple[Typed, float] | None:
+    """Return the cell that answers a question about the row, and how well it fits (0 to 1).
+
+    The cells that the question names say which row is meant; the cell whose header it names, or
     whose value is of the type it wants, is the answer.
     """
     terms = set(question.terms(language))
     found = cells(row)
-    if len(found) < 2 or not terms:
-        return None
-    types = types_for(question)
+    if len(found) < 2 or not terms or found[0].header.lower() == "id":
+        return None  # no table, or what a record is filed under
+    words = [set(content_terms(row[cell.start : cell.end], language)) for cell in found]
+    headers = [set(content_terms(cell.header, language)) for cell in found]
+    spoken = set().union(*words, *headers)
+    covered = len(terms & spoken) / len(terms)
+    if any(term.isdigit() and term not in spoken for term in terms):
+        return None  # the question is about another number
     best: tuple[Typed, float] | None = None
-    key_named = any(terms & set(content_terms(row[c.start : c.end], language)) for c in found)
-    for cell in found:
-        value, header = row[cell.start : cell.end], set(content_terms(cell.header, language))
-        words = set(content_terms(value, language))
-        if words and words <= terms:
-            continue  # the question says it already
-        fit = len(header & terms) / len(header) if header else 0.0
-        fit = max(fit, 0.9 if header & question.focus else 0.0)
-        score = 0.55 * fit + (0.25 if types and states(value, types) else 0.0) + 0.2 * key_named
+    for n, cell in enumerate(found):
+        value = row[cell.start : cell.end]
+        if (words[n] and words[n] <= terms) or len(value) > _LONGEST_CELL:
+            continue  # the question says it already, or it is prose
+        # Numbers and units are in every row: only a name in another cell says which row is meant.
+        others = set().union(*(words[m] for m in range(len(found)) if m != n))
+        named = any(not term.isdigit() for term in others & (terms - headers[n]))
+        score = covered * (0.3 * named + 0.7 * _fit(question, value, headers[n], terms))
         if best is None or score > best[1]:
             best = cell, score
     return best
+
+
+def _fit(question: Question, value: str, header: set[str], terms: set[str]) -> float:
+    """Return how well a cell's header and type match what is wanted, 0 to 1."""
+    match = len(header & terms) / len(header) if header else 0.0
+    if question.wants == "name":
+        return 1.0 if header & question.focus else 0.3 * match
+    types = types_for(question)
+    if not types or question.wants in ("person", "place"):
+        return match
+    if question.wants == "number" and question.focus and not header & question.focus:
+        return 0.3 * match
+    if states(value, types[:1]):
+        return 0.6 + 0.4 * match
+    return match if states(value, types) or _NUMERIC.fullmatch(value) else 0.0
+
+
+_NUMERIC = re.compile(r"\W*\d[\d.,]*\W*(?:\w+\W*){0,2}")

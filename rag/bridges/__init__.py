@@ -1,0 +1,1 @@
+"""Our stages as classes of other frameworks."""

@@ -35,7 +35,7 @@ QUOTES = 3
 """Evidence sentences shown with a verdict, at most."""
 
 VERBATIM = 0.98
-"""Support of a claim that is said word for word: not 1, as what surrounds a quotation matters too."""
+"""Support of a claim that is said word for word: not 1, what surrounds a quotation matters."""
 
 DISTANT = 0.3
 """Cosine under which nothing in the evidence is about the claim."""
@@ -104,18 +104,6 @@ class HeuristicChecker:
         """
         pairs, vectors = self._prepared(claims, evidence)
         return [self._verdict(claim, texts, vectors) for claim, texts in pairs]
-
-    def measure(
-        self, claims: Sequence[str], evidence: Sequence[Sequence[str]]
-    ) -> list[Measured | None]:
-        """Return the features only; None where they do not decide (verbatim, nothing to judge)."""
-        pairs, vectors = self._prepared(claims, evidence)
-        return [
-            measure(claim, texts, vectors.__getitem__)
-            if claim.parts and texts.units and not quoted_from(claim.body, texts.texts)
-            else None
-            for claim, texts in pairs
-        ]
 
     def _prepared(
         self, claims: Sequence[str], evidence: Sequence[Sequence[str]]

@@ -13,7 +13,7 @@ _CHATTER = frozenset(
     """
     thanks thank you thx welcome hello hi hey dear good morning afternoon evening day bye goodbye
     please sorry sure okay ok yes yeah yep no nope well great nice cool wow awesome perfect fine
-    right certainly absolutely course of very much so a lot for the your a an and oh ah hm hmm lol
+    right certainly absolutely you're that's course of very much so a lot for the your a an and oh ah hm hmm lol
     haha question asking hallo danke bitte ja nein gern gerne hola gracias sí de nada merci bonjour
     oui non vielen dank
     """.split()
@@ -21,7 +21,8 @@ _CHATTER = frozenset(
 _OFFER = re.compile(
     r"^\W*(?:(?:i|we) hope (?:this|that|it) (?:helps|answers)|let me know\b|feel free to\b|"
     r"(?:i|we)(?:['’]m| am| are) (?:happy|glad) to help|(?:please )?(?:do not|don['’]t) hesitate\b|"
-    r"(?:i|we) (?:do not|don['’]t|could not|couldn['’]t|cannot|can['’]t) (?:know|find|answer|say)\b|"
+    r"(?:i|we) (?:do not|don['’]t|could not|couldn['’]t|cannot|can['’]t) "
+    r"(?:know|find|answer|say)\b|"
     r"here (?:is|are) (?:what|the answer)\b.*:\s*$)",
     re.IGNORECASE,
 )
@@ -47,5 +48,5 @@ class Claim:
 def _states(sentence: str) -> bool:
     if sentence.rstrip("\"'”’») ").endswith(("?", "？")):
         return False
-    words = _WORD.findall(sentence.casefold())
+    words = _WORD.findall(sentence.casefold().replace("’", "'"))
     return any(word not in _CHATTER for word in words) and not _OFFER.match(sentence)

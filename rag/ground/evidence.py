@@ -14,7 +14,7 @@ from rag.text.sentences import sentences
 from rag.text.terms import stems
 
 LONGEST_UNIT = 60
-"""Words; a longer sentence (a transcript without full stops) is cut, so that the embedder sees all."""
+"""Words; a longer sentence (a transcript without full stops) is cut: the embedder sees it all."""
 
 WINDOWS = (2, 3)
 

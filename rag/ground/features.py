@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,18 +139,35 @@ class _Lost:
     reasons: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the evidence says that a claim may name: folded words, numbers and months."""
+
+    words: frozenset[str]
+    numbers: frozenset[str]
+    months: frozenset[int]
+
+
+@lru_cache(maxsize=32)
+def _said(texts: tuple[str, ...]) -> _Said:
+    text = "\n".join(texts)
+    words = _WORD.findall(fold(text))
+    return _Said(
+        words=frozenset(part for word in words for part in (word, *re.split(r"\W", word))),
+        numbers=_numbers(text) | numbers(text),
+        months=months(text) | _numeric_dates(text),
+    )
+
+
 def _lost(body: str, evidence: Evidence, everything: frozenset[str]) -> _Lost:
-    text = "\n".join(evidence.texts)
-    lost_numbers = _numbers(body) - _numbers(text) - numbers(text)
-    lost_months = months(body) - months(text)
-    if lost_months and _numeric_dates(text):
-        lost_months -= _numeric_dates(text)
-    known = {part for word in _WORD.findall(fold(text)) for part in (word, *re.split(r"\W", word))}
+    said = _said(evidence.texts)
+    lost_numbers = _numbers(body) - said.numbers
+    lost_months = months(body) - said.months
     lost_names = frozenset(
         name
         for name in names(body)
-        if name not in known
-        and not known.issuperset(re.split(r"\W", name))
+        if name not in said.words
+        and not said.words.issuperset(re.split(r"\W", name))
         and not everything.issuperset(stems(name))
     )
     reasons = [f"the number {shown} is not in the evidence" for shown in _shown(body, lost_numbers)]
@@ -173,9 +191,10 @@ def _numbers(text: str) -> frozenset[str]:
     return numbers(_NAMED_NUMBER.sub(" ", text))
 
 
-def _numeric_dates(text: str) -> set[int]:
+def _numeric_dates(text: str) -> frozenset[int]:
     """Months in dates that are written in digits only, e.g. 2025-03-01."""
-    return {int(month) for month in re.findall(r"\b\d{4}-(0[1-9]|1[0-2])-\d\d\b", text)}
+    found = re.findall(r"\b\d{4}-(0[1-9]|1[0-2])-\d\d\b", text)
+    return frozenset(int(month) for month in found)
 
 
 def _shown(body: str, lost: frozenset[str]) -> list[str]:

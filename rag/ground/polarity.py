@@ -14,26 +14,29 @@ from rag.ground.evidence import stem_set
 from rag.text.terms import negations, stems
 
 _PAIRS = """
-    increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink grew/shrank
-    higher/lower high/low more/less more/fewer most/least before/after earlier/later first/last
-    early/late all/none every/no always/never everyone/nobody allow/forbid allow/prohibit
-    allowed/forbidden permit/prohibit permit/forbid accept/reject accept/refuse accept/decline include/exclude
-    open/close start/end start/stop begin/end enable/disable succeed/fail success/failure win/lose
-    won/lost buy/sell bought/sold positive/negative better/worse best/worst larger/smaller
-    large/small bigger/smaller big/small longer/shorter long/short older/newer oldest/newest
-    faster/slower fast/slow cheaper/dearer expensive/cheap true/false agree/disagree
-    possible/impossible able/unable support/oppose gain/lose gain/loss up/down left/right
-    inside/outside indoors/outdoors empty/full day/night hot/cold warm/cold active/inactive
-    public/private maximum/minimum over/under above/below beneficial/harmful promote/inhibit
-    activate/inhibit enhance/inhibit induce/suppress cause/prevent free/paid mandatory/optional
-    required/optional necessary/unnecessary legal/illegal likely/unlikely valid/invalid
-    correct/incorrect complete/incomplete arrive/depart borrow/lend love/hate upper/lower
-    north/south east/west male/female strong/weak easy/difficult easy/hard safe/dangerous
-    approve/reject approve/deny grant/deny add/remove online/offline input/output
+    increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink
+    grew/shrank higher/lower high/low more/less more/fewer most/least before/after earlier/later
+    first/last early/late all/none every/no always/never everyone/nobody allow/forbid
+    allow/prohibit allowed/forbidden permit/prohibit permit/forbid accept/reject accept/refuse
+    accept/decline include/exclude open/close start/end start/stop begin/end enable/disable
+    succeed/fail success/failure win/lose won/lost buy/sell bought/sold positive/negative
+    better/worse best/worst larger/smaller large/small bigger/smaller big/small longer/shorter
+    long/short older/newer oldest/newest faster/slower fast/slow cheaper/dearer expensive/cheap
+    true/false agree/disagree possible/impossible able/unable support/oppose gain/lose gain/loss
+    up/down left/right inside/outside indoors/outdoors empty/full day/night hot/cold warm/cold
+    active/inactive public/private maximum/minimum over/under above/below beneficial/harmful
+    promote/inhibit activate/inhibit enhance/inhibit induce/suppress cause/prevent free/paid
+    mandatory/optional required/optional necessary/unnecessary legal/illegal likely/unlikely
+    valid/invalid correct/incorrect complete/incomplete arrive/depart borrow/lend love/hate
+    upper/lower north/south east/west male/female strong/weak easy/difficult easy/hard
+    safe/dangerous approve/reject approve/deny grant/deny add/remove online/offline input/output
     upgrade/downgrade eligible/ineligible present/absent
 """
 # The claim says more than the evidence: one direction only.
-_STRONGER = "all/some all/most every/some every/most always/often always/sometimes always/usually must/may must/can must/should"
+_STRONGER = """
+    all/some all/most every/some every/most always/often always/sometimes always/usually
+    must/may must/can must/should
+"""
 _CLAUSES = re.compile(
     r"[,;:()–—]| but | because | although | while | whereas | however ", re.IGNORECASE
 )
@@ -65,7 +68,7 @@ def _opposites() -> tuple[_Table, _Table]:
 
 @dataclass(frozen=True, slots=True)
 class Polarity:
-    """``opposed``: the claim denies what the sentence says, or says more; ``reasons`` for people."""
+    """``opposed``: the claim denies what the sentence says, or says more."""
 
     opposed: bool
     reasons: tuple[str, ...] = ()

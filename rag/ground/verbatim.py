@@ -32,7 +32,7 @@ _CLAUSE = 4
 @lru_cache(maxsize=1024)
 def _words(text: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
     """Return the folded words with where each starts and ends in the text."""
-    found = [(fold(m[0]), m.start(), m.end()) for m in _WORD.finditer(text)]
+    found = [(fold(m[0]).replace("’", "'"), m.start(), m.end()) for m in _WORD.finditer(text)]
     return (
         tuple(word for word, _, _ in found),
         tuple(start for _, start, _ in found),

@@ -1,0 +1,1 @@
+"""Sources to an index: fetch, extract, chunk, and write what changed."""

@@ -16,19 +16,20 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from rag.errors import SourceError
-from rag.ingest.fetched import Fetched
+from rag.ingest.fetched import Fetched, too_large
 from rag.ingest.formats import SUFFIXES, suffix_of
-from rag.ingest.sitemap import Sitemap, is_sitemap, looks_like_sitemap
-from rag.ingest.web import Fetcher, canonical_url, too_large
 from rag.settings import FetchSettings
 from rag.types import Failure
 
-__all__ = ["Discovery", "Fetched", "Fetcher", "Item", "SourceKind", "discover"]
+if TYPE_CHECKING:  # the HTTP client is slow to import and most sources are files
+    from rag.ingest.web import Fetcher
+
+__all__ = ["Discovery", "Fetched", "Item", "SourceKind", "discover"]
 
 SourceKind = Literal["file", "folder", "glob", "url", "sitemap", "missing"]
 
@@ -55,7 +56,12 @@ class Discovery:
     """
 
     def __init__(
-        self, source: str, settings: FetchSettings, base: Path, relative_to: Path, fetcher: Fetcher
+        self,
+        source: str,
+        settings: FetchSettings,
+        base: Path,
+        relative_to: Path,
+        fetcher: Fetcher | None,
     ) -> None:
         self.source = source
         self.notes: list[str] = []
@@ -72,6 +78,9 @@ class Discovery:
             self._locate_path(relative_to)
 
     def _locate_url(self) -> None:
+        from rag.ingest.sitemap import looks_like_sitemap
+        from rag.ingest.web import canonical_url
+
         self.location = self.source.strip()
         self.kind: SourceKind = "url"
         try:
@@ -116,7 +125,8 @@ class Discovery:
 
     def close(self) -> None:
         """Close the connections. Items of a closed discovery still load, over new ones."""
-        self._fetcher.close()
+        if self._fetcher is not None:
+            self._fetcher.close()
 
     def __enter__(self) -> Self:
         return self
@@ -164,8 +174,12 @@ class Discovery:
         return None if not self._pattern or "**" in self._pattern else len(self._pattern)
 
     def _pages(self) -> Iterator[Item | Failure]:
+        from rag.ingest.sitemap import Sitemap, is_sitemap
+        from rag.ingest.web import Fetcher
+
+        fetcher = self._fetcher = self._fetcher or Fetcher(self._settings)
         try:
-            fetched = self._fetcher.get(self.location)
+            fetched = fetcher.get(self.location)
         except SourceError as error:
             yield Failure(uri=self.location, reason=str(error))
             return
@@ -175,15 +189,15 @@ class Discovery:
                 yield Failure(uri=self.location, reason=reason)
                 return
             self.complete = True
-            yield Item(self.location, _Once(fetched, partial(self._fetcher.get, self.location)))
+            yield Item(self.location, _Once(fetched, partial(fetcher.get, self.location)))
             return
         self.kind = "sitemap"
-        sitemap = Sitemap(self._fetcher, fetched)
+        sitemap = Sitemap(fetcher, fetched)
         for page in sitemap.pages():
             if isinstance(page, Failure):
                 yield page
             else:
-                yield Item(page, partial(self._fetcher.get, page))
+                yield Item(page, partial(fetcher.get, page))
         self.complete = sitemap.complete
         self.notes += sitemap.notes
 
@@ -207,7 +221,7 @@ def discover(
         settings,
         _absolute(base),
         relative_to or Path.cwd(),
-        fetcher or Fetcher(settings),
+        fetcher,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from rag.errors import SourceError
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -20,3 +22,10 @@ class Fetched:
     name: str = ""
     modified: datetime | None = None
     final_uri: str | None = None
+
+
+def too_large(name: str, limit: int) -> SourceError:
+    """Return the error for a source above the size limit."""
+    return SourceError(
+        f"{name} is larger than {limit:,} bytes (setting fetch.max_bytes); raise it or split it."
+    )

@@ -29,10 +29,10 @@ _DROPPED = frozenset(
     "nav footer aside button input select textarea dialog datalist progress meter frameset".split()
 )
 _BLOCKS = frozenset(
-    "address article blockquote body caption center dd details dialog div dl dt fieldset figcaption "
-    "figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav "
-    "noframes ol optgroup option p pre search section summary table tbody td tfoot th thead tr "
-    "ul".split()
+    "address article blockquote body caption center dd details dialog div dl dt fieldset "
+    "figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main "
+    "menu nav noframes ol optgroup option p pre search section summary table tbody td tfoot th "
+    "thead tr ul".split()
 )
 _FURNITURE_ROLES = frozenset(
     "navigation banner contentinfo complementary search dialog alertdialog menu menubar".split()
@@ -74,6 +74,8 @@ _POWER = re.compile(r"[-+−–]?\d+")
 _WORD = re.compile(r"\w+")
 _HEADING = re.compile(r"h[1-6]")
 _MAX_CELL = 1200
+_MAX_DEPTH = 120
+"""Elements within elements; what is deeper is only text. No page made for people comes near."""
 _TOP = ("heading", 1)
 
 
@@ -88,7 +90,9 @@ class Content:
 
 def parse(text: str) -> Any:
     """Return the tree of a page, however broken its HTML is; None when it has no element."""
-    parser = lxml_html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    parser = lxml_html.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True
+    )
     try:
         root = lxml_html.document_fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.ParserError, etree.XMLSyntaxError):
@@ -250,13 +254,18 @@ class _Walker:
     groups: int = 0
     marker: str | None = None
     term: str = ""
+    depth: int = 0
 
     def children(self, element: Any) -> None:
         self.text(element.text)
+        self.depth += 1
         for child in element:
-            if isinstance(child.tag, str):
+            if self.depth > _MAX_DEPTH:
+                self.text(f" {child.text_content()} ")
+            elif isinstance(child.tag, str):
                 self.element(child)
             self.text(child.tail)
+        self.depth -= 1
 
     def text(self, text: str | None) -> None:
         if text:

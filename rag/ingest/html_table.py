@@ -22,11 +22,12 @@ def read_table(element: Any, max_cell: int) -> Table | None:
     if element.get("role") in ("presentation", "none"):
         return None
     rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
-    cells = [cell for row in rows for cell in row if cell.tag in ("td", "th")]
+    lines = [[cell for cell in row if cell.tag in ("td", "th")] for row in rows]
+    cells = [cell for line in lines for cell in line]
     has_header = any(cell.tag == "th" for cell in cells)
     if any(_is_flow(cell, max_cell, has_header) for cell in cells):
         return None
-    if len(cells) == len(rows) and not has_header:
+    if not has_header and all(len(line) < 2 for line in lines):
         return None  # one column: paragraphs
     grid = _fill(rows)
     head = _header_rows(rows, grid)

@@ -160,7 +160,7 @@ def _inline(tokens: Sequence[Token]) -> str:
             parts.append(" ")
         elif token.type == "hardbreak" or _BREAK.fullmatch(token.content):
             parts.append("\n")
-    return "\n".join(line.strip() for line in "".join(parts).split("\n"))
+    return "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n"))
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:

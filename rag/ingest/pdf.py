@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
@@ -34,7 +35,6 @@ _ITEM = re.compile(r"([•◦▪‣●○■□–*-]|\d{1,3}[.)]|[a-z][.)])\s+(
 _JUNK_TITLE = re.compile(
     r"^(?:untitled|microsoft word\b.*|.*\.(?:docx?|tex|indd|qxd|pptx?))$", re.I
 )
-_SOFT_HYPHENS = ("\u00ad", "\ufffe", "\x02")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_PART = re.compile(r"([^\W\d_]+)-$")
 _FIRST_PART = re.compile(r"[^\W\d_]+")
@@ -140,13 +140,14 @@ def _date(info: dict[str, str]) -> date | None:
 def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
     """Drop headers, footers and page numbers from the edges of the pages."""
     edges = [_edges(lines) for lines in pages]
+    body = _body_height(line for lines in pages for line in lines)
     repeated = Counter(key for lines in edges for key in {_running(line) for line in lines})
     offsets = Counter(offset for lines in edges for offset in set().union(*map(_offsets, lines)))
     needed = max(2.0, 0.5 * sum(map(bool, pages)))
 
     def is_furniture(line: Line) -> bool:
-        if len(pages) < 2:
-            return False
+        if len(pages) < 2 or line.height >= _LARGER * body:
+            return False  # "Chapter 1" at the top is a heading
         if _PAGE_NUMBER.fullmatch(line.text):
             return True
         if repeated[_running(line)] >= needed and (len(pages) > 2 or _offsets(line)):
@@ -155,6 +156,14 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
 
     furniture = {id(line) for lines in edges for line in lines if is_furniture(line)}
     return [[line for line in lines if id(line) not in furniture] for lines in pages]
+
+
+def _body_height(lines: Iterable[Line]) -> float:
+    """Return the height that most of the text has."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        sizes[line.height] += len(line.text)
+    return sizes.most_common(1)[0][0] if sizes else 1.0
 
 
 def _offsets(line: Line) -> set[tuple[str, int]]:
@@ -179,10 +188,7 @@ class _Paragraphs:
     def __init__(self, lines: list[Line], outline: dict[tuple[int, str], int]) -> None:
         self.lines = lines
         self.outline = outline
-        sizes: Counter[float] = Counter()
-        for line in lines:
-            sizes[line.height] += len(line.text)
-        self.body = sizes.most_common(1)[0][0] if sizes else 1.0
+        self.body = _body_height(lines)
         larger = {line.height for line in lines if self.is_larger(line)}
         self.ranks = {height: rank for rank, height in enumerate(sorted(larger, reverse=True), 1)}
         tops = [line for line in lines if self.ranks.get(line.height) == 1 and self.is_larger(line)]
@@ -299,7 +305,7 @@ class _Paragraphs:
 
     def join(self, before: str, after: str) -> tuple[str, str]:
         """Return both texts as they are to stand together, a hyphen at the line's end undone."""
-        if before.endswith(_SOFT_HYPHENS):
+        if before.endswith("\u00ad"):
             return before[:-1], after
         head, tail = _LAST_PART.search(before), _FIRST_PART.match(after)
         if not head or not tail or not after[0].islower():

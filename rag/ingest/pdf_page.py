@@ -16,6 +16,8 @@ from typing import Any
 
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
+_BROKEN_HYPHENS = (0x02, 0xFFFE)
+"""What pdfium gives for a hyphen at the end of a line."""
 _SHORT_GAP = 0.13
 _MIN_COLUMN_LINES = 4
 _MIN_FILL = 0.7
@@ -70,7 +72,7 @@ def _segments(textpage: Any) -> list[Line]:
         if code in (0x0A, 0x0D, 0):
             run.finish(found)
             continue
-        letter = chr(code)
+        letter = "-" if code in _BROKEN_HYPHENS else chr(code)
         if letter.isspace():
             run.space = True
             continue

@@ -11,8 +11,8 @@ from urllib.robotparser import RobotFileParser
 from lxml import etree
 
 from rag.errors import SourceError
-from rag.ingest.fetched import Fetched
-from rag.ingest.web import Fetcher, canonical_url, too_large
+from rag.ingest.fetched import Fetched, too_large
+from rag.ingest.web import Fetcher, canonical_url
 from rag.types import Failure
 
 MAX_DEPTH = 3

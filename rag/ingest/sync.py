@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rag.errors import SourceError
 from rag.ingest.chunk import chunk_document
 from rag.ingest.extract import extract
-from rag.ingest.fetch import Item, discover
+from rag.ingest.fetch import Discovery, Item, discover
 from rag.ingest.fetched import Fetched
 from rag.protocols import Embedder
 from rag.settings import Settings
@@ -123,10 +123,12 @@ class Ingest:
         )
 
     def _source(self, source: str) -> None:
-        catalog = self._store.catalog
         self._on_progress(source, 0, 0)
-        listing = discover(source, self._settings.fetch, base=self._base)
-        found = list(listing)
+        with discover(source, self._settings.fetch, base=self._base) as listing:
+            self._listed(source, listing, list(listing))
+
+    def _listed(self, source: str, listing: Discovery, found: Sequence[Item | Failure]) -> None:
+        catalog = self._store.catalog
         location = listing.location
         items = [item for item in found if isinstance(item, Item)]
         failures = [failure for failure in found if isinstance(failure, Failure)]

@@ -25,7 +25,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.stop import stop_base
 
 from rag.errors import SourceError
-from rag.ingest.fetched import Fetched
+from rag.ingest.fetched import Fetched, too_large
 from rag.settings import FetchSettings
 
 ATTEMPTS = 2
@@ -57,19 +57,14 @@ class Fetcher:
     def __init__(self, settings: FetchSettings) -> None:
         self.settings = settings
         self._backend = _GuardedBackend(settings)
-        self._client = httpx.Client(
-            transport=_Transport(self._backend),
-            follow_redirects=False,
-            timeout=settings.timeout,
-            headers={"User-Agent": settings.user_agent, "Accept": "text/html,*/*;q=0.8"},
-        )
         self._turns: dict[str, float] = {}
         self._delays: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._finalizer = weakref.finalize(self, self._client.close)
+        self._opened: httpx.Client | None = None
 
     def get(self, url: str) -> Fetched:
         """Return what the URL holds; raises SourceError with one sentence."""
+        self._client()  # made before any turn is waited for
         self._backend.start_clock()
         retrying = Retrying(
             stop=_StopLate(self._backend) | stop_after_attempt(ATTEMPTS),
@@ -90,8 +85,11 @@ class Fetcher:
         self._delays[host] = delay
 
     def close(self) -> None:
-        """Close the connections."""
-        self._finalizer()
+        """Close the connections; a later ``get`` opens new ones."""
+        with self._lock:
+            client, self._opened = self._opened, None
+        if client is not None:
+            client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +101,22 @@ class Fetcher:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _client(self) -> httpx.Client:
+        """Return the one client, made when it is first needed: its certificates take time."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = httpx.Client(
+                    transport=_Transport(self._backend),
+                    follow_redirects=False,
+                    timeout=self.settings.timeout,
+                    headers={
+                        "User-Agent": self.settings.user_agent,
+                        "Accept": "text/html,*/*;q=0.8",
+                    },
+                )
+                weakref.finalize(self, self._opened.close)
+            return self._opened
 
     def _attempt(self, url: str) -> Fetched:
         here = canonical_url(url)
@@ -126,7 +140,7 @@ class Fetcher:
 
     def _request(self, url: str, here: str) -> Fetched | str:
         """Return the page, or the address that it redirects to."""
-        with self._client.stream("GET", here) as response:
+        with self._client().stream("GET", here) as response:
             if response.has_redirect_location:
                 return canonical_url(str(response.url.join(response.headers["Location"])))
             _check_status(url, response)
@@ -176,13 +190,6 @@ def canonical_url(url: str) -> str:
             "in the index; save the page as a file and ingest that."
         )
     return str(parsed.copy_with(fragment=None, path=parsed.path or "/"))
-
-
-def too_large(name: str, limit: int) -> SourceError:
-    """Return the error for a source above the size limit."""
-    return SourceError(
-        f"{name} is larger than {limit:,} bytes (setting fetch.max_bytes); raise it or split it."
-    )
 
 
 def is_public(address: str) -> bool:

@@ -59,7 +59,7 @@ class TextModel:
         *,
         max_tokens: int,
         threads: int | None = None,
-        batch_tokens: int = 512,
+        batch_tokens: int = 256,
     ) -> None:
         self.max_tokens = max_tokens
         self._model_file = model

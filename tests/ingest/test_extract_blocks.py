@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +12,12 @@ from rag.ingest.blocks import Block, assemble, linearise, normalise, one_line
 
 ANY = st.text(st.characters(codec=None), max_size=80)
 AWKWARD = st.text(
-    st.sampled_from("ab #-`.|\n\r\t\x0b\x85\u2028\xa0\u2000\u200b\u200c\u200d\u0301\u0338\ud800\udc00"
-    "\u212a\u00ad\u0628\u0653\u1100\u1161\U000e0041=é"),
+    st.sampled_from(
+        "ab #-`.|\n\r\t\x0b\x85\u2028\xa0\u2000\u200b\u200c\u200d\u0301\u0338\ud800\udc00"
+        "\u212a\u00ad\u0628\u0653\u1100\u1161\U000e0041=é"
+    ),
     max_size=40,
-)  # fmt: skip
+)
 TEXTS = ANY | AWKWARD
 BLOCKS = st.builds(
     Block,
@@ -68,7 +71,7 @@ def test_assembled_places_are_right(blocks: list[Block], count: int, data: st.Da
     assert [heading.title for heading in headings] == expected
     assert [page.number for page in pages] == list(range(1, count + 1))
     assert pages[0].start == 0 and pages[-1].end == len(text)
-    assert all(a.end == b.start for a, b in zip(pages, pages[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(pages))
     assert normalise(text) == text
 
 

@@ -10,14 +10,15 @@ import sys
 import textwrap
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from web_server import Handler, Server
 
 from rag.errors import SourceError
-from rag.ingest.fetch import Discovery, Fetcher, Item, discover
-from rag.ingest.web import canonical_url, is_public
+from rag.ingest.fetch import Discovery, Item, discover
+from rag.ingest.web import Fetcher, canonical_url, is_public
 from rag.settings import FetchSettings
 from rag.types import Failure
 
@@ -169,9 +170,7 @@ class TestFiles:
         monkeypatch.setattr(os, "scandir", refuse)
         found, entries = run(tree / "docs", tree)
         assert uris(entries) == ["docs/a.txt", "docs/b.md"]
-        assert failures(entries) == [
-            "The folder cannot be listed: permission denied; change its permissions or leave it out."
-        ]
+        assert "The folder cannot be listed: permission denied;" in failures(entries)[0]
         assert not found.complete
 
     @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs to drop privileges")
@@ -323,7 +322,7 @@ class TestUrls:
         server.routes["/huge"] = route
         with (
             Fetcher(LOCAL.model_copy(update={"max_bytes": 50_000})) as fetcher,
-            pytest.raises(SourceError, match="fetch.max_bytes"),
+            pytest.raises(SourceError, match=r"fetch\.max_bytes"),
         ):
             fetcher.get(server.url("/huge"))
 
@@ -332,7 +331,7 @@ class TestUrls:
         server.routes["/bomb"] = lambda h: h.reply(200, bomb, Content_Encoding="gzip")
         with (
             Fetcher(LOCAL.model_copy(update={"max_bytes": 1_000_000})) as fetcher,
-            pytest.raises(SourceError, match="fetch.max_bytes"),
+            pytest.raises(SourceError, match=r"fetch\.max_bytes"),
         ):
             fetcher.get(server.url("/bomb"))
 
@@ -380,21 +379,14 @@ class TestUrls:
             for thread in threads:
                 thread.join()
         times = sorted(server.times)
-        assert all(after - before > 0.15 for before, after in zip(times, times[1:], strict=False))
+        assert all(after - before > 0.15 for before, after in pairwise(times))
 
 
 class TestPrivateAddresses:
     @pytest.mark.parametrize(
         "address",
-        ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1"]
-        + [
-            "fe80::1",
-            "fc00::1",
-            "::ffff:127.0.0.1",
-            "64:ff9b::7f00:1",
-            "2002:7f00:1::",
-            "100.64.0.1",
-        ],
+        "127.0.0.1 10.1.2.3 192.168.0.1 169.254.169.254 0.0.0.0 224.0.0.1 100.64.0.1 ::1 fe80::1 "
+        "fc00::1 ::ffff:127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::".split(),
     )
     def test_are_told_apart(self, address: str) -> None:
         assert not is_public(address)

@@ -1,0 +1,206 @@
+"""Versions that disagree: two dated documents say different numbers, or yes and no, of one thing.
+
+The newer one is preferred, or the one in force on the date that the question names. Precision
+first: a warning about two sentences that do not speak of the same thing is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from rag.answer.features import units_of
+from rag.answer.questions import understand
+from rag.answer.spans import cells
+from rag.text.terms import content_terms, fold, names, negations, numbers
+from rag.types import Passage, Sentence
+
+SAME_THING = 0.5  # Jaccard overlap of the terms, numbers left out
+SAME_THING_OF_VERSIONS = 0.3  # between versions of one document, by their titles
+_RELEVANT = 0.05
+_MOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a dated document says: ``passage.chunk.text[start:end]``."""
+
+    passage: Passage
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The words."""
+        return self.passage.chunk.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two statements that disagree, and which of them the answer goes by."""
+
+    older: Statement
+    newer: Statement
+    as_of: date | None = None
+
+    @property
+    def preferred(self) -> Statement:
+        """The newer one, or the one that was in force at ``as_of``."""
+        return self.newer if _newer_holds(self.newer.passage, self.as_of) else self.older
+
+    def describe(self) -> str:
+        """Return one sentence for ``answer.problems``, with both quotes and both dates."""
+        old, new = _quoted(self.older), _quoted(self.newer)
+        if self.preferred is self.newer:
+            return f"versions disagree: {old} is older than {new}, which is preferred"
+        return (
+            f"versions disagree: {new} came after {self.as_of}, "
+            f"so {old}, the version of that time, is preferred"
+        )
+
+
+def find(
+    question: str, passages: Sequence[Passage], sentences: Sequence[Sentence]
+) -> list[Conflict]:
+    """Return where the cited sentences of an answer disagree with a version of another date."""
+    asked = understand(question)
+    found: dict[tuple[str, str], Conflict] = {}
+    for cited in _cited(passages, sentences):
+        for other in _others(cited, passages):
+            if not disagree(cited, other, asked.terms(cited.passage.language)):
+                continue
+            older, newer = sorted((cited, other), key=_published)
+            pair = (older.passage.chunk.document_id, newer.passage.chunk.document_id)
+            found.setdefault(pair, Conflict(older, newer, asked.as_of))
+    return list(found.values())[:_MOST]
+
+
+def _published(statement: Statement) -> date:
+    return statement.passage.published or date.min
+
+
+def _cited(passages: Sequence[Passage], sentences: Sequence[Sentence]) -> list[Statement]:
+    """Return the sentences of dated passages that the answer cites, each once."""
+    found: dict[tuple[str, int, int], Statement] = {}
+    for sentence in sentences:
+        for citation in sentence.citations:
+            for passage in passages:
+                chunk = passage.chunk
+                if (
+                    passage.published
+                    and chunk.document_id == citation.document_id
+                    and chunk.start <= citation.start < citation.end <= chunk.end
+                ):
+                    start, end = citation.start - chunk.start, citation.end - chunk.start
+                    for unit in units_of(0, passage):
+                        if unit.span.start < end and start < unit.span.end:
+                            key = (chunk.id, unit.span.start, unit.span.end)
+                            found[key] = Statement(passage, unit.span.start, unit.span.end)
+    return list(found.values())
+
+
+def _others(cited: Statement, passages: Sequence[Passage]) -> list[Statement]:
+    found = []
+    for passage in passages:
+        if (
+            passage.published in (None, cited.passage.published)
+            or passage.chunk.document_id == cited.passage.chunk.document_id
+        ):
+            continue
+        scores = {s[:2]: s[2] for s in passage.reading.sentences} if passage.reading else {}
+        found += [
+            Statement(passage, unit.span.start, unit.span.end)
+            for unit in units_of(0, passage)
+            if scores.get((unit.span.start, unit.span.end), 1.0) >= _RELEVANT
+        ]
+    return found
+
+
+def prefers(first: Passage, second: Passage, as_of: date | None) -> bool:
+    """Tell whether the first of two dated passages is the version to go by."""
+    if first.published is None or second.published is None or first.published == second.published:
+        return False
+    if first.published > second.published:
+        return _newer_holds(first, as_of)
+    return not _newer_holds(second, as_of)
+
+
+def _newer_holds(newer: Passage, as_of: date | None) -> bool:
+    return as_of is None or newer.published is None or newer.published <= as_of
+
+
+_VERSION = re.compile(
+    r"\(.*?\)|\bv(?:ersion|\.)?\s*[\d.]+|\bv\d\S*|\d+|\b(?:version|fassung|versi[óo]n|from|until|"
+    r"since|of|ab|vom|archived?|old|new|previous|current|january|february|march|april|may|june|"
+    r"july|august|september|october|november|december)\b|[^\w\s]"
+)
+
+
+def same_work(first: Passage, second: Passage) -> bool:
+    """Tell whether two documents are versions of one, by titles without numbers and dates."""
+    left, right = (" ".join(_VERSION.sub(" ", fold(p.title)).split()) for p in (first, second))
+    return bool(left) and left == right
+
+
+def disagree(first: Statement, second: Statement, asked: Sequence[str] = ()) -> bool:
+    """Tell whether two statements say different things of the same; ``asked`` are question stems."""
+    if first.passage.language != second.passage.language:
+        return False
+    left, right = first.text, second.text
+    keys = _row_key(left), _row_key(right)
+    if any(keys):
+        return keys[0] == keys[1] and _cells_differ(left, right)
+    versions = same_work(first.passage, second.passage)
+    if not _same_thing(first, second, versions, frozenset(asked)):
+        return False
+    return _figures_differ(numbers(left), numbers(right)) or bool(negations(left)) != bool(
+        negations(right)
+    )
+
+
+def _row_key(text: str) -> str:
+    found = cells(text)
+    return fold(text[found[0].start : found[0].end]) if len(found) >= 2 else ""
+
+
+def _cells_differ(left: str, right: str) -> bool:
+    values = [
+        {fold(cell.header): fold(row[cell.start : cell.end]) for cell in cells(row)[1:]}
+        for row in (left, right)
+    ]
+    shared = values[0].keys() & values[1].keys()
+    return len(shared) >= 1 and any(
+        _figures_differ(numbers(values[0][key]), numbers(values[1][key])) for key in shared
+    )
+
+
+def _figures_differ(left: frozenset[str], right: frozenset[str]) -> bool:
+    return bool(left) and bool(right) and not (left <= right or right <= left)
+
+
+def _same_thing(
+    first: Statement, second: Statement, versions: bool, asked: frozenset[str]
+) -> bool:
+    left, right = (_words(s) for s in (first, second))
+    shared = left & right
+    if not left or not right or len(shared) < 2:
+        return False
+    overlap = len(shared) / len(left | right)
+    if versions:
+        return overlap >= SAME_THING_OF_VERSIONS or len(shared & asked) >= 2
+    only_left, only_right = names(first.text) - names(second.text), names(second.text) - names(first.text)
+    return overlap >= SAME_THING and len(shared) >= 3 and not (only_left and only_right)
+
+
+def _words(statement: Statement) -> frozenset[str]:
+    terms = content_terms(statement.text, statement.passage.language or "en")
+    return frozenset(term for term in terms if not any(c.isdigit() for c in term))
+
+
+def _quoted(statement: Statement) -> str:
+    text = " ".join(statement.text.split())
+    if len(text) > 120:
+        text = text[:119].rsplit(" ", 1)[0] + " …"
+    return f"“{text}” ({statement.passage.title}, {statement.passage.published})"

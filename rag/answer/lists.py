@@ -1,0 +1,166 @@
+"""Lists in passages: the steps of a procedure, whole and in order, over the ends of chunks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rag.text.sentences import Span, sentences
+from rag.text.terms import content_terms
+from rag.types import Passage
+
+_ADJACENT = 4  # characters between two chunks that follow each other: line ends only
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step or item, or what stands between two: offsets into the passage's chunk."""
+
+    passage: int
+    start: int
+    end: int
+    marker: str  # empty for a paragraph or code that belongs to the step before it
+
+
+@dataclass
+class Listing:
+    """A list in one passage or several; ``lead`` is the line that introduces it."""
+
+    entries: list[Entry] = field(default_factory=list)
+    lead: Entry | None = None
+    heading: str = ""
+    opens: bool = False  # nothing but headings before it in the chunk
+    closes: bool = False  # nothing after it in the chunk
+
+    @property
+    def passage(self) -> int:
+        """The passage in which it begins."""
+        return self.entries[0].passage
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the steps, in order; empty for a list of bullets."""
+        return [n for n in (number(entry.marker) for entry in self.entries) if n is not None]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the list counts its entries."""
+        return number(self.entries[0].marker) is not None
+
+
+def number(marker: str) -> int | None:
+    """Return what a marker counts, as 3 for ``3.`` and ``c)``; None for a bullet."""
+    digits = re.sub(r"\D", "", marker)
+    if digits:
+        return int(digits)
+    letter = re.sub(r"[^a-z]", "", marker)
+    return ord(letter) - ord("a") + 1 if len(letter) == 1 else None
+
+
+def listings(index: int, passage: Passage) -> list[Listing]:
+    """Return the lists of one passage in reading order."""
+    text = passage.chunk.text
+    found: list[Listing] = []
+    current: Listing | None = None
+    held: list[Span] = []  # between two steps, if another step follows
+    lead: Span | None = None
+    heading = ""
+    only_headings = True
+    for span in sentences(text):
+        if span.kind == "item" and span.marker:
+            if current is None or not _continues(current, span, held):
+                current = _begin(index, text, span, lead, heading, only_headings)
+                found.append(current)
+            else:
+                current.entries += [Entry(index, s.start, s.end, "") for s in held]
+                current.entries.append(Entry(index, span.start, span.end, span.marker))
+            held = []
+        elif span.kind == "item" and current is not None and not held:
+            last = current.entries[-1]
+            current.entries[-1] = Entry(index, last.start, span.end, last.marker)
+        elif span.kind in ("text", "code") and current is not None:
+            held.append(span)
+        else:
+            current, held = None, []
+        if span.kind == "heading":
+            heading, lead = span.of(text), None
+        else:
+            lead = span
+            only_headings = False
+    if found and current is found[-1] and not held:
+        found[-1].closes = True
+    return found
+
+
+def _begin(
+    index: int, text: str, span: Span, lead: Span | None, heading: str, opens: bool
+) -> Listing:
+    listing = Listing([Entry(index, span.start, span.end, span.marker)], None, heading, opens)
+    if lead is not None and lead.kind == "text" and lead.of(text).rstrip().endswith(":"):
+        listing.lead = Entry(index, lead.start, lead.end, "")
+    return listing
+
+
+def _continues(current: Listing, span: Span, held: Sequence[Span]) -> bool:
+    counted = number(span.marker)
+    if counted is None:
+        return not held
+    return not current.ordered or not current.numbers or counted == current.numbers[-1] + 1
+
+
+def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
+    """Return the list with what stands of it in the chunks before and after, where they are here."""
+    whole = Listing(list(listing.entries), listing.lead, listing.heading, listing.opens, listing.closes)
+    while whole.closes:
+        more = _neighbour(whole, passages, whole.entries[-1].passage, after=True)
+        if more is None:
+            break
+        whole.entries += more.entries
+        whole.closes = more.closes
+    while whole.opens and (not whole.ordered or whole.numbers[0] > 1):
+        more = _neighbour(whole, passages, whole.entries[0].passage, after=False)
+        if more is None:
+            break
+        whole.entries = more.entries + whole.entries
+        whole.opens, whole.lead, whole.heading = more.opens, more.lead, more.heading
+    return whole
+
+
+def _neighbour(
+    whole: Listing, passages: Sequence[Passage], here: int, *, after: bool
+) -> Listing | None:
+    chunk = passages[here].chunk
+    for n, passage in enumerate(passages):
+        other = passage.chunk
+        gap = other.start - chunk.end if after else chunk.start - other.end
+        if other.document_id != chunk.document_id or not 0 <= gap <= _ADJACENT:
+            continue
+        found = listings(n, passage)
+        if not found:
+            return None
+        beside = found[0] if after else found[-1]
+        touches = beside.opens if after else beside.closes
+        first, second = (whole, beside) if after else (beside, whole)
+        same = first.ordered == second.ordered and (
+            not first.ordered or second.numbers[0] == first.numbers[-1] + 1
+        )
+        related = set(other.headings) <= set(chunk.headings) or set(chunk.headings) < set(other.headings)
+        return beside if touches and same and related else None
+    return None
+
+
+def context(listing: Listing, passages: Sequence[Passage]) -> frozenset[str]:
+    """Return the stems of what the list stands under: title, headings, the line before it."""
+    passage = passages[listing.passage]
+    words = [passage.title, *passage.chunk.headings, listing.heading]
+    if listing.lead:
+        words.append(passage.chunk.text[listing.lead.start : listing.lead.end])
+    return frozenset(content_terms(" ".join(words), passage.language or "en"))
+
+
+def contents(listing: Listing, passages: Sequence[Passage]) -> frozenset[str]:
+    """Return the stems of the entries."""
+    passage = passages[listing.passage]
+    words = " ".join(passages[e.passage].chunk.text[e.start : e.end] for e in listing.entries)
+    return frozenset(content_terms(words, passage.language or "en"))

@@ -1,0 +1,26 @@
+"""Conformance checks: does a stage of yours keep the rules of its seam?
+
+    from rag.testing import check_retriever
+    check_retriever(MyRetriever(), question="What do my documents answer?")
+
+Each check returns None, or raises AssertionError with a sentence that names the broken rule. They
+bring their own small passages (``sample_passages``) and need no index, model or network.
+"""
+
+from rag.testing.answers import check_generator, check_rewriter
+from rag.testing.grounding import check_checker
+from rag.testing.passages import check_reader, check_reranker, check_retriever
+from rag.testing.samples import sample_documents, sample_passages
+from rag.testing.vectors import check_embedder
+
+__all__ = [
+    "check_checker",
+    "check_embedder",
+    "check_generator",
+    "check_reader",
+    "check_reranker",
+    "check_retriever",
+    "check_rewriter",
+    "sample_documents",
+    "sample_passages",
+]
