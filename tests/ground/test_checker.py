@@ -190,7 +190,9 @@ def test_an_old_version_beside_the_new_one(checker: HeuristicChecker) -> None:
 
 
 def test_long_evidence(checker: HeuristicChecker) -> None:
-    filler = " ".join(f"Shelf {n} of the archive holds letters from the estate." for n in range(300))
+    filler = " ".join(
+        f"Shelf {n} of the archive holds letters from the estate." for n in range(300)
+    )
     text = f"{filler} {REFUND} {filler}"
     assert len(text.split()) > 3000
     claims = ["You get your money back within 14 days after the parcel arrives.", "14 days",

@@ -251,9 +251,7 @@ def damage_format(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_catalog, damage_format])
-def test_a_broken_catalog_is_one_sentence(
-    writer: Writer, damage: Callable[[Path], None]
-) -> None:
+def test_a_broken_catalog_is_one_sentence(writer: Writer, damage: Callable[[Path], None]) -> None:
     writer.put("a", "Refunds take five days.")
     writer.index.close()
     damage(writer.index.folder)

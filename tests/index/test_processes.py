@@ -67,9 +67,7 @@ def write(index: Index, version: int) -> None:
     for start in range(0, DOCUMENTS, 10):
         batch = [entry(n, version) for n in range(start, start + 10)]
         with index.writing("print"):
-            index.put(
-                batch, {e.contents[0]: unit(start + i) for i, e in enumerate(batch)}
-            )
+            index.put(batch, {e.contents[0]: unit(start + i) for i, e in enumerate(batch)})
 
 
 def test_one_writer_beside_three_readers(tmp_path: Path) -> None:
