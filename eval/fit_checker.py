@@ -60,7 +60,7 @@ SAMPLE = 2000
 STRENGTH = 1.0
 """Inverse strength of the L2 penalty on standardised features (scikit-learn's C)."""
 
-CAPS = {"numbers": 0.4, "months": 0.4, "opposed": 0.25}
+CAPS = {"numbers": 0.4, "months": 0.4, "opposed": 0.25, "aside": 0.45}
 """Support is at most this with such a finding, so that no amount of likeness outvotes it."""
 
 REPEATS = 300

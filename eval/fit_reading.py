@@ -150,7 +150,9 @@ class Corpus:
         lexical = self._bm25(question)
         self._dense, self._lexical = dense, lexical
         hidden = list(out)
-        candidates = set(np.argsort(-dense)[:200].tolist()) | set(np.argsort(-lexical)[:200].tolist())
+        candidates = set(np.argsort(-dense)[:200].tolist()) | set(
+            np.argsort(-lexical)[:200].tolist()
+        )
         chosen = np.array(sorted(candidates - set(hidden)))
         fused = weight * _scale(dense[chosen]) + (1 - weight) * _scale(lexical[chosen])
         order = np.argsort(-fused, kind="stable")[:K]
@@ -219,8 +221,8 @@ def load(folder: Path, name: str) -> list[dict[str, Any]]:
 def sample(folder: Path, chooser: random.Random, scale: float) -> tuple[list[Any], list[Any]]:
     """Return rows whose paragraphs are indexed and rows whose articles are not (kind c)."""
     inside, outside = [], []
-    amounts = {"squad2-dev-half": 2600, "squad1-train": 1500, "qed-train": 900,
-               "policyqa-dev": 300, "covidqa": 250}  # fmt: skip
+    amounts = {"squad2-dev-half": 1560, "squad1-train": 900, "qed-train": 540,
+               "policyqa-dev": 180, "covidqa": 150}  # fmt: skip
     for name, amount in amounts.items():
         rows = load(folder, name)
         chooser.shuffle(rows)
@@ -228,11 +230,11 @@ def sample(folder: Path, chooser: random.Random, scale: float) -> tuple[list[Any
             titles = sorted({row["title"] for row in rows})
             chooser.shuffle(titles)
             indexed, left_out = set(titles[:60]), set(titles[60:240])
-            outside += [row for row in rows if row["title"] in left_out][: int(700 * scale)]
+            outside += [row for row in rows if row["title"] in left_out][: int(420 * scale)]
             rows = [row for row in rows if row["title"] in indexed]
         if name == "qed-train":
-            outside += rows[-int(400 * scale) :]
-            rows = rows[: -int(400 * scale)]
+            outside += rows[-int(240 * scale) :]
+            rows = rows[: -int(240 * scale)]
         inside += rows[: int(amount * scale)]
     return inside, outside
 
@@ -618,8 +620,11 @@ def report_spans(read: list[Read], embedded: int) -> dict[str, str]:
     for at in (0.2, 0.3, 0.4, 0.5):
         kept = [(r, g) for p, r, g in rows if p >= at]
         if kept:
-            figures[f"short answers from {at}"] = interval(*map(list, zip(*kept, strict=True)))  # type: ignore[arg-type]
-            print(f"  short from {at}: right {figures[f'short answers from {at}']} of {len(kept)}/{len(rows)}")
+            figures[f"short answers from {at}"] = interval(*map(list, zip(*kept, strict=True)))
+            print(
+                f"  short from {at}: right {figures[f'short answers from {at}']}"
+                f" of {len(kept)}/{len(rows)}"
+            )
     return figures
 
 
@@ -628,10 +633,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", nargs="?", default=os.environ.get("RAG_DATA"), type=Path)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the questions to use")
-    parser.add_argument("--out", type=Path, default=Path(reading.__file__).with_name("reading.json"))
+    parser.add_argument(
+        "--out", type=Path, default=Path(reading.__file__).with_name("reading.json")
+    )
     options = parser.parse_args()
     if options.data is None or not (Path(options.data) / "qa").is_dir():
-        print("No data: give the folder that holds qa/*.jsonl.gz, or set RAG_DATA.", file=sys.stderr)
+        print(
+            "No data: give the folder that holds qa/*.jsonl.gz, or set RAG_DATA.", file=sys.stderr
+        )
         return 2
     from rag.models.embedder import load_embedder
     from rag.settings import Settings

@@ -27,26 +27,27 @@ from rag.settings import Settings
 from rag.types import Filter
 
 WEIGHTS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
-Candidates = dict[str, tuple[dict[int, float], dict[int, float]]]
+Candidates = dict[str, tuple[dict[int, float], dict[int, float], float]]
 
 
 def candidates(beir: Beir, index: Index, embedder: Embedder, settings: Settings) -> Candidates:
-    """Return query -> (cosines, BM25 scores) of all candidates."""
+    """Return query -> (cosines, BM25 scores, bound of BM25) of all candidates."""
     retriever = HybridRetriever(index, embedder, settings.retrieve)
     vectors = embedder.embed(list(beir.queries.values()), query=True)
     found = {}
     with index.reading() as view:
         for (query, text), vector in zip(beir.queries.items(), vectors, strict=True):
-            found[query] = retriever.candidates(view, text, vector, Filter())
+            dense, lexical = retriever.candidates(view, text, vector, Filter())
+            found[query] = dense, lexical, view.lexical_bound(text)
     return found
 
 
 def run_of(found: Candidates, owner: dict[int, str], weight: float) -> dict[str, dict[str, float]]:
     """Fuse, and score each document by its best chunk."""
     run: dict[str, dict[str, float]] = {}
-    for query, (dense, lexical) in found.items():
+    for query, (dense, lexical, bound) in found.items():
         best: dict[str, float] = {}
-        for key, score in fuse(dense, lexical, weight).items():
+        for key, score in fuse(dense, lexical, weight, bound).items():
             best.setdefault(owner[key], score)
         run[query] = dict(list(best.items())[:100])
     return run
@@ -80,7 +81,7 @@ def main() -> None:
         if not saved.exists():
             saved.write_bytes(pickle.dumps(candidates(beir, index, embedder, settings)))
         found: Candidates = pickle.loads(saved.read_bytes())
-        keys = sorted({key for dense, _ in found.values() for key in dense})
+        keys = sorted({key for dense, *_ in found.values() for key in dense})
         owner = {key: p.uri for key, p in index.catalog.passages(keys, index.catalog.store).items()}
         scores = {w: ndcg(beir.qrels, run_of(found, owner, w)) for w in WEIGHTS}
         print(name.ljust(16), *(f"{values.mean():.3f}" for values in scores.values()), sep="  ")

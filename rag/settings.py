@@ -67,11 +67,11 @@ class FetchSettings(_Group):
 
 
 class RetrieveSettings(_Group):
-    """Candidates and their fusion: fused = weight·dense + (1 - weight)·lexical, both min-max."""
+    """Candidates and their fusion: weight·dense + (1 - weight)·lexical, both scaled to 0…1."""
 
     k: int = Field(8, ge=1, description="passages handed to the generator")
     candidates: int = Field(200, ge=1, description="from each side")
-    dense_weight: float = Field(0.6, ge=0, le=1)
+    dense_weight: float = Field(0.5, ge=0, le=1)
     unknown_language_dense_weight: float = Field(
         0.2, ge=0, le=1, description="when the embedder does not know the question's language"
     )

@@ -18,12 +18,15 @@ from rag.types import Passage, Reading
 
 _COMPARED = 40  # candidates that are held against each other for versions that disagree
 _RIVAL = 0.4  # of an older sentence's relevance, that a newer version needs to replace it
+_CONTRARY = 0.1  # the same where it plainly says otherwise
 _SAME = 0.7  # overlap of terms from which two sentences say the same
 
 _DANGLING = re.compile(
-    r"^[\"“(]?(?:(?:it|its|this|that|these|those|they|their|them|he|she|his|her|such|however|but|and|so|"
+    r"^[\"“(]?(?:(?:it|its|this|that|these|those|they|their|them|he|she|his|her|such|however|but|"
+    r"and|so|"
     r"then|also|therefore|otherwise|instead|moreover|furthermore|still|thus|hence|both|neither|"
-    r"in (?:this|that|such|either) cases?|after (?:that|this)|if so|if not|for (?:this|that) reason|"
+    r"in (?:this|that|such|either) cases?|after (?:that|this)|if so|if not|for (?:this|"
+    r"that) reason|"
     r"for example|afterwards|likewise|later|the (?:former|latter)|"
     r"diese\w*|dies|dabei|danach|dann|aber|außerdem|jedoch|deshalb|sonst|es|"
     r"esto|esta|este|además|pero|entonces|sin embargo|por eso|luego|"
@@ -90,11 +93,15 @@ def _relevance(reading: Reading | None, unit: Unit) -> float:
 
 
 _PAST = re.compile(
-    r"\b(?:between|from) [^.;]{0,25}\b20\d\d (?:and|to) [^.;]{0,25}\b20\d\d\b|\b(?:until|before|till) [^.;]{0,15}\b20\d\d\b"
-    r"|\b(?:were|was) (?:lower|higher|replaced|switched off|withdrawn|discontinued)\b|\bused to\b|\bformerly\b",
+    r"\b(?:between|from) [^.;]{0,25}\b20\d\d (?:and|to) [^.;]{0,25}\b20\d\d\b|\b(?:until|before|"
+    r"till) [^.;]{0,15}\b20\d\d\b"
+    r"|\b(?:were|was) (?:lower|higher|replaced|switched off|withdrawn|discontinued)\b|"
+    r"\bused to\b|\bformerly\b",
     re.IGNORECASE,
 )
-_ASKS_OF_PAST = re.compile(r"\b(?:was|were|did|had|before|until|earlier|previous\w*|old|former)\b", re.IGNORECASE)
+_ASKS_OF_PAST = re.compile(
+    r"\b(?:was|were|did|had|before|until|earlier|previous\w*|old|former)\b", re.IGNORECASE
+)
 _RECORD = re.compile(r"id: [^;]+; \w+: ", re.IGNORECASE)  # what a record is filed under
 _FINISHED = re.compile(r"[.!?:;…。！？][\"'”’»)\]*_]*$")
 
@@ -106,12 +113,18 @@ def _adjusted(question: Question, passage: Passage, unit: Unit, score: float) ->
         odds *= 0.2  # a line of a page's furniture more often than a sentence
     if unit.span.kind == "text" and len(unit.text.split()) < 3:
         odds *= 0.2
-    if unit.span.kind == "row" and _RECORD.match(unit.text):
-        odds *= 0.1
-    if question.as_of is None and not _ASKS_OF_PAST.search(question.text) and _PAST.search(unit.text):
+    if _RECORD.match(unit.text):
+        odds *= 0.001
+    if (
+        question.as_of is None
+        and not _ASKS_OF_PAST.search(question.text)
+        and _PAST.search(unit.text)
+    ):
         odds *= 0.4
-    if question.wants == "definition" and unit.span.kind != "row" and defines(
-        unit.text, frozenset(question.terms(passage.language)), passage.language
+    if (
+        question.wants == "definition"
+        and unit.span.kind != "row"
+        and defines(unit.text, frozenset(question.terms(passage.language)), passage.language)
     ):
         odds *= 20.0
     return sigmoid(_logit(score) + math.log(odds))
@@ -130,21 +143,29 @@ def in_force(
 ) -> list[Candidate]:
     """Leave out what another dated version says otherwise, if that one is to be gone by."""
     dated = [c for c in candidates[:_COMPARED] if passages[c.passage].published]
-    dropped = set()
-    for candidate in dated:
-        for rival in dated:
-            if rival.relevance < _RIVAL * candidate.relevance or not prefers(
-                passages[rival.passage], passages[candidate.passage], as_of
-            ):
-                continue
-            if same_work(passages[rival.passage], passages[candidate.passage]) or disagree(
-                _statement(candidate, passages),
-                _statement(rival, passages),
-                question.terms(passages[candidate.passage].language),
-            ):
-                dropped.add(candidate.key)
-                break
+    dropped = {
+        candidate.key
+        for candidate in dated
+        if any(_replaces(rival, candidate, passages, as_of, question) for rival in dated)
+    }
     return [candidate for candidate in candidates if candidate.key not in dropped]
+
+
+def _replaces(
+    rival: Candidate,
+    candidate: Candidate,
+    passages: Sequence[Passage],
+    as_of: date | None,
+    question: Question,
+) -> bool:
+    """Tell whether a sentence of the version to go by stands in place of another one."""
+    new, old = passages[rival.passage], passages[candidate.passage]
+    if rival.relevance < _CONTRARY * candidate.relevance or not prefers(new, old, as_of):
+        return False
+    if rival.relevance >= _RIVAL * candidate.relevance and same_work(new, old):
+        return True
+    terms = question.terms(old.language)
+    return disagree(_statement(candidate, passages), _statement(rival, passages), terms)
 
 
 def _statement(candidate: Candidate, passages: Sequence[Passage]) -> Statement:

@@ -145,7 +145,7 @@ def same_work(first: Passage, second: Passage) -> bool:
 
 
 def disagree(first: Statement, second: Statement, asked: Sequence[str] = ()) -> bool:
-    """Tell whether two statements say different things of the same; ``asked`` are question stems."""
+    """Tell whether two statements say different things of the same; ``asked`` are stems."""
     if first.passage.language != second.passage.language:
         return False
     left, right = first.text, second.text
@@ -180,9 +180,7 @@ def _figures_differ(left: frozenset[str], right: frozenset[str]) -> bool:
     return bool(left) and bool(right) and not (left <= right or right <= left)
 
 
-def _same_thing(
-    first: Statement, second: Statement, versions: bool, asked: frozenset[str]
-) -> bool:
+def _same_thing(first: Statement, second: Statement, versions: bool, asked: frozenset[str]) -> bool:
     left, right = (_words(s) for s in (first, second))
     shared = left & right
     if not left or not right or len(shared) < 2:
@@ -190,7 +188,10 @@ def _same_thing(
     overlap = len(shared) / len(left | right)
     if versions:
         return overlap >= SAME_THING_OF_VERSIONS or len(shared & asked) >= 2
-    only_left, only_right = names(first.text) - names(second.text), names(second.text) - names(first.text)
+    only_left, only_right = (
+        names(first.text) - names(second.text),
+        names(second.text) - names(first.text),
+    )
     return overlap >= SAME_THING and len(shared) >= 3 and not (only_left and only_right)
 
 

@@ -188,10 +188,8 @@ def _speaks_of(
     return 0.4 * len(own & terms) / len(own) if own else 0.0
 
 
-def _led(
-    taken: list[Candidate], candidates: Sequence[Candidate], most: int
-) -> list[Candidate]:
-    """Put before a sentence that leans on the one before it that very sentence, if there is room."""
+def _led(taken: list[Candidate], candidates: Sequence[Candidate], most: int) -> list[Candidate]:
+    """Put the sentence that another one leans on before it, if there is room."""
     by_place = {(c.passage, c.unit.position): c for c in candidates}
     result = list(taken)
     for candidate in taken:
@@ -233,7 +231,7 @@ def _in_reading_order(taken: Sequence[Candidate], lead: Candidate | None) -> lis
 def _list_for(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate]
 ) -> Listing | None:
-    """Return the list that answers as a whole: the steps of a procedure, or what a line announces."""
+    """Return a list that answers as a whole: steps of a procedure, or what a line announces."""
     if question.wants == "procedure":
         return _best_list(question, passages, candidates)
     top = candidates[0]

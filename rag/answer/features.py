@@ -23,14 +23,14 @@ _PARTIAL = 0.6  # credit for a compound that holds the term, as Rückerstattung 
 
 SENTENCE_FEATURES = (
     "cosine", "cosine_gap", "passage_cosine", "score", "rank", "cover", "cover_gap",
-    "cover_context", "cover_near", "specific", "type_found", "type_missing", "cell", "item", "row",
+    "cover_context", "cover_near", "specific", "type_found", "type_missing", "quantity", "cell", "item", "row",
     "code", "length", "first", "asks", "defines",
 )  # fmt: skip
 CHEAP_FEATURES = tuple(name for name in SENTENCE_FEATURES if "cosine" not in name)
 PASSAGE_FEATURES = (
     "relevance", "second", "margin", "cosine", "passage_cosine", "rank", "cover", "cover_passage",
     "cover_all", "missing", "missing_specific", "has_specific", "missing_rare", "typed",
-    "type_found", "span", "terms",
+    "type_found", "span", "terms", "missing_focus",
 )  # fmt: skip
 
 
@@ -98,13 +98,15 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
         after = spans[n + 1] if n + 1 < len(spans) else None
         if span.kind == "heading":
             heading, lead = words, ""
-        elif _ASKS.search(words) and after is not None and after.kind == span.kind:
-            lead = words
-        elif _is_header(text, spans, n):
+        elif (_ASKS.search(words) and after is not None and after.kind == span.kind) or _is_header(
+            text, spans, n
+        ):
             lead = words
         else:
             if span.kind != "row" and found and lead == found[-1].lead:
-                lead = ""  # a question is answered by the next sentence, a header holds for all rows
+                lead = (
+                    ""  # a question is answered by the next sentence, a header holds for all rows
+                )
             terms = frozenset(content_terms(f"{lead} {words}" if lead else words, language))
             found.append(Unit(index, span, words, terms, len(found), lead, heading))
     return found
@@ -182,8 +184,10 @@ def coverage(
 
 
 _DEFINES = re.compile(
-    r"^\W*(?:(?:an?|the|der|die|das|ein|eine|el|la|un|una|le|les|une)\s)?(?P<subject>[^,.;:]{2,60}?)\s"
-    r"(?:is|are|means?|refers? to|was|were|stands for|ist|sind|bedeutet|bezeichnet|es|son|significa|"
+    r"^\W*(?:(?:an?|the|der|die|das|ein|eine|el|la|un|una|le|les|"
+    r"une)\s)?(?P<subject>[^,.;:]{2,60}?)\s"
+    r"(?:is|are|means?|refers? to|was|were|stands for|ist|sind|bedeutet|bezeichnet|es|son|"
+    r"significa|"
     r"est|sont|signifie|désigne)\s",
     re.IGNORECASE,
 )
@@ -247,6 +251,17 @@ def _near(units: Sequence[Unit], n: int) -> frozenset[str]:
     return frozenset().union(*(unit.terms for unit in around if unit.passage == here))
 
 
+_QUANTITIES = (
+    "duration",
+    "money",
+    "percent",
+    "time",
+    "email",
+    "url",
+    "phone",
+)  # few sentences have
+
+
 def _shape(
     question: Question, unit: Unit, language: str, worth: Mapping[str, float]
 ) -> dict[str, float]:
@@ -259,6 +274,7 @@ def _shape(
         "specific": sum(s in unit.terms for s in specific) / len(specific) if specific else 0.0,
         "type_found": float(found),
         "type_missing": float(bool(types) and not found),
+        "quantity": float(found and types[0] in _QUANTITIES),
         "cell": cell[1] if cell else 0.0,
         "item": float(unit.span.kind == "item"),
         "row": float(unit.span.kind == "row"),
@@ -282,7 +298,11 @@ def in_context(question: Question, passage: Passage, unit: Unit) -> str:
     """
     names = dict.fromkeys(name for name in (passage.title, unit.heading) if name)
     words = f"{unit.lead} {unit.text}" if unit.lead else unit.text
-    best = best_cell(question, unit.text, passage.language or "en") if unit.span.kind == "row" else None
+    best = (
+        best_cell(question, unit.text, passage.language or "en")
+        if unit.span.kind == "row"
+        else None
+    )
     if best is not None:
         cell, key = best[0], cells(unit.text)[0]
         words = f"{cell.header}: {unit.text[cell.start : cell.end]}"

@@ -110,8 +110,10 @@ def _continues(current: Listing, span: Span, held: Sequence[Span]) -> bool:
 
 
 def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
-    """Return the list with what stands of it in the chunks before and after, where they are here."""
-    whole = Listing(list(listing.entries), listing.lead, listing.heading, listing.opens, listing.closes)
+    """Return the list with what stands of it in the chunks before and after, if they are here."""
+    whole = Listing(
+        list(listing.entries), listing.lead, listing.heading, listing.opens, listing.closes
+    )
     while whole.closes:
         more = _neighbour(whole, passages, whole.entries[-1].passage, after=True)
         if more is None:
@@ -145,7 +147,9 @@ def _neighbour(
         same = first.ordered == second.ordered and (
             not first.ordered or second.numbers[0] == first.numbers[-1] + 1
         )
-        related = set(other.headings) <= set(chunk.headings) or set(chunk.headings) < set(other.headings)
+        related = set(other.headings) <= set(chunk.headings) or set(chunk.headings) < set(
+            other.headings
+        )
         return beside if touches and same and related else None
     return None
 

@@ -45,9 +45,10 @@ _FUNCTION_WORDS = frozenset(
     j je l la le les leur lui ma mais me mes mon ne nous on ou où par pas peut peux plus pour
     pourquoi puis qu quand que quel quelle quelles quels qui quoi sa ses son sont sur ta temps te
     tu un une vos votre vous y
-    """.split()  # noqa: SIM905
+    """.split()
 )
-# Words that say what kind of answer is wanted: the type stands for them, and texts put them otherwise.
+# Words that say what kind of answer is wanted: the type stands for them, and texts put them in
+# other words.
 _ASKING_WORDS = frozenset(
     """
     cost costs price priced mean means meaning meant define definition difference differences differ
@@ -57,84 +58,231 @@ _ASKING_WORDS = frozenset(
     kostet kosten dauert dauern heißt bedeutet unterschied funktioniert geht gehe vor möglich
     cuesta cuestan tarda dura significa diferencia funciona puedo
     coûte coûtent dure signifie différence fonctionne
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _WORD = re.compile(r"[^\W_]+")
 
-_RULES: tuple[tuple[Wants, str], ...] = (
-    ("comparison", r"\bdifferen(?:ce|t)\w*\b.*\b(?:between|from|and)\b|\bcompar(?:e|ed|ison|ing)\b"
-     r"|\bversus\b|\bvs\b|^(?:which|who|what) (?:is|are|has|costs?|\w+s)\b[^?]*[,:] [^?]* or \b"
-     r"|\bis\b[^?]*\b(?:better|cheaper|faster|\w+er|more \w+|less \w+) than\b|^should i\b.* or "
-     r"|\bunterschied\w*\b|\bvergleich\w*\b|\bdiferencias?\b|\bdiff[ée]rences?\b|\bcompara\w*\b"),
-    ("email", r"\b(?:what|which|the|an)\b.*\be-?mail (?:address|is|do|should|can)|\be-?mail-?adresse\b"
-     r"|correo electr[óo]nico\b.*\?|adresse (?:e-?mail|[ée]lectronique)|\bwhere (?:do|can|should) (?:i|we) (?:e-?mail|write)\b"),
-    ("phone", r"\b(?:tele)?phone number\b|\btelefonnummer\b|\bn[úu]mero de tel[ée]fono\b"
-     r"|num[ée]ro de t[ée]l[ée]phone"),
-    ("url", r"\burl\b|\bweb ?(?:site|page|address)\b|\bendpoint\b|\bwebseite\b|\bhost ?name\b|\bbase address\b"),
-    ("percent", r"\bpercent(?:age)?s?\b|\bper cent\b|\bprozent\w*\b|\bporcentaje\b|\bpourcentage\b"),
-    ("money", r"\bhow much (?:is|are|was|were|do|does|did|will|would|money|can)\b(?!.*\b(?:memory|storage|"
-     r"space|weight|weigh|water|power|energy|data|time|notice)\b)|\bwhat (?:is|are|was|does)\b[^?]*\b(?:price|cost|fee|salary|charge)s?\b"
-     r"|\bhow (?:expensive|cheap)\b|\bwas kostet\b|\bwie ?viel(?:e)? (?:kostet|kosten|geld)\b|\bwie teuer\b"
-     r"|\bwie hoch (?:ist|sind) (?:der preis|die (?:geb[üu]hr|kosten))|\bcu[áa]nto (?:cuesta|vale|cobra)"
-     r"|\bcombien (?:co[ûu]te|vaut)|\bquel(?: est)? le (?:prix|tarif)|\bcu[áa]l es el precio"),
-    ("duration", r"\bhow (?:long|soon|quickly|late|often|frequently)\b|\bhow many (?:(?:business|working|calendar) )?"
-     r"(?:second|minute|hour|day|week|month|year)s?\b|\bwie (?:lange|schnell|oft)\b"
-     r"|\bwie ?viele? (?:sekunden|minuten|stunden|\w*tage|wochen|monate|jahre)\b|\bcu[áa]nto (?:tiempo|tarda|dura)"
-     r"|\bcombien de (?:temps|jours|heures|minutes|semaines|mois)\b|\bcu[áa]nt[oa]s (?:d[íi]as|horas|minutos|meses|semanas)\b"
-     r"|\bwhat (?:is|was)\b[^?]*\b(?:period|deadline|duration|timeout|retention|lifetime)\b"),
-    ("time", r"\b(?:what|which) (?:time|hours)\b|\bat what hour\b|\b(?:opening|office|business|support) hours\b"
-     r"|\bum wie ?viel uhr\b|\ba qu[ée] hora\b|[àa] quelle heure\b"),
-    ("reason", r"^why\b|\bwhy (?:do|does|did|is|are|was|were|can|has|have|should)\b|\bwhat (?:causes?|caused)\b"
-     r"|\bwhat (?:is|was|are|were) the (?:reason|cause)s?\b|\bfor what reason\b|\bwarum\b|\bwieso\b|\bweshalb\b"
-     r"|\bpor qu[ée]\b|\bpourquoi\b|\bwhat does it mean (?:when|if)\b"),
-    ("procedure", r"^(?:and |so |ok(?:ay)?,? )?how (?:do|can|could|should|would|must|might) (?:i|we|you|one|someone|customers?|users?|a|the|an|my)\b"
-     r"(?!.*\bwork\?*$)|\bhow (?:is|are) .* (?:set up|installed|done|made|configured|reset)\b"
-     r"|\bhow to\b|\bsteps? (?:to|for|of)\b|\bwhat (?:are the steps|do i|should i|must i|do we|should we|must we) (?:do|to)\b"
-     r"|\binstructions (?:for|to|on)\b|\bguide to\b|\bprocedure (?:for|to)\b"
-     r"|\bwie (?:kann|muss|soll|k[öo]nnen|m[üu]ssen|sollte|geht|l[öo]sche|gehe|mache|\w+e) (?:ich|man|wir|das)\b"
-     r"|\bc[óo]mo (?:puedo|se|hago|debo|hay|\w+o)\b|\bcomment (?:puis|faire|dois|peut|on|\w+er|je)\b"),
-    ("date", r"\bwhen\b(?=.*\b(?:is|are|was|were|do|does|did|will|can|must|has|had|would|should)\b)|^when\b"
-     r"|\b(?:what|which) (?:\w+ )?(?:date|day|year|month|decade|century|season)\b|\b(?:since|until|by|from) when\b"
-     r"|\bwann\b|\bcu[áa]ndo\b|\bquand\b|\bwelche[msnr]? (?:tag|datum|jahr|monat)\b"),
-    ("number", r"\bhow (?:many|much|big|large|tall|high|deep|wide|heavy|far|fast|hot|old|loud|close)\b"
-     r"|\bwhat (?:is|was|are) (?:the |my |our |an? )?(?:\w+ ){0,3}(?:number|amount|maximum|minimum|limit|size|weight|height|length|width|population|total|rate|capacity|voltage|range)\b"
-     r"|\bwie ?viele?\b|\bwie (?:hoch|gro[ßs]s?|schwer|weit|viel)\b|\bcu[áa]nt[oa]s?\b|\bcombien\b"),
-    ("person", r"^(?:\w+ ){0,3}who(?:m|se)?\b(?!.*\bwho\b.*\bwhat\b)|\bwhat (?:is|was) the name of the (?:man|woman|person|author|singer|actor)\b"
-     r"|^wer\b|^wem\b|^wen\b|^¿?qui[ée]n(?:es)?\b|^(?:de |[àa] )?qui\b"),
-    ("place", r"^(?:\w+ ){0,2}where\b|\b(?:what|which) (?:\w+ )?(?:city|cities|country|countries|state|town|county|place|"
-     r"region|continent|island|river|village|location)\b|^wo(?:hin|her)?\b|^¿?(?:a|de)? ?d[óo]nde\b|^(?:d['’])?o[ùu]\b"),
-    ("definition", r"^(?:what|who) (?:is|are|was) (?:an? |meant by )?(?!the \b.* (?:of|for|on|in) |my |your |our )[\w' -]{2,50}(?<! for)(?<! of)(?<! in)\??$"
-     r"|\bdefin(?:e|ition)\b|\bwhat do(?:es)?\b.*\b(?:mean|stand for)\b|\bmeaning of\b|^was (?:ist|sind|bedeutet|hei[ßs]s?t)\b"
-     r"|^¿?qu[ée] (?:es|son|significa)\b|^qu['’]est[- ]ce qu|\bque signifie\b|^explain what\b"),
-    ("yesno", r"^(?:and |but |so )?(?:is|are|was|were|do|does|did|can|could|may|might|will|would|should|has|have|had|must|am|isn't|"
-     r"aren't|don't|doesn't|can't|won't)\b|^(?:kann|k[öo]nnen|darf|d[üu]rfen|ist|sind|hat|haben|habe|gibt es|muss|m[üu]ssen|wird|werden|"
-     r"gilt|bekomme|bietet|funktioniert)\b|^¿?(?:puedo|puede|se puede|es|hay|tiene|tengo|est[áa]|son)\b|^(?:est-ce|puis-je|peut-on|y a-t-il|dois-je|ai-je)\b"),
-    ("name", r"\b(?:what|which)\b|\bwelche[rsnm]?\b|\bcu[áa]l(?:es)?\b|\bqu[ée] \w+|\bquel(?:le)?s?\b|\bname of\b"),
+_RULES: tuple[tuple[Wants, tuple[str, ...]], ...] = (
+    ("comparison", (
+        r"\bdifferen(?:ce|t)\w*\b.*\b(?:between|from|and)\b",
+        r"\bcompar(?:e|ed|ison|ing)\b",
+        r"\bversus\b",
+        r"\bvs\b",
+        r"^(?:which|who|what) (?:is|are|has|costs?|\w+s)\b[^?]*[,:] [^?]* or \b",
+        r"\bis\b[^?]*\b(?:better|cheaper|faster|\w+er|more \w+|less \w+) than\b",
+        r"^should i\b.* or ",
+        r"\bunterschied\w*\b",
+        r"\bvergleich\w*\b",
+        r"\bdiferencias?\b",
+        r"\bdiff[ée]rences?\b",
+        r"\bcompara\w*\b",
+    )),
+    ("email", (
+        r"\b(?:what|which|the|an)\b.*\be-?mail (?:address|is|do|should|can)",
+        r"\be-?mail-?adresse\b",
+        r"correo electr[óo]nico\b.*\?",
+        r"adresse (?:e-?mail|[ée]lectronique)",
+        r"\bwhere (?:do|can|should) (?:i|we) (?:e-?mail|write)\b",
+    )),
+    ("phone", (
+        r"\b(?:tele)?phone number\b",
+        r"\btelefonnummer\b",
+        r"\bn[úu]mero de tel[ée]fono\b",
+        r"num[ée]ro de t[ée]l[ée]phone",
+    )),
+    ("url", (
+        r"\burl\b",
+        r"\bweb ?(?:site|page|address)\b",
+        r"\bendpoint\b",
+        r"\bwebseite\b",
+        r"\bhost ?name\b",
+        r"\bbase address\b",
+    )),
+    ("percent", (
+        r"\bpercent(?:age)?s?\b",
+        r"\bper cent\b",
+        r"\bprozent\w*\b",
+        r"\bporcentaje\b",
+        r"\bpourcentage\b",
+    )),
+    ("money", (
+        r"\bhow much (?:is|are|was|were|do|does|did|will|would|money|can)\b(?!.*\b(?:memory|"
+        r"storage|space|weight|weigh|water|power|energy|data|time|notice)\b)",
+        r"\bwhat (?:is|are|was|does)\b[^?]*\b(?:price|cost|fee|salary|charge)s?\b",
+        r"\bhow (?:expensive|cheap)\b",
+        r"\bwas kostet\b",
+        r"\bwie ?viel(?:e)? (?:kostet|kosten|geld)\b",
+        r"\bwie teuer\b",
+        r"\bwie hoch (?:ist|sind) (?:der preis|die (?:geb[üu]hr|kosten))",
+        r"\bcu[áa]nto (?:cuesta|vale|cobra)",
+        r"\bcombien (?:co[ûu]te|vaut)",
+        r"\bquel(?: est)? le (?:prix|tarif)",
+        r"\bcu[áa]l es el precio",
+    )),
+    ("duration", (
+        r"\bhow (?:long|soon|quickly|late|often|frequently)\b",
+        r"\bhow many (?:(?:business|working|calendar) )?(?:second|minute|hour|day|week|month|"
+        r"year)s?\b",
+        r"\bwie (?:lange|schnell|oft)\b",
+        r"\bwie ?viele? (?:sekunden|minuten|stunden|\w*tage|wochen|monate|jahre)\b",
+        r"\bcu[áa]nto (?:tiempo|tarda|dura)",
+        r"\bcombien de (?:temps|jours|heures|minutes|semaines|mois)\b",
+        r"\bcu[áa]nt[oa]s (?:d[íi]as|horas|minutos|meses|semanas)\b",
+        r"\bwhat (?:is|was)\b[^?]*\b(?:period|deadline|duration|timeout|retention|lifetime)\b",
+    )),
+    ("time", (
+        r"\b(?:what|which) (?:time|hours)\b",
+        r"\bat what hour\b",
+        r"\b(?:opening|office|business|support) hours\b",
+        r"\bum wie ?viel uhr\b",
+        r"\ba qu[ée] hora\b",
+        r"[àa] quelle heure\b",
+    )),
+    ("reason", (
+        r"^why\b",
+        r"\bwhy (?:do|does|did|is|are|was|were|can|has|have|should)\b",
+        r"\bwhat (?:causes?|caused)\b",
+        r"\bwhat (?:is|was|are|were) the (?:reason|cause)s?\b",
+        r"\bfor what reason\b",
+        r"\bwarum\b",
+        r"\bwieso\b",
+        r"\bweshalb\b",
+        r"\bpor qu[ée]\b",
+        r"\bpourquoi\b",
+        r"\bwhat does it mean (?:when|if)\b",
+    )),
+    ("procedure", (
+        r"^(?:and |so |ok(?:ay)?,? )?how (?:do|can|could|should|would|must|might) (?:i|we|"
+        r"you|one|someone|customers?|users?|a|the|an|my)\b(?!.*\bwork\?*$)",
+        r"\bhow (?:is|are) .* (?:set up|installed|done|made|configured|reset)\b",
+        r"\bhow to\b",
+        r"\bsteps? (?:to|for|of)\b",
+        r"\bwhat (?:are the steps|do i|should i|must i|do we|should we|must we) (?:do|to)\b",
+        r"\binstructions (?:for|to|on)\b",
+        r"\bguide to\b",
+        r"\bprocedure (?:for|to)\b",
+        r"\bwie (?:kann|muss|soll|k[öo]nnen|m[üu]ssen|sollte|geht|l[öo]sche|gehe|mache|"
+        r"\w+e) (?:ich|man|wir|das)\b",
+        r"\bc[óo]mo (?:puedo|se|hago|debo|hay|\w+o)\b",
+        r"\bcomment (?:puis|faire|dois|peut|on|\w+er|je)\b",
+    )),
+    ("date", (
+        r"\bwhen\b(?=.*\b(?:is|are|was|were|do|does|did|will|can|must|has|had|would|should)\b)",
+        r"^when\b",
+        r"\b(?:what|which) (?:\w+ )?(?:date|day|year|month|decade|century|season)\b",
+        r"\b(?:since|until|by|from) when\b",
+        r"\bwann\b",
+        r"\bcu[áa]ndo\b",
+        r"\bquand\b",
+        r"\bwelche[msnr]? (?:tag|datum|jahr|monat)\b",
+    )),
+    ("number", (
+        r"\bhow (?:many|much|big|large|tall|high|deep|wide|heavy|far|fast|hot|old|loud|close)\b",
+        r"\bwhat (?:is|was|are) (?:the |my |our |an? )?(?:\w+ ){0,3}(?:number|amount|maximum|"
+        r"minimum|limit|size|weight|height|length|width|population|total|rate|capacity|"
+        r"voltage|range)\b",
+        r"\bwie ?viele?\b",
+        r"\bwie (?:hoch|gro[ßs]s?|schwer|weit|viel)\b",
+        r"\bcu[áa]nt[oa]s?\b",
+        r"\bcombien\b",
+    )),
+    ("person", (
+        r"^(?:\w+ ){0,3}who(?:m|se)?\b(?!.*\bwho\b.*\bwhat\b)",
+        r"\bwhat (?:is|was) the name of the (?:man|woman|person|author|singer|actor)\b",
+        r"^wer\b",
+        r"^wem\b",
+        r"^wen\b",
+        r"^¿?qui[ée]n(?:es)?\b",
+        r"^(?:de |[àa] )?qui\b",
+    )),
+    ("place", (
+        r"^(?:\w+ ){0,2}where\b",
+        r"\b(?:what|which) (?:\w+ )?(?:city|cities|country|countries|state|town|county|place|"
+        r"region|continent|island|river|village|location)\b",
+        r"^wo(?:hin|her)?\b",
+        r"^¿?(?:a|de)? ?d[óo]nde\b",
+        r"^(?:d['’])?o[ùu]\b",
+    )),
+    ("definition", (
+        r"^(?:what|who) (?:is|are|was) (?:an? |meant by )?(?!the \b.* (?:of|for|on|in) |my |"
+        r"your |our )[\w' -]{2,50}(?<! for)(?<! of)(?<! in)\??$",
+        r"\bdefin(?:e|ition)\b",
+        r"\bwhat do(?:es)?\b.*\b(?:mean|stand for)\b",
+        r"\bmeaning of\b",
+        r"^was (?:ist|sind|bedeutet|hei[ßs]s?t)\b",
+        r"^¿?qu[ée] (?:es|son|significa)\b",
+        r"^qu['’]est[- ]ce qu",
+        r"\bque signifie\b",
+        r"^explain what\b",
+    )),
+    ("yesno", (
+        r"^(?:and |but |so )?(?:is|are|was|were|do|does|did|can|could|may|might|will|would|"
+        r"should|has|have|had|must|am|isn't|aren't|don't|doesn't|can't|won't)\b",
+        r"^(?:kann|k[öo]nnen|darf|d[üu]rfen|ist|sind|hat|haben|habe|gibt es|muss|m[üu]ssen|"
+        r"wird|werden|gilt|bekomme|bietet|funktioniert)\b",
+        r"^¿?(?:puedo|puede|se puede|es|hay|tiene|tengo|est[áa]|son)\b",
+        r"^(?:est-ce|puis-je|peut-on|y a-t-il|dois-je|ai-je)\b",
+    )),
+    ("name", (
+        r"\b(?:what|which)\b",
+        r"\bwelche[rsnm]?\b",
+        r"\bcu[áa]l(?:es)?\b",
+        r"\bqu[ée] \w+",
+        r"\bquel(?:le)?s?\b",
+        r"\bname of\b",
+    )),
 )  # fmt: skip
 
 # Without a question's form, as people type into a search box, these words still say what is wanted.
-_HINTS: tuple[tuple[Wants, str], ...] = (
-    ("email", r"\be-?mail address\b"),
-    ("phone", r"\bphone number\b"),
-    ("percent", r"\bpercent(?:age)?\b"),
-    ("money", r"\b(?:prices?|pricing|costs?|fees?|preis|kosten|geb[üu]hr|precio|prix|tarif)\b"),
-    ("duration", r"\b(?:time|duration|period|how long|deadline|dauer|frist|plazo|d[ée]lai|retention|timeout)\b"),
-    ("date", r"\b(?:date|datum|fecha|when)\b"),
-    ("number", r"\b(?:limits?|maximum|max|minimum|number of|size|weight|count|anzahl)\b"),
-    ("procedure", r"^(?:set ?up|install|reset|change|cancel|delete|replace|add|remove|configure|connect|enable|disable)\b|\b(?:steps|anleitung)\b"),
+_HINTS: tuple[tuple[Wants, tuple[str, ...]], ...] = (
+    ("email", (
+        r"\be-?mail address\b",
+    )),
+    ("phone", (
+        r"\bphone number\b",
+    )),
+    ("percent", (
+        r"\bpercent(?:age)?\b",
+    )),
+    ("money", (
+        r"\b(?:prices?|pricing|costs?|fees?|preis|kosten|geb[üu]hr|precio|prix|tarif)\b",
+    )),
+    ("duration", (
+        r"\b(?:time|duration|period|how long|deadline|dauer|frist|plazo|d[ée]lai|retention|"
+        r"timeout)\b",
+    )),
+    ("date", (
+        r"\b(?:date|datum|fecha|when)\b",
+    )),
+    ("number", (
+        r"\b(?:limits?|maximum|max|minimum|number of|size|weight|count|anzahl)\b",
+    )),
+    ("procedure", (
+        r"^(?:set ?up|install|reset|change|cancel|delete|replace|add|remove|configure|"
+        r"connect|enable|disable)\b",
+        r"\b(?:steps|anleitung)\b",
+    )),
 )  # fmt: skip
 
-_COMPILED = tuple((wants, re.compile(pattern, re.IGNORECASE)) for wants, pattern in _RULES)
-_COMPILED_HINTS = tuple((wants, re.compile(pattern, re.IGNORECASE)) for wants, pattern in _HINTS)
+
+def _compile(
+    rules: tuple[tuple[Wants, tuple[str, ...]], ...],
+) -> tuple[tuple[Wants, re.Pattern[str]], ...]:
+    return tuple((wants, re.compile("|".join(forms), re.IGNORECASE)) for wants, forms in rules)
+
+
+_COMPILED = _compile(_RULES)
+_COMPILED_HINTS = _compile(_HINTS)
 
 _FOCUS = re.compile(
     r"\b(?:how many|how much|number of|which|what|wie ?viele?|welche[rsnm]?|cu[áa]nt[oa]s|qu[ée]|"
-    r"combien d[e'’]|quel(?:le)?s?)\s+(?:of the |type of |kind of |colou?r of )?((?:[^\W\d_][\w'-]* ?){1,3})",
+    r"combien d[e'’]|quel(?:le)?s?)\s+(?:of the |type of |kind of |"
+    r"colou?r of )?((?:[^\W\d_][\w'-]* ?){1,3})",
     re.IGNORECASE,
 )
 _NOT_FOCUS = frozenset(
     "is are was were do does did can could will would should has have had may must i you we they "
-    "it the a an in on at to for of ist sind es son est sont there happens happened".split()  # noqa: SIM905
+    "it the a an in on at to for of ist sind es son est sont there happens happened".split()
 )
 
 
@@ -239,9 +387,11 @@ _PAIRS = tuple(
         r"\b(?:between|zwischen|entre)\s+(?P<a>.+?)\s+(?:and|und|y|et|or)\s+(?P<b>.+?)\s*[?.!]*$",
         r"\bcompar\w*\s+(?P<a>.+?)\s+(?:and|with|to|against|con|avec)\s+(?P<b>.+?)\s*[?.!]*$",
         r"\b(?:vergleich\w*)\s+(?P<a>.+?)\s+(?:und|mit)\s+(?P<b>.+?)\s*[?.!]*$",
-        r"^(?:what is |how does )?(?P<a>.+?)\s+(?:versus|vs\.?|compared? (?:to|with))\s+(?P<b>.+?)\s*[?.!]*$",
+        r"^(?:what is |how does )?(?P<a>.+?)\s+(?:versus|vs\.?|compared? (?:to|"
+        r"with))\s+(?P<b>.+?)\s*[?.!]*$",
         r"\b(?P<a>[\w -]+?)\s+differ(?:s|ent)?\s+from\s+(?P<b>.+?)\s*[?.!]*$",
-        r"\b(?:is|are|does|do)\s+(?P<a>.+?)\s+(?:\w+ ){0,3}?(?:better|cheaper|faster|\w+er|more \w+|less \w+)"
+        r"\b(?:is|are|does|do)\s+(?P<a>.+?)\s+(?:\w+ ){0,3}?(?:better|cheaper|faster|\w+er|"
+        r"more \w+|less \w+)"
         r" than\s+(?P<b>.+?)\s*[?.!]*$",
         r"[,:]\s*(?P<a>[^,:]+?)\s+(?:or|oder|o|ou)\s+(?P<b>[^,:]+?)\s*[?.!]*$",
         r"^should i \w+ (?P<a>.+?)\s+or\s+(?P<b>.+?)\s*[?.!]*$",
@@ -259,7 +409,8 @@ def _sides(text: str) -> tuple[str, ...]:
 
 _YEAR = re.compile(
     r"\b(?:in|as of|during|on|before|until|by|since|from|for|im jahr|en|im|au|of|am|vom)\s+"
-    r"(?:the (?:year|end) (?:of )?)?(?:[^\W\d_]+\.?\s+|\d{1,2}\.?\s+(?:de )?[^\W\d_]+\.?,?\s+(?:de )?|"
+    r"(?:the (?:year|end) (?:of )?)?(?:[^\W\d_]+\.?\s+|"
+    r"\d{1,2}\.?\s+(?:de )?[^\W\d_]+\.?,?\s+(?:de )?|"
     r"[^\W\d_]+\.?\s+\d{1,2}(?:st|nd|rd|th)?,?\s+)?((?:19|20)\d\d)\b",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""The built-in reader: how relevant each sentence is, where the answer stands, whether there is one.
+"""The built-in reader: how relevant each sentence is, where the answer stands, if there is one.
 
 A logistic regression over features.py and the cosine of question and sentence. Its weights are in
 ``reading.json``, which names the data and the command they come from. Only the most promising
@@ -24,10 +24,9 @@ from rag.answer.features import (
     question_terms,
     sentence_features,
     units_of,
-    weigh,
 )
 from rag.answer.questions import Question, understand
-from rag.answer.spans import best_cell, states, typed, types_for
+from rag.answer.spans import best_cell, typed, types_for
 from rag.protocols import Embedder
 from rag.text.terms import content_terms
 from rag.types import Passage, Reading
@@ -59,7 +58,9 @@ def models() -> dict[str, Model]:
     ``passage`` whether a passage answers, ``answerable`` calibrates that for the best passage; with
     ``_words`` the last two do without cosines.
     """
-    raw: dict[str, Any] = json.loads(files("rag.answer").joinpath("reading.json").read_text("utf-8"))
+    raw: dict[str, Any] = json.loads(
+        files("rag.answer").joinpath("reading.json").read_text("utf-8")
+    )
     return {
         name: Model(float(model["bias"]), dict(model["weights"]))
         for name, model in raw["models"].items()
@@ -102,7 +103,12 @@ def read(
         passage.model_copy(
             update={
                 "reading": _reading(
-                    n, units, relevance, answers, judged[n], words_only=not knows(embedder, question, passage)
+                    n,
+                    units,
+                    relevance,
+                    answers,
+                    judged[n],
+                    words_only=not knows(embedder, question, passage),
                 )
             }
         )
@@ -181,9 +187,7 @@ def _answers(
             probability = sigmoid(models()["span"].logit(features))
             offset = unit.span.start
             found.setdefault(unit.passage, []).append((offset + start, offset + end, probability))
-    return {
-        n: sorted(spans, key=lambda s: (-s[2], s[0]))[:_ANSWERS] for n, spans in found.items()
-    }
+    return {n: sorted(spans, key=lambda s: (-s[2], s[0]))[:_ANSWERS] for n, spans in found.items()}
 
 
 def span_features(
@@ -206,7 +210,10 @@ def span_features(
         words = content_terms(unit.text[span.start : span.end], language)
         if words and set(words) <= terms:
             continue  # the question says it already
-        around = unit.text[max(0, span.start - 40) : span.start], unit.text[span.end : span.end + 40]
+        around = (
+            unit.text[max(0, span.start - 40) : span.start],
+            unit.text[span.end : span.end + 40],
+        )
         before, after = (set(content_terms(side, language)) for side in around)
         rows.append(
             (
@@ -222,7 +229,9 @@ def span_features(
                     "near_before": min(1.0, len(before & terms) / 3),
                     "near_after": min(1.0, len(after & terms) / 3),
                     "focus": float(bool(question.focus & (after | set(words)))),
-                    "no_focus": float(bool(question.focus) and not question.focus & (after | set(words))),
+                    "no_focus": float(
+                        bool(question.focus) and not question.focus & (after | set(words))
+                    ),
                     "partly_said": len(set(words) & terms) / len(words) if words else 0.0,
                     "words": min(1.0, len(unit.text[span.start : span.end].split()) / 6),
                 },
@@ -286,7 +295,9 @@ def _passage_words(
     own = [unit for unit in units if unit.passage == n]
     terms = frozenset().union(context_terms(passage), *(unit.terms for unit in own))
     asked = question_terms(question.text, language)
-    lacking = [(stem, specific, word) for stem, specific, word in asked if not holds(stem, terms, language)]
+    lacking = [
+        (stem, specific, word) for stem, specific, word in asked if not holds(stem, terms, language)
+    ]
     specific = sum(is_specific for _, is_specific, _ in asked)
     missing_specific = sum(is_specific for _, is_specific, _ in lacking)
     pieces = {stem: _pieces(word, embedder) for stem, _, word in asked}
@@ -299,6 +310,7 @@ def _passage_words(
         "missing_specific": min(1.0, missing_specific / 2),
         "has_specific": (specific - missing_specific) / specific if specific else 0.0,
         "missing_rare": sum(pieces[stem] for stem, _, _ in lacking) / total if total else 0.0,
+        "missing_focus": float(bool(question.focus) and not question.focus & terms),
         "typed": float(bool(types)),
         "terms": min(1.0, len(asked) / 8),
     }

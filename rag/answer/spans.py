@@ -22,15 +22,20 @@ _WORD_NUMBERS = (
     "deux|trois|quatre|cinq|sept|huit|neuf|dix|douze|quatorze|quinze|vingt|trente"
 )
 _DIGITS = r"\d+(?:[., ]\d{3})*(?:[.,]\d+)?"
-_COUNT = rf"(?:{_DIGITS}|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|{_WORD_NUMBERS}|half an?|an?|une?)"
+_COUNT = (
+    rf"(?:{_DIGITS}|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|"
+    rf"{_WORD_NUMBERS}|half an?|an?|une?)"
+)
 _PERIOD = (
-    r"(?:seconds?|minutes?|mins?|hours?|hrs?|days?|weeks?|fortnights?|months?|years?|decades?|centur(?:y|ies)|"
+    r"(?:seconds?|minutes?|mins?|hours?|hrs?|days?|weeks?|fortnights?|months?|years?|decades?|"
+    r"centur(?:y|ies)|"
     r"Sekunden?|Minuten?|Stunden?|(?:Werk|Arbeits|Kalender)?[Tt]age?n?|Wochen?|Monate?n?|Jahre?n?|"
     r"segundos?|minutos?|horas?|días?|semanas?|mes(?:es)?|años?|"
     r"secondes?|heures?|jours?|semaines?|mois|ans?|années?)"
 )
 _MONTH = (
-    r"(?:Jan(?:uary|uar|\.)?|Feb(?:ruary|ruar|\.)?|Mar(?:ch|\.)?|März|Apr(?:il|\.)?|May|Mai|June?|Juni|July?|Juli|"
+    r"(?:Jan(?:uary|uar|\.)?|Feb(?:ruary|ruar|\.)?|Mar(?:ch|\.)?|März|Apr(?:il|\.)?|May|Mai|"
+    r"June?|Juni|July?|Juli|"
     r"Aug(?:ust|\.)?|Sept?(?:ember|\.)?|O[ck]t(?:ober|\.)?|Nov(?:ember|\.)?|De[cz](?:ember|\.)?|"
     r"enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|"
     r"janvier|février|mars|avril|juin|juillet|août|septembre|octobre|novembre|décembre)"
@@ -43,26 +48,38 @@ _MONEY_UNIT = r"(?:EUR|USD|GBP|CHF|SEK|NOK|DKK|€|US\$|\$|£|¥)"
 
 _PATTERNS: dict[str, str] = {
     "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-    "url": r"(?:https?://|www\.)[^\s<>\"“”)]+[^\s<>\"“”).,;:]|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|example|dev|eu|de|uk)"
+    "url": r"(?:https?://|www\.)[^\s<>\"“”)]+[^\s<>\"“”).,;:]|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|"
+        r"net|io|example|dev|eu|de|uk)"
     r"(?:/[^\s<>\"“”)]*[^\s<>\"“”).,;:])?(?![\w@])",
     "phone": r"(?<![\w-])\+?\(?\d[\d ()/.-]{6,16}\d(?![\w-])",
-    "percent": rf"(?:{_DIGITS}|\b(?:{_WORD_NUMBERS}))\s?(?:%|per ?cent\b|percent\b|Prozent\b|por ciento\b|pour cent\b)",
+    "percent": rf"(?:{_DIGITS}|\b(?:{_WORD_NUMBERS}))\s?(?:%|per ?cent\b|percent\b|Prozent\b|"
+        rf"por ciento\b|pour cent\b)",
     "money": rf"{_MONEY_UNIT}\s?{_DIGITS}(?:\s?(?:million|billion|k|m|bn)\b)?|"
     rf"(?<![\w.])(?:{_DIGITS}|{_WORD_NUMBERS})\s?(?:million |billion )?"
     r"(?:EUR\b|USD\b|GBP\b|CHF\b|€|\$|£|euros?\b|Euro\b|dollars?\b|pounds?\b|cents?\b|dólares\b)",
-    "date": rf"\b(?:\d{{1,2}}(?:st|nd|rd|th|\.)?\s(?:of |de )?{_MONTH}(?:,? (?:de |del )?\d{{4}}\b)?|"
-    rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?\b(?![.:]\d)|{_MONTH},? (?:of |de )?\d{{4}}\b|\d{{4}}-\d\d-\d\d\b|"
-    r"\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|(?:1[0-9]|20)\d\d(?:s\b|–\d{2,4}\b|\b(?![.,]\d|\s?(?:%|EUR|USD|kg|km|m\b)))|"
-    rf"(?:\d{{1,2}}(?:st|nd|rd|th)|first|nineteenth|eighteenth|twentieth) centur(?:y|ies)\b|\b(?:{_WEEKDAY})\b)",
-    "time": r"\b(?:\d{1,2}[:.]\d{2}(?:\s?[ap]\.?m\b\.?)?|\d{1,2}\s?[ap]\.?m\b\.?|(?:von )?\d{1,2} (?:bis \d{1,2} )?Uhr|"
-    r"\d{1,2}\s?h(?:eures?)?\b|noon|midnight)(?:\s?(?:to|-|–|and|bis|a)\s?(?:\d{1,2}[:.]\d{2}|\d{1,2}\s?[ap]\.?m\b\.?))?"
+    "date": rf"\b(?:\d{{1,2}}(?:st|nd|rd|th|\.)?\s(?:of |de )?{_MONTH}(?:,? (?:de |"
+        rf"del )?\d{{4}}\b)?|"
+    rf"{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?\b(?![.:]\d)|{_MONTH},? (?:of |"
+    rf"de )?\d{{4}}\b|\d{{4}}-\d\d-\d\d\b|"
+    r"\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|(?:1[0-9]|20)\d\d(?:s\b|–\d{2,4}\b|\b(?![.,]\d|\s?(?:%|EUR|"
+    r"USD|kg|km|m\b)))|"
+    rf"(?:\d{{1,2}}(?:st|nd|rd|th)|first|nineteenth|eighteenth|twentieth) centur(?:y|ies)\b|"
+    rf"\b(?:{_WEEKDAY})\b)",
+    "time": r"\b(?:\d{1,2}[:.]\d{2}(?:\s?[ap]\.?m\b\.?)?|\d{1,2}\s?[ap]\.?m\b\.?|"
+        r"(?:von )?\d{1,2} (?:bis \d{1,2} )?Uhr|"
+    r"\d{1,2}\s?h(?:eures?)?\b|noon|midnight)(?:\s?(?:to|-|–|and|bis|a)\s?(?:\d{1,2}[:.]\d{2}|"
+    r"\d{1,2}\s?[ap]\.?m\b\.?))?"
     r"(?:\s(?:CES?T|UTC|GMT|E[SD]T|P[SD]T))?",
     "duration": rf"(?<![\w.])(?:{_COUNT})(?:\s?(?:to|or|-|–|bis|a|à)\s?(?:{_COUNT}))?[\s-]"
-    rf"(?:(?:business|working|calendar|full|more|consecutive|whole)\s)?{_PERIOD}\b(?:\s(?:hábiles|laborables|ouvrés|ouvrables))?|"
-    rf"\b(?:daily|weekly|monthly|hourly|yearly|annually|every (?:{_COUNT}\s)?{_PERIOD}|(?:once|twice) (?:a|an|per) {_PERIOD}|"
+    rf"(?:(?:business|working|calendar|full|more|consecutive|"
+    rf"whole)\s)?{_PERIOD}\b(?:\s(?:hábiles|laborables|ouvrés|ouvrables))?|"
+    rf"\b(?:daily|weekly|monthly|hourly|yearly|annually|every (?:{_COUNT}\s)?{_PERIOD}|(?:once|"
+    rf"twice) (?:a|an|per) {_PERIOD}|"
     r"täglich|wöchentlich|monatlich|immediately|at once|sofort)\b",
-    "number": rf"(?<![\w.,-])(?:{_DIGITS}|(?:{_WORD_NUMBERS})(?= \w))(?:\s(?:million|billion|thousand|hundred))?"
-    r"(?:\s?(?:[kMGT]i?B|[kMG]?Hz|[mk]?[WVA]|m?Ah|[mck]?m|kg|g|lb|°C|°F|dB|dBm|Mbit/s|Mbps|metres?|meters?|miles?|feet|ft|inches)\b)?(?![\w]*\d)",
+    "number": rf"(?<![\w.,-])(?:{_DIGITS}|(?:{_WORD_NUMBERS})(?= \w))"
+    r"(?:\s(?:million|billion|thousand|hundred))?"
+    r"(?:\s?(?:[kMGT]i?B|[kMG]?Hz|[mk]?[WVA]|m?Ah|[mck]?m|kg|g|lb|°C|°F|dB|dBm|Mbit/s|Mbps|"
+    r"metres?|meters?|miles?|feet|ft|inches)\b)?(?![\w]*\d)",
 }  # fmt: skip
 _COMPILED = {
     name: re.compile(pattern, 0 if name in ("number", "date") else re.IGNORECASE)
@@ -134,18 +151,17 @@ def _matches(text: str, name: str) -> Iterator[tuple[int, int]]:
 def _names(text: str) -> Iterator[tuple[int, int]]:
     for match in _NAME.finditer(text):
         start, end = match.span()
-        words = match[0].split()
-        # The capital of the first word of a sentence says nothing, unless the name goes on.
-        while words and (fold(words[0]) in STOPWORDS or (_opens(text, start) and len(words) == 1 and words[0].istitle() and text[:start].strip() == "")):
-            start += len(words[0])
-            words = words[1:]
-            start += len(text[start:end]) - len(text[start:end].lstrip())
-        if words and any(len(word) > 1 for word in words):
+        words = list(re.finditer(r"\S+", match[0]))
+        while words and (fold(words[0][0]) in STOPWORDS or words[0][0].isdigit()):
+            words.pop(0)
+        if not words:
+            continue
+        start += words[0].start()
+        # The capital of a sentence's first word says nothing, unless the name goes on.
+        if len(words) == 1 and words[0][0].istitle() and not text[:start].strip():
+            continue
+        if any(len(word[0]) > 1 for word in words):
             yield start, end
-
-
-def _opens(text: str, start: int) -> bool:
-    return not text[:start].strip() or text[:start].rstrip()[-1:] in ".!?:"
 
 
 def cells(row: str) -> list[Typed]:

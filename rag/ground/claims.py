@@ -13,7 +13,8 @@ _CHATTER = frozenset(
     """
     thanks thank you thx welcome hello hi hey dear good morning afternoon evening day bye goodbye
     please sorry sure okay ok yes yeah yep no nope well great nice cool wow awesome perfect fine
-    right certainly absolutely you're that's course of very much so a lot for the your a an and oh ah hm hmm lol
+    right certainly absolutely you're that's
+    course of very much so a lot for the your a an and oh ah hm hmm lol
     haha question asking hallo danke bitte ja nein gern gerne hola gracias sí de nada merci bonjour
     oui non vielen dank
     """.split()
@@ -43,6 +44,14 @@ class Claim:
         parts = tuple(part for part in all_parts if _states(part))
         whole = len(parts) == len(all_parts)
         return cls(text, parts, text.strip() if whole else " ".join(parts))
+
+
+_CLAUSES = re.compile(r"[,;:–—]|\b(?:and|but)\b", re.IGNORECASE)
+
+
+def clauses(text: str) -> list[str]:
+    """Cut roughly where a second statement can begin inside a sentence."""
+    return _CLAUSES.split(text)
 
 
 def _states(sentence: str) -> bool:

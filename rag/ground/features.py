@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.ground.claims import Claim
+from rag.ground.claims import Claim, clauses
 from rag.ground.evidence import Evidence, stem_set
-from rag.ground.polarity import Polarity, compare
+from rag.ground.polarity import Polarity, compare, other_numbers
 from rag.text.terms import content_terms, fold, months, names, numbers, stems
 
 if TYPE_CHECKING:
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
 
-FEATURES = ("together", "nearest", "overlap", "missing", "numbers", "names", "months", "opposed")
+FEATURES = (
+    "together",
+    "nearest",
+    "overlap",
+    "missing",
+    "numbers",
+    "names",
+    "months",
+    "opposed",
+    "aside",
+)
 """The order of ``Measured.values``.
 
 - ``together``: share of the claim's vector that lies in the span of the four nearest sentences
@@ -34,9 +44,10 @@ FEATURES = ("together", "nearest", "overlap", "missing", "numbers", "names", "mo
 - ``missing``: log(1 + weight of the claim's terms that occur nowhere)
 - ``numbers``, ``names``, ``months``: 1 where the claim has one that occurs nowhere, else 0
 - ``opposed``: 1 where a statement denies the sentence that it is closest to, else 0
+- ``aside``: 1 where one statement of several has nothing to do with the evidence, else 0
 """
 
-SIGNS = (1, 1, 1, -1, -1, -1, -1, -1)
+SIGNS = (1, 1, 1, -1, -1, -1, -1, -1, -1)
 """The sign that a weight must have to make sense, in the order of ``FEATURES``."""
 
 _NEIGHBOURS = 4
@@ -47,9 +58,18 @@ _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
 _DIGITS = re.compile(r"\d+(?:[.,\u202f ]\d+)*")
 # COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
 _NAMED_NUMBER = re.compile(r"\b[\w-]*[A-Z]-\d+\w*")
-_ALIGNED_OVERLAP = 0.6
-_ALIGNED_COSINE = 0.65
+_ALIGNED_OVERLAP = 0.5
+_ALIGNED_COSINE = 0.5
 """From here on a statement and a sentence are about the same thing, so that "not" decides."""
+
+_ASIDE = 0.3
+"""Share of terms and cosine under which a sentence has nothing to do with the evidence."""
+
+_CLAUSE_TERMS = 4
+"""Terms that a clause needs before the lack of all of them says something."""
+
+_PARALLEL = 1.4
+"""Overlap plus cosine of sentences that differ in little but a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,7 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
     overlaps = [sum(weight(t) for t in terms if t in s) / (total or 1.0) for s in unit_stems]
     lost = _lost(claim.body, evidence, everything)
     polarity = _polarity(claim, evidence, units, vector_of)
+    aside = _aside(claim, everything, units, vector_of)
     values = (
         _together(units[order[:_NEIGHBOURS]], vector),
         max(float(cosines[order[0]]), _best_window(units, evidence.windows, vector)),
@@ -95,8 +116,9 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
         float(bool(lost.names)),
         float(bool(lost.months)),
         float(polarity.opposed),
+        float(bool(aside)),
     )
-    reasons = (*lost.reasons, *polarity.reasons, *_unsaid(claim.body, absent, lost))
+    reasons = (*lost.reasons, *polarity.reasons, *aside, *_unsaid(claim.body, absent, lost))
     return Measured(values, _ranked(order, cosines, overlaps), reasons)
 
 
@@ -216,22 +238,52 @@ def _polarity(
     union, and an old version may stand beside a new one.
     """
     for part in claim.parts:
-        terms = content_terms(part)
+        # Numbers are compared by themselves: they must not decide which sentence is meant.
+        terms = [term for term in content_terms(part) if not term.isdigit()]
         total = sum(map(weight, terms))
         cosines = units @ vector_of(part)
-        found: Polarity | None = None
-        best = 0.0
+        closest, best = "", 0.0
         for index, unit in enumerate(evidence.units):
             stems_here = stem_set(unit)
             overlap = sum(weight(t) for t in terms if t in stems_here) / (total or 1.0)
             closeness = overlap + float(cosines[index])
-            if overlap < _ALIGNED_OVERLAP or cosines[index] < _ALIGNED_COSINE:
-                continue
-            if closeness > best:
-                best, found = closeness, compare(part, unit)
-        if found is not None and found.opposed:
+            if (
+                closeness > best
+                and overlap >= _ALIGNED_OVERLAP
+                and cosines[index] >= _ALIGNED_COSINE
+                and not unit.endswith("?")
+            ):
+                closest, best = unit, closeness
+        found = compare(part, closest) if closest else Polarity(False)
+        if not found.opposed and best >= _PARALLEL:
+            others = other_numbers(part, closest)
+            found = Polarity(bool(others), tuple(others))
+        if found.opposed:
             return found
     return Polarity(False)
+
+
+def _aside(
+    claim: Claim,
+    everything: frozenset[str],
+    units: Vector,
+    vector_of: Callable[[str], Vector],
+) -> list[str]:
+    """Find statements beside the evidence: a sentence unlike all of it, a clause without its words.
+
+    A claim of one statement has none: there, likeness as a whole decides.
+    """
+    for part in claim.parts if len(claim.parts) > 1 else ():
+        terms = content_terms(part)
+        shared = sum(term in everything for term in terms) / (len(terms) or 1)
+        if shared < _ASIDE and float((units @ vector_of(part)).max()) < _ASIDE:
+            return [f"nothing in the evidence is about “{part.strip()}”"]
+    found = [clause for part in claim.parts for clause in clauses(part)]
+    for clause in found if len(found) > 1 else ():
+        terms = content_terms(clause)
+        if len(terms) >= _CLAUSE_TERMS and everything.isdisjoint(terms):
+            return [f"nothing in the evidence is about “{clause.strip()}”"]
+    return []
 
 
 def _unsaid(body: str, absent: list[str], lost: _Lost) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rag.ground.evidence import stem_set
-from rag.text.terms import negations, stems
+from rag.text.terms import negations, numbers, stems
 
 _PAIRS = """
     increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink
@@ -40,6 +40,14 @@ _STRONGER = """
 _CLAUSES = re.compile(
     r"[,;:()–—]| but | because | although | while | whereas | however ", re.IGNORECASE
 )
+# Denials that are verbs and phrases, beside the words that rag.text.terms counts.
+_DENIAL = re.compile(
+    r"\b(?:fail(?:ed|ing) to|refus\w+|instead of|rather than|no longer|hardly|barely)\b",
+    re.IGNORECASE,
+)
+# "I'm not sure, but it opens at nine" denies nothing about the opening.
+_UNSURE = re.compile(r"\bi\s*(?:['’]\s*m|am) not (?:sure|certain)\b[^,.;]*", re.IGNORECASE)
+_YEAR = re.compile(r"1\d{3}|20\d\d")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 _Table = dict[str, dict[str, str]]
@@ -77,24 +85,39 @@ class Polarity:
 def compare(claim: str, sentence: str) -> Polarity:
     """Compare one statement with the evidence sentence that it is closest to."""
     turns: list[str] = []
-    clause = _nearest_clause(claim, sentence)
-    claim_denies, sentence_denies = bool(negations(claim)), bool(negations(clause))
-    if sentence_denies and not claim_denies:
+    claim = _UNSURE.sub(" ", claim)
+    if _denies(_nearest_clause(claim, sentence)) and not _denies(claim):
         turns.append("the evidence says 'not', the claim does not")
-    elif claim_denies and not negations(sentence):
+    elif _denies(_nearest_clause(sentence, claim)) and not _denies(sentence):
         turns.append("the claim says 'not', the evidence does not")
     turns += _antonyms(claim, sentence) + _prefixed(claim, sentence)
-    stronger = _stronger(claim, sentence)
     if len(turns) % 2 == 0:
-        return Polarity(bool(stronger), tuple(stronger))
-    return Polarity(True, tuple(turns + stronger))
+        turns = []
+    turns += _stronger(claim, sentence)
+    return Polarity(bool(turns), tuple(turns))
 
 
-def _nearest_clause(claim: str, sentence: str) -> str:
-    """A denial in another clause of a long sentence says nothing about this one."""
-    wanted = stem_set(claim)
+def _denies(text: str) -> bool:
+    return bool(negations(text) or _DENIAL.search(text))
+
+
+def _nearest_clause(wanted_by: str, sentence: str) -> str:
+    """Find the clause that is meant: a denial in another one says nothing about it."""
+    wanted = stem_set(wanted_by)
     clauses = [c for c in _CLAUSES.split(sentence) if len(c.split()) >= 2]
     return max(clauses, key=lambda c: len(wanted & stem_set(c)), default=sentence)
+
+
+def other_numbers(claim: str, sentence: str) -> list[str]:
+    """Find a price, count or duration where the sentence gives another one.
+
+    Years are left out: sentences with the same content often count time from elsewhere.
+    """
+    mine = {number for number in numbers(claim) if not _YEAR.fullmatch(number)}
+    theirs = {number for number in numbers(sentence) if not _YEAR.fullmatch(number)}
+    if not mine or not theirs or mine & theirs:
+        return []
+    return [f"the nearest sentence gives other numbers: {', '.join(sorted(theirs)[:3])}"]
 
 
 def _antonyms(claim: str, sentence: str) -> list[str]:

@@ -67,6 +67,10 @@ class View:
             lambda m, d: self._lexical.query(question, m, languages, d),
         )
 
+    def lexical_bound(self, question: str) -> float:
+        """Return what no BM25 score for the question can exceed."""
+        return self._lexical.bound(question, self._catalog.languages())
+
     def _live(
         self,
         wanted: Filter,

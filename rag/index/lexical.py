@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from math import log
 from pathlib import Path
 
 import tantivy
 
 from rag.errors import IndexCorruptError
-from rag.text.terms import STEMMERS, analyzer, stems
+from rag.text.terms import STEMMERS, analyzer, content_terms, stems
 
 _HEAP = 50_000_000  # bytes; tantivy asks for 15 million at least
+_K1 = 1.2  # of tantivy's BM25, which cannot be set
 _LONGEST_QUERY = 256  # distinct terms; what a longer question adds is noise that costs time
 
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -114,9 +116,25 @@ class LexicalStore:
         pairs = [(int(key), float(score)) for key, (score, _) in zip(keys, hits, strict=True)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
+    def bound(self, question: str, languages: Iterable[str | None]) -> float:
+        """Return what no BM25 score for the question can exceed: all its known terms, saturated.
+
+        The sum over the terms of idf·(k1 + 1), in the language where it is highest. A score over
+        its bound says how much of the question a chunk matches, and compares across questions.
+        """
+        searcher = self._index.searcher()
+        total = searcher.num_docs
+        sums = []
+        for field in {field_of(language) for language in languages}:
+            counts = [searcher.doc_freq(field, term) for term in self._terms(question, field)]
+            sums.append(sum(log(1 + (total - n + 0.5) / (n + 0.5)) for n in counts if n))
+        return max(sums, default=0.0) * (_K1 + 1)
+
     def _terms(self, question: str, field: str) -> list[str]:
-        language = field.removeprefix("words_")
-        return list(dict.fromkeys(stems(spaced(question), language)))[:_LONGEST_QUERY]
+        """Return the stems that carry meaning; of a question without any, all."""
+        language, words = field.removeprefix("words_"), spaced(question)
+        terms = content_terms(words, language) or tuple(dict.fromkeys(stems(words, language)))
+        return list(terms[:_LONGEST_QUERY])
 
     def keys(self) -> set[int]:
         """Return every key, stale ones included."""

@@ -29,6 +29,9 @@ class View(Protocol):
     def lexical(self, question: str, n: int, wanted: Filter) -> dict[int, float]:
         """Return key -> BM25 of the chunks that share words."""
 
+    def lexical_bound(self, question: str) -> float:
+        """Return what no BM25 score for the question can exceed."""
+
     def vectors(self, keys: Sequence[int]) -> Mapping[int, NDArray[np.float32]]:
         """Return key -> vector."""
 
@@ -57,7 +60,8 @@ class HybridRetriever:
         vector = self._embedder.embed([question], query=True)[0]
         with self._index.reading() as view:
             dense, lexical = self.candidates(view, question, vector, wanted)
-            fused = fuse(dense, lexical, self.dense_weight(question))
+            weight, bound = self.dense_weight(question), view.lexical_bound(question)
+            fused = fuse(dense, lexical, weight, bound)
             # Collapsing needs some to choose from; without it, exactly k are wanted.
             depth = 3 * k if self._settings.collapse_duplicates else k
             keys = list(fused)[:depth]

@@ -36,11 +36,15 @@ _PART = re.compile(r"[^\W_]+")
 _CLITIC = re.compile(r"['’](?:s|t|re|ve|ll|d|m)\b")
 
 
-@lru_cache(maxsize=32)
-def analyzer(language: str | None) -> Any:
+_STOPWORD_LISTS = frozenset("da de es fi fr hu it nl no pt ru sv".split())
+
+
+@lru_cache(maxsize=64)
+def analyzer(language: str | None, *, drop_stopwords: bool = False) -> Any:
     """Return the tantivy analyser of a language: words, lower case, stem, no accents.
 
     Accents are folded after the stemmer, which needs them, so that "café" and "cafe" meet.
+    English stop words are ours (``STOPWORDS``); other languages have those of Snowball.
     """
     from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
@@ -49,6 +53,8 @@ def analyzer(language: str | None) -> Any:
         .filter(Filter.remove_long(80))
         .filter(Filter.lowercase())
     )
+    if drop_stopwords and language in _STOPWORD_LISTS:
+        builder = builder.filter(Filter.stopword(STEMMERS[language]))
     if language in STEMMERS:
         builder = builder.filter(Filter.stemmer(STEMMERS[language]))
     return builder.filter(Filter.ascii_fold()).build()
@@ -63,7 +69,7 @@ def stems(text: str, language: str | None = "en") -> list[str]:
 def content_terms(text: str, language: str | None = "en") -> tuple[str, ...]:
     """Return the distinct stems of the words that carry meaning, in order of appearance."""
     words = [w for w in _PART.findall(_CLITIC.sub(" ", text.casefold())) if w not in STOPWORDS]
-    return tuple(dict.fromkeys(analyzer(language).analyze(" ".join(words))))
+    return tuple(dict.fromkeys(analyzer(language, drop_stopwords=True).analyze(" ".join(words))))
 
 
 def fold(text: str) -> str:

@@ -89,6 +89,9 @@ def test_quotation_never_fails(claim: str, text: str) -> None:
         ("Runs until noon.", "Runs til noon.", False),
         ("Always use it.", "Use it sometimes.", True),
         ("Use it sometimes.", "Always use it.", False),
+        ("It opened.", "It failed to open.", True),
+        ("I'm not sure, but it opens at nine.", "It opens at nine.", False),
+        ("It opens at nine, not at ten.", "It opens at nine.", False),
         ("Open before noon, close after noon.", "It opens before noon and closes after it.", False),
     ],
 )
