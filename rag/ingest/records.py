@@ -121,8 +121,8 @@ def _record(fragment: str, names: Mapping[str, str], row: Mapping[str, Any]) -> 
     blocks += [_paragraphs(str(values.pop(key))) for key in texts]
     short: dict[str, MetadataValue] = {}
     for key, value in values.items():
-        if isinstance(value, str) and (len(value) > _LONG or "\n" in value):
-            blocks.append(_paragraphs(f"{one_line(key)}: {value.strip()}"))
+        if isinstance(value, str) and _is_prose(value):
+            blocks.append(_paragraphs(f"{_label(key)}: {value.strip()}"))
         else:
             short[key] = one_line(value) if isinstance(value, str) else value
     if short:
@@ -130,6 +130,17 @@ def _record(fragment: str, names: Mapping[str, str], row: Mapping[str, Any]) -> 
         blocks.append(Block("row", line))
     published = parse_date(values.get(date_key)) if date_key else None
     return Record(fragment, title, blocks, published, short)
+
+
+def _is_prose(value: str) -> bool:
+    """Tell what is said from what is filed: a sentence is a paragraph, a label is not."""
+    words = value.split()
+    return len(value) > _LONG or "\n" in value or (len(words) > 2 and words[-1][-1] in ".!?")
+
+
+def _label(key: str) -> str:
+    label = one_line(key).replace("_", " ")
+    return label[:1].upper() + label[1:]
 
 
 def _paragraphs(text: str) -> Block:
