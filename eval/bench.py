@@ -2,10 +2,12 @@
 
     python eval/bench.py [DATA] [--documents 2000] [--quick] [--json FILE]
 
-DATA is the folder that holds ``retrieval/scifact`` (default: RAG_DATA). Both sides ingest the same
-text files on the same machine with the same number of threads, one after the other, each in a
+DATA is the folder that holds ``retrieval/`` (default: RAG_DATA). Both sides ingest the same text
+files of SciFact on the same machine with the same number of threads, one after the other, each in a
 process of its own; questions take turns, so that a busy minute hurts both. Models are loaded and a
-few documents ingested before the clock starts. ``--quick`` leaves out what needs the whole corpus.
+few documents ingested before the clock starts. ``--quick`` leaves out nDCG@10, which needs the whole
+corpus. Whole answers are timed on real questions: those of medquad-liveqa, its documents and
+SciFact's together being some 10,000 chunks.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,16 +119,22 @@ class Footnote:
 
     def search(self, questions: list[str], k: int) -> list[float]:
         """Return the milliseconds that each question took."""
-        return [_milliseconds(lambda q=q: self._pipeline.search(q, k)) for q in questions]
+        times = []
+        for question in questions:
+            start = time.perf_counter()
+            self._pipeline.search(question, k)
+            times.append((time.perf_counter() - start) * 1000)
+        return times
 
     def ask(self, questions: list[str]) -> tuple[list[float], int]:
         """Return the milliseconds that each whole answer took, and how many did not abstain."""
-        answers: list[bool] = []
-
-        def ask(question: str) -> None:
-            answers.append(not self._pipeline.ask(question).abstained)
-
-        return [_milliseconds(lambda q=q: ask(q)) for q in questions], sum(answers)
+        answered, times = 0, []
+        for question in questions:
+            start = time.perf_counter()
+            answer = self._pipeline.ask(question)
+            times.append((time.perf_counter() - start) * 1000)
+            answered += not answer.abstained
+        return times, answered
 
     def rank(self, queries: dict[str, str], k: int) -> Run:
         """Return query -> document -> score of its best among ``k`` chunks."""
@@ -152,17 +160,15 @@ class Footnote:
         return {name: version(name) for name in names} | {"threads": self._settings.models.threads}
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return (time.perf_counter() - start) * 1000
-
-
 # The asking end
 
 
-class SideError(Exception):
-    """A worker has died; what it said is on stderr."""
+class MissingDataError(Exception):
+    """Development data that is not on this machine."""
+
+
+class MeasureError(Exception):
+    """A measurement cannot be had; what a worker said about it is on stderr."""
 
 
 class Side:
@@ -186,7 +192,7 @@ class Side:
             self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise SideError(f"{self.name} stopped at {method!r} (status {self._process.wait()})")
+            raise MeasureError(f"{self.name} stopped at {method!r} (status {self._process.wait()})")
         return json.loads(line)
 
     def close(self) -> None:
@@ -203,7 +209,7 @@ class Side:
 
 @contextlib.contextmanager
 def started(home: Path, threads: int, *, peer: bool) -> Iterator[list[Side]]:
-    """Start the sides, Footnote first, in folders of their own."""
+    """Start the sides, Footnote first, in new folders of their own."""
     commands = {"Footnote": [str(HERE / "bench.py"), "--side", str(home / "footnote")]}
     if peer:
         script = str(HERE / "bench_llama_index.py")
@@ -258,11 +264,20 @@ class Report:
     threads: int
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, name: str, *values: float, unit: str = "", note: str = "") -> None:
         """Add a row."""
         self.rows.append(Row(name, list(values), unit, note))
+
+    def add_ingestion(self, taken: Sequence[Ingested]) -> None:
+        """Add what ingesting the same documents took, for each side."""
+        count = f"{taken[0]['documents']:,} documents"
+        self.add(f"ingest {count}, documents/s", *(t["documents"] / t["seconds"] for t in taken))
+        self.add("    chunks/s", *(t["chunks"] / t["seconds"] for t in taken))
+        self.add("    chunks", *(t["chunks"] for t in taken))
+        self.add("    peak memory of the process, MB", *(t["peak"] for t in taken))
 
     def add_latency(self, name: str, times: Sequence[Sequence[float]], note: str = "") -> None:
         """Add the median and the 95th percentile of milliseconds, a list for each side."""
@@ -278,7 +293,8 @@ class Report:
         )
         lines += ["", f"{platform.machine()}, {os.cpu_count()} cores, Python "
                   f"{platform.python_version()}. {packages}".rstrip()]  # fmt: skip
-        return "\n".join(lines + [f"Left out: {reason}" for reason in self.left_out])
+        lines += [f"Left out: {reason}" for reason in self.left_out]
+        return "\n".join(lines + [f"Failed: {reason}" for reason in self.failures])
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as one JSON object."""
@@ -286,54 +302,56 @@ class Report:
                    "python": platform.python_version(), "threads": self.threads}  # fmt: skip
         rows = [asdict(row) | {"ratio": row.ratio} for row in self.rows]
         return {"schema": SCHEMA, "machine": machine, "versions": self.versions,
-                "rows": rows, "left_out": self.left_out}  # fmt: skip
+                "rows": rows, "left_out": self.left_out, "failures": self.failures}  # fmt: skip
 
 
 # What is measured
 
 
-def compare(report: Report, beir: Beir, sides: Sequence[Side], home: Path, options: Any) -> None:
-    """Measure the sides on a collection: ingestion, latency, and with the whole corpus nDCG@10."""
-    first, rest = write_documents(beir, home, options.documents)
-    for side in sides:
-        report.versions[side.name] = side.call("versions")
-        say(f"{side.name}: warming up")
-        side.call("warm", str(home / "warm"))
+def measure_both(report: Report, home: Path, options: argparse.Namespace) -> None:
+    """Add the sides' ingestion, memory and latency, and with the whole corpus their nDCG@10."""
+    beir = read(options.data, "scifact")
+    absent = missing(PEER)
+    if absent:
+        report.left_out.append(f"LlamaIndex, for want of {', '.join(absent)}: {PEER_INSTALL}")
+    names = list(beir.corpus)
+    first = write(beir, names[: options.documents], home / "first")
+    with started(home / "both", options.threads, peer=not absent) as sides:
+        for side in sides:
+            say(f"{side.name}: warming up")
+            side.call("warm", write(beir, names[:WARM], home / "warm"))
+            report.versions[side.name] = side.call("versions")
+        taken = ingest(sides, first)
+        report.add_ingestion(taken)
+        questions = list(beir.queries.values())
+        report.add_latency(f"search, top {TOP}", search_in_turns(sides, questions))
+        if options.quick:
+            report.left_out.append("nDCG@10, which needs the whole corpus (--quick)")
+        elif find_spec("ir_measures") is None:
+            report.left_out.append("nDCG@10, which needs ir-measures: pip install ir-measures")
+        else:
+            ingest(sides, write(beir, names[options.documents :], home / "rest"))
+            add_quality(report, beir, sides)
+
+
+def ingest(sides: Sequence[Side], folder: str) -> list[Ingested]:
+    """Have each side ingest the same folder, and make sure that it did."""
     taken: list[Ingested] = []
     for side in sides:
-        say(f"{side.name}: ingesting {first.name} documents")
-        taken.append(side.call("ingest", str(first)))
-    assert len({t["documents"] for t in taken}) == 1, "the sides saw different documents"
-    count = f"{taken[0]['documents']:,} documents"
-    report.add(f"ingest {count}, documents/s", *(t["documents"] / t["seconds"] for t in taken))
-    report.add("chunks/s", *(t["chunks"] / t["seconds"] for t in taken))
-    report.add("chunks", *(t["chunks"] for t in taken))
-    report.add("peak memory, MB", *(t["peak"] for t in taken))
-    questions = list(beir.queries.values())
-    report.add_latency(f"search, top {TOP}", search_in_turns(sides, questions))
-    if options.quick:
-        report.left_out.append("what needs the whole corpus (--quick): nDCG@10, 10,000 chunks")
-        measure_whole(report, sides[0], questions, taken[:1])
-        return
-    more = []
-    for side in sides:
-        say(f"{side.name}: ingesting the rest of the corpus")
-        more.append(side.call("ingest", str(rest)))
-    measure_quality(report, beir, sides)
-    measure_whole(report, sides[0], questions, [taken[0], more[0]])
+        say(f"{side.name}: ingesting {len(os.listdir(folder)):,} documents")
+        taken.append(side.call("ingest", folder))
+        if taken[-1]["documents"] != len(os.listdir(folder)):
+            raise MeasureError(f"{side.name} left out documents of {folder}")
+    return taken
 
 
-def write_documents(beir: Beir, home: Path, count: int) -> tuple[Path, Path]:
-    """Write the corpus as text files: the first ``count``, the rest, and a few to warm up with."""
-    folders = home / f"{min(count, len(beir.corpus)):,}", home / "rest"
-    for folder in (*folders, home / "warm"):
-        folder.mkdir(parents=True)
-    for number, (name, (title, text)) in enumerate(beir.corpus.items()):
-        words = f"{title}\n\n{text}\n"
-        (folders[number >= count] / f"{name}.txt").write_text(words, "utf-8")
-        if number < WARM:
-            (home / "warm" / f"{name}.txt").write_text(words, "utf-8")
-    return folders
+def write(beir: Beir, names: Sequence[str], folder: Path) -> str:
+    """Write documents as text files, the title as the first paragraph; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        title, text = beir.corpus[name]
+        (folder / f"{name}.txt").write_text(f"{title}\n\n{text}\n", "utf-8")
+    return str(folder)
 
 
 def search_in_turns(sides: Sequence[Side], questions: Sequence[str]) -> list[list[float]]:
@@ -344,32 +362,27 @@ def search_in_turns(sides: Sequence[Side], questions: Sequence[str]) -> list[lis
     step = -(-len(measured) // TURNS)
     times: list[list[float]] = [[] for _ in sides]
     for start in range(0, len(measured), step):
-        for mine, side in zip(times, sides, strict=True):
-            mine += side.call("search", measured[start : start + step], TOP)
+        for number, side in enumerate(sides):
+            times[number] += side.call("search", measured[start : start + step], TOP)
     return times
 
 
-def measure_quality(report: Report, beir: Beir, sides: Sequence[Side]) -> None:
+def add_quality(report: Report, beir: Beir, sides: Sequence[Side]) -> None:
     """Add nDCG@10 over all development queries, documents ranked by their best chunk."""
-    if find_spec("ir_measures") is None:
-        report.left_out.append("nDCG@10, which needs ir-measures: pip install ir-measures")
-        return
     from beir import ndcg
+    from tune_fusion import interval
 
-    means, scores = [], []
+    scores = []
     for side in sides:
         say(f"{side.name}: {len(beir.queries)} development queries")
         run = side.call("rank", beir.queries, DEPTH)
         scores.append(ndcg(beir.qrels, {query: top(found) for query, found in run.items()}))
-        means.append(float(scores[-1].mean()))
     note = ""
     if len(scores) == 2:
-        from tune_fusion import interval
-
         low, high = interval(scores[0] - scores[1])
         note = f"95% interval {low:+.3f} to {high:+.3f}"
-    name = f"nDCG@10, {len(beir.corpus):,} documents, {len(beir.queries)} queries"
-    report.add(name, *means, unit="fraction", note=note)
+    name = f"nDCG@10, {len(beir.corpus):,} docs, {len(scores[0])} queries"
+    report.add(name, *(float(s.mean()) for s in scores), unit="fraction", note=note)
 
 
 def top(found: Mapping[str, float], n: int = 100) -> dict[str, float]:
@@ -377,48 +390,56 @@ def top(found: Mapping[str, float], n: int = 100) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda pair: -pair[1])[:n])
 
 
-def measure_whole(
-    report: Report, footnote: Side, questions: Sequence[str], taken: Sequence[Ingested]
-) -> None:
-    """Add what only Footnote does: whole answers, over everything that is ingested by now."""
-    say("Footnote: whole answers")
-    chunks = f"{sum(t['chunks'] for t in taken):,} chunks"
-    footnote.call("ask", questions[:WARM])
-    asked = questions[WARM : WARM + MEASURED]
-    times, answered = footnote.call("ask", asked)
-    note = f"{answered} of {len(asked)} answered, the others abstained"
+def measure_whole(report: Report, home: Path, options: argparse.Namespace) -> None:
+    """Add what only Footnote does: whole answers, in a fresh process with more documents."""
+    scifact, medquad = read(options.data, "scifact"), read(options.data, "medquad-liveqa")
+    folder = home / "mixed"
+    for beir in (scifact, medquad):
+        write(beir, list(beir.corpus)[: options.documents], folder)
+    questions = list(medquad.queries.values())
+    with started(home / "alone", options.threads, peer=False) as (footnote,):
+        [taken] = ingest([footnote], str(folder))
+        chunks = f"{taken['chunks']:,} chunks"
+        report.add(f"peak memory of ingesting {chunks}, MB", taken["peak"])
+        say(f"Footnote: {len(questions)} whole answers")
+        footnote.call("ask", questions[:WARM])
+        times, answered = footnote.call("ask", questions[WARM:])
+    note = f"{answered} of {len(times)} answered, the others abstained"
     report.add_latency(f"ask, {chunks}", [times], note)
-    report.add(f"peak memory of ingesting {chunks}, MB", max(t["peak"] for t in taken))
 
 
-def measure_start(report: Report, home: Path) -> None:
+def measure_start(report: Report, home: Path, options: argparse.Namespace) -> None:
     """Add what a fresh process costs: the median of five, files already in the disk cache."""
     from rag.resources import resource
 
+    del options  # it needs no data
     say("Footnote: fresh processes")
-    command = [sys.executable, "-c", "from rag.cli.main import main; main()"]
-    index = ["--index", str(home / "sample" / ".rag")]
-    sample = [*command, "ingest", str(resource("corpora", "wrenhaven")), *index]
-    subprocess.run(sample, check=True, capture_output=True)
     # Timed inside: what the interpreter costs by itself is not the import's.
     clock = "import time; t = time.perf_counter(); import rag; print(time.perf_counter() - t)"
-    imported = [
-        float(subprocess.check_output([sys.executable, "-c", clock], text=True)) for _ in range(5)
-    ]
-    report.add("import rag, ms", statistics.median(imported) * 1000)
+    imports = [float(_output([sys.executable, "-c", clock])) * 1000 for _ in range(5)]
+    report.add("import rag, ms", statistics.median(imports))
+    command = [sys.executable, "-c", "from rag.cli.main import main; main()"]
     report.add("rag --help, ms", _process_ms([*command, "--help"]))
-    report.add(
-        "cold rag ask on the sample index, ms", _process_ms([*command, "ask", QUESTION, *index])
-    )
+    index = ["--index", str(home / "sample" / ".rag")]
+    _output([*command, "ingest", str(resource("corpora", "wrenhaven")), *index])
+    cold = _process_ms([*command, "ask", QUESTION, *index])
+    report.add("cold rag ask on the sample index, ms", cold)
 
 
 def _process_ms(command: Sequence[str]) -> float:
-    def once() -> None:
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise SideError(f"{' '.join(command[2:5])} ended with {done.returncode}: {done.stderr}")
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        _output(command)
+        times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
 
-    return statistics.median(_milliseconds(once) for _ in range(5))
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise MeasureError(f"`{' '.join(command[2:])}` ended with {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 # The command
@@ -441,29 +462,28 @@ def missing(names: Sequence[str]) -> list[str]:
     return [name for name in names if absent(name)]
 
 
-def read_corpus(report: Report, data: str | None) -> Beir | None:
-    """Return SciFact with its development queries; None, and why, if there is none."""
-    folder = Path(data) / "retrieval" / "scifact" if data else None
-    if folder is None or not (folder / "corpus.jsonl.gz").exists():
-        where = f"{folder} is not there" if folder else "no data folder was named"
-        report.left_out.append(f"all measures on SciFact: {where}. Name the folder that holds "
-                               "retrieval/, or set RAG_DATA.")  # fmt: skip
-        return None
+def read(data: str | None, name: str) -> Beir:
+    """Return a development set. Raises MissingDataError."""
     from beir import SETS, Beir
 
-    return Beir.read(folder, SETS["scifact"])
+    if not data:
+        raise MissingDataError("name the folder that holds retrieval/, or set RAG_DATA")
+    folder = Path(data) / "retrieval" / name
+    if not (folder / "corpus.jsonl.gz").exists():
+        raise MissingDataError(f"{folder} is not there: name the folder that holds retrieval/")
+    return Beir.read(folder, SETS[name])
 
 
-def measure(report: Report, options: Any, home: Path) -> None:
-    """Measure all that can be measured here."""
-    beir = read_corpus(report, options.data)
-    if beir is not None:
-        absent = missing(PEER)
-        if absent:
-            report.left_out.append(f"LlamaIndex, for want of {', '.join(absent)}: {PEER_INSTALL}")
-        with started(home, options.threads, peer=not absent) as sides:
-            compare(report, beir, sides, home, options)
-    measure_start(report, home)
+def measure(report: Report, home: Path, options: argparse.Namespace) -> None:
+    """Measure all that can be measured here; what cannot is in the report."""
+    for part in (measure_both, measure_whole, measure_start):
+        what = (part.__doc__ or "").partition(":")[0].removeprefix("Add ").rstrip(".")
+        try:
+            part(report, home, options)
+        except MissingDataError as error:
+            report.left_out.append(f"{what}: {error}")
+        except MeasureError as error:
+            report.failures.append(f"{what}: {error}")
 
 
 def main() -> None:
@@ -480,17 +500,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options = parser.parse_args()
     report = Report(options.threads)
-    failure = ""
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
-        try:
-            measure(report, options, Path(home))
-        except SideError as error:
-            failure = str(error)
+        measure(report, Path(home), options)
     print(report)
     if options.json:
         options.json.write_text(json.dumps(report.to_json(), indent=1) + "\n", "utf-8")
-    if failure:
-        sys.exit(failure)
+    sys.exit(bool(report.failures))
 
 
 if __name__ == "__main__":

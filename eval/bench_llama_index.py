@@ -1,9 +1,9 @@
-"""LlamaIndex's side of ``bench.py``: its stock path, over the weights that Footnote's are made from.
+"""LlamaIndex's side of ``bench.py``: its stock path, over the weights that ours are made from.
 
-SimpleDirectoryReader, SentenceSplitter with its defaults, HuggingFaceEmbedding, ChromaVectorStore in
-a folder, VectorStoreIndex, ``as_retriever``. One thing is not stock, and in LlamaIndex's favour: the
-path of a file is kept out of what is embedded, because the benchmark's temporary folder says nothing
-about the documents. Started by ``bench.py``, never by hand.
+SimpleDirectoryReader, SentenceSplitter with its defaults, HuggingFaceEmbedding, ChromaVectorStore
+in a folder, VectorStoreIndex, ``as_retriever``. One thing is not stock, and in LlamaIndex's favour:
+the path of a file is kept out of what is embedded, because the benchmark's temporary folder says
+nothing about the documents. Started by ``bench.py``, never by hand.
 """
 
 from __future__ import annotations

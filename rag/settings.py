@@ -41,8 +41,8 @@ class ModelSettings(_Group):
     """The models in force; anything but ``built-in`` is loaded by name through the hub extra."""
 
     embedder: str = BUILT_IN_EMBEDDER
-    threads: int | None = Field(None, ge=1, description="of ONNX Runtime; all cores if unset")
-    batch_tokens: int = Field(8192, ge=64, description="tokens, padding included, in one batch")
+    threads: int | None = Field(None, ge=1, description="batches side by side; all cores if unset")
+    batch_tokens: int = Field(256, ge=64, description="tokens, padding included, in one batch")
     offline: bool = Field(False, description="never look for hub models on the network")
 
 

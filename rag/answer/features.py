@@ -22,7 +22,7 @@ LONGEST = 600  # characters of a sentence that are embedded; what is longer is a
 _PARTIAL = 0.6  # credit for a compound that holds the term, as Rückerstattung holds Erstattung
 
 SENTENCE_FEATURES = (
-    "cosine", "cosine_gap", "passage_cosine", "score", "rank", "cover", "cover_gap",
+    "cosine", "cosine_gap", "passage_cosine", "score", "no_words", "cover", "cover_gap",
     "cover_context", "cover_near", "specific", "type_found", "type_missing", "quantity", "cell", "item", "row",
     "code", "length", "first", "asks", "defines",
 )  # fmt: skip
@@ -222,9 +222,8 @@ def sentence_features(
         around = unit.terms | context_terms(passage, unit.heading)
         row["cover"] = coverage(worth, unit.terms, language)
         row["cover_context"] = coverage(worth, around, language)
-        # A good rank counts as far as the words are there: the retriever can be led astray.
-        row["score"] = max(0.0, passage.score / top) * row["cover_context"]
-        row["rank"] = row["cover_context"] / (1.0 + unit.passage)
+        row["no_words"] = float(row["cover_context"] == 0.0)
+        row["score"] = max(0.0, passage.score / top)
         row["cover_near"] = coverage(worth, unit.terms | near, language) - row["cover"]
         rows.append(row)
     best = max((row["cover"] for row in rows), default=0.0)

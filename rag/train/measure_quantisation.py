@@ -182,7 +182,8 @@ cut at the length above), {figures["set"]} of BEIR, {figures["queries"]} queries
 
 Difference of nDCG@10 (int8 less float32): {figures["difference"]:+.4f}, 95% interval of the paired
 bootstrap {low:+.4f} to {high:+.4f}. Speed: {fast / slow:.2f} times float32.
-Import and load in a fresh process: {figures["cold_load_seconds"]:.2f} s.
+Load in a fresh process (with onnxruntime, without numpy and pydantic):
+{figures["cold_load_seconds"]:.2f} s.
 """
 
 

@@ -1,0 +1,248 @@
+"""The pipeline as a library: answers, citations, filters, seams, threads, bad questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from rag.errors import IndexMissingError, QuestionError, RagError, SourceError
+from rag.pipeline import Pipeline, find_index
+from rag.resources import resource
+from rag.types import Answer, Citation, Passage, Sentence, Turn, Verdict
+
+SAMPLE_QUESTIONS = [
+    json.loads(line)["question"]
+    for path in sorted(resource("eval", "questions").glob("*.jsonl"))
+    for line in path.read_text("utf-8").splitlines()
+]
+
+
+def exact(pipeline: Pipeline, answer: Answer) -> None:
+    """The first promise, held against the catalog."""
+    assert answer.abstained == (not answer.sentences)
+    for sentence in answer.sentences:
+        assert sentence.citations, sentence.text
+        for citation in sentence.citations:
+            document = pipeline.index.catalog.document(citation.document_id)
+            assert document is not None
+            assert document.digest == citation.document_digest
+            assert document.text[citation.start : citation.end] == citation.quote
+            assert citation.quote.strip()
+
+
+@pytest.mark.timeout(300)
+def test_every_citation_of_every_sample_answer_is_exact(sample: Pipeline) -> None:
+    assert len(SAMPLE_QUESTIONS) >= 30
+    answered = 0
+    for question in SAMPLE_QUESTIONS:
+        answer = sample.ask(question)
+        exact(sample, answer)
+        answered += not answer.abstained
+    assert answered > len(SAMPLE_QUESTIONS) / 4
+
+
+def test_an_answer(sample: Pipeline) -> None:
+    answer = sample.ask("How many days of video history does the Family plan have?")
+    exact(sample, answer)
+    assert answer.sentences[0].text == "30"
+    assert answer.sentences[0].kind == "short"
+    assert {s.verdict.label for s in answer.sentences if s.verdict} == {"supported"}
+    assert answer.citations[0].uri.endswith("billing/plans.html")
+    assert 0.35 <= answer.confidence <= 1
+    assert set(answer.timings) == {
+        "rewrite_ms", "retrieve_ms", "read_ms", "draft_ms", "check_ms"
+    }  # fmt: skip
+    printed = str(answer)
+    assert printed.startswith("30 [1]")
+    assert "\nSources:\n[1] Plans and prices" in printed
+    assert "(2025-01-01)" in printed
+    again = Answer.model_validate_json(answer.model_dump_json())
+    assert again == answer
+
+
+def test_an_abstention_shows_the_nearest_passages(sample: Pipeline) -> None:
+    answer = sample.ask("Who was the first person on the moon?")
+    assert answer.abstained
+    assert answer.passages
+    assert "Nearest passages:" in str(answer)
+
+
+def test_steps_stay_a_list(sample: Pipeline) -> None:
+    answer = sample.ask("How do I reset the hub to factory settings?")
+    exact(sample, answer)
+    steps = [sentence for sentence in answer.sentences if sentence.kind == "step"]
+    assert len(steps) >= 3
+    assert [step.marker for step in steps][:3] == ["1.", "2.", "3."]
+
+
+def test_filters_reach_the_index(sample: Pipeline) -> None:
+    assert {p.language for p in sample.search("plan", where={"language": "de"})} == {"de"}
+    old = sample.search("refund policy", before=date(2023, 12, 31))
+    assert old
+    assert all(p.published and p.published.year <= 2023 for p in old)
+    only = sample.search("refund", where={"uri": "billing/refunds.md"})
+    assert {p.uri.rsplit("/", 1)[-1] for p in only} == {"refunds.md"}
+
+
+def test_passages_explain_their_rank(sample: Pipeline) -> None:
+    passages = sample.search("restocking fee", 5)
+    assert len(passages) == 5
+    assert [p.score for p in passages] == sorted((p.score for p in passages), reverse=True)
+    assert set(passages[0].scores) >= {"dense", "lexical", "fused"}
+    assert "restock" in passages[0].matched
+    assert "dense" in passages[0].explain()
+
+
+def test_another_language_leans_on_words_and_says_so(sample: Pipeline) -> None:
+    answer = sample.ask("Wie lange habe ich Zeit, ein Gerät zurückzugeben?")
+    assert any("does not know the language" in problem for problem in answer.problems)
+    assert answer.passages[0].language == "de"
+
+
+def test_a_follow_up_is_asked_as_it_is_meant(sample: Pipeline) -> None:
+    chat = sample.chat()
+    chat.ask("What does shipping to Norway cost?")
+    answer = chat.ask("and how long does it take?")
+    assert "Norway" in answer.standalone
+    assert answer.question == "and how long does it take?"
+    assert len(chat.history) == 4
+
+
+def test_streaming_ends_with_the_same_answer(sample: Pipeline) -> None:
+    question = "How many days of video history does the Family plan have?"
+    events = list(sample.stream(question))
+    assert [event.kind for event in events][0] == "passages"
+    last = events[-1].answer
+    assert last is not None
+    assert tuple(e.sentence for e in events if e.sentence) == last.sentences
+    asked = sample.ask(question)
+    assert asked.model_copy(update={"timings": {}}) == last.model_copy(update={"timings": {}})
+    assert json.dumps([event.to_json() for event in events])
+
+
+def test_threads_share_a_pipeline(sample: Pipeline) -> None:
+    questions = ["refund time", "reset the hub", "api rate limit", "shipping to Norway"] * 4
+    expected = {q: [p.chunk.id for p in sample.search(q)] for q in set(questions)}
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda q: (q, [p.chunk.id for p in sample.search(q)]), questions)
+    for question, ids in found:
+        assert ids == expected[question]
+
+
+@pytest.mark.parametrize("question", ["", "   ", "?!", "\n\t"])
+def test_an_empty_question(sample: Pipeline, question: str) -> None:
+    with pytest.raises(QuestionError, match="the question is empty"):
+        sample.ask(question)
+
+
+def test_a_question_of_ten_thousand_words(sample: Pipeline) -> None:
+    with pytest.raises(QuestionError, match="shorten it"):
+        sample.ask("why " * 10_000)
+
+
+def test_no_index_and_an_empty_one(tmp_path: Path, make_pipeline: Callable[..., Pipeline]) -> None:
+    with pytest.raises(IndexMissingError, match="rag ingest"):
+        Pipeline.open(tmp_path / ".rag").ask("anything?")
+    (tmp_path / "empty").mkdir()
+    pipeline = make_pipeline()
+    assert pipeline.ingest(tmp_path / "empty").failed
+    with pytest.raises(IndexMissingError, match="holds no documents"):
+        pipeline.ask("anything?")
+
+
+def test_documents_are_found_by_any_clear_name(sample: Pipeline) -> None:
+    document = sample.document("billing/refunds.md")
+    assert sample.document(document.uri) == document
+    with pytest.raises(SourceError, match="no document"):
+        sample.document("nothing.md")
+
+
+def test_checking_any_text(sample: Pipeline) -> None:
+    verdicts = sample.check(
+        "Refunds take five business days. Refunds take 90 years.",
+        ["We send the money within five business days: refunds take five business days."],
+    )
+    assert [v.label for v in verdicts] == ["supported", "unsupported"]
+    assert sample.check("", ["evidence"]) == []
+
+
+class Careless:
+    """A generator that cites what is not there."""
+
+    name = "careless"
+
+    def draft(
+        self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
+    ) -> Iterator[Sentence]:
+        first = passages[0]
+        good = Citation.of(1, first, 0, 20)
+        yield Sentence(text=good.quote, citations=(good,))
+        bad = good.model_copy(update={"quote": "made up entirely"})
+        yield Sentence(text="Made up.", citations=(bad,))
+        yield Sentence(text=good.quote, citations=(good, bad))
+
+
+def test_marks_that_point_nowhere_never_get_through(sample: Pipeline) -> None:
+    pipeline = Pipeline.open(sample.folder, embedder=sample.embedder, generator=Careless())
+    answer = pipeline.ask("How many days of video history does the Family plan have?")
+    exact(pipeline, answer)
+    assert answer.generator == "careless"
+    assert len(answer.sentences) == 2
+    assert any("without evidence was dropped: Made up." in p for p in answer.problems)
+    assert any("points nowhere was taken out" in p for p in answer.problems)
+    pipeline.close()
+
+
+class Severe:
+    """A checker that supports nothing."""
+
+    def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
+        return [Verdict(claim=c, label="unsupported", support=0.0) for c in claims]
+
+
+def test_unsupported_sentences_are_left_out_and_named(sample: Pipeline) -> None:
+    pipeline = Pipeline.open(sample.folder, embedder=sample.embedder, checker=Severe())
+    answer = pipeline.ask("How many days of video history does the Family plan have?")
+    assert answer.abstained
+    assert any("left out" in problem for problem in answer.problems)
+    pipeline.close()
+
+
+class Backwards:
+    """A reranker that turns the order round."""
+
+    def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
+        turned = list(reversed(passages))[:k]
+        return [
+            p.model_copy(update={"score": 1 / n, "scores": {**p.scores, "rerank": 1 / n}})
+            for n, p in enumerate(turned, 1)
+        ]
+
+
+def test_a_reranker_takes_its_place(sample: Pipeline) -> None:
+    pipeline = Pipeline.open(sample.folder, embedder=sample.embedder, reranker=Backwards())
+    plain = [p.chunk.id for p in sample.search("refund", 4)]
+    assert [p.chunk.id for p in pipeline.search("refund", 4)] == plain[::-1]
+    pipeline.close()
+
+
+def test_the_nearest_index_upwards(tmp_path: Path, make_pipeline: Callable[..., Pipeline]) -> None:
+    (tmp_path / "a.md").write_text("# A\n\nSome words.\n")
+    make_pipeline().ingest(tmp_path / "a.md")
+    deep = tmp_path / "x" / "y"
+    deep.mkdir(parents=True)
+    assert find_index(deep) == tmp_path / ".rag"
+
+
+def test_every_error_is_ours() -> None:
+    def leaves(kind: type[RagError]) -> Iterator[type[RagError]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from leaves(child)
+
+    assert {error.exit_status for error in leaves(RagError)} == {1, 2}
