@@ -5,9 +5,9 @@
 DATA is the folder that holds ``retrieval/`` (default: RAG_DATA). Both sides ingest the same text
 files of SciFact on the same machine with the same number of threads, one after the other, each in a
 process of its own; questions take turns, so that a busy minute hurts both. Models are loaded and a
-few documents ingested before the clock starts. ``--quick`` leaves out nDCG@10, which needs the whole
-corpus. Whole answers are timed on real questions: those of medquad-liveqa, its documents and
-SciFact's together being some 10,000 chunks.
+few documents ingested before the clock starts. ``--quick`` leaves out nDCG@10, which needs the
+whole corpus. Whole answers are timed on real questions: those of medquad-liveqa, over its documents
+and SciFact's, together some 10,000 chunks.
 """
 
 from __future__ import annotations
@@ -337,10 +337,11 @@ def measure_both(report: Report, home: Path, options: argparse.Namespace) -> Non
 def ingest(sides: Sequence[Side], folder: str) -> list[Ingested]:
     """Have each side ingest the same folder, and make sure that it did."""
     taken: list[Ingested] = []
+    documents = sum(1 for _ in Path(folder).iterdir())
     for side in sides:
-        say(f"{side.name}: ingesting {len(os.listdir(folder)):,} documents")
+        say(f"{side.name}: ingesting {documents:,} documents")
         taken.append(side.call("ingest", folder))
-        if taken[-1]["documents"] != len(os.listdir(folder)):
+        if taken[-1]["documents"] != documents:
             raise MeasureError(f"{side.name} left out documents of {folder}")
     return taken
 

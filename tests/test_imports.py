@@ -50,13 +50,11 @@ def imported(path: Path, *, top_level: bool) -> list[str]:
     pending: list[ast.AST] = list(tree.body)
     while pending:
         node = pending.pop()
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and top_level
+        typing = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         if isinstance(node, ast.Import | ast.ImportFrom):
             nodes.append(node)
-        elif top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            continue
-        else:
+        elif not (inside or typing):
             pending.extend(ast.iter_child_nodes(node))
     names = []
     for node in nodes:

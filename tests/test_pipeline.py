@@ -116,7 +116,7 @@ def test_a_follow_up_is_asked_as_it_is_meant(sample: Pipeline) -> None:
 def test_streaming_ends_with_the_same_answer(sample: Pipeline) -> None:
     question = "How many days of video history does the Family plan have?"
     events = list(sample.stream(question))
-    assert [event.kind for event in events][0] == "passages"
+    assert events[0].kind == "passages"
     last = events[-1].answer
     assert last is not None
     assert tuple(e.sentence for e in events if e.sentence) == last.sentences

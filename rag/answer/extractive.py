@@ -276,9 +276,10 @@ def _fit(
     around = [context(rival, passages) for rival in rivals]
     worth = weigh(terms, around)
     heading = coverage(worth, context(listing, passages), passage.language)
+    nearest = coverage(worth, context(listing, passages, nearest=True), passage.language)
     inside = coverage(worth, contents(listing, passages), passage.language)
     order = 1.0 if listing.ordered else 0.3
-    return 0.6 * heading + 0.2 * inside + 0.1 * order + 0.1 / (1 + listing.passage)
+    return 0.4 * heading + 0.3 * nearest + 0.1 * inside + 0.1 * order + 0.1 / (1 + listing.passage)
 
 
 def _steps(

@@ -222,6 +222,7 @@ def sentence_features(
         around = unit.terms | context_terms(passage, unit.heading)
         row["cover"] = coverage(worth, unit.terms, language)
         row["cover_context"] = coverage(worth, around, language)
+        # The retriever can be led astray by a word of asking: without the topic, no sentence answers.
         row["no_words"] = float(row["cover_context"] == 0.0)
         row["score"] = max(0.0, passage.score / top)
         row["cover_near"] = coverage(worth, unit.terms | near, language) - row["cover"]

@@ -154,10 +154,16 @@ def _neighbour(
     return None
 
 
-def context(listing: Listing, passages: Sequence[Passage]) -> frozenset[str]:
-    """Return the stems of what the list stands under: title, headings, the line before it."""
+def context(
+    listing: Listing, passages: Sequence[Passage], *, nearest: bool = False
+) -> frozenset[str]:
+    """Return the stems of what the list stands under: title, headings, the line before it.
+
+    With ``nearest``, only of the last heading and the line before it.
+    """
     passage = passages[listing.passage]
-    words = [passage.title, *passage.chunk.headings, listing.heading]
+    last = listing.heading or (passage.chunk.headings or (passage.title,))[-1]
+    words = [last] if nearest else [passage.title, *passage.chunk.headings, last]
     if listing.lead:
         words.append(passage.chunk.text[listing.lead.start : listing.lead.end])
     return frozenset(content_terms(" ".join(words), passage.language or "en"))

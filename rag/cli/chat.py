@@ -125,7 +125,9 @@ def _save(talk: Chat, name: str) -> None:
         return
     path = Path(name).expanduser()
     if path.suffix == ".json":
-        body = {"answers": [answer.to_json() for answer in talk.answers]}
+        from rag.types import SCHEMA
+
+        body = {"schema": SCHEMA, "answers": [answer.to_json() for answer in talk.answers]}
         content = json.dumps(body, ensure_ascii=False, indent=2)
     else:
         content = "\n\n".join(f"## {a.question}\n\n{a}" for a in talk.answers)

@@ -252,7 +252,7 @@ def test_one_batch(embedder: Embedder) -> None:
 
 
 def test_speed(checker: HeuristicChecker) -> None:
-    """Four sentences against 150 tokens take 25 ms at rest; a busy machine gets ten times that."""
+    """Four sentences against 150 tokens take 25 ms at rest; a busy machine gets twenty times that."""
     evidence = [f"{REFUND} {FOUNDED} {' '.join(PLANS)} {REFUND.replace('14', '15')} {FOUNDED} x."]
     claims = ["Refunds need two weeks.", "Maria began it.", "Pro is dearer.", "Cards get it back."]
     times = []
@@ -260,7 +260,7 @@ def test_speed(checker: HeuristicChecker) -> None:
         started = time.perf_counter()
         checker.check(claims, [evidence] * 4)
         times.append(time.perf_counter() - started)
-    assert min(times) < 0.25
+    assert min(times) < 0.5
 
 
 def test_thresholds_come_from_the_settings(embedder: Embedder) -> None:
