@@ -103,6 +103,11 @@ _ASKS_OF_PAST = re.compile(
     r"\b(?:was|were|did|had|before|until|earlier|previous\w*|old|former)\b", re.IGNORECASE
 )
 _RECORD = re.compile(r"id: [^;]+; \w+: ", re.IGNORECASE)  # what a record is filed under
+_BECAUSE = re.compile(
+    r"\b(?:because|due to|since|so that|reason|therefore|weil|denn|damit|grund|porque|debido|"
+    r"motivo|parce qu\w*|car|raison)\b",
+    re.IGNORECASE,
+)
 _FINISHED = re.compile(r"[.!?:;…。！？][\"'”’»)\]*_]*$")
 
 
@@ -113,6 +118,8 @@ def _adjusted(question: Question, passage: Passage, unit: Unit, score: float) ->
         odds *= 0.2  # a line of a page's furniture more often than a sentence
     if unit.span.kind == "text" and len(unit.text.split()) < 3:
         odds *= 0.2
+    if question.wants == "reason" and _BECAUSE.search(unit.text):
+        odds *= 5.0
     if _RECORD.match(unit.text):
         odds *= 0.001
     if (

@@ -7,12 +7,12 @@ fact is led by its span, a procedure keeps its steps, a comparison shows both si
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from rag.answer.candidates import Candidate, collect, dangles, repeats, with_readings
-from rag.answer.features import context_terms, coverage, weigh
+from rag.answer.features import context_terms, coverage, holds, weigh
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.lists import Entry, Listing, contents, context, joined, listings
 from rag.answer.questions import Question, terms_of, understand
@@ -26,6 +26,7 @@ SHORT_FROM = 0.5
 _ATTRIBUTE = re.compile(r"(?:what|which) (?:is|are|was|were) (?:the|my|our) ", re.IGNORECASE)
 _ENOUGH = 0.45  # of the best sentence's relevance, that another one needs to be added
 _ENOUGH_BESIDE_FACT = 0.6  # the same where a short answer has said it already
+_ADDING = 0.35  # of those, for a sentence that has a word of the question that none had so far
 _LIST_FROM = 0.45  # fit of a list to a procedure's question
 
 Kind = Literal["short", "text", "item", "step"]
@@ -127,20 +128,32 @@ def choose(
     else:
         first = [short.candidate] if short else []
         enough = _ENOUGH_BESIDE_FACT if short else _ENOUGH
-        taken = _best(candidates, first, min(most, 2) if short else most, enough)
+        asked = frozenset(question.terms(passages[candidates[0].passage].language))
+        taken = _best(candidates, first, min(most, 2) if short else most, enough, asked)
     taken = _led(taken, candidates, most)
     lead = short.candidate if short else taken[0] if question.wants == "yesno" else None
     return _in_reading_order(taken, lead)
 
 
 def _best(
-    candidates: Sequence[Candidate], first: list[Candidate], most: int, enough: float
+    candidates: Sequence[Candidate],
+    first: list[Candidate],
+    most: int,
+    enough: float,
+    asked: frozenset[str] = frozenset(),
 ) -> list[Candidate]:
+    """Take the best sentences, and from passages in use what says a word that is still missing."""
     taken = list(first)
     top = max([candidates[0].relevance, *(c.relevance for c in first)])
     for candidate in candidates:
-        if len(taken) >= most or (taken and candidate.relevance < enough * top):
+        if len(taken) >= most:
             break
+        lacking = asked.difference(*(c.unit.terms for c in taken))
+        adds = bool(lacking & candidate.unit.terms) and candidate.passage in {
+            c.passage for c in taken
+        }
+        if taken and candidate.relevance < enough * top * (_ADDING if adds else 1.0):
+            continue
         if candidate not in taken and not repeats(candidate, taken):
             taken.append(candidate)
     return taken
@@ -271,15 +284,22 @@ def _fit(
     question: Question, passages: Sequence[Passage], listing: Listing, rivals: Sequence[Listing]
 ) -> float:
     """Return how well a list fits a procedure's question: mostly by what it stands under."""
-    passage = passages[listing.passage]
-    terms = question.terms(passage.language)
-    around = [context(rival, passages) for rival in rivals]
-    worth = weigh(terms, around)
-    heading = coverage(worth, context(listing, passages), passage.language)
-    nearest = coverage(worth, context(listing, passages, nearest=True), passage.language)
-    inside = coverage(worth, contents(listing, passages), passage.language)
+    language = passages[listing.passage].language
+
+    def share(parts: Callable[[Listing], frozenset[str]]) -> float:
+        """What tells these lists apart weighs more than what all of them stand under."""
+        groups = [parts(rival) for rival in rivals]
+        terms = [t for t in question.terms(language) if any(holds(t, g, language) for g in groups)]
+        return coverage(weigh(terms, groups), parts(listing), language) if terms else 0.0
+
+    heading = share(lambda one: context(one, passages))
+    nearest = share(lambda one: context(one, passages, nearest=True))
+    inside = share(lambda one: contents(one, passages))
     order = 1.0 if listing.ordered else 0.3
-    return 0.4 * heading + 0.3 * nearest + 0.1 * inside + 0.1 * order + 0.1 / (1 + listing.passage)
+    known = context(listing, passages) | contents(listing, passages)
+    topic = coverage(dict.fromkeys(question.terms(language), 1.0), known, language)
+    told = 0.4 * heading + 0.3 * nearest + 0.1 * inside + 0.1 * order + 0.1 / (1 + listing.passage)
+    return topic * told
 
 
 def _steps(

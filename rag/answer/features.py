@@ -23,8 +23,8 @@ _PARTIAL = 0.6  # credit for a compound that holds the term, as Rückerstattung 
 
 SENTENCE_FEATURES = (
     "cosine", "cosine_gap", "passage_cosine", "score", "no_words", "cover", "cover_gap",
-    "cover_context", "cover_near", "specific", "type_found", "type_missing", "quantity", "cell", "item", "row",
-    "code", "length", "first", "asks", "defines",
+    "cover_context", "cover_near", "specific", "type_found", "type_missing", "quantity", "cell",
+    "item", "row", "code", "length", "first", "asks", "defines",
 )  # fmt: skip
 CHEAP_FEATURES = tuple(name for name in SENTENCE_FEATURES if "cosine" not in name)
 PASSAGE_FEATURES = (
@@ -52,6 +52,7 @@ class Unit:
 
 
 _ASKS = re.compile(r"\?[\"”’)*_]*$")
+_ASKED = re.compile(r"(?:customer|user|client)[_ ](?:message|question)s?: ", re.IGNORECASE)
 _SPECIFIC = re.compile(r"[^\W_]*\d[^\W_]*|[A-ZÄÖÜÀ-Þ][\w-]+")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -98,9 +99,7 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
         after = spans[n + 1] if n + 1 < len(spans) else None
         if span.kind == "heading":
             heading, lead = words, ""
-        elif (_ASKS.search(words) and after is not None and after.kind == span.kind) or _is_header(
-            text, spans, n
-        ):
+        elif _is_header(text, spans, n) or (after and after.kind == span.kind and _asks(words)):
             lead = words
         else:
             if span.kind != "row" and found and lead == found[-1].lead:
@@ -112,7 +111,16 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
     return found
 
 
+def _asks(words: str) -> bool:
+    return bool(_ASKS.search(words) or _ASKED.match(words))
+
+
 _LABEL = re.compile(r"[^\W\d_][^.:!?]{1,40}[.:]")
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|be|has|have|can|may|will|must|do|does|did|ist|sind|war|hat|kann|darf|muss|"
+    r"wird|es|son|est[áa]n?|est|sont)\b",
+    re.IGNORECASE,
+)
 
 
 def _labelled(text: str, spans: list[Span]) -> list[Span]:
@@ -127,6 +135,7 @@ def _labelled(text: str, spans: list[Span]) -> list[Span]:
             and (before.start == 0 or text[before.start - 1] == "\n")
             and _LABEL.fullmatch(before.of(text))
             and len(before.of(text).split()) <= 4
+            and not _VERB.search(before.of(text))
         ):
             joined[-1] = Span(before.start, span.end, "text")
         else:
@@ -222,7 +231,7 @@ def sentence_features(
         around = unit.terms | context_terms(passage, unit.heading)
         row["cover"] = coverage(worth, unit.terms, language)
         row["cover_context"] = coverage(worth, around, language)
-        # The retriever can be led astray by a word of asking: without the topic, no sentence answers.
+        # The retriever can be led astray by a word of asking; without its topic, nothing answers.
         row["no_words"] = float(row["cover_context"] == 0.0)
         row["score"] = max(0.0, passage.score / top)
         row["cover_near"] = coverage(worth, unit.terms | near, language) - row["cover"]

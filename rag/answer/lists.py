@@ -69,7 +69,7 @@ def listings(index: int, passage: Passage) -> list[Listing]:
     only_headings = True
     for span in sentences(text):
         if span.kind == "item" and span.marker:
-            if current is None or not _continues(current, span, held):
+            if current is None or not _continues(text, current, span, held):
                 current = _begin(index, text, span, lead, heading, only_headings)
                 found.append(current)
             else:
@@ -102,11 +102,25 @@ def _begin(
     return listing
 
 
-def _continues(current: Listing, span: Span, held: Sequence[Span]) -> bool:
+def _continues(text: str, current: Listing, span: Span, held: Sequence[Span]) -> bool:
     counted = number(span.marker)
     if counted is None:
-        return not held
+        indented = text[text.rfind("\n", 0, span.start) + 1] in " \t"
+        return not held and (indented or not current.ordered)
     return not current.ordered or not current.numbers or counted == current.numbers[-1] + 1
+
+
+def runs_over(passage: Passage) -> tuple[bool, bool]:
+    """Tell whether a list of the passage began before its chunk, and whether it may go on after.
+
+    For whoever can fetch the neighbours: steps are only complete with the chunks beside them.
+    """
+    found = listings(0, passage)
+    if not found:
+        return False, False
+    first = found[0]
+    began = first.opens and passage.chunk.start > 0 and (not first.ordered or first.numbers[0] > 1)
+    return began, found[-1].closes
 
 
 def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:

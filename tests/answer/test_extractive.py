@@ -213,10 +213,14 @@ def test_the_same_every_time(ask):
 
 
 def test_newer_version_is_answered_from(ask):
-    old = passage("Hardware may be returned within 14 days of delivery.", title="Policy (version 2)",
-                  uri="old.md", published=date(2023, 4, 1))  # fmt: skip
-    new = passage("Hardware may be returned within 30 days of delivery.", title="Policy (version 3)",
-                  uri="new.md", published=date(2025, 2, 1), score=0.8)  # fmt: skip
+    old = passage(
+        "Hardware may be returned within 14 days of delivery.",
+        title="Policy (version 2)", uri="old.md", published=date(2023, 4, 1),
+    )  # fmt: skip
+    new = passage(
+        "Hardware may be returned within 30 days of delivery.",
+        title="Policy (version 3)", uri="new.md", published=date(2025, 2, 1), score=0.8,
+    )  # fmt: skip
     assert "14" not in " ".join(texts(ask("How long may hardware be returned?", old, new)))
     assert "30" not in " ".join(
         texts(ask("How long could hardware be returned in 2023?", old, new))
