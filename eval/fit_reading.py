@@ -56,6 +56,7 @@ LICENCES = {
     "policyqa-dev": "MIT",
     "covidqa": "Apache-2.0",
 }
+COSINES = ("cosine", "cosine_gap")
 # These sets are prose: what tables, lists and code are worth they cannot say, so it is set by hand.
 BY_HAND = {
     "no_words": -3.0,
@@ -420,10 +421,16 @@ def fit_sentences(read: list[Read], names: Sequence[str]) -> dict[str, Any]:
     return model
 
 
+def best_by_words(item: Read, embedded: int) -> list[int]:
+    """Return the units that the reader would embed."""
+    cheap = [reading.models()["cheap"].logit(row) for row in item.rows]
+    return sorted(range(len(cheap)), key=lambda n: (-cheap[n], n))[:embedded]
+
+
 def relevances(item: Read, embedded: int) -> list[float]:
     """Return the relevance of the units as the reader computes it."""
     cheap = [reading.models()["cheap"].logit(row) for row in item.rows]
-    order = sorted(range(len(cheap)), key=lambda n: (-cheap[n], n))[:embedded]
+    order = best_by_words(item, embedded)
     full = {n: reading.models()["sentence"].logit(item.rows[n]) for n in order}
     floor = min(full.values(), default=0.0)
     if not full:
@@ -471,8 +478,13 @@ def judge(item: Read, embedded: int, embedder: Embedder) -> list[dict[str, float
     question = understand(item.asked.question)
     relevance = relevances(item, embedded)
     answers = reading._answers(question, item.passages, item.units, relevance)
+    kept = set(best_by_words(item, embedded))
+    rows = [
+        row if n in kept else {name: row[name] for name in row if name not in COSINES}
+        for n, row in enumerate(item.rows)
+    ]
     return reading.passage_features(
-        question, item.passages, item.units, item.rows, relevance, answers, embedder
+        question, item.passages, item.units, rows, relevance, answers, embedder
     )
 
 

@@ -16,7 +16,7 @@ from rag.answer.reading import read, sigmoid
 from rag.text.terms import numbers
 from rag.types import Passage, Reading
 
-_COMPARED = 40  # candidates that are held against each other for versions that disagree
+_COMPARED = 24  # candidates that are held against each other for versions that disagree
 _RIVAL = 0.4  # of an older sentence's relevance, that a newer version needs to replace it
 _CONTRARY = 0.1  # the same where it plainly says otherwise
 _SAME = 0.7  # overlap of terms from which two sentences say the same
@@ -104,8 +104,8 @@ _ASKS_OF_PAST = re.compile(
 )
 _RECORD = re.compile(r"id: [^;]+; \w+: ", re.IGNORECASE)  # what a record is filed under
 _BECAUSE = re.compile(
-    r"\b(?:because|due to|since|so that|reason|therefore|weil|denn|damit|grund|porque|debido|"
-    r"motivo|parce qu\w*|car|raison)\b",
+    r"\b(?:because|due to|so that|reason|therefore|weil|denn|damit|grund|porque|debido|"
+    r"motivo|parce qu\w*|raison)\b",
     re.IGNORECASE,
 )
 _FINISHED = re.compile(r"[.!?:;…。！？][\"'”’»)\]*_]*$")
@@ -119,7 +119,7 @@ def _adjusted(question: Question, passage: Passage, unit: Unit, score: float) ->
     if unit.span.kind == "text" and len(unit.text.split()) < 3:
         odds *= 0.2
     if question.wants == "reason" and _BECAUSE.search(unit.text):
-        odds *= 5.0
+        odds *= 30.0
     if _RECORD.match(unit.text):
         odds *= 0.001
     if (

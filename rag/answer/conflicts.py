@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from rag.answer.features import units_of
 from rag.answer.questions import understand
@@ -140,8 +141,13 @@ _VERSION = re.compile(
 
 def same_work(first: Passage, second: Passage) -> bool:
     """Tell whether two documents are versions of one, by titles without numbers and dates."""
-    left, right = (" ".join(_VERSION.sub(" ", fold(p.title)).split()) for p in (first, second))
+    left, right = _without_version(first.title), _without_version(second.title)
     return bool(left) and left == right
+
+
+@lru_cache(maxsize=1024)
+def _without_version(title: str) -> str:
+    return " ".join(_VERSION.sub(" ", fold(title)).split())
 
 
 def disagree(first: Statement, second: Statement, asked: Sequence[str] = ()) -> bool:

@@ -271,7 +271,12 @@ def _best_list(
         fit = _fit(question, passages, listing, found)
         if best is None or fit > best[0]:
             best = fit, listing
-    return joined(best[1], passages) if best and best[0] >= _LIST_FROM else None
+    if best and best[0] >= _LIST_FROM:
+        return joined(best[1], passages)
+    for listing in found:  # the best line of all may be one of its steps
+        if listing.ordered and candidates[0].key in {(e.passage, e.start) for e in listing.entries}:
+            return joined(listing, passages)
+    return None
 
 
 def _allowed(listing: Listing, candidates: Sequence[Candidate]) -> bool:

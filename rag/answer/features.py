@@ -92,6 +92,7 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
     text, language = passage.chunk.text, passage.language or "en"
     heading = passage.chunk.headings[-1] if passage.chunk.headings else ""
     lead = ""
+    asked_until = -1  # the end of a line that only says what a customer asked
     found: list[Unit] = []
     spans = _labelled(text, [span for span in sentences(text) if span.end > span.start])
     for n, span in enumerate(spans):
@@ -99,7 +100,14 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
         after = spans[n + 1] if n + 1 < len(spans) else None
         if span.kind == "heading":
             heading, lead = words, ""
-        elif _is_header(text, spans, n) or (after and after.kind == span.kind and _asks(words)):
+        elif asked_until >= span.end:
+            lead = f"{lead} {words}"
+        elif _ASKED.match(words):
+            lead = words
+            asked_until = len(text) if (end := text.find("\n", span.end)) < 0 else end
+        elif _is_header(text, spans, n) or (
+            after and after.kind == span.kind and _ASKS.search(words)
+        ):
             lead = words
         else:
             if span.kind != "row" and found and lead == found[-1].lead:
@@ -109,10 +117,6 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
             terms = frozenset(content_terms(f"{lead} {words}" if lead else words, language))
             found.append(Unit(index, span, words, terms, len(found), lead, heading))
     return found
-
-
-def _asks(words: str) -> bool:
-    return bool(_ASKS.search(words) or _ASKED.match(words))
 
 
 _LABEL = re.compile(r"[^\W\d_][^.:!?]{1,40}[.:]")

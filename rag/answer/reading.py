@@ -31,8 +31,12 @@ from rag.protocols import Embedder
 from rag.text.terms import content_terms
 from rag.types import Passage, Reading
 
-EMBEDDED = 24
-"""Sentences that are embedded for a question; the others are judged by their words alone."""
+EMBEDDED = 12
+"""Sentences that are embedded for a question; the others are judged by their words alone.
+
+On held-apart articles the best sentence is right as often with 12 as with all of them (0.743), with
+6 a little less often (0.740), with none 0.704.
+"""
 
 _SPANNED = 6  # sentences in which answers are looked for, over all passages
 _ANSWERS = 3  # spans kept for a passage

@@ -1,6 +1,7 @@
 """HTML to blocks: the main content of a page, with its headings, anchors, lists, tables and code.
 
 The page's own tree is walked, because only it has the ids, the numbers and the code as written.
+Menus, consent texts and feedback prompts around the content are told by what they are made of.
 Where the page does not say what its content is, trafilatura judges which blocks at its edges are
 furniture, as long as what it keeps shows that it understood the page.
 """
@@ -21,6 +22,8 @@ from rag.ingest.blocks import Block, linearise, one_line
 
 MAIN_SHARE = 0.25
 """A declared main element with a smaller share of the page's words is not believed."""
+NAMED_SHARE = 0.85
+"""An element that is only named as the main one by its id has to hold this share of the prose."""
 TRUSTED_SHARE = 0.6
 """trafilatura is believed on what is furniture when it keeps this share of the page's words."""
 
@@ -60,6 +63,22 @@ _HIDING = re.compile(
     r"(?:left|right|top|text-indent)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*[01](?:px)?[,\s]+[01])",
     re.I,
 )
+_MAIN_IDS = " or ".join(
+    f"@id='{name}'" for name in ("content", "main", "page-content", "main-content", "maincontent")
+)
+_COOKIES = re.compile(r"cookie|\b(?:gdpr|rgpd|dsgvo)\b", re.I)
+_CONSENT = re.compile(
+    r"\b(?:accept|agree|consent|allow|got it|opt|necessary|preferences|akzept|zustimm|einverstanden|"
+    r"annehmen|einwillig|notwendig|accepte|refuse|necesari|acept|rechaz|accett|rifiut|aceit|"
+    r"accepteer|akkoord|weiger|akceptuj|zgadzam)",
+    re.I,
+)
+_MAX_CONSENT = 600
+_QUESTION = re.compile(r"[^?？؟.]{8,120}[?？؟]")
+_VOTE = re.compile(
+    r"(?:yes|no|ja|nein|nee|oui|non|s[ií]|sim|não|tak|nie|helpful|not helpful|\W{1,3})[.!,]?", re.I
+)
+_COPYRIGHT = re.compile(r"©|\(c\)|copyright|rights reserved", re.I)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.S)
 _CSS_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _CSS_AT_BLOCK = re.compile(r"@[\w-]+[^{};]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
@@ -105,11 +124,14 @@ def read(root: Any) -> Content:
     _remove_hidden(root)
     body = root.find("body")
     body = root if body is None else body
+    _remove_surroundings(body)
     main = _declared_main(body)
     if main is not None:
+        _remove_prompt(main)
         blocks = _walk(main)
         if _count(blocks) >= MAIN_SHARE * _count(_walk(body)):
             return Content(blocks, "main")
+    _remove_prompt(body)
     blocks = _walk(body)
     if not blocks:
         return Content(_walk(body, strict=False), "body")
@@ -132,6 +154,12 @@ def _declared_main(body: Any) -> Any:
         found = body.xpath(path)
         if found and (path != ".//article" or len(found) == 1):
             return max(found, key=lambda element: len(element.text_content()))
+    # The name alone says little: it must hold the title and all but a little of the prose.
+    title, prose = _title(body), _prose(body)
+    for element in reversed(body.xpath(f".//*[{_MAIN_IDS}]")):
+        holds_title = title is None or element in title.iterancestors()
+        if holds_title and _prose(element) >= NAMED_SHARE * prose:
+            return element
     return None
 
 
@@ -230,6 +258,158 @@ def _remove(element: Any) -> None:
         else:
             parent.text = (parent.text or "") + tail
     parent.remove(element)
+
+
+# --- what surrounds the content --------------------------------------------------------------
+
+
+def _remove_surroundings(body: Any) -> None:
+    """Remove lists of links and consent texts that stand before the title or after the content."""
+    title = _title(body)
+    if title is None:
+        return
+    content = _content_block(body, title)
+    element, inside = title, content is not title
+    while element is not body and element is not None:
+        inside = inside and element is not content
+        for sibling in list(element.itersiblings(preceding=True)):
+            _strip(sibling)
+        if not inside and element.tag != "h1":
+            for sibling in list(element.itersiblings()):
+                _strip(sibling)
+        element = element.getparent()
+
+
+def _title(body: Any) -> Any:
+    """Return the heading that the page begins with: no logo that leads home, if there is another."""
+    headings = body.xpath(".//h1") or body.xpath(".//h2")[:1]
+    named = [heading for heading in headings if _linked(heading) < len(_squeezed(heading))]
+    return next(iter(named or headings), None)
+
+
+def _content_block(body: Any, title: Any) -> Any:
+    """Return the smallest element around the title that holds most of the prose."""
+    enough = TRUSTED_SHARE * _prose(body)
+    return next((e for e in title.iterancestors() if e is body or _prose(e) >= enough), body)
+
+
+def _strip(element: Any, depth: int = 0) -> None:
+    """Remove the menus and consent texts in an element outside the content, or all of it."""
+    if not isinstance(element.tag, str) or depth > _MAX_DEPTH:
+        return
+    if _is_menu(element):
+        _remove(element)
+        return
+    for child in list(element):
+        if child.tag in _BLOCKS:
+            _strip(child, depth + 1)
+    if _is_menu(element) or _is_consent(element):
+        _remove(element)
+
+
+def _is_menu(element: Any) -> bool:
+    """Tell whether an element consists of links, but for a few words between them."""
+    text = len(_squeezed(element))
+    linked = _linked(element)
+    if not text or text - linked > 200:
+        return False
+    several = sum(1 for link in element.iter("a") if link.get("href")) > 1
+    return linked >= (0.6 if several else 0.8) * text and (several or text <= 60)
+
+
+def _is_consent(element: Any) -> bool:
+    text = _squeezed(element)
+    return (
+        0 < len(text) <= _MAX_CONSENT and bool(_COOKIES.search(text) and _CONSENT.search(text))
+    )
+
+
+def _squeezed(element: Any) -> str:
+    return " ".join(element.text_content().split())
+
+
+def _linked(element: Any) -> int:
+    links = element.iter("a")
+    return sum(len(_squeezed(link)) for link in links if link.get("href"))
+
+
+def _prose(element: Any) -> int:
+    """Return the count of characters outside of links."""
+    return len(_squeezed(element)) - _linked(element)
+
+
+def _remove_prompt(main: Any) -> None:
+    """Remove the question at the end of the content that the page asks of its readers."""
+    prompts: list[Any] = []
+    for control in main.iter("button", "input", "a"):
+        if not _is_vote(control):
+            continue
+        prompt = None
+        for element in control.iterancestors():
+            if element is main or not _is_prompt(element):
+                break
+            prompt = element
+        if prompt is not None and prompt not in prompts:
+            prompts.append(prompt)
+    # Several questions with buttons are answered by the page itself.
+    if len(prompts) == 1 and _is_last(prompts[0], main):
+        _remove(prompts[0])
+
+
+def _is_vote(control: Any) -> bool:
+    """Tell whether a control answers: a button, or a link that leads nowhere or says yes or no."""
+    if control.tag == "button" or control.get("role") == "button":
+        return len(_squeezed(control)) <= 30
+    if control.tag == "input":
+        return control.get("type") in ("button", "submit", "radio", "image")
+    href = (control.get("href") or "").strip().lower()
+    return href in ("", "#") or bool(_VOTE.fullmatch(_squeezed(control)))
+
+
+def _is_prompt(element: Any) -> bool:
+    """Tell whether an element holds one question and controls, nothing else."""
+    outside: list[str] = []
+
+    def gather(part: Any) -> None:
+        outside.append(part.text or "")
+        for child in part:
+            if isinstance(child.tag, str) and not _is_control(child):
+                gather(child)
+            outside.append(child.tail or "")
+
+    if len(element.text_content()) > 400:
+        return False
+    gather(element)
+    text = " ".join("".join(outside).replace("|", " ").replace("/", " ").split())
+    return not text or bool(_QUESTION.fullmatch(text))
+
+
+def _is_control(element: Any) -> bool:
+    if element.tag == "a":
+        return _is_vote(element)
+    return element.tag in ("button", "input", "label", "select", "textarea", "svg", "script")
+
+
+def _is_last(element: Any, main: Any) -> bool:
+    if not _squeezed(element):
+        return False
+    following: list[Block] = []
+    while element is not main:
+        if element.tail and element.tail.strip():
+            return False
+        for sibling in element.itersiblings():
+            if isinstance(sibling.tag, str):
+                following += _walk_one(sibling)
+        element = element.getparent()
+    text = " ".join(block.text for block in following)
+    return not text or (len(text) <= 200 and bool(_COPYRIGHT.search(text)))
+
+
+def _walk_one(element: Any) -> list[Block]:
+    walker = _Walker(strict=True)
+    walker.element(element)
+    walker.flush()
+    return walker.blocks
 
 
 # --- the walk --------------------------------------------------------------------------------

@@ -74,7 +74,8 @@ def content_terms(text: str, language: str | None = "en") -> tuple[str, ...]:
 
 def fold(text: str) -> str:
     """Return the text in lower case without accents and with single spaces, for comparisons."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Compatibility letters decompose to capitals too, and some small letters to several.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 
 

@@ -265,3 +265,28 @@ def test_every_span_is_exact(question, parts, read):
             for start, end, p in (*reading.sentences, *reading.answers):
                 assert 0 <= start < end <= len(before.chunk.text)
                 assert 0 <= p <= 1
+
+
+def test_what_a_customer_asked_is_no_answer(ask):
+    ticket = passage(
+        "customer_message: Which battery does the door sensor use? You say CR1.\n\n"
+        "resolution: It uses a CR2032.",
+        uri="t.jsonl",
+    )
+    answer = texts(ask("Which battery does the door sensor use?", ticket))
+    assert answer[-1] == "resolution: It uses a CR2032."
+    assert "You say CR1." not in answer
+
+
+def test_steps_whose_heading_says_nothing(ask):
+    steps = passage("## Steps\n\n1. Ask for a return number.\n2. Post the parcel.", uri="s.md")
+    assert [s.marker for s in ask("How do I get a return number?", steps)] == ["1.", "2."]
+
+
+def test_a_reason_is_preferred(ask):
+    text = passage(
+        "The Free plan has no video history. This is because video costs us money. Bye now.",
+        title="Plans",
+    )
+    answer = texts(ask("Why does the Free plan have no video history?", text))
+    assert "This is because video costs us money." in answer

@@ -1,0 +1,1 @@
+"""Measuring: question sets, their linter, the metrics, and runs end to end."""
