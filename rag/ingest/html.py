@@ -9,7 +9,7 @@ furniture, as long as what it keeps shows that it understood the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -74,6 +74,8 @@ _CONSENT = re.compile(
     re.I,
 )
 _MAX_CONSENT = 600
+_MAX_INTRODUCTION = 1500
+_LAST_CONTROLS = 12
 _QUESTION = re.compile(r"[^?？؟.]{8,120}[?？؟]")
 _VOTE = re.compile(
     r"(?:yes|no|ja|nein|nee|oui|non|s[ií]|sim|não|tak|nie|helpful|not helpful|\W{1,3})[.!,]?", re.I
@@ -156,7 +158,7 @@ def _declared_main(body: Any) -> Any:
             return max(found, key=lambda element: len(element.text_content()))
     # The name alone says little: it must hold the title and all but a little of the prose.
     title, prose = _title(body), _prose(body)
-    for element in reversed(body.xpath(f".//*[{_MAIN_IDS}]")):
+    for element in reversed(body.xpath(f".//*[{_MAIN_IDS}]")[:4]):
         holds_title = title is None or element in title.iterancestors()
         if holds_title and _prose(element) >= NAMED_SHARE * prose:
             return element
@@ -268,16 +270,26 @@ def _remove_surroundings(body: Any) -> None:
     title = _title(body)
     if title is None:
         return
+    path = [title, *title.iterancestors()]
+    path = path[: path.index(body)]
+    before = [sibling for element in path for sibling in element.itersiblings(preceding=True)]
+    introduction = sum(map(_prose, filter(_is_element, before)))
+    if len(path) > _MAX_DEPTH or introduction > max(_MAX_INTRODUCTION, MAIN_SHARE * _prose(body)):
+        return  # it heads a later part of the page
     content = _content_block(body, title)
-    element, inside = title, content is not title
-    while element is not body and element is not None:
-        inside = inside and element is not content
-        for sibling in list(element.itersiblings(preceding=True)):
-            _strip(sibling)
-        if not inside and element.tag != "h1":
-            for sibling in list(element.itersiblings()):
-                _strip(sibling)
-        element = element.getparent()
+    after = path[path.index(content) :] if content is not body else []
+    for sibling in [sibling for element in after for sibling in element.itersiblings()]:
+        _strip(sibling, _asks_for_consent)
+    for sibling in before:
+        _strip(sibling, _is_consent)
+    if content is body:
+        for last in body[-3:]:
+            if last not in path and last.tag in ("div", "section") and _asks_for_consent(last):
+                _remove(last)
+
+
+def _is_element(node: Any) -> bool:
+    return isinstance(node.tag, str)
 
 
 def _title(body: Any) -> Any:
@@ -293,17 +305,17 @@ def _content_block(body: Any, title: Any) -> Any:
     return next((e for e in title.iterancestors() if e is body or _prose(e) >= enough), body)
 
 
-def _strip(element: Any, depth: int = 0) -> None:
+def _strip(element: Any, is_consent: Callable[[Any], bool], depth: int = 0) -> None:
     """Remove the menus and consent texts in an element outside the content, or all of it."""
-    if not isinstance(element.tag, str) or depth > _MAX_DEPTH:
+    if not _is_element(element) or depth > _MAX_DEPTH:
         return
     if _is_menu(element):
         _remove(element)
         return
     for child in list(element):
         if child.tag in _BLOCKS:
-            _strip(child, depth + 1)
-    if _is_menu(element) or _is_consent(element):
+            _strip(child, is_consent, depth + 1)
+    if _is_menu(element) or is_consent(element):
         _remove(element)
 
 
@@ -319,8 +331,15 @@ def _is_menu(element: Any) -> bool:
 
 def _is_consent(element: Any) -> bool:
     text = _squeezed(element)
-    return (
-        0 < len(text) <= _MAX_CONSENT and bool(_COOKIES.search(text) and _CONSENT.search(text))
+    named = _COOKIES.search(text) and _CONSENT.search(text)
+    return bool(named) and len(text) <= _MAX_CONSENT
+
+
+def _asks_for_consent(element: Any) -> bool:
+    """Tell whether there is a control to consent with: after the content, a text may be part of it."""
+    return _is_consent(element) and any(
+        _CONSENT.search(label) and len(label) <= 40
+        for label in map(_squeezed, element.iter("a", "button"))
     )
 
 
@@ -341,15 +360,10 @@ def _prose(element: Any) -> int:
 def _remove_prompt(main: Any) -> None:
     """Remove the question at the end of the content that the page asks of its readers."""
     prompts: list[Any] = []
-    for control in main.iter("button", "input", "a"):
-        if not _is_vote(control):
-            continue
-        prompt = None
-        for element in control.iterancestors():
-            if element is main or not _is_prompt(element):
-                break
-            prompt = element
-        if prompt is not None and prompt not in prompts:
+    for control in list(filter(_is_vote, main.iter("button", "input", "a")))[-_LAST_CONTROLS:]:
+        around = takewhile(lambda element: element is not main, control.iterancestors())
+        prompt = next(iter(list(takewhile(_is_prompt, around))[::-1]), None)
+        if prompt is not None and _text_outside(prompt) and prompt not in prompts:
             prompts.append(prompt)
     # Several questions with buttons are answered by the page itself.
     if len(prompts) == 1 and _is_last(prompts[0], main):
@@ -358,30 +372,40 @@ def _remove_prompt(main: Any) -> None:
 
 def _is_vote(control: Any) -> bool:
     """Tell whether a control answers: a button, or a link that leads nowhere or says yes or no."""
-    if control.tag == "button" or control.get("role") == "button":
-        return len(_squeezed(control)) <= 30
     if control.tag == "input":
         return control.get("type") in ("button", "submit", "radio", "image")
+    label = _squeezed(control)
     href = (control.get("href") or "").strip().lower()
-    return href in ("", "#") or bool(_VOTE.fullmatch(_squeezed(control)))
+    pressed = (
+        control.tag == "button"
+        or control.get("role") == "button"
+        or href == "#"
+        or href.startswith("javascript:")
+    )
+    return len(label) <= 30 and (pressed or bool(href and _VOTE.fullmatch(label)))
 
 
 def _is_prompt(element: Any) -> bool:
-    """Tell whether an element holds one question and controls, nothing else."""
-    outside: list[str] = []
-
-    def gather(part: Any) -> None:
-        outside.append(part.text or "")
-        for child in part:
-            if isinstance(child.tag, str) and not _is_control(child):
-                gather(child)
-            outside.append(child.tail or "")
-
+    """Tell whether an element holds one question and controls, or controls alone."""
     if len(element.text_content()) > 400:
         return False
-    gather(element)
-    text = " ".join("".join(outside).replace("|", " ").replace("/", " ").split())
+    text = _text_outside(element)
     return not text or bool(_QUESTION.fullmatch(text))
+
+
+def _text_outside(element: Any) -> str:
+    """Return the text that is not in controls."""
+    parts: list[str] = []
+
+    def gather(part: Any) -> None:
+        parts.append(part.text or "")
+        for child in part:
+            if _is_element(child) and not _is_control(child):
+                gather(child)
+            parts.append(child.tail or "")
+
+    gather(element)
+    return " ".join(re.sub("[|/]", " ", "".join(parts)).split())
 
 
 def _is_control(element: Any) -> bool:
@@ -391,14 +415,12 @@ def _is_control(element: Any) -> bool:
 
 
 def _is_last(element: Any, main: Any) -> bool:
-    if not _squeezed(element):
-        return False
     following: list[Block] = []
     while element is not main:
         if element.tail and element.tail.strip():
             return False
         for sibling in element.itersiblings():
-            if isinstance(sibling.tag, str):
+            if _is_element(sibling):
                 following += _walk_one(sibling)
         element = element.getparent()
     text = " ".join(block.text for block in following)
@@ -442,7 +464,7 @@ class _Walker:
         for child in element:
             if self.depth > _MAX_DEPTH:
                 self.text(f" {child.text_content()} ")
-            elif isinstance(child.tag, str):
+            elif _is_element(child):
                 self.element(child)
             self.text(child.tail)
         self.depth -= 1

@@ -2,14 +2,17 @@
 
 trafilatura knows the many ways in which pages say it. It is given only the parts of the page that
 can hold such a thing: on long pages its search would take longer than reading the text.
+The byline that says the same as author and date is hidden, for it is no part of the text.
 """
 
 from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from lxml import html as lxml_html
@@ -21,6 +24,30 @@ _NAMED = re.compile(r"date|author|byline|publish|updated|posted|modified|footer"
 _TELLING = frozenset(["time", "h1", "address"])
 _PILCROW = re.compile(r"\s*[¶#§]$")
 _MAX_CANDIDATE = 300
+_BYLINE_TAGS = frozenset("p div span small address time em i ul ol li header section".split())
+_BYLINE_WORDS = frozenset(
+    "last updated update modified revised reviewed edited published posted written created by on at "
+    "the in of date author and aktualisiert aktualisierung zuletzt geändert veröffentlicht erstellt "
+    "geschrieben stand von vom am mis mise à jour publié publiée modifié rédigé écrit dernière par le "
+    "actualizado actualizada actualización publicado publicada modificado escrito última por el de "
+    "aggiornato pubblicato scritto da di il atualizado atualizada atualização em bijgewerkt "
+    "gepubliceerd laatst gewijzigd geschreven door op".split()
+)
+_MONTHS = (
+    "january jan januar janvier enero januari gennaio janeiro",
+    "february feb februar février febrero februari febbraio fevereiro",
+    "march mar märz mars marzo maart março",
+    "april apr avril abril aprile",
+    "may mai mayo mei maggio maio",
+    "june jun juni juin junio giugno junho",
+    "july jul juli juillet julio luglio julho",
+    "august aug août agosto augustus",
+    "september sep sept septembre septiembre settembre setembro",
+    "october oct oktober octobre octubre ottobre outubro",
+    "november nov novembre noviembre novembro",
+    "december dec dezember décembre diciembre dicembre dezembro",
+)
+_LETTERS = re.compile(r"\w+")
 
 
 def read_metadata(root: Any) -> tuple[str | None, str | None, date | None, str | None]:
@@ -36,7 +63,9 @@ def read_metadata(root: Any) -> tuple[str | None, str | None, date | None, str |
         return _title(root), None, None, _language(root)
     title = _PILCROW.sub("", one_line(found.title or "")) or _title(root)
     author = one_line(found.author or "") or None
-    return title, author, parse_date(found.date), _language(root)
+    published = parse_date(found.date)
+    _hide_byline(root, author, published)
+    return title, author, published, _language(root)
 
 
 def _reduce(root: Any) -> Any:
@@ -64,6 +93,40 @@ def _is_short(element: Any) -> bool:
 @lru_cache(maxsize=4096)
 def _is_telling(name: str) -> bool:
     return bool(_NAMED.search(name))
+
+
+def _hide_byline(root: Any, author: str | None, published: date | None) -> None:
+    """Hide what stands beside the title and says nothing but the author and the date."""
+    title = root.find(".//h1")
+    if title is None or not (author or published):
+        return
+    telling = _date_words(published) | set(_LETTERS.findall((author or "").lower()))
+    beside = [element for element in title.itersiblings(preceding=True) if element.tag in _BYLINE_TAGS]
+    for element in [*beside[:2], *islice(_following(title), 40)]:
+        words = _LETTERS.findall("".join(element.itertext()).lower())
+        if element.tag in _BYLINE_TAGS and telling & set(words) and len(words) <= 30:
+            if telling.issuperset(word for word in words if word not in _BYLINE_WORDS):
+                element.set("hidden", "")
+        elif words and element.tag not in _BYLINE_TAGS | {"a", "b", "strong", "img"}:
+            break  # the text has begun
+
+
+def _following(element: Any) -> Iterator[Any]:
+    """Yield the elements after one, in the order of the page."""
+    while element is not None:
+        for sibling in element.itersiblings():
+            yield from (inside for inside in sibling.iter() if isinstance(inside.tag, str))
+        element = element.getparent()
+
+
+def _date_words(published: date | None) -> set[str]:
+    """Return the words and numbers that the date can be written with."""
+    if published is None:
+        return set()
+    day, month, year = published.day, published.month, published.year
+    ordinals = {f"{day}{ending}" for ending in ("", "st", "nd", "rd", "th", "er")}
+    numbers = {f"{day:02}", str(month), f"{month:02}", str(year)}
+    return ordinals | numbers | set(_MONTHS[month - 1].split())
 
 
 def _title(root: Any) -> str | None:
