@@ -73,8 +73,12 @@ def collect(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
     for n, passage in enumerate(passages):
         units = units_of(n, passage)
         barred = [] if literal else tainted(passage.chunk.text)
+        before = 0.0
         for unit in units:
-            score = _relevance(passage.reading, unit)
+            score = own = _relevance(passage.reading, unit)
+            if question.wants == "reason" and _BECAUSE.search(unit.text):
+                score = max(score, 0.8 * before)  # the fact was asked about, this is its reason
+            before = own
             if score > 0 and not any(a < unit.span.end and unit.span.start < b for a, b in barred):
                 found.append(Candidate(unit, _adjusted(question, passage, unit, score)))
     found.sort(key=lambda c: (-c.relevance, c.key))
@@ -108,6 +112,12 @@ _BECAUSE = re.compile(
     r"motivo|parce qu\w*|raison)\b",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"\n    \S|^(?:def|class|import|from|return|curl|const|function)\b|[{;]\s*$")
+_ASKS_FOR_CODE = re.compile(
+    r"\b(?:code|example|snippet|command|curl|python|script|request body|header|json|beispiel|"
+    r"ejemplo|exemple)\b",
+    re.IGNORECASE,
+)
 _FINISHED = re.compile(r"[.!?:;…。！？][\"'”’»)\]*_]*$")
 
 
@@ -115,11 +125,15 @@ def _adjusted(question: Question, passage: Passage, unit: Unit, score: float) ->
     """Weigh what the reader does not know: how a sentence would read as an answer."""
     odds = 1.0
     if unit.span.kind == "text" and not _FINISHED.search(unit.text):
-        odds *= 0.2  # a line of a page's furniture more often than a sentence
+        odds *= 0.1  # a line of a page's furniture more often than a sentence
     if unit.span.kind == "text" and len(unit.text.split()) < 3:
         odds *= 0.2
     if question.wants == "reason" and _BECAUSE.search(unit.text):
-        odds *= 30.0
+        odds *= 5.0
+    if (unit.span.kind == "code" or _CODE.search(unit.text)) and not _ASKS_FOR_CODE.search(
+        question.text
+    ):
+        odds *= 0.1
     if _RECORD.match(unit.text):
         odds *= 0.001
     if (

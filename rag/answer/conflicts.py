@@ -167,11 +167,15 @@ def disagree(first: Statement, second: Statement, asked: Sequence[str] = ()) -> 
 
 
 def _row_key(text: str) -> str:
+    if " | " in text:
+        return fold(text.partition(" | ")[0])
     found = cells(text)
     return fold(text[found[0].start : found[0].end]) if len(found) >= 2 else ""
 
 
 def _cells_differ(left: str, right: str) -> bool:
+    if " | " in left and " | " in right:
+        return _figures_differ(numbers(left), numbers(right))
     values = [
         {fold(cell.header): fold(row[cell.start : cell.end]) for cell in cells(row)[1:]}
         for row in (left, right)

@@ -99,7 +99,8 @@ def _short(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate]
 ) -> _Short | None:
     """Return the span that leads, if the question wants a fact and one is likely enough."""
-    if not (question.wants_fact or _ATTRIBUTE.match(question.text)):
+    attribute = question.wants == "open" and _ATTRIBUTE.match(question.text)
+    if not (question.wants_fact or attribute):
         return None
     best: tuple[float, _Short] | None = None
     for candidate in candidates:

@@ -158,7 +158,9 @@ def _names(text: str) -> Iterator[tuple[int, int]]:
             continue
         start += words[0].start()
         # The capital of a sentence's first word says nothing, unless the name goes on.
-        if len(words) == 1 and words[0][0].istitle() and not text[:start].strip():
+        before = text[:start].rstrip()
+        opening = not before or before[-1] in ".!?"
+        if len(words) == 1 and words[0][0].istitle() and opening:
             continue
         if any(len(word[0]) > 1 for word in words):
             yield start, end
@@ -221,8 +223,10 @@ def _fit(question: Question, value: str, header: set[str], terms: set[str]) -> f
         return match
     if question.wants == "number" and question.focus and not header & question.focus:
         return 0.3 * match
-    if states(value, types[:1]):
-        return 0.6 + 0.4 * match
+    stated = typed(value, types[:1])
+    if stated:
+        share = max(span.end - span.start for span in stated) / len(value)
+        return 0.6 * min(1.0, 2 * share) + 0.4 * match
     return match if states(value, types) or _NUMERIC.fullmatch(value) else 0.0
 
 

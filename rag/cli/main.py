@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from rag.cli import ask, chat, check, demo, index, ingest, models, remove, search, show, sources
+from rag.cli import (
+    ask,
+    chat,
+    check,
+    demo,
+    evaluate,
+    index,
+    ingest,
+    models,
+    remove,
+    search,
+    show,
+    sources,
+)
 from rag.errors import RagError
 
 app = typer.Typer(
@@ -48,6 +61,7 @@ app.command("search")(search.search)
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("check")(check.check)
+app.add_typer(evaluate.app, name="eval")
 app.command("models")(models.models)
 
 

@@ -11,7 +11,7 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ MEASURES = {
     "f1": "SQuAD F1 of the short answer; unanswerable: 1 for an abstention, else 0",
     "answerable_f1": "the same, answerable questions only",
     "containment": "an accepted answer stands in the answer's text",
+    "evidence_retrieved": "gold quotes that a retrieved passage overlaps: what could be cited",
     "citation_precision": "cited sentences whose citations overlap the gold evidence",
     "citation_recall": "gold quotes that a citation overlaps",
     "document_cited": "a document of the gold evidence is cited",
@@ -146,12 +147,12 @@ def measure(case: Case, answer: Answer, gold: Gold) -> Measured:
         "supported": _supported(answer),
         "abstention_wrong": float(answer.abstained),
         "abstention_precision": 0.0 if answer.abstained else None,
-        **(_citations(answer, gold) if gold else {}),
+        **(_evidence(answer, gold) if gold else {}),
     }
 
 
-def _citations(answer: Answer, gold: Gold) -> dict[str, float | None]:
-    """Return citation precision a sentence and recall a quote, after Gao et al. (ALCE, 2023).
+def _evidence(answer: Answer, gold: Gold) -> dict[str, float | None]:
+    """Return citation precision per sentence and recall per quote, after ALCE (Gao et al., 2023).
 
     ALCE asks a model whether the citations entail the sentence; here people marked the evidence,
     so what counts is overlap with it.
@@ -167,7 +168,13 @@ def _citations(answer: Answer, gold: Gold) -> dict[str, float | None]:
         any(c.document_id == document and overlaps(c.start, c.end, spans) for c in flat)
         for document, spans in gold
     ]
+    seen = [
+        any(p.chunk.document_id == document and overlaps(p.chunk.start, p.chunk.end, spans)
+            for p in answer.passages)
+        for document, spans in gold
+    ]  # fmt: skip
     return {
+        "evidence_retrieved": sum(seen) / len(seen),
         "citation_precision": sum(right) / len(right) if right else 0.0,
         "citation_recall": sum(found) / len(found),
         "document_cited": float(bool({c.document_id for c in flat} & {d for d, _ in gold})),
@@ -188,10 +195,8 @@ def worst(case: Case) -> Measured:
         else {"abstention_right", "answered_unanswerable"}
     )
     if case.answerable and case.evidence:
-        applies |= {"citation_precision", "citation_recall", "document_cited"}
-    return {
-        name: float(name in _LOWER_IS_BETTER) if name in applies else None for name in MEASURES
-    }
+        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
+    return {name: float(name in _LOWER_IS_BETTER) if name in applies else None for name in MEASURES}
 
 
 # Many cases
@@ -245,13 +250,14 @@ def _interval(
 
 
 def _ratio(over: NDArray[Any], under: NDArray[Any]) -> NDArray[np.float64]:
-    blank = np.full(over.shape, np.nan)
-    return np.divide(over, under, out=blank, where=under > 0)
+    result = np.full(over.shape, np.nan)
+    np.divide(over, under, out=result, where=under > 0)
+    return result
 
 
 def percentiles(milliseconds: Sequence[float]) -> dict[str, float | None]:
     """Return ``p50`` and ``p95`` in milliseconds; None of nothing."""
-    at: Callable[[float], float | None] = lambda share: (  # noqa: E731
-        round(float(np.percentile(milliseconds, share)), 1) if milliseconds else None
-    )
-    return {"p50": at(50), "p95": at(95)}
+    if not milliseconds:
+        return {"p50": None, "p95": None}
+    middle, high = np.percentile(milliseconds, (50, 95))
+    return {"p50": round(float(middle), 1), "p95": round(float(high), 1)}

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic_core
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import StringConstraints, ValidationError
 
 from rag.errors import DataError
 from rag.types import Turn, Value
@@ -55,9 +55,10 @@ class Case(Value):
 
     @property
     def conversation(self) -> tuple[str, str]:
-        """What the turns of one conversation share: the id up to its last ``-``, and the first
-        thing that was said; the ids ``c01-1``, ``c01-2`` alone could be those of any list.
-        """  # fmt: skip
+        """What the turns of one conversation share: the id up to its last ``-``, and the opening.
+
+        The id alone does not tell: ``q-1`` and ``q-2`` may be any two questions.
+        """
         opening = self.history[0].text if self.history else self.question
         return self.id.rpartition("-")[0] or self.id, " ".join(opening.split())
 
@@ -131,7 +132,7 @@ def _lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, bytes]]:
             packed = raw.read(2) == _GZIP  # the content decides, not the name
             raw.seek(0)
             with gzip.open(raw) if packed else raw as file:
-                for number, line in enumerate(file, start=1):  # noqa: B007, PLR1704
+                for number, line in enumerate(file, start=1):
                     text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
                     yield number, text.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

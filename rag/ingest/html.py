@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any
 
 from lxml import etree
@@ -646,13 +646,14 @@ class _Walker:
                     self.flush()
             return
         self.groups += 1
-        rows = linearise(
-            [self.cell(cell) for cell in table.header],
-            ([self.cell(cell) for cell in row] for row in table.rows),
-            group=self.groups,
-            level=self.level,
-        )
-        self.blocks += rows
+        names = [self.cell(cell) for cell in table.header]
+        for has_title, rows in groupby(table.rows, lambda row: len(row) == 1 < len(names)):
+            self.blocks += linearise(
+                [] if has_title else names,
+                ([self.cell(cell) for cell in row] for row in rows),
+                group=self.groups,
+                level=self.level,
+            )
 
     def cell(self, element: Any) -> str:
         if element is None:

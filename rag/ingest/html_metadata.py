@@ -25,6 +25,7 @@ _TELLING = frozenset(["time", "h1", "address"])
 _PILCROW = re.compile(r"\s*[¶#§]$")
 _MAX_CANDIDATE = 300
 _BYLINE_TAGS = frozenset("p div span small address time em i ul ol li header section".split())
+_INLINE = frozenset(["a", "b", "strong", "img", "abbr"])
 _BYLINE_WORDS = frozenset(
     "last updated update modified revised reviewed edited published posted written created by on at "
     "the in of date author and aktualisiert aktualisierung zuletzt geändert veröffentlicht erstellt "
@@ -100,14 +101,15 @@ def _hide_byline(root: Any, author: str | None, published: date | None) -> None:
     title = root.find(".//h1")
     if title is None or not (author or published):
         return
-    telling = _date_words(published) | set(_LETTERS.findall((author or "").lower()))
-    beside = [element for element in title.itersiblings(preceding=True) if element.tag in _BYLINE_TAGS]
+    name = _LETTERS.findall((author or "").lower())
+    known = _date_words(published) | set(name) | _BYLINE_WORDS
+    needed = {str(published.year)} if published else set(name)
+    beside = [near for near in title.itersiblings(preceding=True) if near.tag in _BYLINE_TAGS]
     for element in [*beside[:2], *islice(_following(title), 40)]:
-        words = _LETTERS.findall("".join(element.itertext()).lower())
-        if element.tag in _BYLINE_TAGS and telling & set(words) and len(words) <= 30:
-            if telling.issuperset(word for word in words if word not in _BYLINE_WORDS):
-                element.set("hidden", "")
-        elif words and element.tag not in _BYLINE_TAGS | {"a", "b", "strong", "img"}:
+        words = set(_LETTERS.findall("".join(element.itertext()).lower()))
+        if element.tag in _BYLINE_TAGS and words <= known and words & (needed | set(name[-1:])):
+            element.set("hidden", "")
+        elif words and (element.tag not in _BYLINE_TAGS | _INLINE or element.tag in ("p", "li")):
             break  # the text has begun
 
 

@@ -11,7 +11,9 @@ _FLOW = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "table", "pre", "form", "
 
 @dataclass
 class Table:
-    """Cells are elements; one that spans several columns or rows stands in each of them."""
+    """Cells are elements; one that spans rows stands in each of them, one that spans columns in the
+    first, or in the names of all if it is in the header. A row of one cell heads those below it.
+    """
 
     header: list[Any]
     rows: list[list[Any]]
@@ -30,10 +32,26 @@ def read_table(element: Any, max_cell: int) -> Table | None:
     if not has_header and all(len(line) < 2 for line in lines):
         return None  # one column: paragraphs
     grid = _fill(rows)
-    head = _header_rows(rows, grid)
-    if not head:
-        return Table([], grid)
-    return Table(grid[0] if head == 1 else _merged(grid[:head]), grid[head:])
+    head = _header_rows(rows, lines, grid)
+    width = max(map(len, grid), default=0)
+    body = [_told_once(line, width) for line in grid[head:]]
+    # A title over the whole width would only be repeated in the name of every column.
+    titles = [_told_once(line, width) for line in grid[:head] if _is_title(line, width)]
+    header = [line for line in grid[:head] if not _is_title(line, width)]
+    if not header:
+        return Table([], titles + body)
+    return Table(header[0] if len(header) == 1 else _merged(header), titles + body)
+
+
+def _is_title(line: list[Any], width: int) -> bool:
+    return len(line) == width > 1 and all(cell is line[0] for cell in line)
+
+
+def _told_once(line: list[Any], width: int) -> list[Any]:
+    if _is_title(line, width):
+        return line[:1]
+    told = [None if i and cell is line[i - 1] else cell for i, cell in enumerate(line)]
+    return told + [None] * (width - len(told))
 
 
 def _is_flow(cell: Any, max_cell: int, has_header: bool) -> bool:
@@ -43,7 +61,7 @@ def _is_flow(cell: Any, max_cell: int, has_header: bool) -> bool:
     return len(cell.text_content()) > max_cell
 
 
-def _header_rows(rows: list[Any], grid: list[list[Any]]) -> int:
+def _header_rows(rows: list[Any], lines: list[list[Any]], grid: list[list[Any]]) -> int:
     count = 0
     for row in rows:
         if row.getparent().tag != "thead":
@@ -51,8 +69,15 @@ def _header_rows(rows: list[Any], grid: list[list[Any]]) -> int:
         count += 1
     if count:
         return min(count, len(grid))
-    cells = [cell for cell in rows[0] if cell.tag in ("td", "th")] if rows else []
-    return int(len(cells) > 1 and len(rows) > 1 and all(cell.tag == "th" for cell in cells))
+    named = 0  # rows of th; a second one belongs to the header where the first has groups
+    for line in lines:
+        if not line or any(cell.tag != "th" for cell in line):
+            break
+        named += 1
+        if not any(_span(cell, "colspan") > 1 or _span(cell, "rowspan") > 1 for cell in line):
+            break
+    width = max(map(len, grid), default=0)
+    return named if width > 1 and named < len(rows) else 0
 
 
 def _fill(rows: list[Any]) -> list[list[Any]]:
@@ -74,7 +99,7 @@ def _fill(rows: list[Any]) -> list[list[Any]]:
                 continue
             cell = waiting.pop(0)
             for offset in range(_span(cell, "colspan")):
-                line.append(cell if offset == 0 or cell.tag == "th" else None)
+                line.append(cell)
                 if (down := _span(cell, "rowspan")) > 1:
                     hanging[column + offset] = (cell, down - 1)
         grid.append(line)

@@ -1,5 +1,8 @@
 import json
+import subprocess
+import sys
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from answer_helpers import CountingEmbedder, passage
@@ -82,3 +85,12 @@ def test_weights_say_where_they_come_from():
 @pytest.mark.parametrize(("logit", "expected"), [(0, 0.5), (1e6, 1.0), (-1e6, 0.0)])
 def test_sigmoid(logit, expected):
     assert sigmoid(logit) == pytest.approx(expected)
+
+
+def test_the_fit_says_what_it_needs(tmp_path):
+    command = [sys.executable, "eval/fit_reading.py", str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == ("No data: give the folder that holds qa/*.jsonl.gz, or set RAG_DATA.\n")
+    assert done.stdout == ""

@@ -1,0 +1,293 @@
+"""Question sets held against the documents that they ask about.
+
+What is wrong is a fault. What only a person can judge is listed to look at: an accepted answer
+that its quotes word differently, questions that ask the same, an unanswerable question that the
+pipeline would answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from rag.errors import SourceError
+from rag.evaluate.metrics import contains
+from rag.evaluate.questions import Case, QuestionFile, scan
+from rag.evaluate.quotes import locate, longest_start
+from rag.evaluate.tables import Table, number
+from rag.settings import Settings
+from rag.text.terms import content_terms, fold, numbers
+from rag.types import SCHEMA, Answer, Document, Value
+
+FEW = 1 / 3
+"""Overlap of a question with its quotes under which string matching does not find the answer."""
+
+_SEVERAL_QUOTES = frozenset({"comparison", "conflict", "multihop"})
+
+Progress = Callable[[str, int, int], None]
+
+
+class Asked(Protocol):
+    """What the linter needs of a pipeline."""
+
+    settings: Settings
+
+    def document(self, uri: str) -> Document:
+        """Return a document by its uri or the end of it."""
+        ...
+
+    def ask(self, question: str, *, history: Any = ()) -> Answer:
+        """Answer a question."""
+        ...
+
+
+class Finding(Value):
+    """Something about one line of the file; ``kind`` is for programs, ``message`` for people."""
+
+    line: int
+    id: str
+    kind: str
+    message: str
+
+
+class Overlap(Value):
+    """Share of the questions' content stems that stand in their quotes, over ``n`` questions."""
+
+    n: int
+    median: float | None = None
+    lower_quartile: float | None = None
+    upper_quartile: float | None = None
+    under_a_third: float | None = None
+
+
+class LintReport(Value):
+    """What the linter found; ``clean`` when there is no fault."""
+
+    file: str
+    n: int
+    conversations: int
+    faults: tuple[Finding, ...]
+    to_look_at: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
+    types: dict[str, int]
+    unanswerable: dict[str, int]
+    overlap: Overlap
+    overlap_by_type: dict[str, Overlap]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object with the ``schema`` version."""
+        return {"schema": SCHEMA, "clean": self.clean, **self.model_dump(mode="json")}
+
+    def tables(self) -> list[Table]:
+        """Return the counts and the overlap by type, the commonest type first."""
+        rows = [
+            _row(name, self.types[name], self.unanswerable.get(name, 0), self.overlap_by_type[name])
+            for name in self.types
+        ]
+        total = _row("all", self.n, sum(self.unanswerable.values()), self.overlap)
+        columns = ["type", "n", "unanswerable", "overlap: median", "quartiles", "under 1/3"]
+        title = f"{self.n} questions, {self.conversations} conversations"
+        return [Table(title, columns, [*rows, total])]
+
+
+def _row(name: str, n: int, unanswerable: int, overlap: Overlap) -> list[str]:
+    quartiles = f"{number(overlap.lower_quartile, 2)} to {number(overlap.upper_quartile, 2)}"
+    return [
+        name,
+        str(n),
+        str(unanswerable),
+        number(overlap.median, 2),
+        quartiles if overlap.n else "–",
+        number(overlap.under_a_third, 2),
+    ]
+
+
+def lint(path: Path, pipeline: Asked, on_progress: Progress | None = None) -> LintReport:
+    """Hold a question file against an index; the file's own faults are among the findings."""
+    found = scan(path)
+    linter = _Linter(found, pipeline)
+    linter.run(on_progress)
+    types = Counter(case.type for case in found.cases)
+    overlaps = {name: linter.overlaps[name] for name, _ in types.most_common()}
+    talks = {case.conversation for case in found.cases if case.history}
+    return LintReport(
+        file=str(path),
+        n=len(found.cases),
+        conversations=len(talks),
+        faults=tuple(sorted(linter.faults, key=lambda f: f.line)),
+        to_look_at=tuple(linter.to_look_at),
+        notes=tuple(linter.notes),
+        types=dict(types.most_common()),
+        unanswerable=dict(Counter(c.type for c in found.cases if not c.answerable)),
+        overlap=spread([share for shares in overlaps.values() for share in shares]),
+        overlap_by_type={name: spread(shares) for name, shares in overlaps.items()},
+    )
+
+
+class _Linter:
+    """Gathers findings over one file."""
+
+    def __init__(self, found: QuestionFile, pipeline: Asked) -> None:
+        self._found = found
+        self._pipeline = pipeline
+        self.faults = [
+            Finding(line=fault.line, id="", kind="format", message=fault.message)
+            for fault in found.faults
+        ]
+        self.to_look_at: list[Finding] = []
+        self.notes: list[Finding] = []
+        self.overlaps: defaultdict[str, list[float]] = defaultdict(list)
+
+    def run(self, on_progress: Progress | None) -> None:
+        total = len(self._found.cases)
+        for done, case in enumerate(self._found.cases, start=1):
+            self._fault(case, "shape", shape(case))
+            documents = self._quotes(case)
+            if case.answerable and case.answers and case.evidence:
+                language = next((d.language for d in documents if d), None) or "en"
+                self._answers(case, language)
+                self.overlaps[case.type].append(overlap(case, language))
+            if not case.answerable:
+                self._try(case)
+            if on_progress:
+                on_progress(case.id, done, total)
+        self._duplicates()
+
+    def _fault(self, case: Case, kind: str, messages: Iterable[str]) -> None:
+        self.faults += [self._finding(case, kind, message) for message in messages]
+
+    def _finding(self, case: Case, kind: str, message: str) -> Finding:
+        return Finding(
+            line=self._found.lines[case.id], id=case.id, kind=kind, message=message
+        )  # fmt: skip
+
+    def _quotes(self, case: Case) -> list[Document | None]:
+        """Look every quote up in its document."""
+        documents: list[Document | None] = []
+        for evidence in case.evidence:
+            try:
+                document = self._pipeline.document(evidence.uri)
+            except SourceError as error:
+                documents.append(None)
+                self._fault(case, "document", [str(error)])
+                continue
+            documents.append(document)
+            place = locate(document.text, evidence.quote)
+            if not place.spans:
+                self._fault(case, "quote", [_missing(document, evidence.uri, evidence.quote)])
+            elif not place.exact:
+                message = f"{evidence.uri} has “{_cut(evidence.quote)}” with other white space"
+                self.notes.append(self._finding(case, "white_space", message))
+        return documents
+
+    def _answers(self, case: Case, language: str) -> None:
+        """Hold the accepted answers against the quotes."""
+        quotes = [evidence.quote for evidence in case.evidence]
+        if any(contains(quote, answer) for answer in case.answers for quote in quotes):
+            return
+        evidence = content_terms("\n".join(quotes), language)
+        figures = numbers("\n".join(quotes))
+        terms = {term for answer in case.answers for term in content_terms(answer, language)}
+        stated = {figure for answer in case.answers for figure in numbers(answer)}
+        message = f"no accepted answer stands in the quotes: {_listed(case.answers)}"
+        if (terms or stated) and not (terms & set(evidence) or stated & figures):
+            self._fault(case, "answer", [f"{message}, nor any of their words or numbers"])
+        else:
+            self.to_look_at.append(self._finding(case, "answer", message))
+
+    def _try(self, case: Case) -> None:
+        """List an unanswerable question that the pipeline would answer."""
+        answer = self._pipeline.ask(case.question, history=case.history)
+        if answer.abstained or answer.confidence < self._pipeline.settings.answer.abstain_below:
+            return
+        nearest = answer.passages[0]
+        said = " ".join(sentence.text for sentence in answer.sentences)
+        message = (
+            f"“{_cut(case.question)}” may be answerable (confidence {answer.confidence:.2f}): "
+            f"“{_cut(said)}”; nearest passage: {nearest.uri} “{_cut(nearest.chunk.text)}”"
+        )
+        self.to_look_at.append(self._finding(case, "answerable", message))
+
+    def _duplicates(self) -> None:
+        """Find questions that ask the same after the same conversation."""
+        same: dict[Any, Case] = {}
+        alike: dict[Any, Case] = {}
+        for case in self._found.cases:
+            asked, terms = fold(case.question), frozenset(content_terms(case.question))
+            before = same.setdefault((case.history, asked), case)
+            near = alike.setdefault((case.history, terms or asked), case)
+            if before is not case:
+                self._fault(case, "duplicate", [f"the same question as {before.id}"])
+            elif near is not case:
+                message = f"“{_cut(case.question)}” asks with the words of {near.id}: “{_cut(near.question)}”"  # noqa: E501
+                self.to_look_at.append(self._finding(case, "near_duplicate", message))
+
+
+def shape(case: Case) -> Iterator[str]:
+    """Yield what contradicts itself in a row, without looking at any document."""
+    kind = re.sub(r"[\W_]", "", case.type).casefold()
+    if case.answerable and not case.answers:
+        yield "answerable, but there is no accepted answer"
+    if case.answerable and not case.evidence:
+        yield "answerable, but there is no evidence"
+    if not case.answerable and case.answers:
+        yield f"unanswerable, but there are accepted answers: {_listed(case.answers)}"
+    if not case.answerable and case.evidence:
+        yield "unanswerable, but there is evidence"
+    if case.answerable and kind in _SEVERAL_QUOTES and len(case.evidence) == 1:
+        yield f"a question of type {case.type} needs two quotes or more"
+    if kind == "followup" and not case.history:
+        yield "a follow-up needs a history"
+
+
+def overlap(case: Case, language: str = "en") -> float:
+    """Return the share of the question's content stems that stand in its quotes.
+
+    Both are stemmed in the language of the evidence; a question without content words shares 0.
+    """
+    asked = set(content_terms(case.question, language))
+    told = set(content_terms("\n".join(evidence.quote for evidence in case.evidence), language))
+    return len(asked & told) / len(asked) if asked else 0.0
+
+
+def spread(shares: list[float]) -> Overlap:
+    """Return median, quartiles and the share of questions under a third."""
+    import numpy as np
+
+    if not shares:
+        return Overlap(n=0)
+    low, middle, high = (round(float(v), 4) for v in np.percentile(shares, (25, 50, 75)))
+    few = sum(share < FEW for share in shares) / len(shares)
+    return Overlap(
+        n=len(shares),
+        median=middle,
+        lower_quartile=low,
+        upper_quartile=high,
+        under_a_third=round(few, 4),
+    )
+
+
+def _missing(document: Document, uri: str, quote: str) -> str:
+    """Say how far a quote can be followed, which mostly shows what was changed."""
+    start = longest_start(document.text, quote)
+    if not start:
+        return f"{uri} has not “{_cut(quote)}”, not even its first word"
+    rest = " ".join(quote.split())[len(start) :].strip()
+    return f"{uri} has not “{_cut(quote)}”: it has “{_cut(start)}”, then not “{_cut(rest)}”"
+
+
+def _listed(answers: Iterable[str]) -> str:
+    return ", ".join(f"“{answer}”" for answer in answers)
+
+
+def _cut(text: str, length: int = 120) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 2].rstrip() + " …"

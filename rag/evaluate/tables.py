@@ -1,0 +1,45 @@
+"""Tables that can be read anywhere: aligned text for a pipe, Markdown for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, column names and rows of the same length; numbers are already formatted."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def plain(self) -> str:
+        """Return the table as aligned text: the first column to the left, the rest to the right."""
+        table = [self.columns, *self.rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
+        ]
+        return "\n".join([self.title, *lines])
+
+    def markdown(self) -> str:
+        """Return the table as GitHub's Markdown, with its title as a paragraph above."""
+        rule = ["---", *["---:"] * (len(self.columns) - 1)]
+        rows = [
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+            for row in (self.columns, rule, *self.rows)
+        ]
+        return "\n".join([f"{self.title}:", "", *rows])
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a fraction as ``.123``, a dash for what does not apply."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("0") if text.startswith("0.") else text
