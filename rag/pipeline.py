@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from rag.errors import IndexMissingError, QuestionError, SourceError
+from rag.errors import QuestionError, SourceError, UsageError
 from rag.settings import Settings
 from rag.types import (
     SCHEMA,
@@ -324,6 +325,8 @@ class Pipeline:
     ) -> list[Passage]:
         """Return at most ``k`` passages, best first, each with the score of every stage."""
         wanted = Filter(where=where or {}, after=after, before=before)
+        if k is not None and k < 1:
+            raise UsageError(f"k is {k}: ask for one passage at least")
         return self._search(self._question(question), k or self.settings.retrieve.k, wanted)
 
     def _search(self, question: str, k: int, wanted: Filter) -> list[Passage]:
@@ -333,9 +336,10 @@ class Pipeline:
         passages: list[Passage]
         if wanted:
             try:
-                passages = retriever.retrieve(question, k, wanted)
-            except TypeError as error:
-                raise QuestionError("this retriever takes no filter: ask without one") from error
+                signature(retriever.retrieve).bind(question, k, wanted)
+            except TypeError:
+                raise UsageError("this retriever takes no filter: ask without one") from None
+            passages = retriever.retrieve(question, k, wanted)
         else:
             passages = retriever.retrieve(question, k)
         if self._stages["reranker"] is not None:
@@ -407,32 +411,21 @@ class Pipeline:
     def _settle(
         self, drafted: Sequence[Sentence], passages: Sequence[Passage]
     ) -> tuple[list[Sentence], list[str]]:
-        """Keep the sentences whose citations are exact, and judge each by what it cites."""
-        known = {p.chunk.document_id: [] for p in passages}  # type: dict[str, list[Passage]]
-        for passage in passages:
-            known[passage.chunk.document_id].append(passage)
-        problems: list[str] = []
-        kept: list[Sentence] = []
-        for sentence in drafted:
-            exact = tuple(c for c in sentence.citations if _is_exact(c, known))
-            if len(exact) < len(sentence.citations):
-                problems.append(f"a citation that points nowhere was taken out of: {sentence.text}")
-            if exact:
-                kept.append(sentence.model_copy(update={"citations": exact}))
-            else:
-                problems.append(f"a sentence without evidence was dropped: {sentence.text}")
+        """Keep exact citations only, judge each sentence by them, leave out the unsupported."""
+        from rag.answer.citations import exact_only, renumbered
+
+        kept, problems = exact_only(drafted, passages)
         verdicts = self.checker.check(
             [sentence.text for sentence in kept],
             [[citation.quote for citation in sentence.citations] for sentence in kept],
         )
-        judged = [
-            sentence.model_copy(update={"verdict": verdict})
-            for sentence, verdict in zip(kept, verdicts, strict=True)
-        ]
-        for sentence in judged:
-            if sentence.verdict and sentence.verdict.label == "unsupported":
+        supported = []
+        for sentence, verdict in zip(kept, verdicts, strict=True):
+            if verdict.label == "unsupported":
                 problems.append(f"not supported by what it cites, left out: {sentence.text}")
-        return [s for s in judged if not (s.verdict and s.verdict.label == "unsupported")], problems
+            else:
+                supported.append(sentence.model_copy(update={"verdict": verdict}))
+        return renumbered(supported), problems
 
     def _remarks(
         self, question: str, passages: Sequence[Passage], sentences: Sequence[Sentence]
@@ -510,16 +503,6 @@ class _Clock:
         self._last = now
 
 
-def _is_exact(citation: Any, passages: Mapping[str, Sequence[Passage]]) -> bool:
-    """Tell whether a citation quotes a passage that was retrieved, to the letter."""
-    for passage in passages.get(citation.document_id, ()):
-        chunk = passage.chunk
-        start, end = citation.start - chunk.start, citation.end - chunk.start
-        if 0 <= start < end and chunk.text[start:end] == citation.quote:
-            return True
-    return False
-
-
 def find_index(start: Path | None = None) -> Path:
     """Return the nearest ``.rag`` folder from ``start`` upwards, else the one to be made there."""
     here = (start or Path.cwd()).absolute()
@@ -529,4 +512,4 @@ def find_index(start: Path | None = None) -> Path:
     return here / FOLDER
 
 
-__all__ = ["Chat", "Event", "IndexMissingError", "Pipeline", "find_index"]
+__all__ = ["Chat", "Event", "Pipeline", "find_index"]

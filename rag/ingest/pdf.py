@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from statistics import median
 from threading import Lock
 from typing import Any
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, one_line
+from rag.ingest.blocks import Block, linearise, one_line
 from rag.ingest.dates import parse_date
 from rag.ingest.pdf_page import Line, read_lines
+from rag.ingest.pdf_table import Cell, Table
 
 _LOCK = Lock()  # pdfium is not safe for threads
 _DIGITS = re.compile(r"\d{1,6}")
@@ -106,7 +107,7 @@ def _page(document: Any, index: int) -> list[Line]:
     page = document[index]
     textpage = page.get_textpage()
     try:
-        return read_lines(textpage, index + 1)
+        return read_lines(page, textpage, index + 1)
     finally:
         textpage.close()
         page.close()
@@ -199,6 +200,8 @@ class _Paragraphs:
         self.right = self.right_edges()
         self.blocks: list[Block] = []
         self.group = 0
+        self.names: list[str] = []
+        self.repeated: list[str] = []
 
     def build(self) -> list[Block]:
         previous: Line | None = None
@@ -206,7 +209,9 @@ class _Paragraphs:
             level = self.heading_level(line)
             if level:
                 self.add_heading(line, level, previous)
-            elif len(line.cells) > 1:
+            elif line.table is not None:
+                self.add_table(line, line.table, previous)
+            elif len(line.parts) > 1:
                 self.add_row(line)
             elif previous is None or self.begins(previous, line):
                 self.begin(line)
@@ -219,7 +224,8 @@ class _Paragraphs:
         return (
             line.height >= _LARGER * self.body
             and len(line.text) <= _MAX_HEADING
-            and len(line.cells) < 2
+            and line.table is None
+            and len(line.parts) < 2
             and any(letter.isalpha() for letter in line.text)
             and not _LEADERS.search(line.text)
         )
@@ -248,8 +254,29 @@ class _Paragraphs:
     def add_row(self, line: Line) -> None:
         if not self.blocks or self.blocks[-1].kind != "row":
             self.group += 1
-        text = " | ".join(line.cells)
+        text = " | ".join(part.text for part in line.parts)
         self.blocks.append(Block("row", text, group=self.group, page=line.page))
+
+    def add_table(self, line: Line, table: Table, previous: Line | None) -> None:
+        names = table.names()
+        rows = [[self.cell(cell) for cell in row] for row in table.rows[table.header :]]
+        before = previous.table if previous is not None else None
+        if before is not None and self.names and before.continues(table):
+            # The rest of a table over the end of a page: its header is repeated or left out.
+            if not table.header and [name.lower() for name in rows[0]] == self.repeated:
+                rows = rows[1:]
+            names = names if any(names) else self.names
+        if not (before is not None and names == self.names):
+            self.group += 1
+        self.names, self.repeated = names, [name.lower() for name in names]
+        for block in linearise(names, rows, group=self.group):
+            self.blocks.append(replace(block, page=line.page))
+
+    def cell(self, cell: Cell) -> str:
+        text = ""
+        for line in cell.lines:
+            text = "".join(self.join(text, line)) if text else line
+        return text
 
     def begin(self, line: Line) -> None:
         item = _ITEM.match(line.text)

@@ -8,17 +8,22 @@ does and table cells do not.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from rag.ingest.pdf_table import Grid, Table, between_rules, find_grids, read_rules, read_table
+
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
 _BROKEN_HYPHENS = (0x02, 0xFFFE)
 """What pdfium gives for a hyphen at the end of a line."""
 _SHORT_GAP = 0.13
+_BOLD_WEIGHT = 600
+_BOLD_NAME = re.compile(rb"bold|black|heavy|[-,]bd|cmb", re.I)
 _MIN_COLUMN_LINES = 4
 _MIN_FILL = 0.7
 _MIN_GUTTER = 0.5
@@ -26,7 +31,10 @@ _MIN_GUTTER = 0.5
 
 @dataclass
 class Line:
-    """A line of text: its place in points from the lower left corner, its cells if several."""
+    """A line of text: its place in points from the lower left corner, its parts if several.
+
+    A table is one line, with the text of all of its cells.
+    """
 
     text: str
     left: float
@@ -36,7 +44,10 @@ class Line:
     height: float
     page: int = 0
     column: int = 0
-    cells: list[str] = field(default_factory=list)
+    bold: bool = False
+    grid: int | None = None
+    parts: list[Line] = field(default_factory=list)
+    table: Table | None = None
 
     @property
     def middle(self) -> float:
@@ -44,9 +55,17 @@ class Line:
         return (self.top + self.bottom) / 2
 
 
-def read_lines(textpage: Any, number: int) -> list[Line]:
+def read_lines(page: Any, textpage: Any, number: int) -> list[Line]:
     """Return the lines of a page in reading order."""
-    segments = _segments(textpage)
+    across, upright = read_rules(page)
+    grids = find_grids(across, upright)
+    segments = _segments(textpage, grids)
+    if grids:
+        kept = [grid for index, grid in enumerate(grids) if _table(grid, index, segments)]
+        if len(kept) < len(grids):  # the others are frames around ordinary text
+            grids, segments = kept, _segments(textpage, kept)
+    segments = _with_tables(segments, grids)
+    segments = _with_tables(segments, _mark(between_rules(across, segments), segments))
     ordered = _columns(segments)
     if ordered is None:
         ordered = [(0, _in_rows(segments))]
@@ -58,8 +77,40 @@ def read_lines(textpage: Any, number: int) -> list[Line]:
     return lines
 
 
-def _segments(textpage: Any) -> list[Line]:
-    """Return the runs of characters that stand together on one line."""
+def _table(grid: Grid, index: int, segments: Iterable[Line]) -> Table | None:
+    return read_table(grid, [segment for segment in segments if segment.grid == index])
+
+
+def _mark(grids: list[Grid], segments: Iterable[Line]) -> list[Grid]:
+    for segment in segments:
+        middle = (segment.left + segment.right) / 2
+        holding = (i for i, grid in enumerate(grids) if grid.holds(middle, segment.middle))
+        segment.grid = None if segment.table else next(holding, None)
+    return grids
+
+
+def _with_tables(segments: list[Line], grids: list[Grid]) -> list[Line]:
+    """Put in the place of what stands in a grid one line with the table."""
+    tables = [_table(grid, index, segments) for index, grid in enumerate(grids)]
+    seen: set[int] = set()
+    lines: list[Line] = []
+    for segment in segments:
+        index = segment.grid
+        table = None if index is None else tables[index]
+        if index is None or table is None:
+            lines.append(segment)
+        elif index not in seen:
+            seen.add(index)
+            inside = [part for part in segments if part.grid == index]
+            line = _row(inside)
+            line.text = "\n".join(" | ".join(cell.text for cell in row) for row in table.rows)
+            line.table, line.grid, line.parts = table, None, []
+            lines.append(line)
+    return lines
+
+
+def _segments(textpage: Any, grids: list[Grid]) -> list[Line]:
+    """Return the runs of characters that stand together on one line and in one cell."""
     from pypdfium2 import raw
 
     found: list[Line] = []
@@ -78,11 +129,31 @@ def _segments(textpage: Any) -> list[Line]:
             continue
         if not raw.FPDFText_GetLooseCharBox(handle, index, pointer):
             continue
-        if run.letters and not run.goes_on(box.left, box.bottom, box.top):
+        cell = _cell(grids, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
+        if run.letters and (cell != run.cell or not run.goes_on(box.left, box.bottom, box.top)):
             run.finish(found)
+        if not run.letters:
+            run.cell, run.bold = cell, _is_bold(handle, index)
         run.add(letter, box.left, box.bottom, box.right, box.top)
     run.finish(found)
     return found
+
+
+def _cell(grids: list[Grid], x: float, y: float) -> tuple[int, tuple[int, int]] | None:
+    for index, grid in enumerate(grids):
+        if grid.holds(x, y):
+            return index, grid.cell(x, y)
+    return None
+
+
+def _is_bold(handle: Any, index: int) -> bool:
+    from pypdfium2 import raw
+
+    if raw.FPDFText_GetFontWeight(handle, index) >= _BOLD_WEIGHT:
+        return True
+    name = ctypes.create_string_buffer(80)
+    raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
+    return bool(_BOLD_NAME.search(name.value))
 
 
 class _Run:
@@ -95,7 +166,8 @@ class _Run:
         self.letters: list[str] = []
         self.left = self.bottom = self.right = self.top = 0.0
         self.heights: list[float] = []
-        self.space = False
+        self.space = self.bold = False
+        self.cell: tuple[int, tuple[int, int]] | None = None
 
     def goes_on(self, left: float, bottom: float, top: float) -> bool:
         height = self.heights[-1]
@@ -126,6 +198,8 @@ class _Run:
                     right=self.right,
                     top=self.top,
                     height=round(median(self.heights), 1),
+                    bold=self.bold,
+                    grid=self.cell[0] if self.cell else None,
                 )
             )
         self.reset()
@@ -138,7 +212,8 @@ def _in_rows(segments: list[Line]) -> list[Line]:
         segments = sorted(segments, key=lambda segment: (-round(segment.middle, 0), segment.left))
     rows: list[list[Line]] = []
     for segment in segments:
-        if rows and abs(rows[-1][-1].middle - segment.middle) <= 0.4 * segment.height:
+        alone = segment.table or (rows and rows[-1][-1].table)
+        if rows and not alone and abs(rows[-1][-1].middle - segment.middle) <= 0.4 * segment.height:
             rows[-1].append(segment)
         else:
             rows.append([segment])
@@ -156,7 +231,8 @@ def _row(parts: list[Line]) -> Line:
         right=max(part.right for part in parts),
         top=max(part.top for part in parts),
         height=median(part.height for part in parts),
-        cells=[part.text for part in parts],
+        bold=all(part.bold for part in parts),
+        parts=parts,
     )
 
 

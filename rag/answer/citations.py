@@ -1,0 +1,55 @@
+"""What stands between a generator and the reader of an answer: only exact citations get through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rag.types import Citation, Passage, Sentence
+
+
+def exact_only(
+    drafted: Sequence[Sentence], passages: Sequence[Passage]
+) -> tuple[list[Sentence], list[str]]:
+    """Return the sentences with those citations that quote a passage to the letter, and problems.
+
+    A sentence that is left without any is dropped; every omission is named.
+    """
+    by_document: dict[str, list[Passage]] = {}
+    for passage in passages:
+        by_document.setdefault(passage.chunk.document_id, []).append(passage)
+    kept: list[Sentence] = []
+    problems: list[str] = []
+    for sentence in drafted:
+        exact = tuple(
+            citation
+            for citation in sentence.citations
+            if any(_quotes(citation, p) for p in by_document.get(citation.document_id, ()))
+        )
+        if not exact:
+            problems.append(f"a sentence without evidence was dropped: {sentence.text}")
+            continue
+        if len(exact) < len(sentence.citations):
+            problems.append(f"a citation that points nowhere was taken out of: {sentence.text}")
+        kept.append(sentence.model_copy(update={"citations": exact}))
+    return kept, problems
+
+
+def _quotes(citation: Citation, passage: Passage) -> bool:
+    chunk = passage.chunk
+    start, end = citation.start - chunk.start, citation.end - chunk.start
+    return 0 <= start < end and chunk.text[start:end] == citation.quote
+
+
+def renumbered(sentences: Sequence[Sentence]) -> list[Sentence]:
+    """Number the citations from 1 without gaps, in the order in which they are met."""
+    numbers: dict[int, int] = {}
+    result = []
+    for sentence in sentences:
+        citations = tuple(
+            citation.model_copy(
+                update={"number": numbers.setdefault(citation.number, len(numbers) + 1)}
+            )
+            for citation in sentence.citations
+        )
+        result.append(sentence.model_copy(update={"citations": citations}))
+    return result
