@@ -62,7 +62,7 @@ def _show_table(table: Table) -> None:
 
     ruled = Ruled(title=table.title, title_justify="left")
     for position, column in enumerate(table.columns):
-        ruled.add_column(column, justify="right" if position else "left")
+        ruled.add_column(column, justify="left" if position in table.words else "right")
     for row in table.rows:
         ruled.add_row(*row)
     console().print(ruled)

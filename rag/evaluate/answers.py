@@ -20,9 +20,11 @@ from typing import Any, NamedTuple, Protocol
 import rag
 from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate.metrics import (
+    AUROC,
     MEASURES,
     Gold,
     Measured,
+    auroc,
     measure,
     percentiles,
     said,
@@ -91,6 +93,7 @@ class Outcome(NamedTuple):
     case: Case
     measured: Measured
     milliseconds: float
+    confidence: float
     failed: str | None = None
 
 
@@ -115,6 +118,7 @@ class Report(NamedTuple):
             "schema": SCHEMA,
             "file": str(self.file),
             **figures(self.outcomes, self.seed),
+            **self.separation(),
             "planned": self.planned,
             "interrupted": self.interrupted,
             "seed": self.seed,
@@ -130,6 +134,17 @@ class Report(NamedTuple):
             "run": str(self.run),
         }
 
+    def separation(self) -> dict[str, Any]:
+        """Return how well confidence tells answerable questions from unanswerable ones."""
+        cases = [outcome.case for outcome in self.outcomes]
+        value, interval = auroc(
+            [outcome.confidence for outcome in self.outcomes],
+            [case.answerable for case in cases],
+            groups(cases),
+            self.seed,
+        )
+        return {"answerable_auroc": value, "answerable_auroc_ci": interval}
+
     def by_type(self) -> dict[str, list[Outcome]]:
         """Return the outcomes of each type, the commonest type first."""
         types: dict[str, list[Outcome]] = {}
@@ -143,7 +158,7 @@ class Report(NamedTuple):
         title = f"{self.file.name}: {body['n']} questions, {body['failed']} failed"
         overall = [
             [name, number(body[name]), _between(body[f"{name}_ci"]), meaning]
-            for name, meaning in MEASURES.items()
+            for name, meaning in {**MEASURES, "answerable_auroc": AUROC}.items()
         ]
         kinds = {**body["by_type"], "all": body}
         rows = [
@@ -152,7 +167,12 @@ class Report(NamedTuple):
             for name, kind in kinds.items()
         ]  # fmt: skip
         return [
-            Table(title, ["measure", "value", "95% interval", "what it says"], overall),
+            Table(
+                title,
+                ["measure", "value", "95% interval", "what it says"],
+                overall,
+                words=frozenset({0, 3}),
+            ),
             Table(
                 f"{self.file.name} by type",
                 ["type", "n", "failed", *_BY_TYPE.values(), "p50 ms", "p95 ms"],
@@ -255,7 +275,9 @@ def _ask(case: Case, gold: Gold, pipeline: Asked) -> tuple[Outcome, dict[str, An
         failed = f"{type(error).__name__}: {error}"
     milliseconds = round((time.perf_counter() - began) * 1000, 3)
     measured = measure(case, answer, gold) if answer else worst(case)
-    outcome = Outcome(case, measured, milliseconds, failed)
+    # A crash is on the wrong side of every threshold.
+    confidence = answer.confidence if answer else float(not case.answerable)
+    outcome = Outcome(case, measured, milliseconds, confidence, failed)
     return outcome, _row(outcome, answer)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from rag.errors import SourceError
+from rag.errors import QuestionError, SourceError
 from rag.evaluate.metrics import contains
 from rag.evaluate.questions import Case, QuestionFile, scan
 from rag.evaluate.quotes import locate, longest_start
@@ -26,6 +26,7 @@ FEW = 1 / 3
 """Overlap of a question with its quotes under which string matching does not find the answer."""
 
 _SEVERAL_QUOTES = frozenset({"comparison", "conflict", "multihop"})
+_YES_NO = frozenset("yes no ja nein oui non si".split())  # what no quote has to say
 
 Progress = Callable[[str, int, int], None]
 
@@ -195,7 +196,7 @@ class _Linter:
             return
         evidence = content_terms("\n".join(quotes), language)
         figures = numbers("\n".join(quotes))
-        terms = {term for answer in case.answers for term in content_terms(answer, language)}
+        terms = {t for answer in case.answers for t in content_terms(answer, language)} - _YES_NO
         stated = {figure for answer in case.answers for figure in numbers(answer)}
         message = f"no accepted answer stands in the quotes: {_listed(case.answers)}"
         if (terms or stated) and not (terms & set(evidence) or stated & figures):
@@ -205,7 +206,11 @@ class _Linter:
 
     def _try(self, case: Case) -> None:
         """List an unanswerable question that the pipeline would answer."""
-        answer = self._pipeline.ask(case.question, history=case.history)
+        try:
+            answer = self._pipeline.ask(case.question, history=case.history)
+        except QuestionError as error:
+            self._fault(case, "question", [str(error)])
+            return
         if answer.abstained or answer.confidence < self._pipeline.settings.answer.abstain_below:
             return
         nearest = answer.passages[0]
@@ -227,7 +232,9 @@ class _Linter:
             if before is not case:
                 self._fault(case, "duplicate", [f"the same question as {before.id}"])
             elif near is not case:
-                message = f"“{_cut(case.question)}” asks with the words of {near.id}: “{_cut(near.question)}”"  # noqa: E501
+                message = (
+                    f"“{_cut(case.question)}” has the words of {near.id}, “{_cut(near.question)}”"
+                )
                 self.to_look_at.append(self._finding(case, "near_duplicate", message))
 
 

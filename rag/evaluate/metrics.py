@@ -37,7 +37,10 @@ MEASURES = {
     "abstention_precision": "abstentions that were right",
     "answered_unanswerable": "unanswerable questions that got an answer (lower is better)",
 }
-"""The measures and what each says; keys of the JSON."""
+"""The measures of a case and what each says; keys of the JSON."""
+
+AUROC = "chance that an answerable question has more confidence than an unanswerable one"
+"""What ``answerable_auroc`` says, a measure of all cases together."""
 
 _LOWER_IS_BETTER = frozenset({"abstention_wrong", "answered_unanswerable"})
 
@@ -230,23 +233,51 @@ def _interval(
     values: NDArray[np.float64], groups: Sequence[int], seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the 2.5 and 97.5 percentiles of each column's mean over resampled groups."""
-    nothing = np.full(values.shape[1], np.nan)
-    _, rows = np.unique(np.asarray(groups), return_inverse=True)
-    count = int(rows.max()) + 1 if len(rows) else 0
-    if count < 2:
-        return nothing, nothing
-    sums = np.zeros((count, values.shape[1]))
+    lows, highs = np.full((2, values.shape[1]), np.nan)
+    if not len(values):
+        return lows, highs
+    rows, drawn = _draws(groups, seed)
+    sums = np.zeros((drawn.shape[1], values.shape[1]))
     sizes = np.zeros_like(sums)
     np.add.at(sums, rows, np.nan_to_num(values))
     np.add.at(sizes, rows, ~np.isnan(values))
-    # How often each group is drawn is multinomial: the same as drawing, without the loop.
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
     means = _ratio(drawn @ sums, drawn @ sizes)
     known = (sizes > 0).sum(axis=0) > 1
-    lows, highs = nothing.copy(), nothing.copy()
     if known.any():
         lows[known], highs[known] = np.nanpercentile(means[:, known], (2.5, 97.5), axis=0)
     return lows, highs
+
+
+def _draws(groups: Sequence[int], seed: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return each case's group, from 0, and how often each group is in each resample.
+
+    The counts of a resample are multinomial: the same as drawing one by one, without the loop.
+    """
+    _, rows = np.unique(np.asarray(groups, dtype=np.int64), return_inverse=True)
+    count = int(rows.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    return rows, drawn
+
+
+def auroc(
+    confidence: Sequence[float], answerable: Sequence[bool], groups: Sequence[int], seed: int
+) -> tuple[float | None, list[float] | None]:
+    """Return the area under the ROC curve of confidence for "is answerable", and its interval.
+
+    It is the share of pairs in the right order, ties counted half (Hanley and McNeil, 1982); None
+    without cases of both kinds. The interval is a bootstrap over groups, as in ``summarise``.
+    """
+    scores, positive = np.asarray(confidence, dtype=np.float64), np.asarray(answerable, dtype=bool)
+    if positive.all() or not positive.any():
+        return None, None
+    above, below = scores[positive, None], scores[None, ~positive]
+    order = (above > below) + 0.5 * (above == below)
+    rows, drawn = _draws(groups, seed)
+    weights = drawn[:, rows].astype(np.float64)
+    left, right = weights[:, positive], weights[:, ~positive]
+    resampled = _ratio(((left @ order) * right).sum(axis=1), left.sum(axis=1) * right.sum(axis=1))
+    low, high = np.nanpercentile(resampled, (2.5, 97.5))
+    return round(float(order.mean()), 4), [round(float(low), 4), round(float(high), 4)]
 
 
 def _ratio(over: NDArray[Any], under: NDArray[Any]) -> NDArray[np.float64]:

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column names and rows of the same length; numbers are already formatted."""
+    """A title, column names and rows of the same length; numbers are already formatted.
+
+    ``words`` are the columns that hold words and stand to the left; the others stand to the right.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    words: frozenset[int] = frozenset({0})
 
     def plain(self) -> str:
-        """Return the table as aligned text: the first column to the left, the rest to the right."""
+        """Return the table as aligned text."""
         table = [self.columns, *self.rows]
         widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
         lines = [
             "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
+                cell.ljust(width) if i in self.words else cell.rjust(width)
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
             for row in table
@@ -29,7 +33,7 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table as GitHub's Markdown, with its title as a paragraph above."""
-        rule = ["---", *["---:"] * (len(self.columns) - 1)]
+        rule = ["---" if i in self.words else "---:" for i in range(len(self.columns))]
         rows = [
             "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
             for row in (self.columns, rule, *self.rows)

@@ -44,6 +44,7 @@ CREATE TABLE documents (
     published TEXT, digest TEXT NOT NULL, metadata TEXT NOT NULL
 );
 CREATE INDEX documents_item ON documents (item);
+CREATE INDEX documents_language ON documents (language);
 CREATE TABLE chunks (
     store INTEGER NOT NULL, key INTEGER NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL,
     start INTEGER NOT NULL, end INTEGER NOT NULL, headings TEXT NOT NULL, page INTEGER,
@@ -258,6 +259,10 @@ class Catalog:
             ],
             "failures": self._rows("SELECT count(*) AS n FROM failures")[0]["n"],
         }
+
+    def is_empty(self) -> bool:
+        """Tell whether there is no document at all."""
+        return not self._rows("SELECT 1 FROM documents LIMIT 1")
 
     def languages(self) -> frozenset[str]:
         """Return the languages of the indexed documents; "" stands for not known."""

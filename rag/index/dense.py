@@ -35,6 +35,7 @@ class DenseStore:
                 name, configuration=_SPACE, embedding_function=None
             )
             self._batch = min(self._client.get_max_batch_size(), 5000)
+            self._count = int(self._collection.count())  # asked anew, it costs as much as a query
         except Exception as error:
             if settings.url:
                 raise StoreError(
@@ -49,7 +50,7 @@ class DenseStore:
 
     def count(self) -> int:
         """Return how many vectors there are, stale ones included."""
-        return int(self._guard(self._collection.count))
+        return self._count
 
     def put(
         self, keys: Sequence[int], vectors: NDArray[np.float32], documents: Sequence[str]
@@ -63,6 +64,7 @@ class DenseStore:
                 embeddings=vectors[part],
                 metadatas=[{"document": document} for document in documents[part]],
             )
+        self._count = int(self._guard(self._collection.count))
 
     def delete(self, keys: Sequence[int]) -> None:
         """Delete vectors; unknown keys do not matter."""
@@ -70,12 +72,13 @@ class DenseStore:
             self._guard(
                 self._collection.delete, ids=[_id(key) for key in keys[start : start + self._batch]]
             )
+        self._count = int(self._guard(self._collection.count))
 
     def query(
         self, vector: NDArray[np.float32], n: int, documents: Sequence[str] | None = None
     ) -> list[tuple[int, float]]:
         """Return at most ``n`` (key, cosine), best first, optionally of some documents only."""
-        n = min(n, self.count())
+        n = min(n, self._count)
         if n == 0 or (documents is not None and not documents):
             return []
         where: Any = None if documents is None else {"document": {"$in": list(documents)}}

@@ -50,6 +50,7 @@ class View:
         self._dense = dense
         self._lexical = lexical
         self._store = catalog.store
+        self._languages = catalog.languages()
 
     def dense(self, vector: NDArray[np.float32], n: int, wanted: Filter) -> dict[int, float]:
         """Return at most ``n`` key -> cosine of live chunks that pass the filter, best first."""
@@ -59,17 +60,16 @@ class View:
 
     def lexical(self, question: str, n: int, wanted: Filter) -> dict[int, float]:
         """Return at most ``n`` key -> BM25 of live chunks that pass the filter, best first."""
-        languages = self._catalog.languages()
         return self._live(
             wanted,
             n,
             self._lexical.count(),
-            lambda m, d: self._lexical.query(question, m, languages, d),
+            lambda m, d: self._lexical.query(question, m, self._languages, d),
         )
 
     def lexical_bound(self, question: str) -> float:
         """Return what no BM25 score for the question can exceed."""
-        return self._lexical.bound(question, self._catalog.languages())
+        return self._lexical.bound(question, self._languages)
 
     def _live(
         self,
@@ -103,10 +103,6 @@ class View:
     def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
         """Return key -> passage, its score still 0."""
         return self._catalog.passages(keys, self._store)
-
-    def languages(self) -> frozenset[str]:
-        """Return the languages of the indexed documents; "" stands for not known."""
-        return self._catalog.languages()
 
 
 class Index:
@@ -149,7 +145,7 @@ class Index:
 
     def require(self, fingerprint: str) -> None:
         """Raise unless the index holds something and was built with this fingerprint."""
-        if not self.catalog.counts()["documents"]:
+        if self.catalog.is_empty():
             raise IndexMissingError(
                 f"the index at {self.folder} holds no documents: run `rag ingest SOURCE`"
             )

@@ -68,7 +68,8 @@ _MAIN_IDS = " or ".join(
 )
 _COOKIES = re.compile(r"cookie|\b(?:gdpr|rgpd|dsgvo)\b", re.I)
 _CONSENT = re.compile(
-    r"\b(?:accept|agree|consent|allow|got it|opt|necessary|preferences|akzept|zustimm|einverstanden|"
+    r"\b(?:accept|agree|consent|allow|got it|opt|necessary|preferences|akzept|zustimm|"
+    r"einverstanden|"
     r"annehmen|einwillig|notwendig|accepte|refuse|necesari|acept|rechaz|accett|rifiut|aceit|"
     r"accepteer|akkoord|weiger|akceptuj|zgadzam)",
     re.I,
@@ -293,7 +294,7 @@ def _is_element(node: Any) -> bool:
 
 
 def _title(body: Any) -> Any:
-    """Return the heading that the page begins with: no logo that leads home, if there is another."""
+    """Return the heading that the page begins with; a link, as a logo is, only if all are."""
     headings = body.xpath(".//h1") or body.xpath(".//h2")[:1]
     named = [heading for heading in headings if _linked(heading) < len(_squeezed(heading))]
     return next(iter(named or headings), None)
@@ -336,7 +337,7 @@ def _is_consent(element: Any) -> bool:
 
 
 def _asks_for_consent(element: Any) -> bool:
-    """Tell whether there is a control to consent with: after the content, a text may be part of it."""
+    """Tell whether there is a control to consent with: a text alone may be part of the content."""
     return _is_consent(element) and any(
         _CONSENT.search(label) and len(label) <= 40
         for label in map(_squeezed, element.iter("a", "button"))

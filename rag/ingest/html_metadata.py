@@ -27,12 +27,13 @@ _MAX_CANDIDATE = 300
 _BYLINE_TAGS = frozenset("p div span small address time em i ul ol li header section".split())
 _INLINE = frozenset(["a", "b", "strong", "img", "abbr"])
 _BYLINE_WORDS = frozenset(
-    "last updated update modified revised reviewed edited published posted written created by on at "
-    "the in of date author and aktualisiert aktualisierung zuletzt geändert veröffentlicht erstellt "
-    "geschrieben stand von vom am mis mise à jour publié publiée modifié rédigé écrit dernière par le "
-    "actualizado actualizada actualización publicado publicada modificado escrito última por el de "
-    "aggiornato pubblicato scritto da di il atualizado atualizada atualização em bijgewerkt "
-    "gepubliceerd laatst gewijzigd geschreven door op".split()
+    "last updated update modified revised reviewed edited published posted written created by "
+    "on at the in of date author and aktualisiert aktualisierung zuletzt geändert "
+    "veröffentlicht erstellt geschrieben stand von vom am mis mise à jour publié publiée "
+    "modifié rédigé écrit dernière par le actualizado actualizada actualización publicado "
+    "publicada modificado escrito última por el de aggiornato pubblicato scritto da di il "
+    "atualizado atualizada atualização em bijgewerkt gepubliceerd laatst gewijzigd geschreven "
+    "door op".split()
 )
 _MONTHS = (
     "january jan januar janvier enero januari gennaio janeiro",

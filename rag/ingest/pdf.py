@@ -142,7 +142,7 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
     """Drop headers, footers and page numbers from the edges of the pages."""
     edges = [_edges(lines) for lines in pages]
     body = _body_height(line for lines in pages for line in lines)
-    repeated = Counter(key for lines in edges for key in {_running(line) for line in lines})
+    repeated = Counter(key for lines in edges for key in set().union(*map(_running, lines)))
     offsets = Counter(offset for lines in edges for offset in set().union(*map(_offsets, lines)))
     needed = max(2.0, 0.5 * sum(map(bool, pages)))
 
@@ -151,7 +151,8 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
             return False  # "Chapter 1" at the top is a heading
         if _PAGE_NUMBER.fullmatch(line.text):
             return True
-        if repeated[_running(line)] >= needed and (len(pages) > 2 or _offsets(line)):
+        again = all(repeated[key] >= needed for key in _running(line))
+        if again and (len(pages) > 2 or _offsets(line)):
             return True  # of two pages that end alike, only with a page number
         return len(pages) > 2 and any(offsets[found] >= needed for found in _offsets(line))
 
@@ -179,8 +180,9 @@ def _edges(lines: list[Line]) -> list[Line]:
     return by_height[:2] + by_height[2:][-2:]
 
 
-def _running(line: Line) -> str:
-    return _DIGITS.sub("#", line.text.lower())
+def _running(line: Line) -> set[str]:
+    """Return what a running title says, by its parts: the number of a page may stand apart."""
+    return {_DIGITS.sub("#", part.text.lower()) for part in line.parts or [line]}
 
 
 class _Paragraphs:
@@ -201,7 +203,6 @@ class _Paragraphs:
         self.blocks: list[Block] = []
         self.group = 0
         self.names: list[str] = []
-        self.repeated: list[str] = []
 
     def build(self) -> list[Block]:
         previous: Line | None = None
@@ -261,16 +262,19 @@ class _Paragraphs:
         names = table.names()
         rows = [[self.cell(cell) for cell in row] for row in table.rows[table.header :]]
         before = previous.table if previous is not None else None
-        if before is not None and self.names and before.continues(table):
-            # The rest of a table over the end of a page: its header is repeated or left out.
-            if not table.header and [name.lower() for name in rows[0]] == self.repeated:
+        goes_on = before is not None and any(self.names) and before.continues(table)
+        if goes_on and (not any(names) or names == self.names):
+            # The rest of a table after a page's end, its header repeated there or left out.
+            if not table.header and [" ".join(row.split()) for row in rows[0]] == self.names:
                 rows = rows[1:]
-            names = names if any(names) else self.names
-        if not (before is not None and names == self.names):
+            names = self.names
+        else:
             self.group += 1
-        self.names, self.repeated = names, [name.lower() for name in names]
         for block in linearise(names, rows, group=self.group):
             self.blocks.append(replace(block, page=line.page))
+        # A header alone at the foot of a page is told as a row, and names the columns of the rest.
+        alone = len(table.rows) == 1 and all(cell.bold for cell in table.rows[0])
+        self.names = rows[0] if alone and rows else names
 
     def cell(self, cell: Cell) -> str:
         text = ""
@@ -300,12 +304,13 @@ class _Paragraphs:
             jumped = previous.page != line.page or previous.column != line.column
             unfinished = not previous.text.endswith(_ENDS) and line.text[:1].islower()
             return not (jumped and unfinished)
-        if last.kind == "item":
-            return line.left < previous.left - 0.5 * line.height and previous.text.endswith(_ENDS)
-        indented = line.left - previous.left > 0.8 * line.height
         right = self.right.get((line.page, line.column), line.right)
         short = right - previous.right > 0.25 * (right - line.left)
-        return indented or (short and previous.text.endswith(_ENDS))
+        ended = previous.text.endswith(_ENDS)
+        if last.kind == "item":
+            return ended and (short or line.left < previous.left - 0.5 * line.height)
+        indented = line.left - previous.left > 0.8 * line.height
+        return indented or (short and ended)
 
     def is_near(self, previous: Line, line: Line) -> bool:
         if previous.page != line.page or previous.column != line.column:
@@ -355,6 +360,8 @@ class _Paragraphs:
     def right_edges(self) -> dict[tuple[int, int], float]:
         edges: dict[tuple[int, int], float] = {}
         for line in self.lines:
+            if line.table is not None:
+                continue  # it may be wider than the text
             place = (line.page, line.column)
             edges[place] = max(edges.get(place, 0.0), line.right)
         return edges

@@ -15,7 +15,15 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from rag.ingest.pdf_table import Grid, Table, between_rules, find_grids, read_rules, read_table
+from rag.ingest.pdf_table import (
+    Grid,
+    Table,
+    aligned,
+    between_rules,
+    find_grids,
+    read_rules,
+    read_table,
+)
 
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
@@ -65,16 +73,22 @@ def read_lines(page: Any, textpage: Any, number: int) -> list[Line]:
         if len(kept) < len(grids):  # the others are frames around ordinary text
             grids, segments = kept, _segments(textpage, kept)
     segments = _with_tables(segments, grids)
-    segments = _with_tables(segments, _mark(between_rules(across, segments), segments))
+    grids = between_rules(across, _plain(segments))
+    segments = _with_tables(segments, _mark(grids, segments))
     ordered = _columns(segments)
     if ordered is None:
-        ordered = [(0, _in_rows(segments))]
+        segments = _with_tables(segments, _mark(aligned(_plain(segments)), segments))
+        ordered = _in_flows(_in_rows(segments))
     lines: list[Line] = []
     for column, part in ordered:
         for line in part:
             line.page, line.column = number, column
             lines.append(line)
     return lines
+
+
+def _plain(segments: Iterable[Line]) -> list[Line]:
+    return [segment for segment in segments if segment.table is None]
 
 
 def _table(grid: Grid, index: int, segments: Iterable[Line]) -> Table | None:
@@ -134,6 +148,8 @@ def _segments(textpage: Any, grids: list[Grid]) -> list[Line]:
             run.finish(found)
         if not run.letters:
             run.cell, run.bold = cell, _is_bold(handle, index)
+        elif run.bold:
+            run.bold = _is_bold(handle, index)
         run.add(letter, box.left, box.bottom, box.right, box.top)
     run.finish(found)
     return found
@@ -218,6 +234,16 @@ def _in_rows(segments: list[Line]) -> list[Line]:
         else:
             rows.append([segment])
     return [_row(sorted(row, key=lambda segment: segment.left)) for row in rows]
+
+
+def _in_flows(lines: list[Line]) -> list[tuple[int, list[Line]]]:
+    """Part the lines where the drawing goes back up: to a column that shows no gutter."""
+    flows: list[list[Line]] = []
+    for line in lines:
+        if not flows or line.middle > flows[-1][-1].middle + flows[-1][-1].height:
+            flows.append([])
+        flows[-1].append(line)
+    return list(enumerate(flows))
 
 
 def _row(parts: list[Line]) -> Line:

@@ -21,6 +21,7 @@ _MAX_OBJECTS = 4000
 _MAX_SEGMENTS = 2000
 _MAX_RULES = 600
 _MAX_CELL = 1200
+_MAX_UNSURE_CELL = 200
 _MAX_BAND = 400.0
 _STRIP = 0.6
 """A white strip between columns is at least so many line heights wide."""
@@ -65,7 +66,7 @@ class Cell:
 
 @dataclass
 class Table:
-    """Rows of cells from the top; ``edges`` are the places of the columns, ``header`` counts rows."""
+    """Rows of cells from the top; ``edges`` bound the columns, ``header`` counts rows."""
 
     edges: list[float]
     rows: list[list[Cell]]
@@ -94,6 +95,7 @@ class Grid:
     columns: list[float]
     bands: list[float]
     anchors: dict[tuple[int, int], tuple[int, int]]
+    ruled: bool = True
 
     def holds(self, x: float, y: float) -> bool:
         """Tell whether a point lies within its outer rules."""
@@ -189,7 +191,7 @@ def find_grids(across: list[Rule], upright: list[Rule]) -> list[Grid]:
         high = [rule.end for rule in columns] + [rule.at for rule in rows]
         xs = _distinct([min(left), max(right), *(rule.at for rule in columns)])
         ys = _distinct([min(low), max(high), *(rule.at for rule in rows)])[::-1]
-        if len(xs) > 2 and len(ys) > 2:
+        if len(xs) > 2 and len(ys) > 1:
             found.append(Grid(xs, ys, _anchors(xs, ys, rows, columns)))
     return sorted(found, key=lambda grid: -grid.bands[0])
 
@@ -261,17 +263,73 @@ def between_rules(across: list[Rule], segments: Sequence[Placed]) -> list[Grid]:
     found: list[Grid] = []
     for stack in _stacks(across):
         left, right = stack[0].start - _THIN, stack[0].end + _THIN
-        inside = [
-            s
-            for s in segments
-            if left <= s.left and s.right <= right and stack[-1].at < _middle(s) < stack[0].at
-        ]
-        xs = _white_strips(inside, left, right)
+        within = [s for s in segments if left <= s.left and s.right <= right]
+        inside = [s for s in within if stack[-1].at < _middle(s) < stack[0].at]
+        columns = len(_white_strips(inside, left, right))
+        if columns < 3:
+            continue
         ys = [rule.at for rule in stack]
-        if len(xs) > 2 and len(ys) > 2:
-            places = [(b, c) for b in range(len(ys) - 1) for c in range(len(xs) - 1)]
-            found.append(Grid(xs, ys, {place: place for place in places}))
+        above = _in_lines(s for s in within if 0 < _middle(s) - ys[0] < 2 * s.height)[-1:]
+        below = _in_lines(s for s in within if 0 < ys[-1] - _middle(s) < 2 * s.height)[:1]
+        for line in above + below:  # the outer rules may be left out
+            if len(line) > 1 and len(_white_strips([*inside, *line], left, right)) == columns:
+                inside += line
+                ys += [line[0].top + 1] if line in above else [line[0].bottom - 1]
+        xs, ys = _white_strips(inside, left, right), sorted(ys, reverse=True)
+        found.append(_plain_grid(xs, ys))
     return found
+
+
+def aligned(segments: Sequence[Placed]) -> list[Grid]:
+    """Return the grids of tables without rules: a bold line, and lines below it in its columns."""
+    found: list[Grid] = []
+    lines = _in_lines(segments)
+    drawn = {id(segment): index for index, segment in enumerate(segments)}
+    # Columns of text are drawn one after the other, the cells of a row together.
+    apart = [any(drawn[id(b)] - drawn[id(a)] != 1 for a, b in pairwise(line)) for line in lines]
+    start = 0
+    while start < len(lines) - 2:
+        head = lines[start]
+        end = _end_of_columns(lines, start)
+        if end - start < 3 or any(apart[start:end]):
+            start += 1
+            continue
+        part = [segment for line in lines[start:end] for segment in line]
+        left, right = min(s.left for s in part) - 1, max(s.right for s in part) + 1
+        middle = (min(s.bottom for s in head) + max(s.top for s in lines[start + 1])) / 2
+        low = min(s.bottom for s in lines[end - 1]) - 1
+        ys = [max(s.top for s in head) + 1, middle, low]
+        found.append(_plain_grid(_white_strips(part, left, right), ys))
+        start = end
+    return found
+
+
+def _end_of_columns(lines: list[list[Placed]], start: int) -> int:
+    """Return the index of the first line below a bold one that leaves its columns."""
+    head = lines[start]
+    if len(head) < 2 or not all(segment.bold for segment in head):
+        return start
+    if head[0].height > 1.05 * lines[start + 1][0].height:
+        return start  # titles
+    part = list(head)
+    step = 0.0
+    for index in range(start + 1, len(lines)):
+        line = lines[index]
+        down = _middle(lines[index - 1][0]) - _middle(line[0])
+        part += line
+        if (
+            any(segment.bold or segment.height > 1.1 * head[0].height for segment in line)
+            or down > (1.2 * step if step else 3 * head[0].height)
+            or len(_white_strips(part, 0, 0)) <= len(head)
+        ):
+            return index
+        step = max(step, down)
+    return len(lines)
+
+
+def _plain_grid(xs: list[float], ys: list[float]) -> Grid:
+    places = [(band, column) for band in range(len(ys) - 1) for column in range(len(xs) - 1)]
+    return Grid(xs, ys, {place: place for place in places}, ruled=False)
 
 
 def _stacks(across: list[Rule]) -> list[list[Rule]]:
@@ -312,14 +370,18 @@ def read_table(grid: Grid, segments: Iterable[Placed]) -> Table | None:
     for segment in segments:
         place = grid.cell((segment.left + segment.right) / 2, _middle(segment))
         inside.setdefault(place, []).append(segment)
-    if any(sum(len(s.text) for s in found) > _MAX_CELL for found in inside.values()):
+    sizes = [sum(len(segment.text) for segment in found) for found in inside.values()]
+    is_frame = not grid.ruled or len(grid.bands) == 2
+    if max(sizes, default=0) > (_MAX_UNSURE_CELL if is_frame else _MAX_CELL):
         return None
+    if not grid.ruled and any(len(line) > 1 for f in inside.values() for line in _in_lines(f)):
+        return None  # a gap inside a cell: there may be more columns than were seen
     bands = range(len(grid.bands) - 1)
     columns = range(len(grid.columns) - 1)
     rows: list[list[Cell]] = []
     filled = [band for band in bands if any((band, column) in inside for column in columns)]
     if len(filled) == 2:  # what is below the header may be one row or many
-        parts = _rows_in_band([inside.get((filled[1], column), []) for column in columns])
+        parts = _rows_in_band(grid, [inside.get((filled[1], column), []) for column in columns])
         if parts is None:
             return None
         head = [_cell(inside.get(grid.anchors[filled[0], column], [])) for column in columns]
@@ -327,7 +389,7 @@ def read_table(grid: Grid, segments: Iterable[Placed]) -> Table | None:
     else:
         rows = [list(_row(grid, inside, band, columns)) for band in filled]
     full = sum(1 for row in rows if sum(bool(cell.lines) for cell in row) > 1)
-    if len(rows) < 2 or full < 0.6 * len(rows):
+    if full < 0.6 * max(len(rows), 1):
         return None
     return Table(grid.columns, rows, count_header(rows))
 
@@ -349,19 +411,38 @@ def _is_bold(inside: dict[tuple[int, int], list[Placed]], anchor: tuple[int, int
     return all(segment.bold for segment in inside.get(anchor, []))
 
 
-def _rows_in_band(columns: list[list[Placed]]) -> list[list[Cell]] | None:
-    """Return the lines of a band as rows if each has all cells, or as one; None when in doubt."""
-    lines = [_in_lines(found) for found in columns]
-    counts = {len(found) for found in lines}
-    if max(counts) == 1:
-        return [[_cell(found) for found in columns]]
-    level = all(
-        max(_middle(line[0]) for line in row) - min(_middle(line[0]) for line in row) <= _THIN
-        for row in zip(*lines, strict=False)
-    )
-    if len(counts) > 1 or not level or max(counts) < 3:
+def _rows_in_band(grid: Grid, columns: list[list[Placed]]) -> list[list[Cell]] | None:
+    """Return the rows in a band without rules of its own; None where a line may wrap or not."""
+    lines: list[dict[int, Placed]] = []  # from the top, by column
+    for level in _in_lines(segment for column in columns for segment in column):
+        lines.append({i: s for s in level for i, column in enumerate(columns) if s in column})
+    rows: list[list[dict[int, Placed]]] = []
+    for line in lines:
+        begins = not rows or _begins_row(grid, rows[-1], line, len(columns))
+        if begins is None:
+            return None
+        if begins:
+            rows.append([])
+        rows[-1].append(line)
+    return [
+        [_cell(line[column] for line in row if column in line) for column in range(len(columns))]
+        for row in rows
+    ]
+
+
+def _begins_row(
+    grid: Grid, row: list[dict[int, Placed]], line: dict[int, Placed], width: int
+) -> bool | None:
+    """Tell whether a line begins a row or wraps: it does not where its word had room above."""
+    above = row[-1]
+    for column in line.keys() & above.keys():
+        word = line[column].text.split(" ")[0]
+        letter = (line[column].right - line[column].left) / max(len(line[column].text), 1)
+        if above[column].right + letter * (len(word) + 3) < grid.columns[column + 1]:
+            return True
+    if len(line) == width or (len(line) == width - 1 and 0 not in line and width > 2):
         return None
-    return [[_cell(line) for line in row] for row in zip(*lines, strict=True)]
+    return False if len(line) < len(row[0]) and line.keys() <= row[0].keys() else None
 
 
 def _in_lines(segments: Iterable[Placed]) -> list[list[Placed]]:

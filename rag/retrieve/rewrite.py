@@ -43,6 +43,12 @@ _CHATTER = frozenset(
 )
 
 
+# What was asked of the topic; the follow-up asks something else of it.
+_ASKED = frozenset(
+    "cost costs price prices take takes long work works mean means happen happens get possible".split()
+)
+
+
 class RuleRewriter:
     """Adds the topic of the last turns to a question that does not stand on its own."""
 
@@ -64,7 +70,7 @@ class RuleRewriter:
             words = []
             for word in _WORDS.findall(_OPENING.sub("", turn.text)):
                 terms = content_terms(word)
-                if word.casefold() in _CHATTER or not terms or have.issuperset(terms):
+                if word.casefold() in _CHATTER | _ASKED or not terms or have.issuperset(terms):
                     continue
                 have.update(terms)
                 words.append(word)

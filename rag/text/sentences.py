@@ -15,6 +15,7 @@ from typing import Literal
 
 Kind = Literal["heading", "item", "row", "code", "text"]
 
+_WRAPPED = 45  # characters from which a line may have been broken for its length
 _HEADING = re.compile(r"#{1,6} +\S")
 _MARKER = re.compile(r"\s*(?P<marker>[-*•‣]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?=\S)")
 _CELL = re.compile(r"(?:^|; )[^:;|]{1,60}: \S")
@@ -70,6 +71,7 @@ def sentences(text: str) -> list[Span]:
 def _units(text: str) -> Iterator[Span]:
     in_code = False
     paragraph: list[int] = []  # start and end of the prose that is being gathered
+    wrapped = False  # whether the line before is long enough to go on in this one
     for start, end in _lines(text):
         line = text[start:end]
         if line.lstrip().startswith("```"):
@@ -93,10 +95,12 @@ def _units(text: str) -> Iterator[Span]:
         elif is_row(line):
             yield from _flush(text, paragraph)
             yield _trimmed(text, start, end, "row")
-        elif paragraph:
+        elif paragraph and wrapped:
             paragraph[1] = end
         else:
+            yield from _flush(text, paragraph)
             paragraph[:] = [start, end]
+        wrapped = end - start >= _WRAPPED
     yield from _flush(text, paragraph)
 
 
