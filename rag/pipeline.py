@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _Stage = TypeVar("_Stage")
 
 FOLDER = ".rag"
+_COMPLETED = 4  # best passages whose lists are completed from the chunks beside them
+_NEIGHBOURS = 2  # chunks on either side
 _REBUILD_BATCH = 64  # documents chunked, embedded and written at a time
 
 
@@ -346,6 +348,31 @@ class Pipeline:
             passages = self._stages["reranker"].rerank(question, passages, k)
         return passages
 
+    def _with_whole_lists(self, passages: Sequence[Passage]) -> list[Passage]:
+        """Put the chunks beside those whose list they begin or end: steps have to be complete."""
+        from rag.answer.lists import runs_over
+
+        catalog = self.index.catalog
+        store = catalog.store
+        here = {passage.chunk.id for passage in passages}
+        whole: list[Passage] = []
+        for rank, passage in enumerate(passages):
+            run = [passage]
+            for after in (False, True):
+                edge = passage
+                for _ in range(_NEIGHBOURS if rank < _COMPLETED else 0):
+                    if not runs_over(edge)[after]:
+                        break
+                    beside = catalog.beside(edge, store, after=after)
+                    if beside is None or beside.chunk.id in here:
+                        break
+                    here.add(beside.chunk.id)
+                    scores = {"beside": passage.score, **passage.scores}
+                    edge = beside.model_copy(update={"score": passage.score, "scores": scores})
+                    run = [*run, edge] if after else [edge, *run]
+            whole += run
+        return whole
+
     def ask(
         self,
         question: str,
@@ -380,6 +407,8 @@ class Pipeline:
         standalone = self.rewriter.rewrite(history, question)
         clock.lap("rewrite")
         passages = self._search(standalone, self.settings.retrieve.k, wanted)
+        if not self._own_retriever:
+            passages = self._with_whole_lists(passages)
         clock.lap("retrieve")
         passages = self.reader.read(standalone, passages) if passages else []
         clock.lap("read")

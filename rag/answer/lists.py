@@ -119,8 +119,12 @@ def runs_over(passage: Passage) -> tuple[bool, bool]:
     if not found:
         return False, False
     first = found[0]
-    began = first.opens and passage.chunk.start > 0 and (not first.ordered or first.numbers[0] > 1)
-    return began, found[-1].closes
+    return passage.chunk.start > 0 and _lacks_beginning(first), found[-1].closes
+
+
+def _lacks_beginning(listing: Listing) -> bool:
+    """Tell whether a list began earlier: numbers show it, even behind a remark on the last step."""
+    return listing.numbers[0] > 1 if listing.ordered else listing.opens
 
 
 def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
@@ -134,7 +138,7 @@ def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
             break
         whole.entries += more.entries
         whole.closes = more.closes
-    while whole.opens and (not whole.ordered or whole.numbers[0] > 1):
+    while _lacks_beginning(whole):
         more = _neighbour(whole, passages, whole.entries[0].passage, after=False)
         if more is None:
             break

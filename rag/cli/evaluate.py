@@ -45,12 +45,12 @@ def lint(file: FileArgument, index: IndexOption = None, as_json: JsonOption = Fa
 
 
 def _show_findings(title: str, findings: Sequence[Finding], file: Path) -> None:
-    out = console()
-    out.print(f"{title}: {len(findings) or 'none'}", style="bold")
+    console().print(f"{title}: {len(findings) or 'none'}", style="bold")
     for finding in findings:
         name = f"{finding.id}: " if finding.id else ""
-        out.print(f"  {file}:{finding.line}: {name}{finding.message} [{finding.kind}]")
-    out.print()
+        # Not through rich, which would take `:100:` for an emoji.
+        typer.echo(f"  {file}:{finding.line}: {name}{finding.message} [{finding.kind}]")
+    typer.echo()
 
 
 def _show_table(table: Table) -> None:
@@ -59,12 +59,13 @@ def _show_table(table: Table) -> None:
         typer.echo(table.plain())
         return
     from rich.table import Table as Ruled
+    from rich.text import Text
 
     ruled = Ruled(title=table.title, title_justify="left")
     for position, column in enumerate(table.columns):
         ruled.add_column(column, justify="left" if position in table.words else "right")
     for row in table.rows:
-        ruled.add_row(*row)
+        ruled.add_row(*map(Text, row))  # as it is: a name may look like an emoji
     console().print(ruled)
 
 
@@ -93,9 +94,7 @@ def answers(
         raise UsageError("--markdown and --json: choose one")
     pipeline = open_pipeline(index)
     with progress("Asking") as on_progress:
-        report = evaluate(
-            file, pipeline, limit=limit, out=out, seed=seed, on_progress=on_progress
-        )  # fmt: skip
+        report = evaluate(file, pipeline, limit=limit, out=out, seed=seed, on_progress=on_progress)
     body = report.to_json()
     if as_json:
         print_json(body)
@@ -103,12 +102,13 @@ def answers(
         for table in report.tables():
             typer.echo(table.markdown()) if markdown else _show_table(table)
             typer.echo()
-    err = console(stderr=True)
     for failure in body["failures"]:
-        err.print(f"failed  {failure['id']}: {failure['reason']}", style="red")
+        typer.echo(f"failed  {failure['id']}: {failure['reason']}", err=True)
     if report.unlocated:
-        err.print(f"quotes not found, `rag eval lint` says which: {', '.join(report.unlocated)}")
-    err.print(f"run file: {report.run}")
+        typer.echo(
+            f"quotes not found, `rag eval lint` says which: {', '.join(report.unlocated)}", err=True
+        )
+    typer.echo(f"run file: {report.run}", err=True)
     if report.interrupted:
-        err.print(f"interrupted: {body['n']} of {report.planned} questions were asked")
+        typer.echo(f"interrupted: {body['n']} of {report.planned} questions were asked", err=True)
         raise typer.Exit(130)

@@ -166,9 +166,7 @@ class _Linter:
         self.faults += [self._finding(case, kind, message) for message in messages]
 
     def _finding(self, case: Case, kind: str, message: str) -> Finding:
-        return Finding(
-            line=self._found.lines[case.id], id=case.id, kind=kind, message=message
-        )  # fmt: skip
+        return Finding(line=self._found.lines[case.id], id=case.id, kind=kind, message=message)
 
     def _quotes(self, case: Case) -> list[Document | None]:
         """Look every quote up in its document."""

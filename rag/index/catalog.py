@@ -325,6 +325,16 @@ class Catalog:
         )
         return {row["key"]: _passage(row) for row in rows}
 
+    def beside(self, passage: Passage, store: int, *, after: bool) -> Passage | None:
+        """Return the passage of the chunk before or after in the same document, if there is one."""
+        sign, order = (">", "ASC") if after else ("<", "DESC")
+        rows = self._rows(
+            f"SELECT key FROM chunks WHERE store = ? AND document = ? AND start {sign} ? "
+            f"ORDER BY start {order} LIMIT 1",
+            [store, passage.chunk.document_id, passage.chunk.start],
+        )
+        return next(iter(self.passages([row["key"] for row in rows], store).values()), None)
+
     # Pending: keys that a crash may have left in the stores without a chunk in the catalog
 
     def expect(self, keys: Iterable[int], store: int) -> None:

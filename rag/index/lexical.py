@@ -14,7 +14,8 @@ from pathlib import Path
 import tantivy
 
 from rag.errors import IndexCorruptError
-from rag.text.terms import STEMMERS, analyzer, content_terms, stems
+from rag.text.language import detect
+from rag.text.terms import STEMMERS, analyzer, content_terms, stems, without_stopwords
 
 _HEAP = 50_000_000  # bytes; tantivy asks for 15 million at least
 _K1 = 1.2  # of tantivy's BM25, which cannot be set
@@ -132,7 +133,8 @@ class LexicalStore:
 
     def _terms(self, question: str, field: str) -> list[str]:
         """Return the stems that carry meaning; of a question without any, all."""
-        language, words = field.removeprefix("words_"), spaced(question)
+        language = field.removeprefix("words_")
+        words = spaced(without_stopwords(question, detect(question)[0]))
         terms = content_terms(words, language) or tuple(dict.fromkeys(stems(words, language)))
         return list(terms[:_LONGEST_QUERY])
 

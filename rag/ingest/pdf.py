@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from statistics import median
 from threading import Lock
 from typing import Any
 
@@ -355,7 +354,8 @@ class _Paragraphs:
             same = above.page == below.page and above.height == below.height
             if same and 0 < step < 2.5 * below.height:
                 steps.setdefault(below.height, []).append(step)
-        return {height: median(found) for height, found in steps.items()}
+        # Half of the steps may be between the items of lists, which stand further apart.
+        return {height: sorted(found)[len(found) // 4] for height, found in steps.items()}
 
     def right_edges(self) -> dict[tuple[int, int], float]:
         edges: dict[tuple[int, int], float] = {}

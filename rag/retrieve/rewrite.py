@@ -45,7 +45,9 @@ _CHATTER = frozenset(
 
 # What was asked of the topic; the follow-up asks something else of it.
 _ASKED = frozenset(
-    "cost costs price prices take takes long work works mean means happen happens get possible".split()
+    """
+    cost costs price prices take takes long work works mean means happen happens get possible
+    """.split()
 )
 
 

@@ -72,6 +72,22 @@ def content_terms(text: str, language: str | None = "en") -> tuple[str, ...]:
     return tuple(dict.fromkeys(analyzer(language, drop_stopwords=True).analyze(" ".join(words))))
 
 
+@lru_cache(maxsize=1024)
+def without_stopwords(text: str, language: str | None) -> str:
+    """Return the words of a text that are no stop words of its language, as they are.
+
+    A question's own stop words are taken out before it is put to an index in another language,
+    where they may be words with a meaning: the German "die" is an English verb.
+    """
+    if language not in _STOPWORD_LISTS:
+        return text
+    from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+    tokens = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase())
+    kept = tokens.filter(Filter.stopword(STEMMERS[language])).build().analyze(text)
+    return " ".join(kept) or text
+
+
 def fold(text: str) -> str:
     """Return the text in lower case without accents and with single spaces, for comparisons."""
     # Compatibility letters decompose to capitals too, and some small letters to several.

@@ -29,7 +29,11 @@ def cut(text):
         ("¿Qué es? Es un hub.", ["¿Qué es?", "Es un hub."]),
         ("これは文です。次の文です。", ["これは文です。", "次の文です。"]),
         ("Known since 1990.[3] It grew.", ["Known since 1990.", "It grew."]),
-        ("A line\nthat goes on. Next.", ["A line\nthat goes on.", "Next."]),
+        (
+            "A line that was broken because it is too long\nand goes on. Next.",
+            ["A line that was broken because it is too long\nand goes on.", "Next."],
+        ),
+        ("Column Type\nname text", ["Column Type", "name text"]),
         ("First paragraph\n\nSecond paragraph", ["First paragraph", "Second paragraph"]),
         ("Wait … what? Yes.", ["Wait … what?", "Yes."]),
         ("", []),
