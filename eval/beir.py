@@ -1,4 +1,4 @@
-"""BEIR folders for the benchmarks: reading one, indexing it as the pipeline would, measuring runs."""
+"""BEIR folders for the benchmarks: reading, indexing as the pipeline would, measuring."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     python eval/tune_fusion.py DATA [--cache DIR] [--chunk-size N] [--sets scifact,cisi]
 
-Prints nDCG@10 of each side alone and of their fusion at every weight, documents scored by their best
-chunk, and the difference between the weight in force and the better side with a 95% interval
+Prints nDCG@10 of each side alone and of their fusion at every weight, documents scored by their
+best chunk, and the difference between the weight in force and the better side with a 95% interval
 (paired bootstrap over queries). DATA defaults to RAG_DATA.
 """
 

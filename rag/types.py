@@ -34,7 +34,9 @@ def digest_of(*parts: str) -> str:
 
 def place(title: str, headings: Iterable[str], page: int | None, published: date | None) -> str:
     """Return e.g. ``Refunds › How long it takes › p. 2 (2025-03-01)``."""
-    path = [title, *(heading for heading in headings if heading != title)]
+    # A first heading that only repeats the title says nothing.
+    said = title.casefold()
+    path = [title, *(heading for heading in headings if heading.casefold() not in said)]
     if page is not None:
         path.append(f"p. {page}")
     return " › ".join(path) + (f" ({published.isoformat()})" if published else "")
@@ -318,7 +320,12 @@ class Answer(Value):
             spans = [citation for citation in self.citations if citation.number == number]
             lines.append(f"[{number}] {spans[0].place}")
             lines.append(f"    {spans[0].link}")
-            lines += [f"    “{_clipped(' '.join(c.quote.split()))}”" for c in spans]
+            quotes = [" ".join(span.quote.split()) for span in spans]
+            lines += [
+                f"    “{_clipped(quote)}”"
+                for quote in quotes
+                if not any(quote != other and quote in other for other in quotes)
+            ]
         for passage in nearest:
             lines.append(f"-   {passage.place}")
             lines.append(f"    {passage.uri}")

@@ -65,12 +65,18 @@ class Conflict:
 def find(
     question: str, passages: Sequence[Passage], sentences: Sequence[Sentence]
 ) -> list[Conflict]:
-    """Return where the cited sentences of an answer disagree with a version of another date."""
+    """Return where the cited sentences of an answer disagree with a version of another date.
+
+    A version that holds the same short answer does not disagree, whatever else it says.
+    """
     asked = understand(question)
+    short = next((fold(s.text) for s in sentences if s.kind == "short"), None)
     found: dict[tuple[str, str], Conflict] = {}
     for cited in _cited(passages, sentences):
         for other in _others(cited, passages):
             if not disagree(cited, other, asked.terms(cited.passage.language)):
+                continue
+            if short and re.search(rf"(?<!\w){re.escape(short)}(?!\w)", fold(other.text)):
                 continue
             older, newer = sorted((cited, other), key=_published)
             pair = (older.passage.chunk.document_id, newer.passage.chunk.document_id)

@@ -65,7 +65,7 @@ class ExtractiveGenerator:
         chosen = choose(question, passages, candidates, short, self._settings.max_sentences)
         for candidate in chosen:
             span = candidate.unit.span
-            kind: Kind = "item" if span.kind == "item" else "text"
+            kind: Kind = "item" if span.kind in ("item", "row") else "text"
             yield numbering.sentence(candidate.passage, span.start, span.end, kind)
 
 

@@ -14,8 +14,8 @@ from rag.cli.common import JsonOption, console, print_json
 
 QUESTIONS = (
     "How long do refunds take?",
-    "What is the difference between the Plus and the Family plan?",
-    "Does the Wren Cam work with satellite internet?",
+    "What is the difference between a restart and a factory reset?",
+    "Does the Wren Cam record in 8K?",
 )
 
 

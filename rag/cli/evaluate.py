@@ -58,12 +58,20 @@ def _show_table(table: Table) -> None:
     if not sys.stdout.isatty():
         typer.echo(table.plain())
         return
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as Ruled
     from rich.text import Text
 
-    ruled = Ruled(title=table.title, title_justify="left")
+    ruled = Ruled(title=table.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for position, column in enumerate(table.columns):
-        ruled.add_column(column, justify="left" if position in table.words else "right")
+        # Heads may wrap between words; nothing is cut short.
+        words = position in table.words
+        cells = column.split()
+        if not position or not words:
+            cells += [row[position] for row in table.rows]
+        ruled.add_column(
+            column, justify="left" if words else "right", min_width=max(map(len, cells))
+        )
     for row in table.rows:
         ruled.add_row(*map(Text, row))  # as it is: a name may look like an emoji
     console().print(ruled)

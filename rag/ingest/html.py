@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby, takewhile
+from itertools import groupby, islice, takewhile
 from typing import Any
 
 from lxml import etree
@@ -77,6 +77,7 @@ _CONSENT = re.compile(
 _MAX_CONSENT = 600
 _MAX_INTRODUCTION = 1500
 _LAST_CONTROLS = 12
+_MAX_PROMPT_DEPTH = 8
 _QUESTION = re.compile(r"[^?？؟.]{8,120}[?？؟]")
 _VOTE = re.compile(
     r"(?:yes|no|ja|nein|nee|oui|non|s[ií]|sim|não|tak|nie|helpful|not helpful|\W{1,3})[.!,]?", re.I
@@ -326,6 +327,8 @@ def _is_menu(element: Any) -> bool:
     linked = _linked(element)
     if not text or text - linked > 200:
         return False
+    if any(_prose(inside) > max(40, _linked(inside)) for inside in element.iter("p")):
+        return False  # a paragraph beside the links may be prose
     several = sum(1 for link in element.iter("a") if link.get("href")) > 1
     return linked >= (0.6 if several else 0.8) * text and (several or text <= 60)
 
@@ -362,8 +365,9 @@ def _remove_prompt(main: Any) -> None:
     """Remove the question at the end of the content that the page asks of its readers."""
     prompts: list[Any] = []
     for control in list(filter(_is_vote, main.iter("button", "input", "a")))[-_LAST_CONTROLS:]:
-        around = takewhile(lambda element: element is not main, control.iterancestors())
-        prompt = next(iter(list(takewhile(_is_prompt, around))[::-1]), None)
+        around = islice(control.iterancestors(), _MAX_PROMPT_DEPTH)
+        inside = takewhile(lambda element: element is not main, around)
+        prompt = next(iter(list(takewhile(_is_prompt, inside))[::-1]), None)
         if prompt is not None and _text_outside(prompt) and prompt not in prompts:
             prompts.append(prompt)
     # Several questions with buttons are answered by the page itself.
@@ -398,11 +402,13 @@ def _text_outside(element: Any) -> str:
     """Return the text that is not in controls."""
     parts: list[str] = []
 
-    def gather(part: Any) -> None:
+    def gather(part: Any, depth: int = 0) -> None:
         parts.append(part.text or "")
         for child in part:
-            if _is_element(child) and not _is_control(child):
-                gather(child)
+            if depth > _MAX_DEPTH:
+                parts.append(child.text_content())
+            elif _is_element(child) and not _is_control(child):
+                gather(child, depth + 1)
             parts.append(child.tail or "")
 
     gather(element)

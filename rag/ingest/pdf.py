@@ -37,10 +37,13 @@ _JUNK_TITLE = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_PART = re.compile(r"([^\W\d_]+)-$")
+_OPEN_END = re.compile(r"[^\s/-][-/]$")
+"""A hyphen or stroke that the next line follows without a space; one between spaces is a sign."""
 _FIRST_PART = re.compile(r"[^\W\d_]+")
 _ENDS = tuple('.!?:;…"”»)')
 _LARGER = 1.15
 _MAX_HEADING = 150
+_MAX_RUNNING_ROWS = 2
 
 
 @dataclass
@@ -148,6 +151,8 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
     def is_furniture(line: Line) -> bool:
         if len(pages) < 2 or line.height >= _LARGER * body:
             return False  # "Chapter 1" at the top is a heading
+        if line.table is not None and len(line.table.rows) > _MAX_RUNNING_ROWS:
+            return False  # a report has the same table on each page, with other figures
         if _PAGE_NUMBER.fullmatch(line.text):
             return True
         again = all(repeated[key] >= needed for key in _running(line))
@@ -258,13 +263,11 @@ class _Paragraphs:
         self.blocks.append(Block("row", text, group=self.group, page=line.page))
 
     def add_table(self, line: Line, table: Table, previous: Line | None) -> None:
-        names = table.names()
+        names = table.names(self.cell)
         rows = [[self.cell(cell) for cell in row] for row in table.rows[table.header :]]
-        before = previous.table if previous is not None else None
-        goes_on = before is not None and any(self.names) and before.continues(table)
-        if goes_on and (not any(names) or names == self.names):
+        if self.goes_on_from(previous, line, table) and (not any(names) or names == self.names):
             # The rest of a table after a page's end, its header repeated there or left out.
-            if not table.header and [" ".join(row.split()) for row in rows[0]] == self.names:
+            if not table.header and rows[0] == self.names:
                 rows = rows[1:]
             names = self.names
         else:
@@ -275,7 +278,15 @@ class _Paragraphs:
         alone = len(table.rows) == 1 and all(cell.bold for cell in table.rows[0])
         self.names = rows[0] if alone and rows else names
 
+    def goes_on_from(self, previous: Line | None, line: Line, table: Table) -> bool:
+        """Tell whether a table is the rest of the one that ended the page or column before."""
+        if previous is None or previous.table is None or not any(self.names):
+            return False
+        place = (previous.page, previous.column)
+        return place != (line.page, line.column) and table.continues(previous.table)
+
     def cell(self, cell: Cell) -> str:
+        """Return the text of a cell, its wrapped lines joined."""
         text = ""
         for line in cell.lines:
             text = "".join(self.join(text, line)) if text else line
@@ -340,7 +351,7 @@ class _Paragraphs:
             return before[:-1], after
         head, tail = _LAST_PART.search(before), _FIRST_PART.match(after)
         if not head or not tail or not after[0].islower():
-            return before, after if before.endswith(("-", "/")) else f" {after}"
+            return before, after if _OPEN_END.search(before) else f" {after}"
         whole = f"{head[1]}{tail[0]}".lower()
         compound = f"{head[1]}-{tail[0]}".lower()
         if compound in self.words and whole not in self.words:

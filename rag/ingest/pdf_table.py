@@ -10,9 +10,10 @@ from __future__ import annotations
 import ctypes
 import re
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import neg
 from typing import Any, Protocol
 
 _THIN = 3.0
@@ -20,6 +21,7 @@ _NEAR = 2.5
 _MAX_OBJECTS = 4000
 _MAX_SEGMENTS = 2000
 _MAX_RULES = 600
+_MAX_CELLS = 3000
 _MAX_CELL = 1200
 _MAX_UNSURE_CELL = 200
 _MAX_BAND = 400.0
@@ -72,13 +74,12 @@ class Table:
     rows: list[list[Cell]]
     header: int
 
-    def names(self) -> list[str]:
+    def names(self, read: Callable[[Cell], str]) -> list[str]:
         """Return the name of each column, the group above it first."""
-        head = self.rows[: self.header]
-        columns = zip(*head, strict=True)
-        return [
-            " ".join(dict.fromkeys(cell.text for cell in cells if cell.text)) for cells in columns
-        ]
+        columns = zip(
+            *([read(cell) for cell in row] for row in self.rows[: self.header]), strict=True
+        )
+        return [" ".join(dict.fromkeys(filter(None, parts))) for parts in columns]
 
     def continues(self, other: Table) -> bool:
         """Tell whether its columns are those of the other, wherever on the page they stand."""
@@ -103,7 +104,7 @@ class Grid:
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
         """Return band and column of the cell around a point; of a merged one, its first."""
-        band = bisect([-edge for edge in self.bands], -y) - 1
+        band = bisect(self.bands, -y, key=neg) - 1
         return self.anchors[band, bisect(self.columns, x) - 1]
 
 
@@ -116,7 +117,7 @@ def read_rules(page: Any) -> tuple[list[Rule], list[Rule]]:
 
     across: list[Rule] = []
     upright: list[Rule] = []
-    for count, item in enumerate(page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=2)):
+    for count, item in enumerate(page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=1)):
         if count > _MAX_OBJECTS:
             return [], []  # a drawing
         for x0, y0, x1, y1 in _strokes(item, raw):
@@ -191,7 +192,7 @@ def find_grids(across: list[Rule], upright: list[Rule]) -> list[Grid]:
         high = [rule.end for rule in columns] + [rule.at for rule in rows]
         xs = _distinct([min(left), max(right), *(rule.at for rule in columns)])
         ys = _distinct([min(low), max(high), *(rule.at for rule in rows)])[::-1]
-        if len(xs) > 2 and len(ys) > 1:
+        if len(xs) > 2 and 1 < len(ys) <= _MAX_CELLS / len(xs):
             found.append(Grid(xs, ys, _anchors(xs, ys, rows, columns)))
     return sorted(found, key=lambda grid: -grid.bands[0])
 

@@ -252,7 +252,7 @@ def test_one_batch(embedder: Embedder) -> None:
 
 
 def test_speed(checker: HeuristicChecker) -> None:
-    """Four sentences against 150 tokens take 25 ms at rest; a busy machine gets twenty times that."""
+    """Four sentences against 150 tokens take 25 ms at rest; a busy machine gets 20 times that."""
     evidence = [f"{REFUND} {FOUNDED} {' '.join(PLANS)} {REFUND.replace('14', '15')} {FOUNDED} x."]
     claims = ["Refunds need two weeks.", "Maria began it.", "Pro is dearer.", "Cards get it back."]
     times = []

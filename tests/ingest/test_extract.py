@@ -427,12 +427,12 @@ class TestPdf:
         assert text.index("left line 7") < text.index("right line 0")
         assert " ".join(left) in text and " ".join(right) in text
 
-    def test_table_rows_are_lines(self) -> None:
-        document = pdf("Prices of the year.")
-        with document.table() as table:
-            for row in (("Plan", "Price", "Note"), ("Basic", "3", "none"), ("Pro", "9", "best")):
-                table.row(row)
-        assert "Basic | 3 | none\nPro | 9 | best" in one(bytes(document.output()), "a.pdf").text
+    def test_a_paragraph_after_a_list_is_no_part_of_its_last_item(self) -> None:
+        document = pdf("1. Open the lid.\n2. Close it.")
+        document.ln(2)
+        document.multi_cell(0, 6, WORDS * 3)
+        found = one(bytes(document.output()), "a.pdf")
+        assert found.text == f"1. Open the lid.\n2. Close it.\n\n{WORDS * 3}".strip()
 
     def test_lists(self) -> None:
         found = one(bytes(pdf("Steps:\n1. Open the lid.\n2. Close it.").output()), "a.pdf")
