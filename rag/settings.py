@@ -83,7 +83,7 @@ class AnswerSettings(_Group):
 
     max_sentences: int = Field(4, ge=1, le=20)
     max_steps: int = Field(20, ge=1, le=100)
-    abstain_below: float = Field(0.4, ge=0, le=1, description="confidence under which to abstain")
+    abstain_below: float = Field(0.3, ge=0, le=1, description="confidence under which to abstain")
     max_question_characters: int = Field(4000, ge=1)
 
 

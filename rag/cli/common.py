@@ -79,4 +79,10 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console; text is never taken for markup, because documents are data."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(
+        stderr=stderr,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=not sys.stdout.isatty(),
+    )

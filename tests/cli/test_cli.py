@@ -14,7 +14,7 @@ from command import Done
 
 from rag.pipeline import Pipeline
 
-COMMANDS = "demo ingest sources show remove index search ask chat check models".split()
+COMMANDS = "demo ingest sources show remove index search ask chat check models eval".split()
 
 
 @pytest.fixture
