@@ -118,6 +118,7 @@ _ASKS_FOR_CODE = re.compile(
     r"ejemplo|exemple)\b",
     re.IGNORECASE,
 )
+_READABLE = 600  # characters
 _FINISHED = re.compile(r"[.!?:;…。！？][\"'”’»)\]*_]*$")
 
 
@@ -128,6 +129,8 @@ def _adjusted(question: Question, passage: Passage, unit: Unit, score: float) ->
         odds *= 0.1  # a line of a page's furniture more often than a sentence
     if unit.span.kind == "text" and len(unit.text.split()) < 3:
         odds *= 0.2
+    if len(unit.text) > _READABLE:
+        odds *= 0.02  # a page of an index or a table run together: nobody reads it as a sentence
     if question.wants == "reason" and _BECAUSE.search(unit.text):
         odds *= 5.0
     if (unit.span.kind == "code" or _CODE.search(unit.text)) and not _ASKS_FOR_CODE.search(

@@ -48,6 +48,10 @@ class DenseStore:
         """Release the files, so that the folder can be opened afresh or deleted."""
         self._client.close()
 
+    def drop(self) -> None:
+        """Delete the whole store: on a server it would outlive the folder."""
+        self._guard(self._client.delete_collection, name=self._collection.name)
+
     def count(self) -> int:
         """Return how many vectors there are, stale ones included."""
         return self._count

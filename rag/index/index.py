@@ -279,6 +279,8 @@ class Index:
             self.catalog.abandon(new)
             shutil.rmtree(self._folder_of(new), ignore_errors=True)
             stores = self._open_stores(new)
+            if stores[0].count():  # left on a server by a rebuild that did not end
+                stores[0].delete(sorted(stores[0].keys()))
 
             def put(entries: Sequence[Entry], vectors: Mapping[str, NDArray[np.float32]]) -> None:
                 self._put_chunks(entries, vectors, new, stores)
@@ -298,6 +300,8 @@ class Index:
                     self.catalog.advance()
                 with self._mutex:
                     self._release()
+                if self._settings.url:
+                    self._open_dense(old).drop()
                 shutil.rmtree(self._folder_of(old), ignore_errors=True)
 
     # Verifying
@@ -344,12 +348,11 @@ class Index:
         return self.folder / "stores" / str(store)
 
     def _open_stores(self, store: int) -> tuple[DenseStore, LexicalStore]:
-        folder = self._folder_of(store)
+        return self._open_dense(store), LexicalStore(self._folder_of(store) / "lexical")
+
+    def _open_dense(self, store: int) -> DenseStore:
         name = f"footnote-{self._name()}-{store}"
-        return (
-            DenseStore(folder / "chroma", name, self._settings),
-            LexicalStore(folder / "lexical"),
-        )
+        return DenseStore(self._folder_of(store) / "chroma", name, self._settings)
 
     def _name(self) -> str:
         """Return a name for this index that no other on the same Chroma server has."""
