@@ -127,6 +127,8 @@ def _adjusted(question: Question, passage: Passage, unit: Unit, score: float) ->
     odds = 1.0
     if unit.span.kind == "text" and not _FINISHED.search(unit.text):
         odds *= 0.1  # a line of a page's furniture more often than a sentence
+    if unit.span.kind == "text" and unit.text[0].islower() and unit.span.start == 0:
+        odds *= 0.2  # the rest of a sentence that began in the chunk before
     if unit.span.kind == "text" and len(unit.text.split()) < 3:
         odds *= 0.2
     if len(unit.text) > _READABLE:
