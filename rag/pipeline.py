@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,7 +95,7 @@ class Pipeline:
             "generator": generator,
             "checker": checker,
         }
-        self._own_retriever = retriever is not None
+        self._custom_retriever = retriever is not None
         self._index: Index | None = None
         self._loading = threading.RLock()
 
@@ -135,7 +136,7 @@ class Pipeline:
             if self._index is not None:
                 self._index.close()
                 self._index = None
-                if not self._own_retriever:
+                if not self._custom_retriever:
                     self._stages["retriever"] = None  # it holds on to the index
 
     def __enter__(self) -> Pipeline:
@@ -224,14 +225,15 @@ class Pipeline:
         What cannot be read is in ``report.failed`` and keeps its earlier version. A file that has
         left a folder since the last time is removed, one that moved within it is renamed.
         """
-        if not sources:
-            raise SourceError("nothing to ingest: name a file, a folder, a glob or a URL")
+        if not sources or not all(str(source).strip() for source in sources):
+            raise UsageError("nothing to ingest: name a file, a folder, a glob or a URL")
         from rag.index.catalog import Entry
         from rag.index.index import words_of
         from rag.ingest.sync import Ingest
 
         index = self._open_index(create=True)
         with index.writing(self.fingerprint):
+            index.catalog.set_state("embedder", self.embedder.identity)
             return Ingest(
                 index,
                 self.embedder,
@@ -243,29 +245,39 @@ class Pipeline:
             ).run([str(source) for source in sources])
 
     def remove(self, source: str) -> SyncReport:
-        """Forget a source and the documents that no other source holds; or a single document."""
+        """Forget a source and the documents that no other source holds; or a single document.
+
+        A document of a source that stays comes back when that source is ingested again.
+        """
         catalog = self.index.catalog
-        known = [row["location"] for row in catalog.sources()]
-        matches = [s for s in known if s == source] or [
-            s for s in known if s.rstrip("/").endswith("/" + source.strip("./").rstrip("/"))
-            or s.strip("./") == source.strip("./")
-        ]  # fmt: skip
         with self.index.writing(self.fingerprint):
-            if len(matches) == 1:
-                items = catalog.delete_source(matches[0])
-                documents = [d for item in items for d in catalog.documents_of(item)]
-                catalog.delete_items(items)
-            elif matches:
-                raise SourceError(
-                    f"{source} may be {' or '.join(matches)}: give the whole location"
-                )
-            else:
+            location = self._location(source)
+            if location is None:
                 documents = [self.document(source)]
-                items = [item for item, d in catalog.documents() if d.id == documents[0].id]
-                if all(len(catalog.documents_of(item)) == 1 for item in items):
-                    catalog.delete_items(items)
+                items = catalog.items_of_document(documents[0].id)
+                items = [item for item in items if len(catalog.documents_of(item)) == 1]
+            else:
+                items = catalog.orphans(location, keep=())
+                documents = [d for item in items for d in catalog.documents_of(item)]
+            # The source goes last: whatever stops this, it can be asked for again.
             self.index.remove([document.id for document in documents])
+            catalog.delete_items(items)
+            if location is not None:
+                catalog.delete_source(location)
         return SyncReport(removed=tuple(document.uri for document in documents))
+
+    def _location(self, source: str) -> str | None:
+        """Return the source that is meant: by its name, its path, or the end of its path."""
+        from rag.ingest.fetch import discover
+
+        known = [row["location"] for row in self.index.catalog.sources()]
+        with discover(source, self.settings.fetch, base=self.folder.parent) as listing:
+            named = [location for location in known if location in (source, listing.location)]
+        if not named and not source.startswith(("/", "..")):
+            named = [location for location in known if location.endswith(f"/{source.rstrip('/')}")]
+        if len(named) > 1 and source not in named:
+            raise SourceError(f"{source} may be {' or '.join(named)}: give the whole location")
+        return source if source in named else next(iter(named), None)
 
     def rebuild(self, on_progress: Progress | None = None) -> int:
         """Make the stores again from the catalog, with the settings in force; return the chunks.
@@ -278,11 +290,13 @@ class Pipeline:
         from rag.ingest.sync import embed_missing
         from rag.types import digest_of
 
-        index = self.index
-        total, written = index.catalog.counts()["documents"], 0
+        index, written = self.index, 0
         entries: list[Entry] = []
         words: dict[str, str] = {}
         with index.rebuilding(self.fingerprint) as put:
+            # Counted inside: another process may have written while this one waited for its turn.
+            total = index.catalog.counts()["documents"]
+            same = index.catalog.state("embedder") == self.embedder.identity
             for done, (item, document) in enumerate(index.catalog.documents(), start=1):
                 chunks = chunk_document(
                     document, self.settings.chunk, self.embedder.count_tokens, self.fingerprint
@@ -292,18 +306,22 @@ class Pipeline:
                 words.update(zip(contents, texts, strict=True))
                 entries.append(Entry(item, document, chunks, contents))
                 written += len(chunks)
-                if len(entries) == _REBUILD_BATCH or done == total:
-                    put(entries, embed_missing(self.embedder, words, {}).by_content)
+                if len(entries) == _REBUILD_BATCH:
+                    known = index.known(words) if same else {}
+                    put(entries, embed_missing(self.embedder, words, known).by_content)
                     entries, words = [], {}
                 if on_progress:
                     on_progress(document.uri, done, total)
+            known = index.known(words) if same else {}
+            put(entries, embed_missing(self.embedder, words, known).by_content)
+            index.catalog.set_state("embedder", self.embedder.identity)
         return written
 
     def document(self, uri: str) -> Document:
         """Return a document by its uri, or by the end of its path if only one fits."""
         found = self.index.catalog.find(uri)
         if not found and not uri.startswith(("http:", "https:", "file:")):
-            path = Path(uri).absolute()
+            path = Path(os.path.abspath(uri))  # noqa: PTH100  (resolve would follow links)
             found = self.index.catalog.find(path.as_uri())
             if not found and path.is_relative_to(self.folder.parent):
                 found = self.index.catalog.find(path.relative_to(self.folder.parent).as_posix())
@@ -321,18 +339,18 @@ class Pipeline:
         question: str,
         k: int | None = None,
         *,
-        where: Mapping[str, str] | None = None,
+        where: Mapping[str, Any] | None = None,
         after: date | None = None,
         before: date | None = None,
     ) -> list[Passage]:
         """Return at most ``k`` passages, best first, each with the score of every stage."""
-        wanted = Filter(where=where or {}, after=after, before=before)
+        wanted = _filter(where, after, before)
         if k is not None and k < 1:
             raise UsageError(f"k is {k}: ask for one passage at least")
         return self._search(self._question(question), k or self.settings.retrieve.k, wanted)
 
     def _search(self, question: str, k: int, wanted: Filter) -> list[Passage]:
-        if not self._own_retriever:
+        if not self._custom_retriever:
             self.index.require(self.fingerprint)
         retriever: Any = self.retriever
         passages: list[Passage]
@@ -377,7 +395,7 @@ class Pipeline:
         self,
         question: str,
         *,
-        where: Mapping[str, str] | None = None,
+        where: Mapping[str, Any] | None = None,
         after: date | None = None,
         before: date | None = None,
         history: Sequence[Turn] = (),
@@ -395,19 +413,19 @@ class Pipeline:
         self,
         question: str,
         *,
-        where: Mapping[str, str] | None = None,
+        where: Mapping[str, Any] | None = None,
         after: date | None = None,
         before: date | None = None,
         history: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """Yield the passages, each checked sentence, and at last the whole answer."""
         question = self._question(question)
-        wanted = Filter(where=where or {}, after=after, before=before)
+        wanted = _filter(where, after, before)
         clock = _Clock()
         standalone = self.rewriter.rewrite(history, question)
         clock.lap("rewrite")
         passages = self._search(standalone, self.settings.retrieve.k, wanted)
-        if not self._own_retriever:
+        if not self._custom_retriever:
             passages = self._with_whole_lists(passages)
         clock.lap("retrieve")
         passages = self.reader.read(standalone, passages) if passages else []
@@ -517,6 +535,15 @@ class Chat:
             Turn(role="assistant", text=said),
         ]
         self.answers.append(answer)
+
+
+def _filter(where: Mapping[str, Any] | None, after: date | None, before: date | None) -> Filter:
+    """Build a filter; values are compared as text, ``True`` as "true"."""
+    texts = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in (where or {}).items()
+    }
+    return Filter(where=texts, after=after, before=before)
 
 
 class _Clock:

@@ -157,11 +157,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _read_environment() -> dict[str, Any]:
     groups = {name.upper() for name in Settings.model_fields}
-    mine = {
-        key
-        for key in os.environ
-        if key.upper().startswith("RAG_") and key.upper()[4:].split("__")[0] in groups
-    }
+    mine = {key for key in os.environ if key.upper().startswith("RAG_")}
+    mine = {key for key in mine if "__" in key or key.upper()[4:].split("_")[0] in groups}
+    for key in sorted(mine):
+        if key.upper()[4:].split("__")[0] not in groups:
+            raise SettingsError(
+                f"{key}: there is no such setting (from the environment); write "
+                f"RAG_GROUP__NAME, where GROUP is one of {', '.join(sorted(groups))}"
+            )
     if not mine:
         return {}  # spare the slow import
     from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -201,7 +204,7 @@ def _explain(error: ValidationError, layers: dict[str, dict[str, Any]]) -> str:
         origin = next((name for name in reversed(layers) if _holds(layers[name], path)), "")
         what = "there is no such setting" if item["type"] == "extra_forbidden" else item["msg"]
         sentences.append(f"{'.'.join(path)}: {what}" + (f" (from {origin})" if origin else ""))
-    return "; ".join(sentences) + ". The README lists the settings."
+    return "; ".join(sentences) + ". The README shows how they are written."
 
 
 def _holds(values: Any, path: list[str]) -> bool:

@@ -147,6 +147,8 @@ class Passage(Value):
     ``scores`` names every stage that judged it (``dense`` is a cosine, ``lexical`` is BM25,
     ``fused`` and ``rerank`` are fractions of 1); ``score`` is the one that decided the order.
     ``duplicates`` lists the places of passages that say the same and were collapsed into this one.
+    ``outline`` has the headings that the chunk stands under and those inside it, ``pages`` the
+    pages that it lies on; both with offsets into the document.
     """
 
     chunk: Chunk
@@ -157,7 +159,8 @@ class Passage(Value):
     scores: Mapping[str, float] = Field(default_factory=dict)
     published: date | None = None
     language: str | None = None
-    anchor: str | None = None
+    outline: tuple[Heading, ...] = ()
+    pages: tuple[Page, ...] = ()
     metadata: Mapping[str, MetadataValue] = Field(default_factory=dict)
     matched: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
@@ -167,6 +170,22 @@ class Passage(Value):
     def place(self) -> str:
         """Title, heading path, page and date, as a person would name the place."""
         return place(self.title, self.chunk.headings, self.chunk.page, self.published)
+
+    @property
+    def anchor(self) -> str | None:
+        """The anchor of the nearest heading that the chunk stands under."""
+        path = self.path_at(self.chunk.start)
+        return next((heading.anchor for heading in reversed(path) if heading.anchor), None)
+
+    def path_at(self, place: int) -> list[Heading]:
+        """Return the headings that a place in the document stands under, outermost first."""
+        path: list[Heading] = []
+        for heading in self.outline:
+            if heading.start > place:
+                break
+            path = [other for other in path if other.level < heading.level]
+            path.append(heading)
+        return path
 
     def explain(self) -> str:
         """Return one line that says why this passage has its rank."""
@@ -198,15 +217,17 @@ class Citation(Value):
     def of(cls, number: int, passage: Passage, start: int, end: int) -> Citation:
         """Cite ``passage.chunk.text[start:end]``: offsets into the chunk, not the document."""
         chunk = passage.chunk
+        place = chunk.start + start
+        path = passage.path_at(place)
         return cls(
             number=number,
             document_id=chunk.document_id,
             document_digest=passage.document_digest,
             uri=passage.uri,
             title=passage.title,
-            headings=chunk.headings,
-            page=chunk.page,
-            anchor=passage.anchor,
+            headings=tuple(heading.title for heading in path) or chunk.headings,
+            page=next((p.number for p in passage.pages if p.start <= place < p.end), chunk.page),
+            anchor=next((h.anchor for h in reversed(path) if h.anchor), None),
             published=passage.published,
             start=chunk.start + start,
             end=chunk.start + end,

@@ -54,7 +54,10 @@ def check(
 
 def _read(name: str) -> str:
     if name == "-":
-        return sys.stdin.read()
+        text = sys.stdin.read()
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise SourceError("what comes from stdin is not UTF-8: convert it first")
+        return text
     try:
         return Path(name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

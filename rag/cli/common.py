@@ -79,7 +79,11 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console; text is never taken for markup, because documents are data."""
     from rich.console import Console
 
-    return Console(
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # the entry point knows what it means
+
+    return Output(
         stderr=stderr,
         markup=False,
         emoji=False,

@@ -29,10 +29,8 @@ def ingest(
         with progress("Ingesting") as on_progress:
             report = pipeline.ingest(*sources, on_progress=on_progress)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "\nrag: interrupted; what was written is complete, run the same command to go on\n"
-        )
-        raise typer.Exit(130) from None
+        sys.stderr.write("\nrag: what was written is complete, run the same command to go on")
+        raise
     if as_json:
         print_json(report.to_json())
     else:

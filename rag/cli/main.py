@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from rag.cli import (
     ask,
@@ -67,18 +70,47 @@ app.command("models")(models.models)
 
 def main() -> None:
     """Run the command line; the exit status follows the contract in the README."""
+    _mend_streams()
+    command = typer.main.get_command(app)
     try:
-        app(standalone_mode=True)
+        # Not through typer's own main: it has statuses of its own for a closed pipe and Ctrl-C.
+        with command.make_context("rag", sys.argv[1:]) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
     except RagError as error:
-        sys.stderr.write(f"rag: {error}\n")
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nrag: interrupted\n")
-        sys.exit(130)
+        _leave(f"rag: {error}", error.exit_status)
+    except (KeyboardInterrupt, EOFError, typer.Abort):
+        _leave("\nrag: interrupted", 130)
+    except TyperException as error:
+        # Of a usage error, typer exports neither the class nor the type of its show().
+        show = getattr(error, "show", None)
+        if show is not None:
+            show()
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away (`rag search … | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _leave(f"rag: the output cannot be written: {error.strerror}", 1)
+    sys.exit(0)
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    sys.stderr.write(message + "\n")
+    sys.exit(status)
+
+
+def _mend_streams() -> None:
+    """Make output possible where a stream is closed or its encoding lacks a character."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 if __name__ == "__main__":

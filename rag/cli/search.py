@@ -40,7 +40,7 @@ def search(
         print_json({"question": asked, "passages": rows})
         return
     if not passages:
-        console(stderr=True).print("No passage passes the filter.")
+        console(stderr=True).print("There is no passage to show; a filter may leave none.")
     show_passages(passages)
 
 

@@ -1,12 +1,13 @@
 """The catalog: a SQLite file that is the truth about what is indexed.
 
-Documents with their full text, chunks, sources, failures, and what a crash may have left behind.
-Everything in the dense and the lexical store can be rebuilt from here.
+Documents with their full text, chunks and their vectors, sources, failures, and what a crash may
+have left behind. The dense and the lexical store can be rebuilt from here.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,10 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rag.errors import IndexCorruptError
-from rag.types import Chunk, Document, Failure, Filter, Heading, Page, Passage, digest_of
+import numpy as np
+
+from rag.errors import IndexCorruptError, StoreError
+from rag.types import Chunk, Document, Failure, Filter, Heading, Page, Passage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FORMAT = 1
 
@@ -52,9 +58,18 @@ CREATE TABLE chunks (
 ) WITHOUT ROWID;
 CREATE INDEX chunks_document ON chunks (store, document);
 CREATE INDEX chunks_content ON chunks (store, content);
+CREATE TABLE vectors (
+    store INTEGER NOT NULL, key INTEGER NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (store, key)
+) WITHOUT ROWID;
 CREATE TABLE pending (store INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (store, key))
     WITHOUT ROWID;
 """
+
+_FIRST_STATE = (
+    f"INSERT INTO state VALUES ('format', '{FORMAT}'), ('generation', '0'), ('store', '1');"
+)
+
+_VECTOR = "<f2"
 
 
 def key_of(chunk_id: str) -> int:
@@ -79,19 +94,22 @@ class Catalog:
         self.path = path
         self._lock = threading.RLock()
         fresh = not path.exists()
+        if not os.access(path.parent, os.W_OK):
+            raise StoreError(
+                f"{path.parent} cannot be written to, and reading an index needs its locks: "
+                "change the permissions, or copy the folder to where you may write"
+            )
         try:
             self._db = sqlite3.connect(
                 path, check_same_thread=False, timeout=30, isolation_level=None
             )
             self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
+            if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA foreign_keys = ON")
             if fresh or not self._tables():
-                self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-                with self.transaction():
-                    for key, value in (("format", FORMAT), ("generation", 0), ("store", 1)):
-                        self.set_state(key, str(value))
+                self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_FIRST_STATE} COMMIT;")
             elif (found := self.state("format")) != str(FORMAT):
                 raise IndexCorruptError(
                     f"{path} has format {found}, this version reads {FORMAT}: "
@@ -119,8 +137,13 @@ class Catalog:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.commit()
-            except BaseException:
+            except BaseException as error:
                 self._db.rollback()
+                if isinstance(error, sqlite3.Error):
+                    raise StoreError(
+                        f"{self.path} cannot be written ({error}): mend that, then run it again; "
+                        "what was there is unharmed"
+                    ) from error
                 raise
 
     def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -148,7 +171,7 @@ class Catalog:
 
     def set_state(self, key: str, value: str) -> None:
         """Set a value of the index's state."""
-        with self._lock:
+        with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", [key, value])
 
     @property
@@ -169,21 +192,21 @@ class Catalog:
 
     # Documents and chunks
 
-    def put(self, entries: Iterable[Entry], store: int) -> None:
+    def put(
+        self, entries: Iterable[Entry], vectors: Mapping[str, NDArray[np.float32]], store: int
+    ) -> None:
         """Write documents in place of earlier versions, whose chunks become pending."""
         with self.transaction():
             for entry in entries:
-                document = entry.document
-                self._retire(store, [document.id])
-                self._db.execute(
-                    "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    _document_row(entry.item, document),
-                )
-                self.put_chunks(entry, store)
+                self._retire(store, [entry.document.id])
+                self.update_document(entry.item, entry.document)
+                self.put_chunks(entry, vectors, store)
 
-    def put_chunks(self, entry: Entry, store: int) -> None:
-        """Write the chunks of one document; they are no longer pending."""
-        with self._lock:
+    def put_chunks(
+        self, entry: Entry, vectors: Mapping[str, NDArray[np.float32]], store: int
+    ) -> None:
+        """Write the chunks of one document with their vectors; they are no longer pending."""
+        with self.transaction():
             self._db.executemany(
                 "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -194,6 +217,13 @@ class Catalog:
                     for c, content in zip(entry.chunks, entry.contents, strict=True)
                 ],
             )  # fmt: skip
+            self._db.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+                [
+                    (store, key_of(c.id), vectors[content].astype(_VECTOR).tobytes())
+                    for c, content in zip(entry.chunks, entry.contents, strict=True)
+                ],
+            )
             self._db.executemany(
                 "DELETE FROM pending WHERE store = ? AND key = ?",
                 [(store, key_of(c.id)) for c in entry.chunks],
@@ -218,6 +248,11 @@ class Catalog:
             self._db.execute(
                 "INSERT OR IGNORE INTO pending SELECT store, key FROM chunks "
                 "WHERE store = ? AND document = ?",
+                [store, document_id],
+            )
+            self._db.execute(
+                "DELETE FROM vectors WHERE store = ?1 AND key IN "
+                "(SELECT key FROM chunks WHERE store = ?1 AND document = ?2)",
                 [store, document_id],
             )
             self._db.execute(
@@ -290,33 +325,44 @@ class Catalog:
         )
         return {row["key"]: row["document"] for row in rows}
 
+    def has_chunks(self, store: int) -> bool:
+        """Tell whether there is any chunk in a store."""
+        return bool(self._rows("SELECT 1 FROM chunks WHERE store = ? LIMIT 1", [store]))
+
     def keys(self, store: int) -> set[int]:
         """Return the keys of all chunks in a store."""
         return {r["key"] for r in self._rows("SELECT key FROM chunks WHERE store = ?", [store])}
 
-    def reusable(self, contents: Iterable[str], store: int) -> dict[str, int]:
-        """Return content digest -> key of a chunk that embeds exactly the same words."""
+    def vectors(self, keys: Iterable[int], store: int) -> dict[int, NDArray[np.float32]]:
+        """Return key -> vector, to half precision: a cosine is right to four decimals."""
         rows = self._rows_in(
-            "SELECT content, min(key) AS key FROM chunks WHERE store = ? AND content IN (?) "
-            "GROUP BY content",
+            "SELECT key, vector FROM vectors WHERE store = ? AND key IN (?)", keys, [store]
+        )
+        return {row["key"]: _vector(row["vector"]) for row in rows}
+
+    def known(self, contents: Iterable[str], store: int) -> dict[str, NDArray[np.float32]]:
+        """Return content digest -> vector of what is embedded already, word for word."""
+        rows = self._rows_in(
+            "SELECT c.content, v.vector FROM chunks c JOIN vectors v USING (store, key) "
+            "WHERE c.store = ? AND c.content IN (?) GROUP BY c.content",
             contents,
             [store],
         )
-        return {row["content"]: row["key"] for row in rows}
+        return {row["content"]: _vector(row["vector"]) for row in rows}
 
-    def chunks_of(self, document: Document, store: int) -> list[Chunk]:
-        """Return the chunks of a document in reading order."""
+    def chunks_of(self, document: Document, store: int) -> list[tuple[Chunk, str]]:
+        """Return the chunks of a document in reading order, with the digests of their words."""
         rows = self._rows(
             "SELECT * FROM chunks WHERE store = ? AND document = ? ORDER BY start",
             [store, document.id],
         )
-        return [_chunk(row, document.text) for row in rows]
+        return [(_chunk(row, document.text), row["content"]) for row in rows]
 
     def passages(self, keys: Sequence[int], store: int) -> dict[int, Passage]:
         """Return key -> passage, its score still 0, for those keys that are live."""
         rows = self._rows_in(
             "SELECT c.*, d.title, d.uri, d.published, d.language, d.digest, d.metadata, "
-            "d.headings AS outline, "
+            "d.headings AS outline, d.pages, "
             "substr(d.text, c.start + 1, c.end - c.start) AS words "
             "FROM chunks c JOIN documents d ON d.id = c.document "
             "WHERE c.store = ? AND c.key IN (?)",
@@ -364,14 +410,14 @@ class Catalog:
         """Make a rebuilt store the one in force and drop the chunks of the others."""
         with self.transaction():
             self.set_state("store", str(store))
-            self._db.execute("DELETE FROM chunks WHERE store != ?", [store])
-            self._db.execute("DELETE FROM pending WHERE store != ?", [store])
+            for table in ("chunks", "vectors", "pending"):
+                self._db.execute(f"DELETE FROM {table} WHERE store != ?", [store])
 
     def abandon(self, store: int) -> None:
         """Drop what an unfinished rebuild left of a store."""
         with self.transaction():
-            self._db.execute("DELETE FROM chunks WHERE store = ?", [store])
-            self._db.execute("DELETE FROM pending WHERE store = ?", [store])
+            for table in ("chunks", "vectors", "pending"):
+                self._db.execute(f"DELETE FROM {table} WHERE store = ?", [store])
 
     # Sources, items and failures
 
@@ -416,6 +462,16 @@ class Catalog:
         """Return the items that a source claims."""
         rows = self._rows("SELECT item FROM item_sources WHERE source = ?", [location])
         return {row["item"] for row in rows}
+
+    def clear_source_failures(self, location: str) -> None:
+        """Forget the failures of a source, which is about to be read again."""
+        with self.transaction():
+            self._db.execute("DELETE FROM failures WHERE source = ?", [location])
+
+    def items_of_document(self, document_id: str) -> list[str]:
+        """Return the item that a document came out of, if it is known."""
+        rows = self._rows("SELECT item FROM documents WHERE id = ?", [document_id])
+        return [row["item"] for row in rows]
 
     def claim(self, location: str, item: str) -> None:
         """Record that an item belongs to a source."""
@@ -476,9 +532,8 @@ class Catalog:
         return [] if found == ["ok"] else found
 
 
-def content_digest(chunk_text: str) -> str:
-    """Digest what is embedded for a chunk, so that equal words are embedded once."""
-    return digest_of(chunk_text)
+def _vector(blob: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(blob, dtype=_VECTOR).astype(np.float32)
 
 
 def _condition(name: str, value: str) -> tuple[str, list[str]]:
@@ -561,19 +616,29 @@ def _passage(row: sqlite3.Row) -> Passage:
         score=0.0,
         published=date.fromisoformat(row["published"]) if row["published"] else None,
         language=row["language"],
-        anchor=_anchor(json.loads(row["outline"]), row["start"]),
+        outline=_outline(json.loads(row["outline"]), row["start"], row["end"]),
+        pages=tuple(
+            Page(number=number, start=start, end=end)
+            for number, start, end in json.loads(row["pages"])
+            if start < row["end"] and row["start"] < end
+        ),
         metadata=json.loads(row["metadata"]),
     )
 
 
-def _anchor(outline: Sequence[Mapping[str, Any]], start: int) -> str | None:
-    """Return the anchor of the last heading that stands before the chunk, if it has one."""
-    anchor = None
-    for heading in outline:
-        if heading["start"] > start:
+def _outline(headings: Sequence[Mapping[str, Any]], start: int, end: int) -> tuple[Heading, ...]:
+    """Return the headings that a chunk stands under, then those inside it."""
+    above: list[Mapping[str, Any]] = []
+    inside: list[Mapping[str, Any]] = []
+    for heading in headings:
+        if heading["start"] >= end:
             break
-        anchor = heading["anchor"] or anchor
-    return anchor
+        if heading["start"] >= start:
+            inside.append(heading)
+        else:
+            above = [other for other in above if other["level"] < heading["level"]]
+            above.append(heading)
+    return tuple(Heading(**heading) for heading in (*above, *inside))
 
 
 def _corrupt(path: Path, error: Exception) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # ef_search has to reach at least as far as the candidates that are asked for.
 _SPACE = {
-    "hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 400, "max_neighbors": 24}
+    "hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 250, "max_neighbors": 24}
 }
 
 
@@ -95,18 +95,6 @@ class DenseStore:
         )
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return [(int(name, 16), 1.0 - float(distance)) for name, distance in pairs]
-
-    def vectors(self, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
-        """Return key -> vector for those keys that exist."""
-        found: dict[int, NDArray[np.float32]] = {}
-        for start in range(0, len(keys), self._batch):
-            names = [_id(key) for key in keys[start : start + self._batch]]
-            got = self._guard(self._collection.get, ids=names, include=["embeddings"])
-            found.update(
-                (int(name, 16), vector)
-                for name, vector in zip(got["ids"], got["embeddings"], strict=True)
-            )
-        return found
 
     def keys(self) -> set[int]:
         """Return every key, stale ones included."""

@@ -21,7 +21,7 @@ from rag.index.dense import DenseStore
 from rag.index.lexical import LexicalStore
 from rag.index.locks import hold
 from rag.settings import IndexSettings
-from rag.types import Failure, Filter, Passage
+from rag.types import Filter, Passage, digest_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # cheaper to fetch more candidates and drop those that do not fit.
 _PUSHED_DOWN = 1000
 
+_IN_USE = "another process has kept {folder} in use for a minute: end it, then try again"
 _BUSY = "another process is writing to {folder}: wait for it to finish, then try again"
 
 
@@ -98,7 +99,7 @@ class View:
 
     def vectors(self, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """Return key -> vector."""
-        return self._dense.vectors(keys) if keys else {}
+        return self._catalog.vectors(keys, self._store)
 
     def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
         """Return key -> passage, its score still 0."""
@@ -113,8 +114,9 @@ class Index:
         self._settings = settings
         if create:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / ".gitignore").write_text("*\n", "utf-8")
+                if not folder.exists():  # a folder that was there before is not ours to hide
+                    folder.mkdir(parents=True)
+                    (folder / ".gitignore").write_text("*\n", "utf-8")
             except OSError as error:
                 raise StoreError(
                     f"{folder} cannot be made ({error.strerror}): name another with --index"
@@ -183,7 +185,7 @@ class Index:
         store = self.catalog.store
         self._put_chunks(entries, vectors, store)
         with self._lock(shared=False):
-            self.catalog.put(entries, store)
+            self.catalog.put(entries, vectors, store)
             self._clean(store)
 
     def remove(self, document_ids: Sequence[str]) -> None:
@@ -204,16 +206,7 @@ class Index:
 
     def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Return content digest -> vector for what is embedded already."""
-        keys = self.catalog.reusable(contents, self.catalog.store)
-        if not keys:
-            return {}
-        with self._lock(shared=True):
-            vectors = self._stores()[0].vectors(list(keys.values()))
-        return {content: vectors[key] for content, key in keys.items() if key in vectors}
-
-    def put_failure(self, failure: Failure, source: str) -> None:
-        """Record what could not be read, to be tried again."""
-        self.catalog.put_failure(failure, source, _now())
+        return self.catalog.known(contents, self.catalog.store)
 
     def _put_chunks(
         self,
@@ -286,7 +279,7 @@ class Index:
                 self._put_chunks(entries, vectors, new, stores)
                 with self.catalog.transaction():
                     for entry in entries:
-                        self.catalog.put_chunks(entry, new)
+                        self.catalog.put_chunks(entry, vectors, new)
 
             try:
                 yield put
@@ -318,17 +311,25 @@ class Index:
                 if extra := len(found - expected):
                     faults.append(f"{extra} stale chunks are left in the {name}")
         for _, document in self.catalog.documents():
-            for chunk in self.catalog.chunks_of(document, self.catalog.store):
-                if document.text[chunk.start : chunk.end] != chunk.text or not chunk.text:
-                    faults.append(f"{document.uri}: chunk {chunk.id} is not where it claims to be")
+            chunks = self.catalog.chunks_of(document, self.catalog.store)
+            for chunk, content in chunks:
+                if content != digest_of(words_of(document.title, chunk.headings, chunk.text)):
+                    faults.append(f"{document.uri}: chunk {chunk.id} is not what was embedded")
+            body = document.text
+            for heading in reversed(document.headings):
+                line = body.find("\n", heading.start)
+                body = body[: heading.start] + (body[line:] if line >= 0 else "")
+            if body.strip() and not chunks:
+                faults.append(f"{document.uri} has text but no chunks")
         return faults
 
     # Stores and locks
 
     @contextmanager
     def _lock(self, *, shared: bool) -> Iterator[None]:
-        timeout = max(self._settings.lock_timeout, 60.0 if shared else 0.0)
-        busy = _BUSY.format(folder=self.folder)
+        # A batch or a query takes moments: a minute is time for any of them to end.
+        timeout = max(self._settings.lock_timeout, 60.0)
+        busy = _IN_USE.format(folder=self.folder)
         gate, lock = self.folder / "gate.lock", self.folder / "stores.lock"
         if shared:
             # A reader passes the gate and lets go of it: a waiting writer, who keeps the gate, is
@@ -372,12 +373,19 @@ class Index:
             if self._opened is None or self._opened[0] != generation:
                 self._release()
                 store = self.catalog.store
-                if not self._folder_of(store).exists() and self.catalog.keys(store):
+                if not self._folder_of(store).exists() and self.catalog.has_chunks(store):
                     raise IndexCorruptError(
                         f"{self._folder_of(store)} is gone: "
                         "`rag index rebuild` makes it again from the catalog"
                     )
-                self._opened = (generation, *self._open_stores(store))
+                dense, lexical = self._open_stores(store)
+                if self.catalog.has_chunks(store) and not (dense.count() and lexical.count()):
+                    dense.close()
+                    raise IndexCorruptError(
+                        f"the stores of {self.folder} are empty, the catalog is not (were they "
+                        "deleted, or was index.url changed?): `rag index rebuild` fills them again"
+                    )
+                self._opened = (generation, dense, lexical)
             return self._opened[1:]
 
     def _moved(self, ours: bool = True) -> None:

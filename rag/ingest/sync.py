@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.errors import SourceError
 from rag.ingest.chunk import chunk_document
-from rag.ingest.extract import extract
+from rag.ingest.extract import Extracted, extract
 from rag.ingest.fetch import Discovery, Item, discover
 from rag.ingest.fetched import Fetched
 from rag.protocols import Embedder
@@ -56,9 +56,6 @@ class Store(Protocol):
 
     def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors of what is embedded already."""
-
-    def put_failure(self, failure: Failure, source: str) -> None:
-        """Record what could not be read."""
 
 
 @dataclass
@@ -102,6 +99,8 @@ class Ingest:
         self._held_chunks = 0
         self._finished: list[tuple[str, str]] = []  # items whose documents are all held or written
         self._written: dict[str, str] = {}  # digests of added documents, for renames
+        self._complete: list[tuple[str, set[str]]] = []  # sources listed to the end: what they hold
+        self._seen: set[str] = set()
 
     def run(self, sources: Sequence[str]) -> SyncReport:
         """Ingest the sources and return what changed."""
@@ -109,6 +108,8 @@ class Ingest:
         for source in sources:
             self._source(source)
         self._flush()
+        for location, present in self._complete:
+            self._vanished(location, present)
         tally = self._tally
         return SyncReport(
             added=tuple(tally.added),
@@ -130,16 +131,21 @@ class Ingest:
     def _listed(self, source: str, listing: Discovery, found: Sequence[Item | Failure]) -> None:
         catalog = self._store.catalog
         location = listing.location
+        if location in self._seen:
+            return  # the same source by another spelling
+        self._seen.add(location)
         items = [item for item in found if isinstance(item, Item)]
         failures = [failure for failure in found if isinstance(failure, Failure)]
         known = catalog.items_of(location)
         self._tally.notes.extend(listing.notes)
+        catalog.clear_source_failures(location)
         if items or known:
             catalog.put_source(location, listing.kind, _now())
         if not items and known and listing.complete:
             failures = [Failure(uri=location, reason=_EMPTIED.format(len(known), location))]
         for failure in failures:
-            self._fail(failure, location)
+            # What never was a source is told of, but there is nothing to try again.
+            self._fail(failure, location, remember=listing.kind != "missing" or bool(known))
         if not items:
             return
         for done, (item, loaded) in enumerate(self._load(items)):
@@ -149,7 +155,8 @@ class Ingest:
         self._on_progress(source, len(items), len(items))
         if listing.complete:
             # Whatever could not be listed or read keeps its place: only what is surely gone goes.
-            self._vanished(location, {item.uri for item in items} | {f.uri for f in failures})
+            present = {item.uri for item in items} | {failure.uri for failure in failures}
+            self._complete.append((location, present))
 
     def _load(self, items: Sequence[Item]) -> Iterator[tuple[Item, Fetched | SourceError]]:
         """Load items in order, a few ahead of the one in work, so that waiting overlaps."""
@@ -193,20 +200,24 @@ class Ingest:
         catalog.clear_failures(item.uri)
         for failure in extracted.failures:
             self._fail(failure, location)
-        # With rows that failed, the item is not done: no digest, so that it is read again.
-        self._documents(item.uri, "" if extracted.failures else digest, extracted.documents)
+        try:
+            self._documents(item.uri, digest, extracted)
+        except SourceError as error:
+            self._fail(Failure(uri=item.uri, reason=str(error)), location)
 
-    def _documents(self, item: str, digest: str, documents: Sequence[Document]) -> None:
+    def _documents(self, item: str, digest: str, extracted: Extracted) -> None:
         catalog = self._store.catalog
         earlier = {document.id: document for document in catalog.documents_of(item)}
-        for document in documents:
+        # Until all is written, the item counts as unread: a crash in between is then made good.
+        catalog.put_item(item, "", _now())
+        for document in extracted.documents:
             before = earlier.pop(document.id, None)
-            if before is not None and before.digest == document.digest:
-                if before != document:  # a date or a tag: nothing to embed
-                    catalog.update_document(item, document)
-                    self._tally.changed.append(document.uri)
-                else:
-                    self._tally.unchanged.append(document.uri)
+            if before == document:
+                self._tally.unchanged.append(document.uri)
+                continue
+            if before is not None and _indexed_alike(before, document):
+                catalog.update_document(item, document)
+                self._tally.changed.append(document.uri)
                 continue
             self._hold(item, document)
             if before is None:
@@ -214,15 +225,20 @@ class Ingest:
                 self._written[document.digest] = document.uri
             else:
                 self._tally.changed.append(document.uri)
-        if earlier:
+        if earlier and not extracted.failures:  # a row that failed keeps its earlier version
             self._store.remove(list(earlier))
             self._tally.removed.extend(document.uri for document in earlier.values())
-        self._finished.append((item, digest))
+        # With rows that failed, the item is not done: no digest, so that it is read again.
+        self._finished.append((item, "" if extracted.failures else digest))
 
     def _hold(self, item: str, document: Document) -> None:
         chunks = chunk_document(
             document, self._settings.chunk, self._embedder.count_tokens, self._fingerprint
         )
+        if not chunks:
+            self._tally.notes.append(
+                f"{document.uri} has headings and no text below them: nothing of it can be found"
+            )
         self._held.append((item, document, chunks))
         self._held_chunks += len(chunks)
         if self._held_chunks >= self._settings.index.write_batch:
@@ -250,10 +266,13 @@ class Ingest:
     def _vanished(self, location: str, present: set[str]) -> None:
         catalog = self._store.catalog
         gone = catalog.orphans(location, keep=present)
-        catalog.unclaim(location, catalog.items_of(location) - present)
         documents = [document for item in gone for document in catalog.documents_of(item)]
+        # Documents first and the claim to them last, so that a crash in between is made good.
+        for item in gone:
+            catalog.put_item(item, "", _now())
         self._store.remove([document.id for document in documents])
         catalog.delete_items(gone)
+        catalog.unclaim(location, catalog.items_of(location) - present)
         for document in documents:
             new = self._written.get(document.digest)
             if new is not None and new in self._tally.added:
@@ -262,9 +281,19 @@ class Ingest:
             else:
                 self._tally.removed.append(document.uri)
 
-    def _fail(self, failure: Failure, location: str) -> None:
+    def _fail(self, failure: Failure, location: str, *, remember: bool = True) -> None:
         self._tally.failed.append(failure)
-        self._store.put_failure(failure, location)
+        if remember:
+            self._store.catalog.put_failure(failure, location, _now())
+
+
+def _indexed_alike(before: Document, after: Document) -> bool:
+    """Tell whether only what no store holds has changed: a date, an author, a tag."""
+
+    def indexed(document: Document) -> tuple[object, ...]:
+        return document.digest, document.headings, document.pages, document.language
+
+    return indexed(before) == indexed(after)
 
 
 @dataclass(frozen=True)

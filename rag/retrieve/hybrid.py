@@ -63,7 +63,7 @@ class HybridRetriever:
             weight, bound = self.dense_weight(question), view.lexical_bound(question)
             fused = fuse(dense, lexical, weight, bound)
             # Collapsing needs some to choose from; without it, exactly k are wanted.
-            depth = 3 * k if self._settings.collapse_duplicates else k
+            depth = 2 * k if self._settings.collapse_duplicates else k
             keys = list(fused)[:depth]
             found = view.passages(keys)
         passages = [

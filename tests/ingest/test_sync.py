@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rag.errors import SourceError
+from rag.errors import SourceError, UsageError
 from rag.pipeline import Pipeline
 from rag.types import Rename
 
@@ -181,8 +181,9 @@ def test_rebuild_keeps_every_answer(make_pipeline: Callable[..., Pipeline], docs
 
 
 def test_nothing_to_ingest(pipeline: Pipeline) -> None:
-    with pytest.raises(SourceError, match="nothing to ingest"):
-        pipeline.ingest()
+    for sources in ((), ("",)):
+        with pytest.raises(UsageError, match="nothing to ingest"):
+            pipeline.ingest(*sources)
 
 
 def test_report_reads_well(pipeline: Pipeline, docs: Path) -> None:
