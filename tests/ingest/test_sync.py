@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fpdf import FPDF
 
 from rag.errors import SourceError, UsageError
+from rag.index.catalog import Catalog, Entry
+from rag.index.index import Index
+from rag.ingest.chunk import chunk_document
 from rag.pipeline import Pipeline
-from rag.types import Rename
+from rag.types import Document, Rename
 
 REFUNDS = "---\ndate: 2025-02-01\n---\n# Refunds\n\nRefunds take five business days.\n"
 HUB = "# Hub\n\nThe light of the hub is red when it is offline.\n"
@@ -195,3 +201,141 @@ def test_report_reads_well(pipeline: Pipeline, docs: Path) -> None:
     body: dict[str, Any] = report.to_json()
     assert body["schema"] == 1
     assert body["added"] == ["docs/hub.md", "docs/refunds.md"]
+
+
+@pytest.mark.parametrize("moment", ["put", "put_item", "remove", "delete_items", "unclaim"])
+def test_a_crash_at_any_step_is_made_good(
+    make_pipeline: Callable[..., Pipeline],
+    docs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    pipeline = make_pipeline()
+    pipeline.ingest(docs)
+    (docs / "refunds.md").write_text(REFUNDS.replace("five", "nine"))
+    (docs / "hub.md").unlink()
+    place = Index if moment in ("put", "remove") else Catalog
+    done = getattr(place, moment)
+
+    def crash(self: Any, *arguments: Any, **options: Any) -> None:
+        done(self, *arguments, **options)
+        raise SystemExit("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, moment, crash)
+        with pytest.raises(SystemExit):
+            pipeline.ingest(docs)
+    (docs / "hub.md").write_text(HUB)  # it comes back, and the change is taken back
+    (docs / "refunds.md").write_text(REFUNDS)
+    pipeline.ingest(docs)
+    assert pipeline.index.verify() == []
+    assert pipeline.index.catalog.counts()["documents"] == 2
+    assert "five business days" in pipeline.search("refunds")[0].chunk.text
+    assert "red when it is offline" in pipeline.search("light of the hub")[0].chunk.text
+
+
+def test_a_row_that_fails_keeps_its_earlier_version(pipeline: Pipeline, docs: Path) -> None:
+    good = [json.dumps({"id": name, "body": f"Row {name} says this."}) for name in "ab"]
+    (docs / "t.jsonl").write_text("\n".join(good))
+    pipeline.ingest(docs / "t.jsonl")
+    (docs / "t.jsonl").write_text(good[0] + "\n{broken")
+    report = pipeline.ingest(docs / "t.jsonl")
+    assert report.failed
+    assert not report.removed
+    assert pipeline.document("t.jsonl#id=b")
+
+
+def test_a_new_language_moves_the_words(pipeline: Pipeline, docs: Path) -> None:
+    page = "---\nlanguage: {}\n---\n# Karten\n\nDie Karte wird gesperrt.\n"
+    (docs / "card.md").write_text(page.format("en"))
+    pipeline.ingest(docs / "card.md")
+    (docs / "card.md").write_text(page.format("de"))
+    report = pipeline.ingest(docs / "card.md")
+    assert report.changed == ("docs/card.md",)
+    assert report.chunks_embedded == 0
+    assert pipeline.search("gesperrt")[0].scores["lexical"] > 0
+
+
+def test_moves_between_sources_and_other_spellings(pipeline: Pipeline, docs: Path) -> None:
+    other = docs.parent / "other"
+    other.mkdir()
+    (other / "x.md").write_text("# X\n\nSomething else.\n")
+    pipeline.ingest(docs, other)
+    (docs / "hub.md").rename(other / "hub.md")
+    report = pipeline.ingest(docs, other, f"{docs}/", str(docs))
+    assert [(r.old, r.new) for r in report.renamed] == [("docs/hub.md", "other/hub.md")]
+    assert report.unchanged == ("docs/refunds.md", "other/x.md")
+    assert not report.removed
+
+
+def test_failures_end_with_their_cause(pipeline: Pipeline, docs: Path) -> None:
+    (docs / "bad.md").write_text("")
+    assert pipeline.ingest(docs).failed
+    (docs / "bad.md").unlink()
+    assert not pipeline.ingest(docs).failed
+    assert pipeline.index.catalog.failures() == []
+    assert pipeline.ingest(docs / "typo.md").failed
+    assert pipeline.index.catalog.failures() == []
+
+
+@pytest.mark.parametrize("name", ["/", "..", "../docs", "cs", "elsewhere/docs"])
+def test_remove_takes_nothing_that_was_not_named(
+    pipeline: Pipeline, docs: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    pipeline.ingest(docs)
+    monkeypatch.chdir(docs.parent)
+    with pytest.raises(SourceError, match="no document"):
+        pipeline.remove(name)
+    assert pipeline.remove("./docs/").removed
+
+
+def test_what_has_headings_only_is_noted(pipeline: Pipeline, docs: Path) -> None:
+    (docs / "bare.md").write_text("# Only\n\n## Headings\n")
+    report = pipeline.ingest(docs / "bare.md")
+    assert "nothing of it can be found" in report.notes[0]
+    assert pipeline.index.verify() == []
+
+
+def test_citations_name_the_page_and_heading_of_their_own_place(
+    pipeline: Pipeline, docs: Path
+) -> None:
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=12)
+    for text in ("The first page is about shells.", "A pearl costs forty euros."):
+        pdf.add_page()
+        pdf.multi_cell(0, text=text)
+    pdf.output(str(docs / "pages.pdf"))
+    (docs / "short.md").write_text(
+        "# Costs\n\n## Lockers\n\nA locker costs two euros.\n\n## Keys\n\nA key costs six euros.\n"
+    )
+    pipeline.ingest(docs)
+    [pearl] = {c.page for c in pipeline.ask("How much does a pearl cost?").citations}
+    assert pearl == 2
+    for thing in ("locker", "key"):
+        [place] = {
+            (c.headings[-1].lower(), c.anchor)
+            for c in pipeline.ask(f"How much does a {thing} cost?").citations
+            if thing in c.quote
+        }
+        assert place == (f"{thing}s", f"{thing}s")
+
+
+def test_a_rebuild_that_had_to_wait_keeps_what_was_written_meanwhile(
+    make_pipeline: Callable[..., Pipeline], docs: Path
+) -> None:
+    pipeline, other = make_pipeline(), make_pipeline()
+    pipeline.ingest(docs / "hub.md")
+    with pipeline.index.writing(pipeline.fingerprint):
+        thread = threading.Thread(target=other.rebuild)
+        thread.start()
+        time.sleep(0.3)
+        entries = []
+        for n in range(5):
+            document = Document.make(uri=f"{n}", title="", text=f"Late page number {n}.")
+            chunks = chunk_document(document, pipeline.settings.chunk, len, pipeline.fingerprint)
+            entries.append(Entry(f"{n}", document, chunks, [f"{n}"]))
+        vectors = pipeline.embedder.embed([e.document.text for e in entries])
+        pipeline.index.put(entries, {f"{n}": v for n, v in enumerate(vectors)})
+    thread.join(60)
+    assert pipeline.index.verify() == []
+    assert "Late page number 3." in {p.chunk.text for p in pipeline.search("late page number 3")}
