@@ -264,7 +264,11 @@ class Pipeline:
             catalog.delete_items(items)
             if location is not None:
                 catalog.delete_source(location)
-        return SyncReport(removed=tuple(document.uri for document in documents))
+        note = f"{source} is part of a source, and comes back when that is ingested again"
+        return SyncReport(
+            removed=tuple(document.uri for document in documents),
+            notes=() if location is not None else (note,),
+        )
 
     def _location(self, source: str) -> str | None:
         """Return the source that is meant: by its name, its path, or the end of its path."""

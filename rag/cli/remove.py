@@ -19,4 +19,7 @@ def remove(
     if as_json:
         print_json(report.to_json())
         return
-    console().print(f"{len(report.removed)} documents removed")
+    out = console()
+    out.print(f"{len(report.removed)} documents removed")
+    for note in report.notes:
+        out.print(f"  note    {note}")
