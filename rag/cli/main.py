@@ -79,23 +79,40 @@ def main() -> None:
         sys.stdout.flush()
     except typer.Exit as done:
         sys.exit(done.exit_code)
-    except RagError as error:
-        _leave(f"rag: {error}", error.exit_status)
     except (KeyboardInterrupt, EOFError, typer.Abort):
         _leave("\nrag: interrupted", 130)
-    except TyperException as error:
-        # Of a usage error, typer exports neither the class nor the type of its show().
-        show = getattr(error, "show", None)
-        if show is not None:
-            show()
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output went away (`rag search … | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:
-        _leave(f"rag: the output cannot be written: {error.strerror}", 1)
+    except Exception as error:
+        _explain(error)
     sys.exit(0)
+
+
+def _explain(error: Exception) -> NoReturn:
+    """Leave with a sentence for what is expected to go wrong; raise again what is not."""
+    if _interrupted(error):
+        _leave("\nrag: interrupted", 130)
+    match error:
+        case RagError():
+            _leave(f"rag: {error}", error.exit_status)
+        case TyperException():
+            # Of a usage error, typer exports neither the class nor the type of its show().
+            show = getattr(error, "show", None)
+            if show is not None:
+                show()
+            sys.exit(error.exit_code)
+        case BrokenPipeError():
+            # The reader of our output went away (`rag search … | head`): nothing is wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        case OSError():
+            _leave(f"rag: the output cannot be written: {error.strerror}", 1)
+    raise error
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is behind an error: a library that it hits while loading hides it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _leave(message: str, status: int) -> NoReturn:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,7 +178,14 @@ class Index:
             if self.catalog.state("fingerprint") is None:
                 self.catalog.set_state("fingerprint", fingerprint)
             self.sweep()
-            yield self
+            try:
+                yield self
+            except BaseException:
+                # Ctrl-C in the middle of a batch: leave nothing for `rag index verify` to find.
+                # What cannot be swept now (the disk is full) is swept by the next writer.
+                with suppress(Exception):
+                    self.sweep()
+                raise
 
     def put(self, entries: Sequence[Entry], vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Write documents in place of their earlier versions; ``vectors`` is by content digest."""
