@@ -1,23 +1,19 @@
-"""BEIR folders for the benchmarks: reading, indexing as the pipeline would, measuring."""
+"""BEIR folders for the benchmarks: indexing as the pipeline would, measuring."""
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from rag.evaluate.beir import Beir
 from rag.index.catalog import Entry
 from rag.index.index import Index, words_of
 from rag.ingest.chunk import chunk_document
 from rag.ingest.sync import embed_missing
 from rag.protocols import Embedder
 from rag.settings import Settings
-from rag.types import Document, digest_of
+from rag.types import digest_of
 
 SETS = {
     "scifact": "train",
@@ -29,42 +25,6 @@ SETS = {
 """Development sets under ``retrieval/`` of the data folder, with the split that has judgements."""
 
 _BATCH = 2000  # documents written at a time
-
-
-@dataclass(frozen=True)
-class Beir:
-    """A test collection: ``qrels[query][document]`` is a grade, 0 for judged not relevant."""
-
-    name: str
-    corpus: dict[str, tuple[str, str]]
-    queries: dict[str, str]
-    qrels: dict[str, dict[str, int]]
-
-    @classmethod
-    def read(cls, folder: Path, split: str) -> Beir:
-        """Read ``corpus.jsonl.gz``, ``queries.jsonl.gz`` and ``qrels/SPLIT.tsv``."""
-        qrels: dict[str, dict[str, int]] = {}
-        for line in (folder / "qrels" / f"{split}.tsv").read_text("utf-8").splitlines()[1:]:
-            query, document, grade = line.split("\t")
-            qrels.setdefault(query, {})[document] = int(grade)
-        queries = {row["_id"]: row["text"] for row in _rows(folder / "queries.jsonl.gz")}
-        return cls(
-            folder.name,
-            {r["_id"]: (r.get("title", ""), r["text"]) for r in _rows(folder / "corpus.jsonl.gz")},
-            {query: queries[query] for query in qrels},
-            qrels,
-        )
-
-    def documents(self) -> Iterator[Document]:
-        """Yield the corpus as documents whose uri is the id."""
-        for name, (title, text) in self.corpus.items():
-            yield Document.make(uri=name, title=title, text=text or title, language="en")
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def build(beir: Beir, folder: Path, embedder: Embedder, settings: Settings) -> Index:

@@ -29,8 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from beir import Beir
-
+    from rag.evaluate.beir import Beir
     from rag.pipeline import Pipeline
 
 SCHEMA = 1
@@ -335,7 +334,7 @@ def measure_both(report: Report, home: Path, options: argparse.Namespace) -> Non
             report.versions[side.name] = side.call("versions")
         taken = ingest(sides, first)
         report.add_ingestion(taken)
-        questions = list(beir.queries.values())
+        questions = [query.text for query in beir.queries.values()]
         report.add_latency(f"search, top {TOP}", search_in_turns(sides, questions))
         if options.quick:
             report.left_out.append("nDCG@10, which needs the whole corpus (--quick)")
@@ -387,9 +386,10 @@ def add_quality(report: Report, beir: Beir, sides: Sequence[Side]) -> None:
     from tune_fusion import interval
 
     scores = []
+    questions = {name: query.text for name, query in beir.queries.items()}
     for side in sides:
-        say(f"{side.name}: {len(beir.queries)} development queries")
-        run = side.call("rank", beir.queries, DEPTH)
+        say(f"{side.name}: {len(questions)} development queries")
+        run = side.call("rank", questions, DEPTH)
         scores.append(ndcg(beir.qrels, {query: top(found) for query, found in run.items()}))
     note = ""
     if len(scores) == 2:
@@ -410,7 +410,7 @@ def measure_whole(report: Report, home: Path, options: argparse.Namespace) -> No
     folder = home / "mixed"
     for beir in (scifact, medquad):
         write(beir, list(beir.corpus)[: options.documents], folder)
-    questions = list(medquad.queries.values())
+    questions = [query.text for query in medquad.queries.values()]
     with started(home / "alone", options.threads, peer=False) as (footnote,):
         [taken] = ingest([footnote], str(folder))
         chunks = f"{taken['chunks']:,} chunks"
@@ -482,14 +482,16 @@ def missing(names: Sequence[str]) -> list[str]:
 
 def read(data: str | None, name: str) -> Beir:
     """Return a development set. Raises MissingDataError."""
-    from beir import SETS, Beir
+    from beir import SETS
+
+    from rag.evaluate.beir import read_beir
 
     if not data:
         raise MissingDataError("name the folder that holds retrieval/, or set RAG_DATA")
     folder = Path(data) / "retrieval" / name
     if not (folder / "corpus.jsonl.gz").exists():
         raise MissingDataError(f"{folder} is not there: name the folder that holds retrieval/")
-    return Beir.read(folder, SETS[name])
+    return read_beir(folder, SETS[name])
 
 
 def measure(report: Report, home: Path, options: argparse.Namespace) -> None:

@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from beir import SETS, Beir, build, ndcg
+from beir import SETS, build, ndcg
 
+from rag.evaluate.beir import Beir, read_beir
 from rag.index.index import Index
 from rag.models.embedder import load_embedder
 from rag.protocols import Embedder
@@ -33,12 +34,12 @@ Candidates = dict[str, tuple[dict[int, float], dict[int, float], float]]
 def candidates(beir: Beir, index: Index, embedder: Embedder, settings: Settings) -> Candidates:
     """Return query -> (cosines, BM25 scores, bound of BM25) of all candidates."""
     retriever = HybridRetriever(index, embedder, settings.retrieve)
-    vectors = embedder.embed(list(beir.queries.values()), query=True)
+    vectors = embedder.embed([query.text for query in beir.queries.values()], query=True)
     found = {}
     with index.reading() as view:
-        for (query, text), vector in zip(beir.queries.items(), vectors, strict=True):
-            dense, lexical = retriever.candidates(view, text, vector, Filter())
-            found[query] = dense, lexical, view.lexical_bound(text)
+        for query, vector in zip(beir.queries.values(), vectors, strict=True):
+            dense, lexical = retriever.candidates(view, query.text, vector, Filter())
+            found[query.id] = dense, lexical, view.lexical_bound(query.text)
     return found
 
 
@@ -74,7 +75,7 @@ def main() -> None:
     embedder = load_embedder(settings.models)
     print("set".ljust(16), *(f"w={weight:.1f}" for weight in WEIGHTS), sep="  ")
     for name in options.sets.split(","):
-        beir = Beir.read(Path(options.data) / "retrieval" / name, SETS[name])
+        beir = read_beir(Path(options.data) / "retrieval" / name, SETS[name])
         folder = options.cache / f"{name}-{settings.fingerprint(embedder.identity)}"
         index = build(beir, folder, embedder, settings)
         saved = folder / "candidates.pickle"

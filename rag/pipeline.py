@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from inspect import signature
 from pathlib import Path
@@ -36,7 +36,6 @@ _Stage = TypeVar("_Stage")
 FOLDER = ".rag"
 _COMPLETED = 4  # best passages whose lists are completed from the chunks beside them
 _NEIGHBOURS = 2  # chunks on either side
-_REBUILD_BATCH = 64  # documents chunked, embedded and written at a time
 
 
 class Event(Value):
@@ -95,6 +94,7 @@ class Pipeline:
             "generator": generator,
             "checker": checker,
         }
+        self._given = {name: stage for name, stage in self._stages.items() if stage is not None}
         self._custom_retriever = retriever is not None
         self._index: Index | None = None
         self._loading = threading.RLock()
@@ -130,6 +130,15 @@ class Pipeline:
             checker=checker,
         )
 
+    def variant(self, folder: Path | None = None, **groups: Any) -> Pipeline:
+        """Return a pipeline over another index folder or with other settings, e.g. ``answer=…``.
+
+        It has the stages that this one was given, and shares the embedder.
+        """
+        settings = self.settings.model_copy(update=groups)
+        stages = {"embedder": self.embedder, **self._given}
+        return Pipeline(folder or self.folder, settings, **stages)
+
     def close(self) -> None:
         """Release files. The pipeline may be used again: it opens what it needs."""
         with self._loading:
@@ -163,6 +172,12 @@ class Pipeline:
             "retriever",
             lambda: HybridRetriever(self.index, self.embedder, self.settings.retrieve),
         )
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """The reranker, if there is one."""
+        reranker: Reranker | None = self._stages["reranker"]
+        return reranker
 
     @property
     def reader(self) -> Reader:
@@ -288,37 +303,66 @@ class Pipeline:
 
         Readers go on with the old stores until the new ones are complete.
         """
+        index = self.index
+        with index.rebuilding(self.fingerprint) as put:
+            # Counted inside: another process may have written while this one waited for its turn.
+            total = index.catalog.counts()["documents"]
+            same = index.catalog.state("embedder") == self.embedder.identity
+            known = index.known if same else lambda _: {}
+            written = self._write(index.catalog.documents(), put, known, on_progress, total)
+            index.catalog.set_state("embedder", self.embedder.identity)
+        return written
+
+    def add(self, documents: Iterable[Document], on_progress: Progress | None = None) -> int:
+        """Index documents that the caller has made; return how many chunks were written.
+
+        A document takes the place of an earlier one of its uri. It belongs to no source: it stays
+        until ``remove`` is called with its uri.
+        """
+        index = self._open_index(create=True)
+        with index.writing(self.fingerprint):
+            index.catalog.set_state("embedder", self.embedder.identity)
+            items = ((document.uri, document) for document in documents)
+            return self._write(items, index.put, index.known, on_progress, 0)
+
+    def _write(
+        self,
+        items: Iterable[tuple[str, Document]],
+        put: Callable[..., None],
+        known: Callable[[Mapping[str, str]], Mapping[str, Any]],
+        on_progress: Progress | None,
+        total: int,
+    ) -> int:
+        """Chunk, embed and write documents, some at a time."""
         from rag.index.catalog import Entry
         from rag.index.index import words_of
         from rag.ingest.chunk import chunk_document
         from rag.ingest.sync import embed_missing
         from rag.types import digest_of
 
-        index, written = self.index, 0
+        written = 0
         entries: list[Entry] = []
         words: dict[str, str] = {}
-        with index.rebuilding(self.fingerprint) as put:
-            # Counted inside: another process may have written while this one waited for its turn.
-            total = index.catalog.counts()["documents"]
-            same = index.catalog.state("embedder") == self.embedder.identity
-            for done, (item, document) in enumerate(index.catalog.documents(), start=1):
-                chunks = chunk_document(
-                    document, self.settings.chunk, self.embedder.count_tokens, self.fingerprint
-                )
-                texts = [words_of(document.title, c.headings, c.text) for c in chunks]
-                contents = [digest_of(text) for text in texts]
-                words.update(zip(contents, texts, strict=True))
-                entries.append(Entry(item, document, chunks, contents))
-                written += len(chunks)
-                if len(entries) == _REBUILD_BATCH:
-                    known = index.known(words) if same else {}
-                    put(entries, embed_missing(self.embedder, words, known).by_content)
-                    entries, words = [], {}
-                if on_progress:
-                    on_progress(document.uri, done, total)
-            known = index.known(words) if same else {}
-            put(entries, embed_missing(self.embedder, words, known).by_content)
-            index.catalog.set_state("embedder", self.embedder.identity)
+
+        def flush() -> None:
+            put(entries, embed_missing(self.embedder, words, known(words)).by_content)
+            entries.clear()
+            words.clear()
+
+        for done, (item, document) in enumerate(items, start=1):
+            chunks = chunk_document(
+                document, self.settings.chunk, self.embedder.count_tokens, self.fingerprint
+            )
+            texts = [words_of(document.title, c.headings, c.text) for c in chunks]
+            contents = [digest_of(text) for text in texts]
+            words.update(zip(contents, texts, strict=True))
+            entries.append(Entry(item, document, chunks, contents))
+            written += len(chunks)
+            if len(words) >= self.settings.index.write_batch:
+                flush()
+            if on_progress:
+                on_progress(document.uri, done, total)
+        flush()
         return written
 
     def document(self, uri: str) -> Document:
@@ -366,8 +410,8 @@ class Pipeline:
             passages = retriever.retrieve(question, k, wanted)
         else:
             passages = retriever.retrieve(question, k)
-        if self._stages["reranker"] is not None:
-            passages = self._stages["reranker"].rerank(question, passages, k)
+        if self.reranker is not None:
+            passages = self.reranker.rerank(question, passages, k)
         return passages
 
     def _with_whole_lists(self, passages: Sequence[Passage]) -> list[Passage]:
@@ -432,6 +476,57 @@ class Pipeline:
         if not self._custom_retriever:
             passages = self._with_whole_lists(passages)
         clock.lap("retrieve")
+        yield from self._answer(question, standalone, passages, history, clock)
+
+    def read(self, question: str, text: str, *, title: str = "") -> Answer:
+        """Answer a question from one text alone, without an index; citations are spans of it."""
+        from rag.text.language import detect
+
+        question = self._question(question)
+        document = Document.make(uri="text:", title=title, text=text, language=detect(text)[0])
+        clock = _Clock()
+        passages = self._passages_of(question, document)
+        clock.lap("retrieve")
+        answer = None
+        for event in self._answer(question, question, passages, (), clock):
+            answer = event.answer
+        assert answer is not None  # the last event holds it
+        return answer
+
+    def _passages_of(self, question: str, document: Document) -> list[Passage]:
+        """Cut a text that is not indexed into passages, the nearest to the question first."""
+        from rag.index.index import words_of
+        from rag.ingest.chunk import chunk_document
+
+        chunks = chunk_document(document, self.settings.chunk, self.embedder.count_tokens, "")
+        if not chunks:
+            return []
+        query = self.embedder.embed([question], query=True)[0]
+        words = [words_of(document.title, chunk.headings, chunk.text) for chunk in chunks]
+        cosines = (self.embedder.embed(words) @ query).tolist()
+        passages = [
+            Passage(
+                chunk=chunk,
+                document_digest=document.digest,
+                title=document.title,
+                uri=document.uri,
+                score=cosine,
+                scores={"dense": cosine},
+                language=document.language,
+            )
+            for chunk, cosine in zip(chunks, cosines, strict=True)
+        ]
+        return sorted(passages, key=lambda passage: -passage.score)
+
+    def _answer(
+        self,
+        question: str,
+        standalone: str,
+        passages: Sequence[Passage],
+        history: Sequence[Turn],
+        clock: _Clock,
+    ) -> Iterator[Event]:
+        """Read, draft and check: what follows once there are passages."""
         passages = self.reader.read(standalone, passages) if passages else []
         clock.lap("read")
         yield Event(kind="passages", passages=tuple(passages))
@@ -485,7 +580,9 @@ class Pipeline:
         from rag.answer.conflicts import find
 
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
-        unknown = getattr(self.retriever, "unknown_language", lambda _: None)(question)
+        # There is none where the passages were not retrieved: asking for it would open an index.
+        retriever = self._stages["retriever"]
+        unknown = getattr(retriever, "unknown_language", lambda _: None)(question)
         if unknown:
             remarks.append(
                 f"the embedder does not know the language of the question ({unknown}): "

@@ -12,8 +12,17 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rag.errors import SettingsError
 from rag.types import digest_of
@@ -100,6 +109,57 @@ class GroundSettings(_Group):
         return self
 
 
+class LlmSettings(_Group):
+    """A language model behind OpenAI's protocol, remote or not; none unless ``model`` is set.
+
+    The key is read from the environment only: ``RAG_LLM__API_KEY``, else ``OPENAI_API_KEY``. It is
+    left out of every dump: what is saved says nothing of it, not even that there is one.
+    """
+
+    model: str | None = Field(None, description="its name at the server")
+    base_url: str | None = Field(
+        None, description="root of the server's API, e.g. http://127.0.0.1:8080/v1; OpenAI if unset"
+    )
+    api_key: SecretStr | None = Field(None, exclude=True)
+    timeout: float = Field(60.0, gt=0, description="seconds to wait for the server, each try")
+    retries: int = Field(2, ge=0, le=10, description="after a rate limit, a crash or a timeout")
+    max_tokens: int | None = Field(None, ge=1, description="of a reply; as the server has it")
+    temperature: float = Field(0.0, ge=0, le=2)
+    input_price: float | None = Field(None, ge=0, description="of a million tokens sent")
+    output_price: float | None = Field(None, ge=0, description="of a million tokens received")
+
+    @field_validator("model", "base_url", "api_key", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _address_without_secret(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.strip())
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # its own message may quote a password
+            usable = False
+        if not usable:
+            raise ValueError("write it as http://host:port/v1")
+        if "@" in parts.netloc or parts.query:  # it is shown in messages and run files
+            raise ValueError("no name, password or query here: a key goes into RAG_LLM__API_KEY")
+        return value.strip()
+
+    @field_validator("api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()  # a line end is easily read with a file
+        if not all("!" <= character <= "~" for character in key):
+            raise ValueError("a key has no spaces and no letters beyond ASCII: copy it again")
+        return SecretStr(key)
+
+
 class Settings(BaseModel):
     """Everything that can be set. Frozen: pass another one to change your mind."""
 
@@ -112,6 +172,7 @@ class Settings(BaseModel):
     retrieve: RetrieveSettings = RetrieveSettings()
     answer: AnswerSettings = AnswerSettings()
     ground: GroundSettings = GroundSettings()
+    llm: LlmSettings = LlmSettings()
 
     @classmethod
     def load(cls, folder: Path | None = None, **arguments: Any) -> Settings:
@@ -128,6 +189,7 @@ class Settings(BaseModel):
         merged: dict[str, Any] = {}
         for values in layers.values():
             _merge(merged, values)
+        _add_openai_variables(merged, layers[str(path)])
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
@@ -148,11 +210,38 @@ class Settings(BaseModel):
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}. Mend or remove it.") from None
+    if _holds(values, ["llm", "api_key"]):
+        raise SettingsError(
+            f"{path} holds llm.api_key, and keys are not read from files: take it out and set "
+            "RAG_LLM__API_KEY in the environment"
+        )
+    return values
+
+
+def _add_openai_variables(merged: dict[str, Any], file: dict[str, Any]) -> None:
+    """Fill in what OPENAI_API_KEY and OPENAI_BASE_URL say, where nothing else says it.
+
+    Not where ``rag.toml`` names the server: the file may have come with a folder from anywhere, and
+    must not decide who is sent a key that was meant for OpenAI.
+    """
+    llm = merged.get("llm", {})
+    if not isinstance(llm, dict):
+        return  # the validation says so
+    if (base_url := llm.get("base_url")) and _holds(file, ["llm", "base_url"]):
+        if file["llm"]["base_url"] == base_url:
+            return
+    key, place = os.environ.get("OPENAI_API_KEY"), os.environ.get("OPENAI_BASE_URL")
+    if key and not llm.get("api_key"):
+        llm = {**llm, "api_key": key}
+    if place and not base_url:
+        llm = {**llm, "base_url": place}
+    if llm:
+        merged["llm"] = llm
 
 
 def _read_environment() -> dict[str, Any]:
@@ -183,7 +272,10 @@ def _read_environment() -> dict[str, Any]:
 
 def _dump(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key: value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+        # Not a dump, which would leave a key out.
+        key: {name: getattr(value, name) for name in value.model_fields_set}
+        if isinstance(value, BaseModel)
+        else value
         for key, value in values.items()
         if value is not None
     }

@@ -53,13 +53,17 @@ def sample(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
 
 @pytest.fixture
 def make_pipeline(tmp_path: Path, embedder: Embedder) -> Iterator[Any]:
-    """Make pipelines over ``tmp_path/.rag`` that share one loaded embedder."""
-    opened: list[Pipeline] = []
+    """Make pipelines over ``tmp_path/.rag`` that share one loaded embedder.
 
-    def make(**settings: Any) -> Pipeline:
-        pipeline = Pipeline.open(
-            tmp_path / ".rag", settings=Settings.load(tmp_path, **settings), embedder=embedder
-        )
+    Arguments are stages by their names, or settings by those of their groups.
+    """
+    opened: list[Pipeline] = []
+    names = "embedder retriever reranker reader rewriter generator checker".split()
+
+    def make(**given: Any) -> Pipeline:
+        stages = {"embedder": embedder, **{n: given.pop(n) for n in names if n in given}}
+        settings = Settings.load(tmp_path, **given)
+        pipeline = Pipeline.open(tmp_path / ".rag", settings=settings, **stages)
         opened.append(pipeline)
         return pipeline
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,13 +16,224 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rag.evaluate.lint import Finding
+    from rag.evaluate.runs import Run
     from rag.evaluate.tables import Table
 
-app = typer.Typer(help="Measure answers; check question sets.", no_args_is_help=True)
+_NAMED = 20  # failed cases that are named on the terminal
+
+app = typer.Typer(
+    help="Measure ranking, reading, grounding, rewriting, answers; check question sets.",
+    no_args_is_help=True,
+)
 
 FileArgument = Annotated[
     Path, typer.Argument(help="Questions, .jsonl or .jsonl.gz.", metavar="FILE")
 ]
+LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many.", min=1)]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Run file.", show_default="in the index", metavar="RUN.jsonl"),
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of the intervals.", min=0)]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume", help="Go on with the last run of this data and settings.")
+]
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print tables as Markdown.")]
+
+
+@app.command()
+def retrieval(
+    folder: Annotated[
+        Path, typer.Argument(help="Corpus, queries and qrels in BEIR's layout.", metavar="DIR")
+    ],
+    split: Annotated[
+        str | None, typer.Option("--split", help="Which qrels.", show_default="the only one")
+    ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage",
+            help="dense, lexical, fused or reranked.",
+            show_default="each",
+            metavar="STAGE",
+        ),
+    ] = None,
+    rewrite: Annotated[
+        bool,
+        typer.Option(
+            "--rewrite/--no-rewrite", help="Make queries with a history stand alone first."
+        ),
+    ] = True,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Where indexes are kept.", show_default="the user's cache"),
+    ] = None,
+    limit: LimitOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    markdown: MarkdownOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the queries of a BEIR folder; nDCG, MRR, recall and latency by stage."""
+    from rag.cli.ingest import progress
+    from rag.evaluate.beir import read_beir
+    from rag.evaluate.retrieval import evaluate
+
+    _one_format(markdown, as_json)
+    beir = read_beir(folder, split)
+    pipeline = open_pipeline(None)
+    with progress("Ranking") as on_progress:
+        runs = evaluate(
+            beir, pipeline, stages=[stage] if stage else [], rewrite=rewrite, limit=limit,
+            out=out, seed=seed, resume=resume, cache=cache, on_progress=on_progress,
+        )  # fmt: skip
+    if stage:
+        _finish(runs[stage], markdown=markdown, as_json=as_json)
+    else:
+        _finish_stages(runs, markdown=markdown, as_json=as_json)
+
+
+@app.command()
+def qa(
+    file: FileArgument,
+    limit: LimitOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    markdown: MarkdownOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer from given contexts; exact match, F1, no-answer accuracy, risk and coverage."""
+    from rag.evaluate.qa import evaluate
+
+    _measure("Reading", evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
+             markdown=markdown, as_json=as_json)  # fmt: skip
+
+
+@app.command()
+def grounding(
+    file: FileArgument,
+    limit: LimitOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    markdown: MarkdownOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge claims by evidence; balanced accuracy, AUROC, calibration, by source."""
+    from rag.evaluate.grounding import evaluate
+
+    _measure("Checking", evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
+             markdown=markdown, as_json=as_json)  # fmt: skip
+
+
+@app.command()
+def rewrite(
+    file: FileArgument,
+    limit: LimitOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    markdown: MarkdownOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make follow-ups stand alone; term F1 and ROUGE-L beside baselines and an oracle."""
+    from rag.evaluate.rewrite import evaluate
+
+    _measure("Rewriting", evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
+             markdown=markdown, as_json=as_json)  # fmt: skip
+
+
+@app.command()
+def answers(
+    file: FileArgument,
+    index: IndexOption = None,
+    limit: LimitOption = None,
+    out: OutOption = None,
+    seed: SeedOption = 0,
+    resume: ResumeOption = False,
+    markdown: MarkdownOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask every question of a set end to end; measure answers, citations, abstentions."""
+    from rag.evaluate.answers import evaluate
+
+    run = _measure("Asking", evaluate, file, index, limit=limit, out=out, seed=seed,
+                   resume=resume, markdown=markdown, as_json=as_json)  # fmt: skip
+    unlocated = [row["id"] for row in run.rows if row.get("unlocated")]
+    if unlocated:
+        names = ", ".join(unlocated)
+        typer.echo(f"quotes not found, `rag eval lint` says which: {names}", err=True)
+
+
+def _measure(
+    title: str,
+    evaluate: Callable[..., Run],
+    file: Path,
+    index: Path | None,
+    *,
+    markdown: bool,
+    as_json: bool,
+    **options: Any,
+) -> Run:
+    from rag.cli.ingest import progress
+
+    _one_format(markdown, as_json)
+    pipeline = open_pipeline(index)
+    with progress(title) as on_progress:
+        run = evaluate(file, pipeline, on_progress=on_progress, **options)
+    _finish(run, markdown=markdown, as_json=as_json)
+    return run
+
+
+def _one_format(markdown: bool, as_json: bool) -> None:
+    if markdown and as_json:
+        raise UsageError("--markdown and --json: choose one")
+
+
+def _finish(run: Run, *, markdown: bool, as_json: bool) -> None:
+    """Print what a run found; the failed cases and where the run is go to stderr."""
+    if as_json:
+        print_json(run.summary())
+    else:
+        _show_tables(run.tables(), markdown=markdown)
+    _close([run])
+
+
+def _finish_stages(runs: Mapping[str, Run], *, markdown: bool, as_json: bool) -> None:
+    from rag.evaluate.runs import side_by_side
+
+    if as_json:
+        print_json({stage: run.summary() for stage, run in runs.items()})
+    else:
+        _show_tables([side_by_side(runs)], markdown=markdown)
+    _close(list(runs.values()))
+
+
+def _show_tables(tables: Sequence[Table], *, markdown: bool) -> None:
+    for table in tables:
+        typer.echo(table.markdown()) if markdown else _show_table(table)
+        typer.echo()
+
+
+def _close(runs: Sequence[Run]) -> None:
+    """Say on stderr what failed and where the runs are; leave with 130 if they were stopped."""
+    for run in runs:
+        failed = [row for row in run.rows if row["failed"]]
+        for row in failed[:_NAMED]:
+            typer.echo(f"failed  {row['id']}: {row['failed']}", err=True)
+        if len(failed) > _NAMED:
+            typer.echo(f"… and {len(failed) - _NAMED} more, all named in the run file", err=True)
+        typer.echo(f"run file: {run.path}", err=True)
+    last = runs[-1]
+    if last.interrupted:
+        typer.echo(
+            f"interrupted: {len(last.rows)} of {last.header['planned']} {last.kind.cases} were "
+            "measured; the same command with --resume goes on",
+            err=True,
+        )
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -75,48 +287,3 @@ def _show_table(table: Table) -> None:
     for row in table.rows:
         ruled.add_row(*map(Text, row))  # as it is: a name may look like an emoji
     console().print(ruled)
-
-
-@app.command()
-def answers(
-    file: FileArgument,
-    index: IndexOption = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", help="Only the first so many.", min=1)
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Run file.", show_default="in the index", metavar="RUN.jsonl"),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the intervals.", min=0)] = 0,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the tables as Markdown.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Ask every question of a set end to end; measure answers, citations, abstentions."""
-    from rag.cli.ingest import progress
-    from rag.evaluate.answers import evaluate
-
-    if markdown and as_json:
-        raise UsageError("--markdown and --json: choose one")
-    pipeline = open_pipeline(index)
-    with progress("Asking") as on_progress:
-        report = evaluate(file, pipeline, limit=limit, out=out, seed=seed, on_progress=on_progress)
-    body = report.to_json()
-    if as_json:
-        print_json(body)
-    else:
-        for table in report.tables():
-            typer.echo(table.markdown()) if markdown else _show_table(table)
-            typer.echo()
-    for failure in body["failures"]:
-        typer.echo(f"failed  {failure['id']}: {failure['reason']}", err=True)
-    if report.unlocated:
-        typer.echo(
-            f"quotes not found, `rag eval lint` says which: {', '.join(report.unlocated)}", err=True
-        )
-    typer.echo(f"run file: {report.run}", err=True)
-    if report.interrupted:
-        typer.echo(f"interrupted: {body['n']} of {report.planned} questions were asked", err=True)
-        raise typer.Exit(130)

@@ -1,77 +1,99 @@
 """End to end: every question of a file asked of an index, each answer held against what is known.
 
-A run is a file of JSON lines: a header that says what was measured with what, then a line a case
-as soon as it is answered, so that an interruption loses nothing.
+Every measure is a fraction of 1 for one case, or None where it does not apply to the case (there
+is no gold evidence, say). A figure is the mean over the cases that it applies to, whatever came
+back for them: one that crashed has the worst value and stays in the denominator.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import json
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-import rag
 from rag.errors import ModelError, SourceError, StoreError, UsageError
-from rag.evaluate.metrics import (
-    AUROC,
-    MEASURES,
-    Gold,
-    Measured,
-    auroc,
-    measure,
-    percentiles,
-    said,
-    short,
-    summarise,
-    worst,
+from rag.evaluate.questions import Case, read_cases
+from rag.evaluate.quotes import locate, overlaps
+from rag.evaluate.runs import Kind, Measured, Progress, Row, Run, execute, header
+from rag.evaluate.statistics import auroc, mean
+from rag.evaluate.texts import contains, f1
+from rag.types import Answer, Document, Passage
+
+# document id -> spans of each gold quote in it, one entry a quote
+Gold = Sequence[tuple[str, tuple[tuple[int, int], ...]]]
+Measures = Mapping[str, float | None]
+
+
+def _extra(run: Run) -> dict[str, Any]:
+    usages = [usage for row in run.rows if (usage := row.get("usage"))]
+    costs = [usage["cost"] for usage in usages if usage["cost"] is not None]
+    return {
+        "unlocated_quotes": [row["id"] for row in run.rows if row.get("unlocated")],
+        "usage": {
+            "input_tokens": sum(usage["input_tokens"] for usage in usages),
+            "output_tokens": sum(usage["output_tokens"] for usage in usages),
+            "cost": round(sum(costs), 6) if costs else None,
+        }
+        if usages
+        else None,
+    }
+
+
+KIND = Kind(
+    name="answers",
+    cases="questions",
+    metrics=(
+        mean("f1", "SQuAD F1 of the short answer; unanswerable: 1 for an abstention, else 0"),
+        mean("answerable_f1", "the same, answerable questions only"),
+        mean("containment", "an accepted answer stands in the answer's text"),
+        mean("evidence_retrieved", "gold quotes that a retrieved passage overlaps"),
+        mean("citation_precision", "cited sentences whose citations overlap the gold evidence"),
+        mean("citation_recall", "gold quotes that a citation overlaps"),
+        mean("document_cited", "a document of the gold evidence is cited"),
+        mean("supported", "sentences that the checker calls supported by what they cite"),
+        mean("abstention_right", "unanswerable questions that got no answer"),
+        mean(
+            "abstention_wrong",
+            "answerable questions that got no answer (lower is better)",
+            lower_is_better=True,
+        ),
+        mean("abstention_precision", "abstentions that were right"),
+        mean(
+            "answered_unanswerable",
+            "unanswerable questions that got an answer (lower is better)",
+            lower_is_better=True,
+        ),
+        auroc(
+            "answerable_auroc",
+            "chance that an answerable question has more confidence than an unanswerable one",
+            score="confidence",
+            positive="answerable",
+        ),
+    ),
+    primary="f1",
+    sliced_by="type",
+    # those that fit beside each other in 80 columns
+    heads={
+        "f1": "F1",
+        "containment": "found",
+        "evidence_retrieved": "seen",
+        "citation_precision": "cite P",
+        "citation_recall": "cite R",
+        "document_cited": "doc cited",
+        "abstention_right": "abst. right",
+        "abstention_wrong": "abst. wrong",
+    },
+    extra=_extra,
 )
-from rag.evaluate.questions import Case, QuestionFile, groups, read_cases
-from rag.evaluate.quotes import locate
-from rag.evaluate.tables import Table, number
-from rag.protocols import Embedder
-from rag.settings import Settings
-from rag.types import SCHEMA, Answer, Document, Passage
-
-Progress = Callable[[str, int, int], None]
-
-_PACKAGES = (
-    "footnote-rag chromadb llama-index-core numpy onnxruntime pydantic tantivy tokenizers".split()
-)
-_BY_TYPE = {
-    "f1": "F1",
-    "containment": "found",
-    "evidence_retrieved": "seen",
-    "citation_precision": "cite P",
-    "citation_recall": "cite R",
-    "document_cited": "doc cited",
-    "abstention_right": "abst. right",
-    "abstention_wrong": "abst. wrong",
-}
-"""The measures that fit beside each other in 80 columns, with the heads of their columns."""
+_MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metric.columns)
+_LOWER_IS_BETTER = frozenset(metric.name for metric in KIND.metrics if metric.lower_is_better)
 
 
-class Asked(Protocol):
+class Asked(Measured, Protocol):
     """What a run needs of a pipeline."""
 
     folder: Path
-    settings: Settings
-
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder in force."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """What the index is known by."""
-        ...
 
     def search(self, question: str, k: int | None = None) -> list[Passage]:
         """Return passages."""
@@ -86,114 +108,6 @@ class Asked(Protocol):
         ...
 
 
-class Outcome(NamedTuple):
-    """What came of one case; ``failed`` says why nothing did."""
-
-    case: Case
-    measured: Measured
-    milliseconds: float
-    confidence: float
-    failed: str | None = None
-
-
-class Report(NamedTuple):
-    """The outcomes of a run, complete or not. Figures are fractions of 1."""
-
-    file: Path
-    outcomes: Sequence[Outcome]
-    planned: int
-    seed: int
-    run: Path
-    unlocated: Sequence[str]
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether cases are missing because somebody stopped the run."""
-        return len(self.outcomes) < self.planned
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as one JSON object with the ``schema`` version."""
-        return {
-            "schema": SCHEMA,
-            "file": str(self.file),
-            **figures(self.outcomes, self.seed),
-            **self.separation(),
-            "planned": self.planned,
-            "interrupted": self.interrupted,
-            "seed": self.seed,
-            "failures": [
-                {"id": outcome.case.id, "reason": outcome.failed}
-                for outcome in self.outcomes
-                if outcome.failed
-            ],
-            "unlocated_quotes": list(self.unlocated),
-            "by_type": {
-                name: figures(outcomes, self.seed) for name, outcomes in self.by_type().items()
-            },
-            "run": str(self.run),
-        }
-
-    def separation(self) -> dict[str, Any]:
-        """Return how well confidence tells answerable questions from unanswerable ones."""
-        cases = [outcome.case for outcome in self.outcomes]
-        value, interval = auroc(
-            [outcome.confidence for outcome in self.outcomes],
-            [case.answerable for case in cases],
-            groups(cases),
-            self.seed,
-        )
-        return {"answerable_auroc": value, "answerable_auroc_ci": interval}
-
-    def by_type(self) -> dict[str, list[Outcome]]:
-        """Return the outcomes of each type, the commonest type first."""
-        types: dict[str, list[Outcome]] = {}
-        for outcome in self.outcomes:
-            types.setdefault(outcome.case.type, []).append(outcome)
-        return dict(sorted(types.items(), key=lambda item: -len(item[1])))
-
-    def tables(self) -> list[Table]:
-        """Return all measures with their intervals, then the main ones by type."""
-        body = self.to_json()
-        title = f"{self.file.name}: {body['n']} questions, {body['failed']} failed"
-        overall = [
-            [name, number(body[name]), _between(body[f"{name}_ci"]), meaning]
-            for name, meaning in {**MEASURES, "answerable_auroc": AUROC}.items()
-        ]
-        kinds = {**body["by_type"], "all": body}
-        rows = [
-            [name, str(kind["n"]), *(number(kind[key], 2) for key in _BY_TYPE),
-             *(number(kind["latency_ms"][key], 0) for key in ("p50", "p95"))]
-            for name, kind in kinds.items()
-        ]  # fmt: skip
-        return [
-            Table(
-                title,
-                ["measure", "value", "95% interval", "what it says"],
-                overall,
-                words=frozenset({0, 3}),
-            ),
-            Table(
-                f"{self.file.name} by type (found: containment; seen: evidence_retrieved)",
-                ["type", "n", *_BY_TYPE.values(), "p50 ms", "p95 ms"],
-                rows,
-            ),
-        ]
-
-
-def _between(interval: list[float] | None) -> str:
-    return f"{number(interval[0])} to {number(interval[1])}" if interval else "–"
-
-
-def figures(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
-    """Return counts, every measure with its interval, and the latency of what did not fail."""
-    return {
-        "n": len(outcomes),
-        "failed": sum(outcome.failed is not None for outcome in outcomes),
-        **summarise([o.measured for o in outcomes], groups(o.case for o in outcomes), seed),
-        "latency_ms": percentiles([o.milliseconds for o in outcomes if o.failed is None]),
-    }
-
-
 def evaluate(
     path: Path,
     pipeline: Asked,
@@ -201,38 +115,30 @@ def evaluate(
     limit: int | None = None,
     out: Path | None = None,
     seed: int = 0,
+    resume: bool = False,
     on_progress: Progress | None = None,
-) -> Report:
+) -> Run:
     """Ask every question of a file, or the first ``limit``, and measure the answers.
 
-    Writes a run file (default: in ``runs`` of the index folder). Ctrl-C ends the run: the report
-    then covers what was done, and says that it was interrupted. Raises DataError for a bad file
-    and StoreError or ModelError if the index or its model is not fit to be asked at all.
+    Writes a run file (default: in ``runs`` of the index folder). Ctrl-C ends the run: it then
+    covers what was done, and says that it was interrupted. Raises DataError for a bad file and
+    StoreError or ModelError if the index or its model is not fit to be asked at all.
     """
     found = read_cases(path)
     cases = found.cases[:limit]
     _prepare(pipeline)
-    run = out or _default_place(pipeline, path)
-    outcomes: list[Outcome] = []
-    unlocated: list[str] = []
-    try:
-        run.parent.mkdir(parents=True, exist_ok=True)
-        file = run.open("w", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{run} cannot be written ({error.strerror}): name a place with --out"
-        ) from None
-    with file, suppress(KeyboardInterrupt):
-        _write(file, header(found, pipeline, limit=limit, seed=seed))
-        for done, case in enumerate(cases, start=1):
-            gold, missing = locate_evidence(case, pipeline)
-            unlocated += [case.id] if missing else []
-            outcome, row = _ask(case, gold, pipeline)
-            _write(file, row)
-            outcomes.append(outcome)
-            if on_progress:
-                on_progress(case.id, done, len(cases))
-    return Report(path, outcomes, len(cases), seed, run, unlocated)
+    first = header(
+        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.cases),
+        planned=len(cases), seed=seed, options={"limit": limit},
+    )  # fmt: skip
+
+    def measure_all(batch: Sequence[Case]) -> list[Row]:
+        return [_ask(case, pipeline) for case in batch]
+
+    return execute(
+        KIND, out, pipeline.folder / "runs", first, cases, measure_all, _failed, resume=resume,
+        on_progress=on_progress,
+    )  # fmt: skip
 
 
 def _prepare(pipeline: Asked) -> None:
@@ -261,38 +167,25 @@ def locate_evidence(case: Case, pipeline: Asked) -> tuple[Gold, bool]:
     return gold, any(not spans for _, spans in gold)
 
 
-def _ask(case: Case, gold: Gold, pipeline: Asked) -> tuple[Outcome, dict[str, Any]]:
-    """Ask one question; whatever is raised is a failed case, except an interruption."""
+def _ask(case: Case, pipeline: Asked) -> Row:
+    gold, unlocated = locate_evidence(case, pipeline)
     began = time.perf_counter()
-    answer: Answer | None = None
-    failed = None
     try:
-        answer = pipeline.ask(case.question, history=case.history)
-        if answer is None or not (answer.abstained or said(answer).strip()):
-            failed, answer = "nothing came back", None
+        answer: Answer | None = pipeline.ask(case.question, history=case.history)
     except Exception as error:
-        failed = f"{type(error).__name__}: {error}"
-    milliseconds = round((time.perf_counter() - began) * 1000, 3)
-    measured = measure(case, answer, gold) if answer else worst(case)
-    # A crash is on the wrong side of every threshold.
-    confidence = answer.confidence if answer else float(not case.answerable)
-    outcome = Outcome(case, measured, milliseconds, confidence, failed)
-    return outcome, _row(outcome, answer)
-
-
-def _row(outcome: Outcome, answer: Answer | None) -> dict[str, Any]:
-    case = outcome.case
-    row: dict[str, Any] = {
-        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
-        "accepted": list(case.answers),
-        "group": "/".join(case.conversation) if case.history else None,
-        "failed": outcome.failed,
-        "measures": dict(outcome.measured),
-        "latency_ms": outcome.milliseconds,
-    }
-    if answer is None:
-        return row
-    return row | {
+        return {**_failed(case, f"{type(error).__name__}: {error}"), "unlocated": unlocated}
+    took = round((time.perf_counter() - began) * 1000, 3)
+    if answer is None or not (answer.abstained or said(answer).strip()):
+        return {**_failed(case, "nothing came back"), "unlocated": unlocated}
+    return {
+        **_head(case, None),
+        "unlocated": unlocated,
+        "measures": {
+            **measure(case, answer, gold),
+            "confidence": answer.confidence,
+            "answerable": float(case.answerable),
+        },
+        "latency_ms": took,
         "standalone": answer.standalone,
         "answer": said(answer),
         "short": short(answer),
@@ -305,61 +198,121 @@ def _row(outcome: Outcome, answer: Answer | None) -> dict[str, Any]:
             for c in answer.citations
         ],
         "passages": [
-            {"uri": p.uri, "start": p.chunk.start, "end": p.chunk.end, "score": p.score}
+            {"uri": p.uri, "start": p.chunk.start, "end": p.chunk.end, "score": p.score,
+             "text": p.chunk.text}
             for p in answer.passages
         ],
         "problems": list(answer.problems),
         "timings": dict(answer.timings),
         "usage": answer.usage.model_dump() if answer.usage else None,
-    }
+    }  # fmt: skip
 
 
-# The run file
-
-
-def header(found: QuestionFile, pipeline: Asked, *, limit: int | None, seed: int) -> dict[str, Any]:
-    """Return the first line of a run file: everything that the figures depend on."""
+def _head(case: Case, failed: str | None) -> Row:
     return {
-        "schema": SCHEMA,
-        "kind": "answers",
-        "data": {"file": found.path.name, "digest": found.digest, "n": len(found.cases)},
-        "limit": limit,
-        "seed": seed,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fingerprint": pipeline.fingerprint,
-        "weights": {"embedder": pipeline.embedder.identity, **_fitted()},
-        "settings": pipeline.settings.model_dump(mode="json"),
-        "versions": {"python": platform.python_version(), **dict(_versions())},
+        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
+        "accepted": list(case.answers),
+        "group": "/".join(case.conversation),
+        "failed": failed,
     }
 
 
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            yield name, importlib.metadata.version(name)
+def _failed(case: Case, reason: str) -> Row:
+    # A crash is on the wrong side of every threshold.
+    decided = {"confidence": float(not case.answerable), "answerable": float(case.answerable)}
+    measures = {**worst(case), **decided}
+    return {**_head(case, reason), "measures": measures, "latency_ms": None}
 
 
-def _fitted() -> dict[str, str]:
-    """Return the digests of the fitted coefficients that lie beside the code."""
-    root = Path(rag.__file__).parent
-    files = sorted(
-        path for folder in ("answer", "ground") for path in root.glob(f"{folder}/*.json")
+# One case
+
+
+def said(answer: Answer) -> str:
+    """Return the words of an answer without its marks."""
+    return "\n".join(sentence.text for sentence in answer.sentences)
+
+
+def short(answer: Answer) -> str:
+    """Return the fact that an answer leads with, if it names one, else all of its words."""
+    facts = [sentence.text for sentence in answer.sentences if sentence.kind == "short"]
+    return " ".join(facts) or said(answer)
+
+
+def measure(case: Case, answer: Answer, gold: Gold) -> Measures:
+    """Return every measure of one answer; ``gold`` is where the case's evidence stands.
+
+    F1 is of the short answer, because SQuAD's measure is for spans. An answerable question that
+    got no answer scores 0 on citations too: silence must not look like precision.
+    """
+    if not case.answerable:
+        abstained = float(answer.abstained)
+        return {
+            **dict.fromkeys(_MEASURES),
+            "f1": abstained,
+            "supported": _supported(answer),
+            "abstention_right": abstained,
+            "abstention_precision": 1.0 if answer.abstained else None,
+            "answered_unanswerable": 1 - abstained,
+        }
+    text = said(answer)
+    best = max((f1(short(answer), a) for a in case.answers), default=0.0) if text else 0.0
+    return {
+        **dict.fromkeys(_MEASURES),
+        "f1": best,
+        "answerable_f1": best,
+        "containment": float(any(contains(text, accepted) for accepted in case.answers)),
+        "supported": _supported(answer),
+        "abstention_wrong": float(answer.abstained),
+        "abstention_precision": 0.0 if answer.abstained else None,
+        **(_evidence(answer, gold) if gold else {}),
+    }
+
+
+def _evidence(answer: Answer, gold: Gold) -> dict[str, float | None]:
+    """Return citation precision per sentence and recall per quote, after ALCE (Gao et al., 2023).
+
+    ALCE asks a model whether the citations entail the sentence; here people marked the evidence,
+    so what counts is overlap with it.
+    """
+    cited = [sentence.citations for sentence in answer.sentences if sentence.citations]
+    flat = [citation for citations in cited for citation in citations]
+    right = [
+        any(overlaps(c.start, c.end, spans) for c in citations for d, spans in gold
+            if d == c.document_id)
+        for citations in cited
+    ]  # fmt: skip
+    found = [
+        any(c.document_id == document and overlaps(c.start, c.end, spans) for c in flat)
+        for document, spans in gold
+    ]
+    seen = [
+        any(p.chunk.document_id == document and overlaps(p.chunk.start, p.chunk.end, spans)
+            for p in answer.passages)
+        for document, spans in gold
+    ]  # fmt: skip
+    return {
+        "evidence_retrieved": sum(seen) / len(seen),
+        "citation_precision": sum(right) / len(right) if right else 0.0,
+        "citation_recall": sum(found) / len(found),
+        "document_cited": float(bool({c.document_id for c in flat} & {d for d, _ in gold})),
+    }
+
+
+def _supported(answer: Answer) -> float | None:
+    """Return the share of sentences judged supported; None where nothing was judged."""
+    labels = [s.verdict.label for s in answer.sentences if s.verdict and s.verdict.label]
+    return labels.count("supported") / len(labels) if labels else None
+
+
+def worst(case: Case) -> Measures:
+    """Return the measures of a case that crashed: the worst value of each that applies."""
+    applies = {"f1", "supported"} | (
+        {"answerable_f1", "containment", "abstention_wrong"}
+        if case.answerable
+        else {"abstention_right", "answered_unanswerable"}
     )
+    if case.answerable and case.evidence:
+        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
     return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for path in files
+        name: float(name in _LOWER_IS_BETTER) if name in applies else None for name in _MEASURES
     }
-
-
-def _write(file: Any, row: dict[str, Any]) -> None:
-    # Flushed line by line: a run that is killed leaves what it measured.
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    file.flush()
-
-
-def _default_place(pipeline: Asked, path: Path) -> Path:
-    name = path.name.removesuffix(".gz").removesuffix(".jsonl")
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = pipeline.folder / "runs"
-    taken = len(list(folder.glob(f"{name}-{stamp}*.jsonl")))
-    return folder / f"{name}-{stamp}{f'-{taken}' if taken else ''}.jsonl"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rag.errors import QuestionError, SourceError
-from rag.evaluate.metrics import contains
 from rag.evaluate.questions import Case, QuestionFile, scan
 from rag.evaluate.quotes import locate, longest_start
 from rag.evaluate.tables import Table, number
+from rag.evaluate.texts import contains
 from rag.settings import Settings
 from rag.text.terms import content_terms, fold, numbers
 from rag.types import SCHEMA, Answer, Document, Value

@@ -47,3 +47,10 @@ def number(value: float | None, digits: int = 3) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return text.removeprefix("0") if text.startswith("0.") else text
+
+
+def between(interval: Sequence[float] | None, digits: int = 3) -> str:
+    """Return an interval as ``.120 to .140``, a dash for none."""
+    if not interval:
+        return "–"
+    return f"{number(interval[0], digits)} to {number(interval[1], digits)}"

@@ -333,6 +333,15 @@ class Catalog:
         """Return the keys of all chunks in a store."""
         return {r["key"] for r in self._rows("SELECT key FROM chunks WHERE store = ?", [store])}
 
+    def uris(self, store: int) -> dict[int, str]:
+        """Return the uri of the document of every chunk, by key."""
+        rows = self._rows(
+            "SELECT c.key, d.uri FROM chunks c JOIN documents d ON d.id = c.document "
+            "WHERE c.store = ?",
+            [store],
+        )
+        return {row["key"]: row["uri"] for row in rows}
+
     def vectors(self, keys: Iterable[int], store: int) -> dict[int, NDArray[np.float32]]:
         """Return key -> vector, to half precision: a cosine is right to four decimals."""
         rows = self._rows_in(

@@ -59,9 +59,7 @@ class HybridRetriever:
         wanted = wanted or Filter()
         vector = self._embedder.embed([question], query=True)[0]
         with self._index.reading() as view:
-            dense, lexical = self.candidates(view, question, vector, wanted)
-            weight, bound = self.dense_weight(question), view.lexical_bound(question)
-            fused = fuse(dense, lexical, weight, bound)
+            dense, lexical, fused = self.scores(view, question, vector, wanted)
             # Collapsing needs some to choose from; without it, exactly k are wanted.
             depth = 2 * k if self._settings.collapse_duplicates else k
             keys = list(fused)[:depth]
@@ -74,6 +72,14 @@ class HybridRetriever:
         if self._settings.collapse_duplicates:
             passages = collapse(passages, k)
         return [_with_matches(passage, question) for passage in passages[:k]]
+
+    def scores(
+        self, view: View, question: str, vector: NDArray[np.float32], wanted: Filter
+    ) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+        """Return key -> cosine, BM25 and fused score of the candidates; the last best first."""
+        dense, lexical = self.candidates(view, question, vector, wanted)
+        weight, bound = self.dense_weight(question), view.lexical_bound(question)
+        return dense, lexical, fuse(dense, lexical, weight, bound)
 
     def candidates(
         self, view: View, question: str, vector: NDArray[np.float32], wanted: Filter

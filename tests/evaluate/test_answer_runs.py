@@ -66,7 +66,7 @@ def read_run(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def test_a_perfect_run(file: Path, fake: FakePipeline) -> None:
-    body = evaluate(file, fake).to_json()
+    body = evaluate(file, fake).summary()
     assert (body["schema"], body["n"], body["failed"], body["failures"]) == (1, 20, 0, [])
     for name in ("containment", "citation_precision", "citation_recall", "abstention_right"):
         assert body[name] == 1, name
@@ -92,8 +92,8 @@ def test_a_tenth_that_crashes_or_returns_nothing_stays_in_the_denominator(
         "question 4": crash,  # an unanswerable one: a crash is no abstention
         "question 5": nothing,
     }
-    report = evaluate(file, fake)
-    body = report.to_json()
+    run = evaluate(file, fake)
+    body = run.summary()
     assert (body["n"], body["failed"]) == (20, 4)
     assert body["containment"] == pytest.approx(13 / 16, abs=1e-4)
     assert body["citation_recall"] == pytest.approx(13 / 16, abs=1e-4)
@@ -106,16 +106,17 @@ def test_a_tenth_that_crashes_or_returns_nothing_stays_in_the_denominator(
     assert body["failures"][0] == {"id": "q0", "reason": "RuntimeError: the model fell over"}
     assert [f["id"] for f in body["failures"]] == ["q0", "q1", "q4", "q5"]
     assert body["by_type"]["unanswerable"]["failed"] == 1
-    _, lines = read_run(report.run)
+    _, lines = read_run(run.path)
     assert [line["failed"] for line in lines if line["id"] == "q1"] == ["nothing came back"]
 
 
 def test_the_run_file_says_what_was_measured(file: Path, fake: FakePipeline) -> None:
-    report = evaluate(file, fake, limit=3, seed=7)
-    assert report.run.parent == fake.folder / "runs"
-    assert report.run.name.startswith("q-")
-    head, lines = read_run(report.run)
-    assert (head["schema"], head["kind"], head["seed"], head["limit"]) == (1, "answers", 7, 3)
+    run = evaluate(file, fake, limit=3, seed=7)
+    assert run.path.parent == fake.folder / "runs"
+    assert run.path.name.startswith("q-")
+    head, lines = read_run(run.path)
+    assert (head["schema"], head["kind"], head["seed"]) == (1, "answers", 7)
+    assert (head["options"], head["planned"]) == ({"limit": 3}, 3)
     assert head["data"]["file"] == "q.jsonl"
     assert head["data"]["n"] == 20
     assert len(head["data"]["digest"]) == 32
@@ -127,12 +128,12 @@ def test_the_run_file_says_what_was_measured(file: Path, fake: FakePipeline) -> 
     assert [line["id"] for line in lines] == ["q0", "q1", "q2"]
     assert lines[0]["citations"][0]["quote"] == QUOTE
     assert lines[0]["measures"]["containment"] == 1
-    assert evaluate(file, fake, limit=3).run != report.run
+    assert evaluate(file, fake, limit=3).path != run.path
 
 
 def test_same_seed_same_figures(file: Path, fake: FakePipeline) -> None:
     fake.answers["question 0"] = crash
-    bodies = [evaluate(file, fake, seed=1).to_json() for _ in range(2)]
+    bodies = [evaluate(file, fake, seed=1).summary() for _ in range(2)]
     for body in bodies:
         for figures in (body, *body["by_type"].values()):
             figures.pop("latency_ms")
@@ -145,11 +146,11 @@ def test_an_interruption_keeps_what_was_done(file: Path, fake: FakePipeline) -> 
         raise KeyboardInterrupt
 
     fake.answers["question 7"] = stop
-    report = evaluate(file, fake)
-    body = report.to_json()
+    run = evaluate(file, fake)
+    body = run.summary()
     assert (body["n"], body["planned"], body["interrupted"]) == (7, 20, True)
     assert body["containment"] == 1
-    assert len(read_run(report.run)[1]) == 7
+    assert len(read_run(run.path)[1]) == 7
 
 
 def test_quotes_that_are_gone_are_named_and_count(file: Path, fake: FakePipeline) -> None:
@@ -157,7 +158,7 @@ def test_quotes_that_are_gone_are_named_and_count(file: Path, fake: FakePipeline
     changed[0]["evidence"] = [{"uri": "gone.md", "quote": QUOTE}]
     changed[1]["evidence"] = [{"uri": "page.md", "quote": "something else"}]
     file.write_text("".join(json.dumps(r) + "\n" for r in changed))
-    body = evaluate(file, fake).to_json()
+    body = evaluate(file, fake).summary()
     assert body["unlocated_quotes"] == ["q0", "q1"]
     assert body["citation_recall"] == pytest.approx(14 / 16)
 

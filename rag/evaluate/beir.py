@@ -1,0 +1,235 @@
+"""BEIR folders: a corpus, queries, and how relevant each judged document is to a query.
+
+A folder holds ``corpus.jsonl`` and ``queries.jsonl``, plain or as ``.jsonl.gz``, and the judgements
+in ``qrels/SPLIT.tsv``: three columns with tabs between them, ``query-id corpus-id score``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from rag.errors import DataError
+from rag.evaluate.cases import History
+from rag.evaluate.rows import (
+    Fault,
+    Name,
+    Row,
+    RowFile,
+    Words,
+    decoded,
+    described_together,
+    read_lines,
+    scan_rows,
+    shown,
+)
+from rag.types import Document, Turn, digest_of
+
+_HEADER = ["query-id", "corpus-id", "score"]
+_SCORE = re.compile(r"[+-]?[0-9]{1,9}")  # int() would also take 1_0 and Arabic digits
+_LANGUAGE_SAMPLE = 4000  # characters, as ingestion takes
+
+
+class _Text(Row):
+    """A line of the corpus; a title or a language that is no text is as good as none."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Name = Field(alias="_id")
+    title: str | None = None
+    text: str
+    language: Any = None
+
+
+class _Asked(Row):
+    """A line of the queries."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Name = Field(alias="_id")
+    text: Words
+    history: History = ()
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query of a test collection; ``history`` is the conversation before it, oldest first."""
+
+    id: str
+    text: str
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Beir:
+    """A test collection.
+
+    ``corpus`` has title and text by document id, ``queries`` those with judgements, both in the
+    order of their files. ``qrels[query][document]`` is a grade: 0 and less is judged not relevant.
+    ``languages`` has the documents whose row states one. ``corpus_digest`` covers ids, titles and
+    texts of the documents, ``digest`` these and the queries with their judgements.
+    """
+
+    name: str
+    folder: Path
+    split: str
+    corpus: dict[str, tuple[str, str]]
+    queries: dict[str, Query]
+    qrels: dict[str, dict[str, int]]
+    languages: dict[str, str]
+    corpus_digest: str
+    digest: str
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the corpus as documents whose uri is the id; a bare title counts as the text."""
+        from rag.text.language import detect
+
+        for name, (title, text) in self.corpus.items():
+            words = text if text.strip() else title
+            sample = " ".join(words[:_LANGUAGE_SAMPLE].split())
+            language = self.languages.get(name) or detect(sample)[0]
+            yield Document.make(uri=name, title=title, text=words, language=language)
+
+
+def read_beir(folder: Path, split: str | None = None) -> Beir:
+    """Return the test collection in a folder; the split may be left out where there is one.
+
+    Documents may be empty, as some are in published collections. Raises DataError: for a split that
+    does not exist or is left open, and else for every fault of the three files, all at once.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder: name one that holds corpus.jsonl and qrels/")
+    split, faults = _split(folder, split)
+    corpus = scan_rows(_either(folder, "corpus"), _Text, what="documents")
+    queries = scan_rows(_either(folder, "queries"), _Asked, what="queries")
+    faults = [*((f.path, fault) for f in (corpus, queries) for fault in f.faults), *faults]
+    qrels: dict[str, dict[str, int]] = {}
+    if split is not None:
+        path = folder / "qrels" / f"{split}.tsv"
+        qrels, found = _judgements(path, queries, corpus)
+        faults += ((path, fault) for fault in found)
+    if faults:
+        raise DataError(described_together(folder, faults))
+    return _collection(folder, split or "", corpus, queries, qrels)
+
+
+def _split(folder: Path, split: str | None) -> tuple[str | None, list[tuple[Path, Fault]]]:
+    """Return the split to read, or the fault that there is none. Raises DataError."""
+    judged = folder / "qrels"
+    # Archives from a Mac have a file ._test.tsv beside test.tsv.
+    splits = sorted(path.stem for path in judged.glob("*.tsv") if not path.name.startswith("."))
+    if not splits:
+        name = split or "SPLIT"
+        return None, [(judged, Fault(0, f"there are no judgements: they belong into {name}.tsv"))]
+    if split is None and len(splits) > 1:
+        many = ", ".join(splits)
+        raise DataError(f"{folder} has several splits: say which with --split: {many}")
+    if split is not None and split not in splits:
+        raise DataError(f"{folder} has no split {split}: there is {', '.join(splits)}")
+    return split or splits[0], []
+
+
+def _either(folder: Path, name: str) -> Path:
+    """Return the packed file where it is the only one."""
+    plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"
+    return packed if packed.exists() and not plain.exists() else plain
+
+
+def _judgements(
+    path: Path, queries: RowFile[_Asked], corpus: RowFile[_Text]
+) -> tuple[dict[str, dict[str, int]], list[Fault]]:
+    """Return the grades and what is wrong with the file."""
+    qrels: dict[str, dict[str, int]] = {}
+    places: dict[tuple[str, str], int] = {}
+    faults: list[Fault] = []
+    stopped: list[Fault] = []
+    first = True
+    for number, line in read_lines(path, stopped):
+        if not line.strip():
+            continue
+        try:
+            columns = decoded(line).split("\t")
+            header, first = first and _is_header(columns), False
+            if header:
+                continue
+            query, document, grade = _judgement(columns)
+        except ValueError as error:
+            first = False
+            faults.append(Fault(number, str(error)))
+            continue
+        unknown = [*_unknown("query", query, queries), *_unknown("document", document, corpus)]
+        faults += [Fault(number, message) for message in unknown]
+        grades = qrels.setdefault(query, {})
+        if grades.setdefault(document, grade) != grade:
+            message = (
+                f"document {shown(document)} has the score {grade} for query {shown(query)}, "
+                f"and {grades[document]} on line {places[query, document]}: keep one"
+            )
+            faults.append(Fault(number, message))
+        places.setdefault((query, document), number)
+    faults += stopped
+    if not qrels and not faults:
+        faults.append(Fault(0, "there are no judgements in it"))
+    return qrels, faults
+
+
+def _is_header(columns: list[str]) -> bool:
+    return [name.strip().lower().replace("_", "-") for name in columns] == _HEADER
+
+
+def _judgement(columns: list[str]) -> tuple[str, str, int]:
+    """Return query, document and grade. Raises ValueError with what to say of the line."""
+    if len(columns) != len(_HEADER):
+        raise ValueError(
+            "a judgement has 3 columns with tabs between them (query-id, corpus-id, score), "
+            f"this has {len(columns)}"
+        )
+    query, document, score = columns
+    if not _SCORE.fullmatch(score.strip()):
+        raise ValueError(f"the score is a whole number such as 0 or 1, this is “{shown(score)}”")
+    return query, document, int(score)
+
+
+def _unknown(what: str, name: str, rows: RowFile[Any]) -> Iterator[str]:
+    """Yield that there is no such row, unless that only follows from a fault of the other file."""
+    if rows.whole and name not in rows.lines and name not in rows.broken:
+        yield f"there is no {what} {shown(name)} in {rows.path.name}"
+
+
+def _collection(
+    folder: Path,
+    split: str,
+    corpus: RowFile[_Text],
+    queries: RowFile[_Asked],
+    qrels: Mapping[str, dict[str, int]],
+) -> Beir:
+    texts = {row.id: (row.title or "", row.text) for row in corpus.rows}
+    asked = {
+        row.id: Query(row.id, row.text, row.history) for row in queries.rows if row.id in qrels
+    }
+    # Only two letters name a field of the index; en-GB and eng are both English.
+    languages = {
+        row.id: row.language[:2].lower()
+        for row in corpus.rows
+        if isinstance(row.language, str) and row.language.strip()
+    }
+    corpus_digest = digest_of(*(part for name, pair in texts.items() for part in (name, *pair)))
+    said = [[q.id, q.text, [[t.role, t.text] for t in q.history]] for q in asked.values()]
+    judged = [[query, sorted(qrels[query].items())] for query in asked]
+    return Beir(
+        name=folder.resolve().name,
+        folder=folder,
+        split=split,
+        corpus=texts,
+        queries=asked,
+        qrels={query: qrels[query] for query in asked},
+        languages=languages,
+        corpus_digest=corpus_digest,
+        digest=digest_of(corpus_digest, split, json.dumps([said, judged])),
+    )

@@ -1,0 +1,176 @@
+"""Grounding: the checker's verdict on claims whose support people have judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.evaluate.cases import GroundingRow
+from rag.evaluate.rows import read_rows
+from rag.evaluate.runs import Kind, Progress, Row, Run, execute, header
+from rag.evaluate.statistics import (
+    auroc,
+    balanced_accuracy,
+    calibration_bins,
+    calibration_error,
+    f1_of_class,
+)
+from rag.evaluate.tables import Table, number
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+    from rag.types import Verdict
+
+LABELS = {"unsupported": 0.0, "partial": 1.0, "supported": 2.0}
+_BATCH = 16  # claims judged at a time: the checker embeds them together
+_NOT_JUDGED = -1.0
+
+
+def _extra(run: Run) -> dict[str, Any]:
+    milliseconds = sum(row["latency_ms"] or 0.0 for row in run.rows)
+    judged = sum(row["latency_ms"] is not None for row in run.rows)
+    return {
+        "claims_per_second": round(1000 * judged / milliseconds, 1) if milliseconds else None,
+        "calibration": calibration_bins(run.columns["support"], run.columns["supported"]),
+    }
+
+
+def _show(run: Run) -> list[Table]:
+    found = _extra(run)
+    bins = [
+        [str(row["n"]), number(row["mean_score"]), number(row["positive"])]
+        for row in found["calibration"]
+    ]
+    speed = found["claims_per_second"]
+    return [
+        Table(
+            f"calibration ({speed} claims a second)",
+            ["claims", "support, mean", "supported, share"],
+            bins,
+            words=frozenset(),
+        )
+    ]
+
+
+KIND = Kind(
+    name="grounding",
+    cases="claims",
+    metrics=(
+        balanced_accuracy(
+            "balanced_accuracy",
+            "mean recall of supported and not (partial is not)",
+            predicted="said_supported",
+            gold="supported",
+        ),
+        balanced_accuracy(
+            "balanced_accuracy_three_way",
+            "mean recall of supported, partial, unsupported",
+            predicted="said_label",
+            gold="label",
+            classes=3,
+        ),
+        auroc(
+            "auroc",
+            "chance that a supported claim has more support than another",
+            score="support",
+            positive="supported",
+        ),
+        f1_of_class(
+            "f1_unsupported",
+            "F1 of finding claims that are not supported",
+            predicted="said_supported",
+            gold="supported",
+            value=0.0,
+        ),
+        calibration_error(
+            "calibration_error",
+            "gap between support and share supported, ten bins (lower is better)",
+            score="support",
+            positive="supported",
+        ),
+    ),
+    primary="balanced_accuracy",
+    sliced_by="source",
+    heads={
+        "balanced_accuracy": "bal. acc.",
+        "auroc": "auroc",
+        "f1_unsupported": "F1 uns.",
+        "calibration_error": "cal. err.",
+    },
+    extra=_extra,
+    show=_show,
+)
+
+
+def evaluate(
+    path: Path,
+    pipeline: Pipeline,
+    *,
+    limit: int | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> Run:
+    """Judge every claim by its evidence; raises DataError for a bad file."""
+    found = read_rows(path, GroundingRow)
+    cases = found.rows[:limit]
+    first = header(
+        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
+        seed=seed, options={"limit": limit},
+    )  # fmt: skip
+
+    def measure(batch: Sequence[GroundingRow]) -> list[Row]:
+        began = time.perf_counter()
+        verdicts = pipeline.checker.check(
+            [case.claim for case in batch], [list(case.evidence) for case in batch]
+        )
+        took = (time.perf_counter() - began) * 1000 / len(batch)
+        return [_row(case, one, took) for case, one in zip(batch, verdicts, strict=True)]
+
+    return execute(
+        KIND, out, pipeline.folder / "runs", first, cases, measure, _failed, batch=_BATCH,
+        resume=resume, on_progress=on_progress,
+    )  # fmt: skip
+
+
+def _row(case: GroundingRow, verdict: Verdict, took: float) -> Row:
+    if verdict.label is None or verdict.support is None:
+        return _failed(case, "not judged")
+    return {
+        **_head(case, None),
+        "measures": {
+            **_gold(case),
+            "said_supported": float(verdict.label == "supported"),
+            "said_label": LABELS[verdict.label],
+            "support": verdict.support,
+        },
+        "latency_ms": round(took, 3),
+        "said": verdict.label,
+        "reasons": list(verdict.reasons),
+        "evidence": list(verdict.evidence),
+    }
+
+
+def _gold(case: GroundingRow) -> dict[str, float]:
+    return {"supported": float(case.label == "supported"), "label": LABELS[case.label]}
+
+
+def _head(case: GroundingRow, failed: str | None) -> Row:
+    return {
+        "id": case.id,
+        "group": case.group,
+        "source": case.source,
+        "claim": case.claim,
+        "gold": case.label,
+        "failed": failed,
+    }
+
+
+def _failed(case: GroundingRow, reason: str) -> Row:
+    gold = _gold(case)
+    wrong = 1 - gold["supported"]
+    worst = {**gold, "said_supported": wrong, "said_label": _NOT_JUDGED, "support": wrong}
+    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -1,0 +1,186 @@
+"""Reading: a question asked of one context alone, with SQuAD's measures and selective risk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.evaluate.answers import said, short
+from rag.evaluate.cases import QaRow
+from rag.evaluate.rows import read_rows
+from rag.evaluate.runs import Kind, Progress, Row, Run, execute, header
+from rag.evaluate.statistics import (
+    area_under_risk_coverage,
+    auroc,
+    calibration_bins,
+    mean,
+    risk_coverage,
+)
+from rag.evaluate.tables import Table, number
+from rag.evaluate.texts import exact_match, f1
+from rag.types import Answer, digest_of
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+
+
+def _extra(run: Run) -> dict[str, Any]:
+    columns = run.columns
+    return {
+        "risk_coverage": risk_coverage(columns["confidence"], columns["gain"]),
+        "calibration": calibration_bins(columns["confidence"], columns["answerable"]),
+    }
+
+
+def _show(run: Run) -> list[Table]:
+    curve = _extra(run)["risk_coverage"]
+    chosen = [point for position, point in enumerate(curve) if position % 4 == 3]
+    rows = [[number(coverage, 2), number(risk)] for coverage, risk in chosen]
+    return [Table("risk (1 - F1) where only the most confident are answered", ["coverage", "risk"],
+                  rows, words=frozenset())]  # fmt: skip
+
+
+KIND = Kind(
+    name="qa",
+    cases="questions",
+    metrics=(
+        mean("f1", "SQuAD F1; unanswerable: 1 for no answer, else 0"),
+        mean("exact_match", "SQuAD exact match, in the same way"),
+        mean("answerable_f1", "F1, answerable questions only"),
+        mean("answerable_exact_match", "exact match, answerable questions only"),
+        mean("no_answer_accuracy", "unanswerable questions that got no answer"),
+        mean("answered", "answerable questions that got an answer"),
+        auroc(
+            "answerable_auroc",
+            "chance that an answerable question has more confidence than an unanswerable one",
+            score="confidence",
+            positive="answerable",
+        ),
+        area_under_risk_coverage(
+            "aurc",
+            "mean risk (1 - F1) over all coverages (lower is better)",
+            score="confidence",
+            gain="gain",
+        ),
+    ),
+    primary="f1",
+    extra=_extra,
+    show=_show,
+)
+
+
+def evaluate(
+    path: Path,
+    pipeline: Pipeline,
+    *,
+    limit: int | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> Run:
+    """Ask every question of its own context; raises DataError for a bad file.
+
+    The answer below the threshold of abstention is recorded too: the risk–coverage curve needs what
+    would have been said.
+    """
+    found = read_rows(path, QaRow)
+    cases = found.rows[:limit]
+    first = header(
+        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
+        seed=seed, options={"limit": limit},
+    )  # fmt: skip
+    answer_settings = pipeline.settings.answer
+    threshold = answer_settings.abstain_below
+    candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
+
+    def measure(batch: Sequence[QaRow]) -> list[Row]:
+        return [_ask(case, candid, threshold) for case in batch]
+
+    return execute(
+        KIND, out, pipeline.folder / "runs", first, cases, measure, _failed, resume=resume,
+        on_progress=on_progress,
+    )  # fmt: skip
+
+
+def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:
+    began = time.perf_counter()
+    answer: Answer | None = pipeline.read(case.question, case.context, title=case.title)
+    took = round((time.perf_counter() - began) * 1000, 3)
+    if answer is None or not (answer.abstained or said(answer).strip()):
+        return _failed(case, "nothing came back")
+    guess = span(answer)
+    given = guess if answer.confidence >= threshold else ""
+    return {
+        **_head(case, None),
+        "measures": measures(case, given, guess, answer.confidence),
+        "latency_ms": took,
+        "answer": given,
+        "guess": guess,
+        "confidence": answer.confidence,
+        "problems": list(answer.problems),
+    }
+
+
+def span(answer: Answer) -> str:
+    """Return the words that answer: the fact led with, else the reader's best span, else all."""
+    if any(sentence.kind == "short" for sentence in answer.sentences):
+        return short(answer)
+    spans = [
+        (probability, passage.chunk.text[start:end])
+        for passage in answer.passages
+        if passage.reading
+        for start, end, probability in passage.reading.answers
+    ]
+    return max(spans)[1] if spans and answer.sentences else said(answer)
+
+
+def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str, float]:
+    """Return the columns of one case: ``given`` is the answer, empty for none.
+
+    Where a question is called answerable and the data names no answer, only the decision to answer
+    can be measured.
+    """
+    decided = {"confidence": confidence, "answerable": float(case.answerable)}
+    accepted = [answer.text for answer in case.answers]
+    if not case.answerable:
+        silent = float(not given)
+        return {**decided, "f1": silent, "exact_match": silent, "no_answer_accuracy": silent,
+                "gain": 0.0}  # fmt: skip
+    answered = {**decided, "answered": float(bool(given))}
+    if not accepted:
+        return answered
+    best_f1 = max(f1(given, text) for text in accepted)
+    best_match = max(exact_match(given, text) for text in accepted)
+    return {
+        **answered,
+        "f1": best_f1,
+        "exact_match": best_match,
+        "answerable_f1": best_f1,
+        "answerable_exact_match": best_match,
+        "gain": max(f1(guess, text) for text in accepted),
+    }
+
+
+def _head(case: QaRow, failed: str | None) -> Row:
+    return {
+        "id": case.id,
+        "group": digest_of(case.context)[:16],  # questions on one text succeed or fail together
+        "question": case.question,
+        "title": case.title,
+        "answerable": case.answerable,
+        "accepted": [answer.text for answer in case.answers],
+        "failed": failed,
+    }
+
+
+def _failed(case: QaRow, reason: str) -> Row:
+    # A crash is no abstention: it is wrong, and on the wrong side of every threshold.
+    values = measures(case, "", "", float(not case.answerable))
+    worst = {
+        name: value if name in ("confidence", "answerable") else 0.0
+        for name, value in values.items()
+    }
+    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -1,0 +1,128 @@
+"""Rewriting: our standalone question against a person's, beside what costs nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.evaluate.cases import RewriteRow
+from rag.evaluate.rows import read_rows
+from rag.evaluate.runs import Kind, Progress, Row, Run, execute, header
+from rag.evaluate.statistics import Array, Columns, Metric, mean
+from rag.evaluate.texts import rouge_l, term_f1, terms
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+
+_BASELINES = ("term_f1_as_said", "term_f1_history")
+
+
+def _gain(columns: Columns, weights: Array) -> Array:
+    ours, *others = (
+        mean(name, "").figure(columns, weights) for name in ("term_f1", *_BASELINES)
+    )  # fmt: skip
+    return np.asarray(ours - np.max(others, axis=0))
+
+
+KIND = Kind(
+    name="rewrite",
+    cases="turns",
+    metrics=(
+        mean("term_f1", "F1 of content terms, ours against the human rewrite"),
+        Metric(
+            "term_f1_gain",
+            "ours minus the better of the two baselines",
+            _gain,
+            ("term_f1", *_BASELINES),
+            per_case=lambda columns: columns["term_f1"],  # the baselines are the same in any run
+        ),
+        mean("rouge_l", "longest common subsequence of words, F1"),
+        mean("term_f1_as_said", "baseline: the question as it was said"),
+        mean("term_f1_history", "baseline: the whole history in front"),
+        mean("term_f1_oracle", "ceiling: the history terms that the rewrite holds"),
+        mean("rouge_l_as_said", "baseline: the question as it was said"),
+        mean("rouge_l_history", "baseline: the whole history in front"),
+        mean("unchanged", "turns whose question was left as it was said"),
+    ),
+    primary="term_f1",
+)
+
+
+def evaluate(
+    path: Path,
+    pipeline: Pipeline,
+    *,
+    limit: int | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> Run:
+    """Rewrite every question; raises DataError for a bad file."""
+    found = read_rows(path, RewriteRow)
+    cases = found.rows[:limit]
+    first = header(
+        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
+        seed=seed, options={"limit": limit},
+    )  # fmt: skip
+
+    def measure(batch: Sequence[RewriteRow]) -> list[Row]:
+        return [_rewrite(case, pipeline) for case in batch]
+
+    return execute(
+        KIND, out, pipeline.folder / "runs", first, cases, measure, _failed, resume=resume,
+        on_progress=on_progress,
+    )  # fmt: skip
+
+
+def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Row:
+    began = time.perf_counter()
+    standalone: str | None = pipeline.rewriter.rewrite(case.history, case.question)
+    took = round((time.perf_counter() - began) * 1000, 3)
+    if not standalone or not standalone.strip():
+        return _failed(case, "nothing came back")
+    return {
+        **_head(case, None),
+        "measures": measures(case, standalone),
+        "latency_ms": took,
+        "standalone": standalone,
+    }
+
+
+def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
+    """Return the columns of one case, each between 0 and 1."""
+    wanted = terms(case.rewrite)
+    said = terms(case.question)
+    history = " ".join(turn.text for turn in case.history)
+    glued = f"{history} {case.question}"
+    return {
+        "term_f1": term_f1(terms(standalone), wanted),
+        "rouge_l": rouge_l(standalone, case.rewrite),
+        "term_f1_as_said": term_f1(said, wanted),
+        "rouge_l_as_said": rouge_l(case.question, case.rewrite),
+        "term_f1_history": term_f1(terms(glued), wanted),
+        "rouge_l_history": rouge_l(glued, case.rewrite),
+        "term_f1_oracle": term_f1(said | (terms(history) & wanted), wanted),
+        "unchanged": float(standalone.strip() == case.question.strip()),
+    }
+
+
+def _head(case: RewriteRow, failed: str | None) -> Row:
+    return {
+        "id": case.id,
+        "group": None,
+        "history": [turn.text for turn in case.history],
+        "question": case.question,
+        "rewrite": case.rewrite,
+        "failed": failed,
+    }
+
+
+def _failed(case: RewriteRow, reason: str) -> Row:
+    ours = dict.fromkeys(("term_f1", "rouge_l", "unchanged"), 0.0)
+    worst = {**measures(case, case.question), **ours}
+    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -1,0 +1,466 @@
+"""Runs: what was measured with what, a line a case, in a file that can be read again.
+
+The first line of a run file is a header: data, settings, fingerprint, digests of the weights,
+versions, seed. Every further line is a case, written as soon as it is measured, so that an
+interruption loses nothing and ``resume`` can go on. A case that failed is a line too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+
+import rag
+from rag.errors import DataError, UsageError
+from rag.evaluate.statistics import Array, Metric, figures, percentiles
+from rag.evaluate.tables import Table, between, number
+from rag.types import SCHEMA, digest_of
+
+if TYPE_CHECKING:
+    from rag.protocols import Embedder
+    from rag.settings import Settings
+
+Progress = Callable[[str, int, int], None]
+Row = dict[str, Any]
+"""A case in a run: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
+
+_PACKAGES = (
+    "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
+    "tokenizers"
+).split()
+_NOT_IDENTITY = ("seed", "created", "planned")  # of a header: what may differ in a resumed run
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a sort of run measures: its metrics, and the one that decides a comparison.
+
+    ``sliced_by`` is the key of a row by which figures are also given; ``heads`` are the metrics
+    shown by slice, with the heads of their columns. ``extra`` adds what is not a metric.
+    """
+
+    name: str
+    cases: str
+    metrics: tuple[Metric, ...]
+    primary: str
+    sliced_by: str | None = None
+    heads: Mapping[str, str] = field(default_factory=dict)
+    extra: Callable[[Run], dict[str, Any]] = lambda _: {}
+    show: Callable[[Run], list[Table]] = lambda _: []
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that a metric needs."""
+        return tuple(dict.fromkeys(name for metric in self.metrics for name in metric.columns))
+
+    def metric(self, name: str) -> Metric:
+        """Return a metric by its name."""
+        return next(metric for metric in self.metrics if metric.name == name)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it stands in its file, complete or not."""
+
+    path: Path
+    kind: Kind
+    header: Mapping[str, Any]
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Run:
+        """Read a run file; raises DataError that says what is wrong with it, and where."""
+        header, rows = _read(path)
+        from rag.evaluate.kinds import kind_of
+
+        return cls(path, kind_of(path, header), header, tuple(rows))
+
+    @property
+    def name(self) -> str:
+        """What was measured, for a heading: the data and, if one was chosen, the stage."""
+        stage = self.header["options"].get("stage")
+        name = str(self.header["data"]["file"])
+        return f"{name}, {stage}" if stage else name
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether cases are missing because somebody stopped the run."""
+        return len(self.rows) < int(self.header["planned"])
+
+    @cached_property
+    def groups(self) -> list[int]:
+        """A number for each case; those that must be resampled together share theirs."""
+        numbers: dict[str, int] = {}
+        # The id of a case without a group cannot be that of a group: groups come with a mark.
+        keys = [f"g {row['group']}" if row.get("group") else f"c {row['id']}" for row in self.rows]
+        return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+    @cached_property
+    def columns(self) -> dict[str, Array]:
+        """Every column that the metrics need; NaN where one does not apply to a case."""
+        return columns(self.rows, self.kind.columns)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures as one JSON object; fractions of 1, with 95% intervals."""
+        return {
+            "schema": SCHEMA,
+            "kind": self.kind.name,
+            "data": self.header["data"],
+            "options": self.header["options"],
+            **self._figures(self.rows, self.groups),
+            "planned": self.header["planned"],
+            "interrupted": self.interrupted,
+            "seed": self.header["seed"],
+            "primary": self.kind.primary,
+            **self.kind.extra(self),
+            "failures": [
+                {"id": row["id"], "reason": row["failed"]} for row in self.rows if row["failed"]
+            ],
+            **self._slices(),
+            "run": str(self.path),
+        }
+
+    def _figures(self, rows: Sequence[Row], groups: Sequence[int]) -> dict[str, Any]:
+        """Return counts, every metric with its interval, and the latency of what did not fail."""
+        times = [
+            row["latency_ms"]
+            for row in rows
+            if row["failed"] is None and row["latency_ms"] is not None
+        ]
+        return {
+            "n": len(rows),
+            "failed": sum(row["failed"] is not None for row in rows),
+            **figures(
+                self.kind.metrics, columns(rows, self.kind.columns), groups, self.header["seed"]
+            ),
+            **({"latency_ms": percentiles(times)} if times or not rows else {}),
+        }
+
+    def _slices(self) -> dict[str, Any]:
+        key = self.kind.sliced_by
+        if key is None:
+            return {}
+        members: dict[str, list[int]] = {}
+        for position, row in enumerate(self.rows):
+            members.setdefault(str(row.get(key) or ""), []).append(position)
+        ordered = sorted(members.items(), key=lambda item: -len(item[1]))
+        return {
+            f"by_{key}": {
+                name: self._figures(
+                    [self.rows[n] for n in places], [self.groups[n] for n in places]
+                )
+                for name, places in ordered
+            }
+        }
+
+    def tables(self) -> list[Table]:
+        """Return every metric with its interval, then the main ones by slice."""
+        body = self.summary()
+        title = f"{self.name}: {body['n']} {self.kind.cases}, {body['failed']} failed"
+        rows = [
+            [m.name, number(body[m.name]), between(body[f"{m.name}_ci"]), m.meaning]
+            for m in self.kind.metrics
+        ]
+        if "latency_ms" in body:
+            rows += [
+                [f"latency {name}", number(body["latency_ms"][name], 1), "", "milliseconds a case"]
+                for name in ("p50", "p95")
+            ]
+        head = ["measure", "value", "95% interval", "what it says"]
+        tables = [Table(title, head, rows, words=frozenset({0, 3})), *self.kind.show(self)]
+        slices = body.get(f"by_{self.kind.sliced_by}", {})
+        if len(slices) > 1:
+            tables.append(self._slice_table({**slices, "all": body}))
+        return tables
+
+    def _slice_table(self, slices: Mapping[str, Any]) -> Table:
+        heads = self.kind.heads
+        timed = [key for key in ("p50", "p95") if "latency_ms" in slices["all"]]
+        renamed = "; ".join(f"{head}: {name}" for name, head in heads.items() if head != name)
+        return Table(
+            f"{self.name} by {self.kind.sliced_by}" + (f" ({renamed})" if renamed else ""),
+            [str(self.kind.sliced_by), "n", *heads.values(), *(f"{key} ms" for key in timed)],
+            [
+                [name, str(one["n"]), *(number(one[key], 2) for key in heads),
+                 *(number(one["latency_ms"][key], 0) for key in timed)]
+                for name, one in slices.items()
+            ],
+        )  # fmt: skip
+
+
+def columns(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Array]:
+    """Return the named measures of the rows as arrays; NaN where one does not apply."""
+    return {
+        name: np.array(
+            [np.nan if (v := row["measures"].get(name)) is None else v for row in rows], dtype=float
+        )
+        for name in names
+    }
+
+
+def side_by_side(runs: Mapping[str, Run]) -> Table:
+    """Return the metrics of several runs of one kind, a column a run."""
+    bodies = {name: run.summary() for name, run in runs.items()}
+    first = next(iter(runs.values()))
+    body = bodies[next(iter(bodies))]
+    rows = []
+    for metric in first.kind.metrics:
+        cells = [
+            f"{number(one[metric.name])} ({between(one[f'{metric.name}_ci'])})"
+            for one in bodies.values()
+        ]
+        rows.append([metric.name, *cells])
+    for name in ("p50", "p95"):
+        rows.append(
+            [f"latency {name}, ms", *(number(b["latency_ms"][name], 1) for b in bodies.values())]
+        )
+    title = f"{first.header['data']['file']}: {body['n']} {first.kind.cases}"
+    failed = sum(one["failed"] for one in bodies.values())
+    return Table(f"{title}, {failed} failed (95% intervals)", ["measure", *bodies], rows)
+
+
+# Making a run
+
+
+class Case(Protocol):
+    """What a run needs of a case."""
+
+    @property
+    def id(self) -> str:
+        """Unique within the data."""
+        ...
+
+
+class Measured(Protocol):
+    """What a header needs of a pipeline."""
+
+    settings: Settings
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder in force."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What an index built with these settings is known by."""
+        ...
+
+
+_Case = TypeVar("_Case", bound=Case)
+
+
+def header(
+    kind: Kind,
+    pipeline: Measured,
+    *,
+    file: str,
+    digest: str,
+    n: int,
+    planned: int,
+    seed: int,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the first line of a run file: everything that the figures depend on."""
+    return {
+        "schema": SCHEMA,
+        "kind": kind.name,
+        "data": {"file": file, "digest": digest, "n": n},
+        "options": dict(options),
+        "planned": planned,
+        "seed": seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": pipeline.fingerprint,
+        "weights": {"embedder": pipeline.embedder.identity, **_fitted()},
+        "settings": pipeline.settings.model_dump(mode="json"),
+        "versions": {"python": platform.python_version(), **dict(_versions())},
+    }
+
+
+def execute(
+    kind: Kind,
+    path: Path | None,
+    folder: Path,
+    first: Mapping[str, Any],
+    cases: Sequence[_Case],
+    measure: Callable[[Sequence[_Case]], Sequence[Row]],
+    failed: Callable[[_Case, str], Row],
+    *,
+    batch: int = 1,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> Run:
+    """Measure the cases and write the run to ``path``, or to a new file in ``folder``.
+
+    ``measure`` returns a row a case; what it raises is a failed case (of a batch, each case is then
+    tried by itself). Ctrl-C ends the run: it then covers what was done. With ``resume``, the last
+    run of the same data, options, settings and weights is gone on with, if there is one.
+    """
+    rows: list[Row] = []
+    if resume:
+        path, rows = _earlier(path, folder, first, {case.id for case in cases})
+    place = path or _new_place(folder, first)
+    done = {row["id"] for row in rows}
+    left = [case for case in cases if case.id not in done]
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Written anew even when resumed: the line that an interruption cut short has to go.
+        file = place.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{place} cannot be written ({error.strerror}): name a place with --out"
+        ) from None
+    with file, suppress(KeyboardInterrupt):
+        for row in (first, *rows):
+            _write(file, row)
+        for start in range(0, len(left), batch):
+            for row in _rows_of(left[start : start + batch], measure, failed):
+                _write(file, row)
+                rows.append(row)
+                if on_progress:
+                    on_progress(str(row["id"]), len(rows), len(cases))
+    return Run(place, kind, first, tuple(rows))
+
+
+def _rows_of(
+    cases: Sequence[_Case],
+    measure: Callable[[Sequence[_Case]], Sequence[Row]],
+    failed: Callable[[_Case, str], Row],
+) -> Iterator[Row]:
+    try:
+        yield from list(measure(cases))
+    except Exception as error:
+        if len(cases) > 1:
+            for case in cases:
+                yield from _rows_of([case], measure, failed)
+        else:
+            yield failed(cases[0], f"{type(error).__name__}: {error}")
+
+
+def _write(file: Any, row: Mapping[str, Any]) -> None:
+    # Flushed line by line: a run that is killed leaves what it measured.
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    file.flush()
+
+
+def _new_place(folder: Path, first: Mapping[str, Any]) -> Path:
+    stem = _stem(first)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    taken = len(list(folder.glob(f"{stem}-{stamp}*.jsonl")))
+    return folder / f"{stem}-{stamp}{f'-{taken}' if taken else ''}.jsonl"
+
+
+def _stem(first: Mapping[str, Any]) -> str:
+    name = str(first["data"]["file"]).removesuffix(".gz").removesuffix(".jsonl")
+    stage = first["options"].get("stage")
+    return f"{name}-{stage}" if stage else name
+
+
+# Reading and resuming
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[Row]]:
+    """Return header and rows; a last line that was cut off by a crash is left out."""
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a run file: it is not UTF-8 text") from None
+    objects: list[dict[str, Any]] = []
+    for number_, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            if number_ == len(lines) and objects:  # no line end after it: it was being written
+                break
+            raise DataError(f"{path}:{number_}: this is not a line of a run: {error}") from None
+        if not isinstance(value, dict):
+            raise DataError(f"{path}:{number_}: this is not a line of a run: it is no object")
+        objects.append(value)
+    if not objects or not {"kind", "data", "options", "planned", "seed"} <= objects[0].keys():
+        raise DataError(f"{path} is not a run file: its first line is not a header of `rag eval`")
+    if objects[0].get("schema") != SCHEMA:
+        raise DataError(
+            f"{path} has schema {objects[0].get('schema')} and this version reads {SCHEMA}: "
+            "run the evaluation again"
+        )
+    rows = objects[1:]
+    seen: set[str] = set()
+    for position, row in enumerate(rows, start=2):
+        if not {"id", "measures", "failed", "latency_ms"} <= row.keys():
+            raise DataError(f"{path}:{position}: this is not a case of a run")
+        if row["id"] in seen:
+            raise DataError(f"{path}:{position}: the case {row['id']} is there twice")
+        seen.add(row["id"])
+    return objects[0], rows
+
+
+def _earlier(
+    path: Path | None, folder: Path, first: Mapping[str, Any], wanted: set[str]
+) -> tuple[Path | None, list[Row]]:
+    """Return the last run that ``first`` could be the header of, and its rows."""
+    places = [path] if path else sorted(folder.glob(f"{_stem(first)}-*.jsonl"), reverse=True)
+    for place in places:
+        if not place.exists():
+            continue
+        try:
+            before, rows = _read(place)
+        except DataError:
+            if path:
+                raise
+            continue
+        if _identity(before) == _identity(first):
+            return place, [row for row in rows if row["id"] in wanted]
+        if path:
+            raise UsageError(
+                f"{path} is a run of other data, options, settings or weights: name another "
+                "place with --out, or leave out --resume"
+            )
+    return path, []
+
+
+def _identity(first: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in first.items() if key not in _NOT_IDENTITY}
+    return digest_of(json.dumps(kept, sort_keys=True, ensure_ascii=False))
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
+
+
+def _fitted() -> dict[str, str]:
+    """Return the digests of the fitted coefficients that lie beside the code."""
+    root = Path(rag.__file__).parent
+    files = sorted(
+        path for folder in ("answer", "ground") for path in root.glob(f"{folder}/*.json")
+    )
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in files
+    }
+
+
+def cache_folder() -> Path:
+    """Return where indexes of evaluation data are kept: ``RAG_CACHE``, else the user's cache."""
+    if place := os.environ.get("RAG_CACHE"):
+        return Path(place).expanduser()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("footnote-rag", appauthor=False))

@@ -1,0 +1,63 @@
+"""Prompts: text files in ``prompts/``, in parts headed by a role, with named variables.
+
+A file has one or more parts, each under a line ``[system]``, ``[user]`` or ``[assistant]``; a
+variable is written ``$name``, a dollar sign ``$$``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from string import Template
+
+from rag.errors import DataError
+from rag.resources import resource
+from rag.types import digest_of
+
+_ROLE = re.compile(r"^\[(system|user|assistant)\]\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as it stands in its file: (role, text) pairs; ``digest`` covers every word of it."""
+
+    parts: tuple[tuple[str, str], ...]
+    digest: str
+
+    def messages(self, **values: str) -> list[dict[str, str]]:
+        """Return the messages with the variables filled in; what a value holds stays text.
+
+        The parts were told apart before, so that no value can begin another message.
+        """
+        return [
+            {"role": role, "content": Template(text).substitute(values)}
+            for role, text in self.parts
+        ]
+
+
+def load_prompt(name: str, *variables: str) -> Prompt:
+    """Return the prompt of ``prompts/NAME.txt``, whose variables must be exactly these.
+
+    Raises DataError that says how the file differs: a variable that nothing fills or that is no
+    longer there would otherwise only show in what the model answers.
+    """
+    path = resource("prompts", f"{name}.txt")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the prompt {path} cannot be read: {error}. Install again.") from None
+    before, *rest = _ROLE.split(text)
+    parts = tuple(zip(rest[::2], (part.strip() for part in rest[1::2]), strict=True))
+    if before.strip() or not parts:
+        raise DataError(f"the prompt {path} does not begin with [system] or [user]")
+    found: set[str] = set()
+    for _, part in parts:
+        if not Template(part).is_valid():
+            raise DataError(f"the prompt {path} has a lone $: write $$ or ${{name}}")
+        found.update(Template(part).get_identifiers())
+    if found != set(variables):
+        raise DataError(
+            f"the prompt {path} has the variables {', '.join(sorted(found)) or 'none'} and needs "
+            f"{', '.join(sorted(variables)) or 'none'}"
+        )
+    return Prompt(parts, digest_of(text)[:16])

@@ -1,0 +1,120 @@
+"""How texts are compared: SQuAD's published rule, and the others by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.evaluate.quotes import locate, longest_start, overlaps
+from rag.evaluate.texts import (
+    contains,
+    exact_match,
+    f1,
+    rouge_l,
+    squad_normalise,
+    term_f1,
+    terms,
+    words,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("The  Beatles!", "beatles"),
+        ("an apple, a pear\tand the plum", "apple pear and plum"),
+        ("theatre another", "theatre another"),  # articles are whole words
+        ("U.S.A.", "usa"),  # punctuation goes without leaving a space
+        ("twenty-five", "twentyfive"),
+        ("Là-bas – ça", "làbas – ça"),  # accents and non-ASCII dashes stay: the rule as published
+        ("", ""),
+    ],
+)
+def test_squad_normalisation(text: str, normal: str) -> None:
+    assert squad_normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("prediction", "accepted", "value"),
+    [
+        ("the Eiffel Tower", "Eiffel Tower", 1.0),
+        ("Eiffel", "Eiffel Tower", 2 / 3),
+        ("tower tower", "tower", 2 / 3),  # bags, not sets
+        ("London", "Paris", 0.0),
+        ("", "Paris", 0.0),
+        ("the", "a", 1.0),  # both empty after normalising
+    ],
+)
+def test_squad_f1(prediction: str, accepted: str, value: float) -> None:
+    assert f1(prediction, accepted) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted", "found"),
+    [
+        ("It takes 16 days.", "6", False),
+        ("It takes 6 days.", "6", True),
+        ("It costs 6.50.", "6", False),
+        ("It costs EUR 1,000.", "1000", True),
+        ("Es kostet 4,99 EUR.", "4.99", True),
+        ("Il coûte 12\u202f500 francs", "12500", True),
+        ("It costs €4.99.", "EUR 4.99", True),
+        ("a rate of 8.1 %", "8.1%", True),
+        ("five business days", "5 business days", True),
+        ("one of the hubs", "1", False),
+        ("ÉTÉ à Liège", "ete a liege", True),
+        ("Open Account › Plan › Cancel.", "Account > Plan > Cancel", True),
+        ("The warranty covers it", "warrant", False),
+        ("firmware 4.10.1", "4.10", False),
+        ("model WC-20", "WC 20", True),
+        ("anything", "%", False),
+        ("anything", "?", False),
+    ],
+)
+def test_containment_stops_at_words_and_numbers(text: str, accepted: str, found: bool) -> None:
+    assert contains(text, accepted) is found
+
+
+def test_words_are_comparable() -> None:
+    assert words("Über 1,234.50 €!") == ["uber", "1234.50", "eur"]
+
+
+def test_exact_match_is_after_normalisation() -> None:
+    assert exact_match("The U.S.A.!", "usa") == 1
+    assert exact_match("1956", "in 1956") == 0
+    assert exact_match("", "the") == 1  # the rule as published: nothing is left of either
+
+
+def test_term_f1_is_over_the_stems_that_carry_meaning() -> None:
+    assert terms("What are the refunds of the plans?") == terms("refund plan")
+    assert term_f1(terms("refund of plans"), terms("refunds for a hub")) == pytest.approx(0.5)
+    assert term_f1([], []) == 1
+    assert term_f1(["a"], []) == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "value"),
+    [
+        # Lin (2004), section 3: police killed the gunman / police kill the gunman, the gunman kill
+        ("police kill the gunman", "police killed the gunman", 3 / 4),
+        ("the gunman kill police", "police killed the gunman", 2 / 4),
+        ("gunman the killed police", "police killed the gunman", 1 / 4),
+        ("a b", "a x b y", 2 * 2 / 6),
+        ("", "", 1.0),
+        ("", "a", 0.0),
+    ],
+)
+def test_rouge_l(ours: str, theirs: str, value: float) -> None:
+    assert rouge_l(ours, theirs) == pytest.approx(value)
+
+
+def test_quotes_are_found_to_the_letter_or_but_for_white_space() -> None:
+    assert locate("a b a b", "a b").spans == ((0, 3), (4, 7))
+    assert locate("a b", "a b").exact
+    loose = locate("x a\n  b.c", "a b.c")
+    assert (loose.spans, loose.exact) == (((2, 9),), False)
+    assert locate("a bxc", "a b.c").spans == ()
+    assert locate("anything", " ").spans == ()
+    assert longest_start("The hub is white.", "The hub is red") == "The hub is"
+    assert longest_start("x", "y") == ""
+    assert overlaps(0, 3, ((2, 5),))
+    assert not overlaps(0, 2, ((2, 5),))
