@@ -229,19 +229,17 @@ def _add_openai_variables(merged: dict[str, Any], file: dict[str, Any]) -> None:
     Not where ``rag.toml`` names the server: the file may have come with a folder from anywhere, and
     must not decide who is sent a key that was meant for OpenAI.
     """
-    llm = merged.get("llm", {})
-    if not isinstance(llm, dict):
-        return  # the validation says so
-    if (base_url := llm.get("base_url")) and _holds(file, ["llm", "base_url"]):
-        if file["llm"]["base_url"] == base_url:
-            return
-    key, place = os.environ.get("OPENAI_API_KEY"), os.environ.get("OPENAI_BASE_URL")
-    if key and not llm.get("api_key"):
-        llm = {**llm, "api_key": key}
-    if place and not base_url:
-        llm = {**llm, "base_url": place}
-    if llm:
-        merged["llm"] = llm
+    llm = merged.get("llm")
+    if not isinstance(llm, dict) or not llm.get("model"):
+        return  # what is not used must not fail either
+    base_url = llm.get("base_url")
+    if base_url and _holds(file, ["llm", "base_url"]) and file["llm"]["base_url"] == base_url:
+        return
+    outside = {
+        "api_key": os.environ.get("OPENAI_API_KEY"),
+        "base_url": os.environ.get("OPENAI_BASE_URL"),
+    }
+    merged["llm"] = {**llm, **{k: v for k, v in outside.items() if v and not llm.get(k)}}
 
 
 def _read_environment() -> dict[str, Any]:

@@ -15,7 +15,7 @@ ROOT = Path(rag.__file__).parent
 STAGES = ("ingest", "index", "retrieve", "answer", "ground")
 LAYERS = [
     ("types", "errors"),
-    ("protocols", "settings", "text", "resources"),
+    ("protocols", "settings", "text", "resources", "prompts"),
     ("models", "testing"),
     STAGES,
     ("pipeline",),
@@ -94,6 +94,11 @@ def test_only_train_and_hub_know_torch() -> None:
     for path in modules():
         if path.relative_to(ROOT).parts[0] != "train":
             assert "torch" not in {n.split(".")[0] for n in imported(path, top_level=False)}, path
+
+
+def test_one_file_knows_openai() -> None:
+    knowing = [path for path in modules() if "openai" in str(imported(path, top_level=False))]
+    assert [path.relative_to(ROOT).as_posix() for path in knowing] == ["models/chat.py"]
 
 
 def loaded_by(code: str) -> set[str]:

@@ -68,3 +68,87 @@ def test_secrets_are_masked() -> None:
     assert settings.index.token is not None
     assert settings.index.token.get_secret_value() == "hush-hush"
     assert "hush" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+# The language model
+
+
+KEY = "sk-hush-hush-1234567890"
+
+
+def key_of(settings: Settings) -> str | None:
+    return settings.llm.api_key.get_secret_value() if settings.llm.api_key else None
+
+
+def test_a_key_in_the_file_is_refused_without_repeating_it(tmp_path: Path) -> None:
+    (tmp_path / "rag.toml").write_text(f'[llm]\nmodel = "small"\napi_key = "{KEY}"\n')
+    with pytest.raises(
+        SettingsError, match=r"rag\.toml holds llm\.api_key, .* RAG_LLM__API_KEY"
+    ) as e:
+        Settings.load(tmp_path)
+    assert "hush" not in str(e.value)
+
+
+def test_our_own_variable_comes_before_that_of_openai(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert Settings.load(tmp_path) == Settings()  # nothing to use it for
+    monkeypatch.setenv("RAG_LLM__MODEL", "small")
+    assert key_of(Settings.load(tmp_path)) == KEY
+    monkeypatch.setenv("RAG_LLM__API_KEY", "1234567890\n")
+    assert key_of(Settings.load(tmp_path)) == "1234567890"
+
+
+def test_a_file_does_not_decide_who_is_sent_the_key_for_openai(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    (tmp_path / "rag.toml").write_text('[llm]\nmodel = "m"\nbase_url = "https://elsewhere/v1"\n')
+    assert key_of(Settings.load(tmp_path)) is None
+    monkeypatch.setenv("RAG_LLM__BASE_URL", "https://mine/v1")
+    assert key_of(Settings.load(tmp_path)) == KEY
+    monkeypatch.delenv("RAG_LLM__BASE_URL")
+    monkeypatch.setenv("RAG_LLM__API_KEY", "its-own-key")
+    assert key_of(Settings.load(tmp_path)) == "its-own-key"
+
+
+def test_the_address_that_openai_s_variable_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://proxy/v1")
+    (tmp_path / "rag.toml").write_text('[llm]\nmodel = "m"\n')
+    loaded = Settings.load(tmp_path)
+    assert (loaded.llm.base_url, key_of(loaded)) == ("https://proxy/v1", KEY)
+    assert Settings.load(tmp_path, llm={"base_url": "https://other/v1"}).llm.base_url == (
+        "https://other/v1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("base_url", "localhost:8080", "write it as http://host:port/v1"),
+        ("base_url", "http://[broken/v1", "write it as http://host:port/v1"),
+        ("base_url", "https://me:hush@host/v1", "a key goes into RAG_LLM__API_KEY"),
+        ("base_url", "https://host/v1?key=hush", "a key goes into RAG_LLM__API_KEY"),
+        ("api_key", "hush hush", "no spaces and no letters beyond ASCII"),
+        ("api_key", "hush\u2026", "no spaces and no letters beyond ASCII"),
+        ("timeout", "0", "greater than 0"),
+    ],
+)
+def test_faults_of_the_language_model(tmp_path: Path, name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence) as caught:
+        Settings.load(tmp_path, llm={name: value})
+    assert "hush" not in str(caught.value)
+
+
+def test_the_key_of_the_language_model_is_in_no_dump() -> None:
+    settings = Settings.load(llm={"model": "small", "api_key": KEY})
+    shown = repr(settings) + str(settings) + settings.model_dump_json() + str(settings.model_dump())
+    assert "hush" not in shown
+    assert "api_key" not in settings.model_dump()["llm"]
+    assert key_of(Settings.load(llm=settings.llm)) == KEY
+    assert settings.fingerprint("a") == Settings().fingerprint("a")
+    assert Settings.load(llm={"model": " ", "base_url": ""}).llm == Settings().llm

@@ -33,7 +33,11 @@ def test_what_is_inside(unpacked: Path) -> None:
     assert "rag/models/weights/minilm-l6-int8.onnx" in names
     assert "rag/_data/corpora/wrenhaven/billing/refunds.md" in names
     assert "rag/_data/prompts/README.md" in names
-    assert {"rag/answer/reading.json", "rag/ground/checker.json"} <= names
+    assert {
+        "rag/answer/reading.json",
+        "rag/ground/checker.json",
+        "rag/evaluate/report.css",
+    } <= names
     assert not any(name.startswith(("tests", "eval")) for name in names)
     licences = [name for name in names if "/licenses/" in name]
     assert {name.rsplit("/", 1)[-1] for name in licences} == {"LICENSE", "NOTICE"}

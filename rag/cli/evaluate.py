@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rag.evaluate.lint import Finding
     from rag.evaluate.runs import Run
     from rag.evaluate.tables import Table
+    from rag.pipeline import Pipeline
 
 _NAMED = 20  # failed cases that are named on the terminal
 
@@ -80,7 +82,7 @@ def retrieval(
     from rag.evaluate.beir import read_beir
     from rag.evaluate.retrieval import evaluate
 
-    _one_format(markdown, as_json)
+    one_format(markdown, as_json)
     beir = read_beir(folder, split)
     pipeline = open_pipeline(None)
     with progress("Ranking") as on_progress:
@@ -153,18 +155,40 @@ def answers(
     out: OutOption = None,
     seed: SeedOption = 0,
     resume: ResumeOption = False,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Have the configured language model grade the answers.")
+    ] = False,
     markdown: MarkdownOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Ask every question of a set end to end; measure answers, citations, abstentions."""
     from rag.evaluate.answers import evaluate
 
-    run = _measure("Asking", evaluate, file, index, limit=limit, out=out, seed=seed,
-                   resume=resume, markdown=markdown, as_json=as_json)  # fmt: skip
+    run = _measure("Asking", _judging(evaluate) if judge else evaluate, file, index,
+                   limit=limit, out=out, seed=seed, resume=resume, markdown=markdown,
+                   as_json=as_json)  # fmt: skip
     unlocated = [row["id"] for row in run.rows if row.get("unlocated")]
     if unlocated:
         names = ", ".join(unlocated)
         typer.echo(f"quotes not found, `rag eval lint` says which: {names}", err=True)
+    ungraded = [row for row in run.rows if row.get("judge_failed")]
+    for row in ungraded[:_NAMED]:
+        typer.echo(f"judge failed, counts as 0  {row['id']}: {row['judge_failed']}", err=True)
+    if len(ungraded) > _NAMED:
+        typer.echo(f"… and {len(ungraded) - _NAMED} more, all named in the run file", err=True)
+
+
+def _judging(evaluate: Callable[..., Run]) -> Callable[..., Run]:
+    """Return the evaluation with the language model of the pipeline's settings as its judge."""
+
+    def judged(file: Path, pipeline: Pipeline, **options: Any) -> Run:
+        from rag.evaluate.judge import Judge
+        from rag.models.chat import ChatModel
+
+        with closing(ChatModel(pipeline.settings.llm)) as model:
+            return evaluate(file, pipeline, judge=Judge(model), **options)
+
+    return judged
 
 
 def _measure(
@@ -179,7 +203,7 @@ def _measure(
 ) -> Run:
     from rag.cli.ingest import progress
 
-    _one_format(markdown, as_json)
+    one_format(markdown, as_json)
     pipeline = open_pipeline(index)
     with progress(title) as on_progress:
         run = evaluate(file, pipeline, on_progress=on_progress, **options)
@@ -187,7 +211,8 @@ def _measure(
     return run
 
 
-def _one_format(markdown: bool, as_json: bool) -> None:
+def one_format(markdown: bool, as_json: bool) -> None:
+    """Raise UsageError if both were asked for."""
     if markdown and as_json:
         raise UsageError("--markdown and --json: choose one")
 
@@ -197,7 +222,7 @@ def _finish(run: Run, *, markdown: bool, as_json: bool) -> None:
     if as_json:
         print_json(run.summary())
     else:
-        _show_tables(run.tables(), markdown=markdown)
+        show_tables(run.tables(), markdown=markdown)
     _close([run])
 
 
@@ -207,11 +232,12 @@ def _finish_stages(runs: Mapping[str, Run], *, markdown: bool, as_json: bool) ->
     if as_json:
         print_json({stage: run.summary() for stage, run in runs.items()})
     else:
-        _show_tables([side_by_side(runs)], markdown=markdown)
+        show_tables([side_by_side(runs)], markdown=markdown)
     _close(list(runs.values()))
 
 
-def _show_tables(tables: Sequence[Table], *, markdown: bool) -> None:
+def show_tables(tables: Sequence[Table], *, markdown: bool) -> None:
+    """Print tables, with an empty line after each."""
     for table in tables:
         typer.echo(table.markdown()) if markdown else _show_table(table)
         typer.echo()

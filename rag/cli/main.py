@@ -15,12 +15,14 @@ from rag.cli import (
     ask,
     chat,
     check,
+    compare,
     demo,
     evaluate,
     index,
     ingest,
     models,
     remove,
+    report,
     search,
     show,
     sources,
@@ -65,6 +67,8 @@ app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("check")(check.check)
 app.add_typer(evaluate.app, name="eval")
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("models")(models.models)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import typer
 
 from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
 from rag.errors import RagError
+
+if TYPE_CHECKING:
+    from rag.settings import LlmSettings
 
 
 def models(index: IndexOption = None, as_json: JsonOption = False) -> None:
@@ -28,6 +32,7 @@ def models(index: IndexOption = None, as_json: JsonOption = False) -> None:
         "model": "any sentence-transformers name in models.embedder",
         "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
     })  # fmt: skip
+    rows.append(_language_model(pipeline.settings.llm))
     if as_json:
         print_json({"models": rows})
     else:
@@ -35,3 +40,14 @@ def models(index: IndexOption = None, as_json: JsonOption = False) -> None:
         for row in rows:
             out.print(f"{row['stage']:11} {row['model']}  {row['state']}")
     raise typer.Exit(1 if rows[0]["state"].startswith("missing") else 0)
+
+
+def _language_model(settings: LlmSettings) -> dict[str, str]:
+    """Say what is configured; nothing is sent, because an answer may cost money."""
+    from rag.models.chat import OPENAI, missing
+
+    row = {"stage": "llm", "model": settings.model or "none"}
+    if reason := missing(settings):
+        return {**row, "state": f"{'missing' if settings.model else 'optional'}: {reason}"}
+    key = "a key from the environment" if settings.api_key else "no key"
+    return {**row, "state": f"configured: {settings.base_url or OPENAI}, {key}"}

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from rag.errors import ModelError, SourceError, StoreError, UsageError
+from rag.evaluate import judge as judging
+from rag.evaluate.judge import Judge
 from rag.evaluate.questions import Case, read_cases
 from rag.evaluate.quotes import locate, overlaps
 from rag.evaluate.runs import Kind, Measured, Progress, Row, Run, execute, header
@@ -26,17 +29,10 @@ Measures = Mapping[str, float | None]
 
 
 def _extra(run: Run) -> dict[str, Any]:
-    usages = [usage for row in run.rows if (usage := row.get("usage"))]
-    costs = [usage["cost"] for usage in usages if usage["cost"] is not None]
     return {
         "unlocated_quotes": [row["id"] for row in run.rows if row.get("unlocated")],
-        "usage": {
-            "input_tokens": sum(usage["input_tokens"] for usage in usages),
-            "output_tokens": sum(usage["output_tokens"] for usage in usages),
-            "cost": round(sum(costs), 6) if costs else None,
-        }
-        if usages
-        else None,
+        "usage": judging.total(row.get("usage") for row in run.rows),
+        **judging.summary(run.rows, ran=bool(run.header["options"].get("judge"))),
     }
 
 
@@ -70,6 +66,10 @@ KIND = Kind(
             score="confidence",
             positive="answerable",
         ),
+        # Of answerable questions, and only where a judge was asked for.
+        mean("judged_relevance", "judge: the answer speaks to the question"),
+        mean("judged_completeness", "judge: the answer says what the question needs"),
+        mean("judged_faithfulness", "judge: what is cited says what the sentences say"),
     ),
     primary="f1",
     sliced_by="type",
@@ -112,6 +112,7 @@ def evaluate(
     path: Path,
     pipeline: Asked,
     *,
+    judge: Judge | None = None,
     limit: int | None = None,
     out: Path | None = None,
     seed: int = 0,
@@ -121,23 +122,28 @@ def evaluate(
     """Ask every question of a file, or the first ``limit``, and measure the answers.
 
     Writes a run file (default: in ``runs`` of the index folder). Ctrl-C ends the run: it then
-    covers what was done, and says that it was interrupted. Raises DataError for a bad file and
-    StoreError or ModelError if the index or its model is not fit to be asked at all.
+    covers what was done, and says that it was interrupted. A ``judge`` grades the answers.
+    Raises DataError for a bad file, StoreError or ModelError if the index, its model or the judge
+    is not fit to be asked at all.
     """
     found = read_cases(path)
     cases = found.cases[:limit]
     _prepare(pipeline)
+    options: dict[str, Any] = {"limit": limit}
+    if judge:
+        judge.prepare()
+        options["judge"] = judge.identity
     first = header(
         KIND, pipeline, file=path.name, digest=found.digest, n=len(found.cases),
-        planned=len(cases), seed=seed, options={"limit": limit},
+        planned=len(cases), seed=seed, options=options,
     )  # fmt: skip
 
     def measure_all(batch: Sequence[Case]) -> list[Row]:
-        return [_ask(case, pipeline) for case in batch]
+        return [_ask(case, pipeline, judge) for case in batch]
 
     return execute(
-        KIND, out, pipeline.folder / "runs", first, cases, measure_all, _failed, resume=resume,
-        on_progress=on_progress,
+        KIND, out, pipeline.folder / "runs", first, cases, measure_all,
+        partial(_failed, judged=judge is not None), resume=resume, on_progress=on_progress,
     )  # fmt: skip
 
 
@@ -167,16 +173,18 @@ def locate_evidence(case: Case, pipeline: Asked) -> tuple[Gold, bool]:
     return gold, any(not spans for _, spans in gold)
 
 
-def _ask(case: Case, pipeline: Asked) -> Row:
+def _ask(case: Case, pipeline: Asked, judge: Judge | None) -> Row:
     gold, unlocated = locate_evidence(case, pipeline)
+    failed = partial(_failed, case, judged=judge is not None)
     began = time.perf_counter()
     try:
         answer: Answer | None = pipeline.ask(case.question, history=case.history)
     except Exception as error:
-        return {**_failed(case, f"{type(error).__name__}: {error}"), "unlocated": unlocated}
+        return {**failed(f"{type(error).__name__}: {error}"), "unlocated": unlocated}
     took = round((time.perf_counter() - began) * 1000, 3)
     if answer is None or not (answer.abstained or said(answer).strip()):
-        return {**_failed(case, "nothing came back"), "unlocated": unlocated}
+        return {**failed("nothing came back"), "unlocated": unlocated}
+    judged = judge.judge(case, answer) if judge else None
     return {
         **_head(case, None),
         "unlocated": unlocated,
@@ -184,6 +192,7 @@ def _ask(case: Case, pipeline: Asked) -> Row:
             **measure(case, answer, gold),
             "confidence": answer.confidence,
             "answerable": float(case.answerable),
+            **(judged.measures if judged else {}),
         },
         "latency_ms": took,
         "standalone": answer.standalone,
@@ -205,22 +214,26 @@ def _ask(case: Case, pipeline: Asked) -> Row:
         "problems": list(answer.problems),
         "timings": dict(answer.timings),
         "usage": answer.usage.model_dump() if answer.usage else None,
+        **(judged.row() if judged else {}),
     }  # fmt: skip
 
 
 def _head(case: Case, failed: str | None) -> Row:
+    labels = case.human_labels
     return {
         **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
         "accepted": list(case.answers),
         "group": "/".join(case.conversation),
         "failed": failed,
+        **({"human_labels": labels.model_dump()} if labels else {}),
     }
 
 
-def _failed(case: Case, reason: str) -> Row:
+def _failed(case: Case, reason: str, *, judged: bool) -> Row:
     # A crash is on the wrong side of every threshold.
     decided = {"confidence": float(not case.answerable), "answerable": float(case.answerable)}
-    measures = {**worst(case), **decided}
+    ungraded = judging.measures(0.0) if judged and case.answerable else {}
+    measures = {**worst(case), **decided, **ungraded}
     return {**_head(case, reason), "measures": measures, "latency_ms": None}
 
 

@@ -25,6 +25,8 @@ from rag.types import Answer, digest_of
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
 
+_SHOWN = 3  # passages kept in the run, nearest first: a context may be a whole paper
+
 
 def _extra(run: Run) -> dict[str, Any]:
     columns = run.columns
@@ -120,6 +122,7 @@ def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:
         "answer": given,
         "guess": guess,
         "confidence": answer.confidence,
+        "passages": [{"text": passage.chunk.text} for passage in answer.passages[:_SHOWN]],
         "problems": list(answer.problems),
     }
 

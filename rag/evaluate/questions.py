@@ -7,7 +7,8 @@ A row is::
      "evidence": [{"uri": "billing/invoices-and-vat.md", "quote": "Rate on plans: 8.1 %"}],
      "history": [{"role": "user", "text": "…"}, {"role": "assistant", "text": "…"}]}
 
-``evidence`` and ``history`` may be left out. Evidence is a quote and not offsets, so that a set
+``evidence`` and ``history`` may be left out, and so may ``human_labels``: how a person graded the
+pipeline's answer, for holding a judge against. Evidence is a quote and not offsets, so that a set
 outlives a change of the extraction.
 """
 
@@ -17,11 +18,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from rag.errors import DataError
 from rag.evaluate.rows import Fault, Row, Words, described, scan_rows
 from rag.types import Turn, Value
 
-__all__ = ["Case", "Evidence", "Fault", "QuestionFile", "described", "groups", "read_cases", "scan"]
+__all__ = [
+    "Case",
+    "Evidence",
+    "Fault",
+    "HumanLabels",
+    "QuestionFile",
+    "described",
+    "groups",
+    "read_cases",
+    "scan",
+]
 
 
 class Evidence(Value):
@@ -29,6 +42,14 @@ class Evidence(Value):
 
     uri: Words
     quote: Words
+
+
+class HumanLabels(Value):
+    """How a person graded an answer, as fractions of 1; what was not graded is left out."""
+
+    relevance: float | None = Field(None, ge=0, le=1)
+    completeness: float | None = Field(None, ge=0, le=1)
+    faithfulness: float | None = Field(None, ge=0, le=1)
 
 
 class Case(Row):
@@ -41,6 +62,7 @@ class Case(Row):
     answerable: bool
     evidence: tuple[Evidence, ...] = ()
     history: tuple[Turn, ...] = ()
+    human_labels: HumanLabels | None = None
 
     @property
     def conversation(self) -> tuple[str, str]:

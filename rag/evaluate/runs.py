@@ -172,6 +172,7 @@ class Run:
         rows = [
             [m.name, number(body[m.name]), between(body[f"{m.name}_ci"]), m.meaning]
             for m in self.kind.metrics
+            if body[m.name] is not None  # no judge was asked, no case is of that sort
         ]
         if "latency_ms" in body:
             rows += [

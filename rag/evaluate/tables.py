@@ -54,3 +54,29 @@ def between(interval: Sequence[float] | None, digits: int = 3) -> str:
     if not interval:
         return "–"
     return f"{number(interval[0], digits)} to {number(interval[1], digits)}"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Return a difference as ``+.012`` or ``-.012``, a dash for none."""
+    if value is None:
+        return "–"
+    sign = "-" if round(value, digits) < 0 else "+"
+    return sign + number(abs(value), digits)
+
+
+_SPOKEN = {
+    "ndcg": "nDCG", "mrr": "MRR", "f1": "F1", "auroc": "AUROC", "aurc": "AURC", "rouge": "ROUGE",
+}  # fmt: skip
+
+
+def spoken(name: str) -> str:
+    """Return the name of a metric as people say it: ``ndcg_at_10`` is nDCG@10."""
+    words = name.replace("_at_", "@").replace("rouge_l", "rouge-L").split("_")
+    return " ".join(_capitals(word) for word in words)
+
+
+def _capitals(word: str) -> str:
+    for key, said in _SPOKEN.items():
+        if word.startswith(key):
+            return said + word[len(key) :]
+    return word

@@ -76,6 +76,11 @@ class ChatModel:
     def __repr__(self) -> str:
         return f"ChatModel({self.name!r}, base_url={self._where!r})"
 
+    def close(self) -> None:
+        """Hang up; asked again, it connects again."""
+        if client := self.__dict__.pop("_client", None):
+            client.close()
+
     def complete(
         self,
         messages: Sequence[Mapping[str, str]],
@@ -120,7 +125,9 @@ class ChatModel:
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,
-            "messages": [dict(message) for message in messages],
+            "messages": [
+                {key: _encodable(text) for key, text in message.items()} for message in messages
+            ],
             "temperature": self._settings.temperature,
         }
         if longest := max_tokens or self._settings.max_tokens:
@@ -232,16 +239,21 @@ class ChatModel:
 
     def _clean(self, text: str) -> str:
         """Return a server's words as a message can hold them: one line, not long, no key."""
-        if key := self._settings.api_key:
+        key = self._settings.api_key
+        if key and len(key.get_secret_value()) > 3:  # a local server's "x" is no secret
             text = text.replace(key.get_secret_value(), "***")
         line = "".join(c if c.isprintable() else " " for c in text)
         line = " ".join(line.split()).rstrip(".")
         return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
+def _encodable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
     """Return the argument that a server does not take, of those that can be done without."""
-    if "response_format" in arguments and _STRUCTURED.search(f"{error.param} {error.message}"):
+    if "response_format" in arguments and _STRUCTURED.search(f"{error.param} {_message(error)}"):
         return "response_format"
     if (error.code or "").startswith("unsupported_") and error.param in arguments:
         return error.param if error.param in ("temperature", "max_tokens") else None

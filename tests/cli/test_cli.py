@@ -14,7 +14,9 @@ from command import Done
 
 from rag.pipeline import Pipeline
 
-COMMANDS = "demo ingest sources show remove index search ask chat check models eval".split()
+COMMANDS = (
+    "demo ingest sources show remove index search ask chat check models eval compare report".split()
+)
 
 
 @pytest.fixture

@@ -1,0 +1,24 @@
+"""``rag report``: runs as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run files.", metavar="RUN...")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The page.", show_default="beside the first run", metavar="PAGE.html"
+        ),
+    ] = None,
+) -> None:
+    """Put runs on one HTML page: figures, charts, the worst cases; compared with the first."""
+    from rag.evaluate.report import write
+    from rag.evaluate.runs import Run
+
+    typer.echo(write([Run.read(path) for path in runs], out))

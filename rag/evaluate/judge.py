@@ -1,0 +1,306 @@
+"""A language model that grades answers: optional, and measured against people where they graded.
+
+A reply that cannot be read in full is a failure of the judge. It counts as 0 and is named: never a
+pass, and never left out of the denominator.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rag.errors import ModelError
+from rag.evaluate.questions import Case
+from rag.models.chat import Reply
+from rag.prompts import load_prompt
+from rag.types import Answer, Citation, Usage, digest_of
+
+ASPECTS = ("relevance", "completeness", "faithfulness")
+TOP = 4
+"""The best grade; a grade is a whole number from 0, and its share of this is the measure."""
+
+Row = Mapping[str, Any]
+
+_FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
+_LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")  # that JSON lets stand
+_KEPT = 500  # characters of a reply that could not be read, for the row
+
+
+class Grade(BaseModel):
+    """A grade with its reason; the reason comes first, so that the grade can follow from it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    reason: str
+    grade: int = Field(ge=0, le=TOP)
+
+
+class Grades(BaseModel):
+    """What a judge says of one answer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    relevance: Grade
+    completeness: Grade
+    faithfulness: Grade
+
+
+_GRADE = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string"},
+        "grade": {"type": "integer", "enum": list(range(TOP + 1))},
+    },
+    "required": ["reason", "grade"],
+    "additionalProperties": False,
+}
+SCHEMA = {
+    "type": "object",
+    "properties": dict.fromkeys(ASPECTS, _GRADE),
+    "required": list(ASPECTS),
+    "additionalProperties": False,
+}
+"""The form of a reply, for servers that can hold a model to it."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of judging one answer: grades, or why there are none.
+
+    Without grades and without ``failed`` no model was asked: the case decides by itself.
+    """
+
+    measures: Mapping[str, float | None]
+    grades: Grades | None = None
+    failed: str | None = None
+    reply: str | None = None
+    usage: Usage | None = None
+    milliseconds: float | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return what a run file keeps of it, apart from the measures."""
+        if self.milliseconds is None:
+            return {"judge": None, "judge_failed": None}
+        return {
+            "judge": {
+                "grades": self.grades.model_dump() if self.grades else None,
+                "reply": self.reply,
+                "usage": self.usage.model_dump() if self.usage else None,
+                "latency_ms": self.milliseconds,
+            },
+            "judge_failed": self.failed,
+        }
+
+
+class Model(Protocol):
+    """What the judge needs of a language model: ``rag.models.chat.ChatModel`` has it."""
+
+    name: str
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+    ) -> Reply:
+        """Return the reply to messages; raises ModelError."""
+        ...
+
+
+def measures(value: float | None) -> dict[str, float | None]:
+    """Return the same value for each measure of the judge."""
+    return {f"judged_{aspect}": value for aspect in ASPECTS}
+
+
+class Judge:
+    """Grades answers with a language model, one call an answer."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._prompt = load_prompt("judge", "nonce", "data")
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What the grades depend on: the model's name and the digest of the prompt."""
+        return {"model": self._model.name, "prompt": self._prompt.digest}
+
+    def prepare(self) -> None:
+        """Ask the model for a word; raises the ModelError that every question would meet.
+
+        Its few tokens belong to no case and are in no figure.
+        """
+        self._model.complete([{"role": "user", "content": "Reply with the word: ready"}])
+
+    def judge(self, case: Case, answer: Answer) -> Judged:
+        """Return the grades of an answer as fractions of 1.
+
+        None for unanswerable questions: abstention has measures of its own. An abstention from an
+        answerable one is neither relevant nor complete, and there is nothing to be faithful in it.
+        No model is asked for either. A call that fails is a failure of the judge too.
+        """
+        if not case.answerable:
+            return Judged(measures(None))
+        if answer.abstained:
+            return Judged({**measures(0.0), "judged_faithfulness": None})
+        began = time.perf_counter()
+        try:
+            reply = self._model.complete(self.messages(case, answer), schema=SCHEMA)
+        except ModelError as error:
+            return Judged(measures(0.0), failed=str(error), milliseconds=_since(began))
+        took = _since(began)
+        try:
+            grades = read_grades(reply.text)
+        except ValueError as error:
+            reason = "the reply was cut off" if reply.cut_off else f"unreadable reply: {error}"
+            return Judged(
+                measures(0.0), failed=reason, reply=reply.text[:_KEPT], usage=reply.usage,
+                milliseconds=took,
+            )  # fmt: skip
+        return Judged(_fractions(grades), grades, usage=reply.usage, milliseconds=took)
+
+    def messages(self, case: Case, answer: Answer) -> list[dict[str, str]]:
+        """Return what the model is sent: orders in one message, data in another.
+
+        The data is JSON on one line, so that no document can end it, and stands between marker
+        lines that depend on all of it, so that no document can know them.
+        """
+        data = json.dumps(_data(case, answer), ensure_ascii=False)
+        data = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
+        return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 3)
+
+
+def _fractions(grades: Grades) -> dict[str, float | None]:
+    return {f"judged_{aspect}": getattr(grades, aspect).grade / TOP for aspect in ASPECTS}
+
+
+def _data(case: Case, answer: Answer) -> dict[str, Any]:
+    conversation = [turn.model_dump() for turn in case.history]
+    return {
+        **({"conversation": conversation} if conversation else {}),
+        "question": case.question,
+        "accepted_answers": list(case.answers),
+        "answer": [f"{s.marker} {s.marked}".strip() for s in answer.sentences],
+        "passages": _passages(answer),
+    }
+
+
+def _passages(answer: Answer) -> list[dict[str, Any]]:
+    """Return for each mark where it leads and the passages that its quotes stand in, whole.
+
+    A quote alone may lack what it refers to; a quote that no passage holds stands for itself.
+    """
+    texts: dict[int, dict[str, None]] = {}
+    places: dict[int, str] = {}
+    for citation in answer.citations:
+        places.setdefault(citation.number, citation.place)
+        texts.setdefault(citation.number, {})[_around(citation, answer)] = None
+    return [{"mark": n, "place": places[n], "texts": list(texts[n])} for n in sorted(texts)]
+
+
+def _around(citation: Citation, answer: Answer) -> str:
+    for passage in answer.passages:
+        chunk = passage.chunk
+        same = chunk.document_id == citation.document_id
+        if same and chunk.start <= citation.start and citation.end <= chunk.end:
+            return chunk.text
+    return citation.quote
+
+
+def read_grades(text: str) -> Grades:
+    """Return the grades of a reply that is one JSON object, in a fence or not, and nothing else.
+
+    Raises ValueError with what is wrong. Words around the object are refused: what a model says
+    beside its grades may well take them back.
+    """
+    text = text.strip()
+    fenced = _FENCE.fullmatch(text)
+    try:
+        return Grades.model_validate_json(fenced[1] if fenced else text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+# A whole run
+
+
+def total(usages: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """Return the sum of what models reported; None of nothing."""
+    known = [usage for usage in usages if usage]
+    if not known:
+        return None
+    costs = [usage["cost"] for usage in known if usage["cost"] is not None]
+    return {
+        "input_tokens": sum(usage["input_tokens"] for usage in known),
+        "output_tokens": sum(usage["output_tokens"] for usage in known),
+        "cost": round(sum(costs), 6) if costs else None,
+    }
+
+
+def summary(rows: Sequence[Row], *, ran: bool) -> dict[str, Any]:
+    """Return what a run's summary says of the judge; None throughout if there was none."""
+    judged = [row for row in rows if row.get("judge")]
+    failures = [
+        {"id": row["id"], "reason": row["judge_failed"]} for row in judged if row["judge_failed"]
+    ]
+    return {
+        "judge_failed": failures if ran else None,
+        "judge_usage": total(row["judge"]["usage"] for row in judged),
+        "judge_agreement": _agreement(judged),
+    }
+
+
+def _agreement(judged: Sequence[Row]) -> dict[str, Any] | None:
+    """Return how far the judge's grades agree with people's, by aspect; None without labels."""
+    labelled = [row for row in judged if row.get("human_labels")]
+    found = {}
+    for aspect in ASPECTS:
+        of_aspect = [row for row in labelled if row["human_labels"].get(aspect) is not None]
+        if of_aspect:
+            found[aspect] = _agreement_on(aspect, of_aspect)
+    return found or None
+
+
+def _agreement_on(aspect: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return rank correlation, share of equal grades and mean absolute difference.
+
+    A reply that could not be read has no grade to compare: it is counted in ``failed``.
+    """
+    pairs = [
+        (row["human_labels"][aspect], row["judge"]["grades"][aspect]["grade"] / TOP)
+        for row in rows
+        if row["judge"]["grades"]
+    ]
+    count = len(pairs)
+    same = sum(round(human * TOP) == round(judge * TOP) for human, judge in pairs)
+    apart = sum(abs(human - judge) for human, judge in pairs)
+    return {
+        "n": count,
+        "failed": len(rows) - count,
+        "spearman": _spearman(pairs),
+        "exact": round(same / count, 4) if count else None,
+        "mean_difference": round(apart / count, 4) if count else None,
+    }
+
+
+def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
+    humans, judges = {human for human, _ in pairs}, {judge for _, judge in pairs}
+    if len(pairs) < 3 or len(humans) < 2 or len(judges) < 2:
+        return None  # one value alone has no order
+    from scipy.stats import spearmanr
+
+    found = float(spearmanr([h for h, _ in pairs], [j for _, j in pairs]).statistic)
+    return None if math.isnan(found) else round(found, 4)
