@@ -32,6 +32,7 @@ def _extra(run: Run) -> dict[str, Any]:
     milliseconds = sum(row["latency_ms"] or 0.0 for row in run.rows)
     judged = sum(row["latency_ms"] is not None for row in run.rows)
     return {
+        "not_judged": sum(row.get("said", "") is None for row in run.rows),
         "claims_per_second": round(1000 * judged / milliseconds, 1) if milliseconds else None,
         "calibration": calibration_bins(run.columns["support"], run.columns["supported"]),
     }
@@ -46,7 +47,7 @@ def _show(run: Run) -> list[Table]:
     speed = found["claims_per_second"]
     return [
         Table(
-            f"calibration ({speed} claims a second)",
+            f"calibration ({speed} claims a second, {found['not_judged']} not judged)",
             ["claims", "support, mean", "supported, share"],
             bins,
             words=frozenset(),
@@ -137,15 +138,15 @@ def evaluate(
 
 
 def _row(case: GroundingRow, verdict: Verdict, took: float) -> Row:
-    if verdict.label is None or verdict.support is None:
-        return _failed(case, "not judged")
+    # What is not judged is not supported: it never passes, and is counted.
+    label, support = verdict.label or "unsupported", verdict.support or 0.0
     return {
         **_head(case, None),
         "measures": {
             **_gold(case),
-            "said_supported": float(verdict.label == "supported"),
-            "said_label": LABELS[verdict.label],
-            "support": verdict.support,
+            "said_supported": float(label == "supported"),
+            "said_label": LABELS[label],
+            "support": support,
         },
         "latency_ms": round(took, 3),
         "said": verdict.label,

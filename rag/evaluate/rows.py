@@ -23,7 +23,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints, Validat
 from rag.errors import DataError
 from rag.types import Value
 
-_SHOWN = 100  # faults that are spelled out; a file of another format has one on every line
+_SHOWN = 20  # faults of a file that are spelled out; one of another format has one on every line
 _CLIPPED = 80  # characters of a value from a file in a message; it may have millions
 _GZIP = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -177,14 +177,17 @@ def described(path: Path, faults: Iterable[Fault]) -> str:
 
 def described_together(whole: Path, faults: Iterable[tuple[Path, Fault]]) -> str:
     """Return the faults of several files that make up a ``whole``, e.g. a folder."""
-    lines = [
-        f"{path}:{fault.line}: {fault.message}" if fault.line else f"{path}: {fault.message}"
-        for path, fault in faults
-    ]
+    of_file: dict[Path, list[str]] = {}
+    for path, fault in faults:
+        place = f"{path}:{fault.line}" if fault.line else f"{path}"
+        of_file.setdefault(path, []).append(f"{place}: {fault.message}")
+    lines = [line for found in of_file.values() for line in found]
     if len(lines) == 1:
         return lines[0]
-    more = [f"… and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    return "\n".join([f"{whole} has {len(lines)} faults:", *lines[:_SHOWN], *more])
+    shown_lines = [line for found in of_file.values() for line in found[:_SHOWN]]
+    left = len(lines) - len(shown_lines)
+    more = [f"… and {left} more"] if left else []
+    return "\n".join([f"{whole} has {len(lines)} faults:", *shown_lines, *more])
 
 
 def shown(value: str) -> str:

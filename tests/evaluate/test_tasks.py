@@ -282,17 +282,15 @@ class Checker:
         ]
 
 
-def test_claims_that_crash_or_are_not_judged_count_as_wrong(
+def test_claims_that_crash_are_wrong_and_those_not_judged_not_supported(
     tmp_path: Path, make_pipeline: Any
 ) -> None:
     path = write(tmp_path / "claims.jsonl", CLAIMS)
     body = grounding.evaluate(path, make_pipeline(checker=Checker())).summary()
-    assert body["failures"] == [
-        {"id": "2", "reason": "RuntimeError: out of memory"},
-        {"id": "3", "reason": "not judged"},
-    ]
-    assert body["balanced_accuracy"] == 0.5
-    assert body["auroc"] == 0  # wrong and sure of it
+    assert body["failures"] == [{"id": "2", "reason": "RuntimeError: out of memory"}]
+    assert body["not_judged"] == 1
+    assert body["balanced_accuracy"] == 0.75  # of the two that are unsupported, one is found
+    assert body["auroc"] == 0.5  # the crashed one is wrong and sure of it
 
 
 # Rewriting
