@@ -123,13 +123,12 @@ def test_ranking_measures_agree_with_another_implementation() -> None:
     qrels = {"a": 3, "b": 0, "c": 1, "d": 2, "e": 1}
     ranking = {"b": 5.0, "a": 4.0, "x": 3.0, "e": 2.0, "c": 1.0}
     measured = retrieval.measures(qrels, ranking)
-    # scikit-learn ranks what it is given: what was not found stands last, with no gain discounted
-    names = [*ranking, "d"]
+    # scikit-learn ranks what it is given: what was not found has to stand below the tenth place.
+    padding = [f"nothing {n}" for n in range(10)]
+    names = [*ranking, *padding, "d"]
     gains = [[qrels.get(name, 0) for name in names]]
-    scores = [[ranking.get(name, 0.0) for name in names]]
-    assert measured["ndcg_at_10"] == pytest.approx(
-        ndcg_score([[*gains[0], *[0] * 9]], [[*scores[0], *[-1] * 9]], k=5), abs=0.05
-    )
+    scores = [[*ranking.values(), *[0.0] * 10, -1.0]]
+    assert measured["ndcg_at_10"] == pytest.approx(ndcg_score(gains, scores, k=10), abs=1e-6)
     ideal = 3 + 2 / 1.584963 + 1 / 2 + 1 / 2.321928
     ours = 3 / 1.584963 + 1 / 2.321928 + 1 / 2.584963
     assert measured["ndcg_at_10"] == pytest.approx(ours / ideal, abs=1e-5)

@@ -1,0 +1,131 @@
+"""Training the reader: a tiny run learns, goes on from a checkpoint, and exports what it is."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rag.train.examples import Example
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+pytestmark = pytest.mark.train
+
+from rag.models.cross_encoder import MODEL_FILE, CrossEncoder  # noqa: E402
+from rag.train.export import packaged  # noqa: E402
+from rag.train.export_reader import export_reader, load_checkpoint  # noqa: E402
+from rag.train.reader import (  # noqa: E402
+    MAX_TOKENS,
+    Plan,
+    batches,
+    best_span,
+    encode,
+    new_model,
+    predict,
+    tensors,
+    train,
+)
+
+PLAN = Plan(learning_rate=5e-4, batch_tokens=512, frozen_layers=4, epochs=6)
+
+
+def examples(count: int = 48) -> list[Example]:
+    """Return questions after a year or a colour, half of which the passage does not answer."""
+    random_ = random.Random(0)
+    found = []
+    for n in range(count):
+        year, colour = 1800 + random_.randrange(200), random_.choice("red green blue".split())
+        text = f"Bridges\nBridge {n} was opened in {year} and is painted {colour}."
+        known = n % 2 == 0
+        start = text.index(str(year)) if known else -1
+        found.append(
+            Example(
+                "When was it opened?" if known else "Who sang the anthem of the moon?", text, "t",
+                prefix=8, relevance=float(known), start=start, end=start + 4 if known else -1,
+            )
+        )  # fmt: skip
+        found.append(Example(f"Bridge {n} is painted {colour}.", text, "t", support=float(known)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(packaged() / "tokenizer.json"))
+
+
+def test_targets_are_on_the_tokens_of_the_answer(tokenizer: Any) -> None:
+    text = "Tower\nThe tower was built in 1894."
+    start = text.index("1894")
+    answered = Example("When?", text, "t", prefix=6, start=start, end=start + 4)
+    cut = Example("When?", "word " * 400 + "1894", "t", start=2000, end=2004)
+    none = Example("When?", text, "t", prefix=6, start=-1, end=-1, support=1.0)
+    one, far, nowhere = encode([answered, cut, none], tokenizer)
+    assert tokenizer.decode(one.ids[one.start : one.end + 1]) == "1894"
+    assert one.allowed[0] > 4  # the title is no answer
+    assert len(far.ids) == MAX_TOKENS
+    assert (far.start, nowhere.start, nowhere.end) == (0, 0, 0)
+    assert np.isnan(one.support)
+    assert nowhere.support == 1
+
+
+def test_batches_hold_everything_once_and_repeat(tokenizer: Any) -> None:
+    encoded = encode(examples(), tokenizer)
+    found = batches(encoded, PLAN, 0)
+    assert sorted(n for batch in found for n in batch) == list(range(len(encoded)))
+    assert found == batches(encoded, PLAN, 0)
+    assert found != batches(encoded, PLAN, 1)
+    for batch in found:
+        assert tensors([encoded[n] for n in batch], "cpu")["ids"].numel() <= 512
+
+
+def test_best_span_is_in_order_in_bounds_and_not_too_long() -> None:
+    logits = np.zeros((8, 2))
+    logits[5, 0], logits[3, 1] = 9, 9  # the best end stands before the best start
+    logits[0] = 1
+    start, end, margin = best_span(logits, 2, 7)
+    assert 2 <= start <= end < 7
+    assert margin == 9 - 2
+    assert best_span(logits, 3, 3) == (0, 0, -1e4)
+    logits[2, 0], logits[6, 1] = 20, 20
+    assert best_span(logits, 2, 7, longest=2)[:2] != (2, 6)
+
+
+@pytest.mark.timeout(300)
+def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -> None:
+    lines: list[str] = []
+    encoded = encode(examples(), tokenizer)
+    model = new_model(packaged(), PLAN)
+    assert not train(model, encoded, PLAN, tmp_path, log=lines.append, stop_after=0.0)
+    again = new_model(packaged(), PLAN)
+    assert train(again, encoded, PLAN, tmp_path, log=lines.append)
+    read = predict(again, encoded[::2])
+    margins = [one["margin"] for one in read]
+    assert min(margins[0::2]) > max(margins[1::2])  # answered above not answered
+    assert read[0]["relevance"] > 0 > read[1]["relevance"]
+    right = sum(
+        (one["start"], one["end"]) == (target.start, target.end)
+        for one, target in zip(read[::2], encoded[::4], strict=True)
+    )
+    assert right > 20  # of 24
+
+    export_reader(again, tmp_path / MODEL_FILE)
+    shipped = CrossEncoder(weights=tmp_path)
+    made = examples()[0]
+    [judged] = shipped.judge([(made.first, made.second)])
+    best = judged.best(made.prefix, len(made.second))
+    assert best is not None
+    assert made.second[best[0] : best[1]] == made.second[made.start : made.end]
+    assert best[2] == pytest.approx(margins[0], abs=0.15 * abs(margins[0]) + 0.5)
+
+    loaded = new_model(packaged(), PLAN)
+    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 6
+    with pytest.raises(ValueError, match="is of another plan"):
+        train(loaded, encoded, Plan(seed=1), tmp_path)
+    assert "pairs/s" in lines[-1] or not lines
+    assert json.dumps(read[0])
