@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +44,7 @@ ResumeOption = Annotated[
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print tables as Markdown.")]
 
 
-@app.command()
+@app.command(short_help="Rank a BEIR folder's queries; nDCG, MRR, recall, speed.")
 def retrieval(
     folder: Annotated[
         Path, typer.Argument(help="Corpus, queries and qrels in BEIR's layout.", metavar="DIR")
@@ -96,58 +97,34 @@ def retrieval(
         _finish_stages(runs, markdown=markdown, as_json=as_json)
 
 
-@app.command()
-def qa(
-    file: FileArgument,
-    limit: LimitOption = None,
-    out: OutOption = None,
-    seed: SeedOption = 0,
-    resume: ResumeOption = False,
-    markdown: MarkdownOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Answer from given contexts; exact match, F1, no-answer accuracy, risk and coverage."""
-    from rag.evaluate.qa import evaluate
+def _of_file(title: str, task: str) -> Callable[..., None]:
+    """Return the command that measures a task on the rows of a file."""
 
-    _measure("Reading", evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
-             markdown=markdown, as_json=as_json)  # fmt: skip
+    def command(
+        file: FileArgument,
+        limit: LimitOption = None,
+        out: OutOption = None,
+        seed: SeedOption = 0,
+        resume: ResumeOption = False,
+        markdown: MarkdownOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        evaluate = import_module(f"rag.evaluate.{task}").evaluate
+        _measure(title, evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
+                 markdown=markdown, as_json=as_json)  # fmt: skip
 
-
-@app.command()
-def grounding(
-    file: FileArgument,
-    limit: LimitOption = None,
-    out: OutOption = None,
-    seed: SeedOption = 0,
-    resume: ResumeOption = False,
-    markdown: MarkdownOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Judge claims by evidence; balanced accuracy, AUROC, calibration, by source."""
-    from rag.evaluate.grounding import evaluate
-
-    _measure("Checking", evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
-             markdown=markdown, as_json=as_json)  # fmt: skip
+    return command
 
 
-@app.command()
-def rewrite(
-    file: FileArgument,
-    limit: LimitOption = None,
-    out: OutOption = None,
-    seed: SeedOption = 0,
-    resume: ResumeOption = False,
-    markdown: MarkdownOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make follow-ups stand alone; term F1 and ROUGE-L beside baselines and an oracle."""
-    from rag.evaluate.rewrite import evaluate
-
-    _measure("Rewriting", evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
-             markdown=markdown, as_json=as_json)  # fmt: skip
+for _task, _title, _help in (
+    ("qa", "Reading", "Answer from contexts; exact match, F1, risk, coverage."),
+    ("grounding", "Checking", "Judge claims by evidence; accuracy, AUROC, calibration."),
+    ("rewrite", "Rewriting", "Make follow-ups stand alone; term F1 and ROUGE-L."),
+):
+    app.command(_task, help=_help)(_of_file(_title, _task))
 
 
-@app.command()
+@app.command(short_help="Ask a question set end to end; answers, citations.")
 def answers(
     file: FileArgument,
     index: IndexOption = None,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.evaluate.cases import GroundingRow
-from rag.evaluate.rows import read_rows
-from rag.evaluate.runs import Kind, Progress, Row, Run, execute, header
+from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
 from rag.evaluate.statistics import (
     auroc,
     balanced_accuracy,
@@ -105,23 +104,8 @@ KIND = Kind(
 )
 
 
-def evaluate(
-    path: Path,
-    pipeline: Pipeline,
-    *,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    on_progress: Progress | None = None,
-) -> Run:
+def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Judge every claim by its evidence; raises DataError for a bad file."""
-    found = read_rows(path, GroundingRow)
-    cases = found.rows[:limit]
-    first = header(
-        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
-        seed=seed, options={"limit": limit},
-    )  # fmt: skip
 
     def measure(batch: Sequence[GroundingRow]) -> list[Row]:
         began = time.perf_counter()
@@ -131,10 +115,7 @@ def evaluate(
         took = (time.perf_counter() - began) * 1000 / len(batch)
         return [_row(case, one, took) for case, one in zip(batch, verdicts, strict=True)]
 
-    return execute(
-        KIND, out, pipeline.folder / "runs", first, cases, measure, _failed, batch=_BATCH,
-        resume=resume, on_progress=on_progress,
-    )  # fmt: skip
+    return measure_file(KIND, path, GroundingRow, pipeline, measure, _failed, options, batch=_BATCH)
 
 
 def _row(case: GroundingRow, verdict: Verdict, took: float) -> Row:

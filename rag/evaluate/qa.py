@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.evaluate.answers import said, short
 from rag.evaluate.cases import QaRow
-from rag.evaluate.rows import read_rows
-from rag.evaluate.runs import Kind, Progress, Row, Run, execute, header
+from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
 from rag.evaluate.statistics import (
     area_under_risk_coverage,
     auroc,
@@ -73,27 +72,12 @@ KIND = Kind(
 )
 
 
-def evaluate(
-    path: Path,
-    pipeline: Pipeline,
-    *,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    on_progress: Progress | None = None,
-) -> Run:
+def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Ask every question of its own context; raises DataError for a bad file.
 
     The answer below the threshold of abstention is recorded too: the risk–coverage curve needs what
     would have been said.
     """
-    found = read_rows(path, QaRow)
-    cases = found.rows[:limit]
-    first = header(
-        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
-        seed=seed, options={"limit": limit},
-    )  # fmt: skip
     answer_settings = pipeline.settings.answer
     threshold = answer_settings.abstain_below
     candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
@@ -101,10 +85,7 @@ def evaluate(
     def measure(batch: Sequence[QaRow]) -> list[Row]:
         return [_ask(case, candid, threshold) for case in batch]
 
-    return execute(
-        KIND, out, pipeline.folder / "runs", first, cases, measure, _failed, resume=resume,
-        on_progress=on_progress,
-    )  # fmt: skip
+    return measure_file(KIND, path, QaRow, pipeline, measure, _failed, options)
 
 
 def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from rag.evaluate.cases import RewriteRow
-from rag.evaluate.rows import read_rows
-from rag.evaluate.runs import Kind, Progress, Row, Run, execute, header
+from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
 from rag.evaluate.statistics import Array, Columns, Metric, mean
 from rag.evaluate.texts import rouge_l, term_f1, terms
 
@@ -52,31 +51,13 @@ KIND = Kind(
 )
 
 
-def evaluate(
-    path: Path,
-    pipeline: Pipeline,
-    *,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    on_progress: Progress | None = None,
-) -> Run:
+def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Rewrite every question; raises DataError for a bad file."""
-    found = read_rows(path, RewriteRow)
-    cases = found.rows[:limit]
-    first = header(
-        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
-        seed=seed, options={"limit": limit},
-    )  # fmt: skip
 
     def measure(batch: Sequence[RewriteRow]) -> list[Row]:
         return [_rewrite(case, pipeline) for case in batch]
 
-    return execute(
-        KIND, out, pipeline.folder / "runs", first, cases, measure, _failed, resume=resume,
-        on_progress=on_progress,
-    )  # fmt: skip
+    return measure_file(KIND, path, RewriteRow, pipeline, measure, _failed, options)
 
 
 def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Row:

@@ -18,17 +18,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 import numpy as np
 
 import rag
 from rag.errors import DataError, UsageError
+from rag.evaluate.rows import AnyRow, read_rows
 from rag.evaluate.statistics import Array, Metric, figures, percentiles
 from rag.evaluate.tables import Table, between, number
 from rag.types import SCHEMA, digest_of
 
 if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
     from rag.protocols import Embedder
     from rag.settings import Settings
 
@@ -288,6 +290,45 @@ def header(
         "settings": pipeline.settings.model_dump(mode="json"),
         "versions": {"python": platform.python_version(), **dict(_versions())},
     }
+
+
+class Options(TypedDict, total=False):
+    """How a run goes, not what it measures.
+
+    ``limit`` takes the first cases only, ``out`` names the run file, ``seed`` is that of the
+    intervals, ``resume`` goes on with the last run of the same data and settings.
+    """
+
+    limit: int | None
+    out: Path | None
+    seed: int
+    resume: bool
+    on_progress: Progress | None
+
+
+def measure_file(
+    kind: Kind,
+    path: Path,
+    model: type[AnyRow],
+    pipeline: Pipeline,
+    measure: Callable[[Sequence[AnyRow]], Sequence[Row]],
+    failed: Callable[[AnyRow, str], Row],
+    options: Options,
+    *,
+    batch: int = 1,
+) -> Run:
+    """Measure the rows of a file with a pipeline; raises DataError for a bad file."""
+    found = read_rows(path, model)
+    limit = options.get("limit")
+    cases = found.rows[:limit]
+    first = header(
+        kind, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
+        seed=options.get("seed", 0), options={"limit": limit},
+    )  # fmt: skip
+    return execute(
+        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, failed,
+        batch=batch, resume=options.get("resume", False), on_progress=options.get("on_progress"),
+    )  # fmt: skip
 
 
 def execute(
