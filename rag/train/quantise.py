@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ACTIVATION_LIMIT = 127
 """Activations become round(x / scale) in -127..127, stored with 128 added."""
 
+_LEAST_OUTPUTS = 16
+"""Narrower layers, the heads of a model, cost nothing in float and decide much."""
+
 
 class _Graph:
     """The nodes and constants of the new graph while it grows."""
@@ -65,7 +68,7 @@ def quantise(model: Any, *, weight_limit: int, table_rows: int = 1000) -> Any:
     for node in model.graph.node:
         name = node.input[1] if node.op_type == "MatMul" else node.input[0] if node.input else ""
         weights = graph.table(name)
-        if node.op_type == "MatMul" and weights is not None:
+        if node.op_type == "MatMul" and weights is not None and weights.shape[1] >= _LEAST_OUTPUTS:
             source = node.input[0]
             if source not in rows:
                 rows[source] = _quantise_rows(graph, source)

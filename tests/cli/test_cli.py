@@ -15,7 +15,8 @@ from command import Done
 from rag.pipeline import Pipeline
 
 COMMANDS = (
-    "demo ingest sources show remove index search ask chat check models eval compare report".split()
+    "demo ingest sources show remove index search ask chat check models eval compare report "
+    "train".split()
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,9 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     )
     assert right > 20  # of 24
 
-    export_reader(again, tmp_path / MODEL_FILE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # warnings of torch's exporter are not ours
+        export_reader(again, tmp_path / MODEL_FILE)
     shipped = CrossEncoder(weights=tmp_path)
     made = examples()[0]
     [judged] = shipped.judge([(made.first, made.second)])
@@ -127,5 +130,4 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 6
     with pytest.raises(ValueError, match="is of another plan"):
         train(loaded, encoded, Plan(seed=1), tmp_path)
-    assert "pairs/s" in lines[-1] or not lines
     assert json.dumps(read[0])

@@ -1,0 +1,442 @@
+"""Training examples for the reader: pairs of texts with what each of its heads should say.
+
+Questions with passages come from question-answering sets, claims with evidence from grounding sets;
+both are also made harder here, by rule and with a seed: passages that look right and hold no
+answer, questions whose names and numbers were exchanged, claims whose figures or negations were
+changed. Whole articles, documents and sets are held apart for the figures (``HELD``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rag.ingest.chunk import chunk_document
+from rag.settings import ChunkSettings
+from rag.text.sentences import sentences
+from rag.text.terms import STOPWORDS, content_terms
+from rag.types import Document, digest_of
+
+if TYPE_CHECKING:
+    from rag.protocols import Embedder
+
+CHUNK = ChunkSettings()
+SHIPPED_QA = ("squad1-train", "squad2-dev-half", "qed-train", "policyqa-dev", "covidqa")
+SHIPPED_CLAIMS = ("snli", "wice-dev", "begin-dev", "summedits-news", "summedits-samsum",
+                  "summedits-scitldr")  # fmt: skip
+HELD_CLAIMS = ("healthver-dev", "climate-fever", "scifact-train", "sick", "q2",
+               "summedits-podcast", "summedits-qmsumm")  # fmt: skip
+"""Grounding sets that no weight has seen: they decide, and some have no licence to train on."""
+
+EVIDENCE_CHARACTERS = 900
+"""Evidence of a claim that is read at once: its best sentences, in their order."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Two texts and the targets of the heads; None where a head has nothing to learn from it.
+
+    ``start`` and ``end`` are characters of ``second``; both -1 means that no answer is there.
+    ``prefix`` characters of ``second`` are title and headings, where no answer can be.
+    """
+
+    first: str
+    second: str
+    source: str
+    prefix: int = 0
+    relevance: float | None = None
+    start: int | None = None
+    end: int | None = None
+    support: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of a set with its chunk: offsets of the answer are into the chunk's text."""
+
+    id: str
+    text: str
+    title: str
+    chunk: str
+    start: int
+    end: int
+    source: str
+    article: str
+    answerable: bool = True
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a gzipped JSON-lines file."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def held(name: str, *, tenths: int = 1) -> bool:
+    """Tell whether an article or a group is held apart: one or more tenths of them, by digest."""
+    return int(digest_of("held", name)[:8], 16) % 10 < tenths
+
+
+# Questions
+
+
+def read_questions(
+    data: Path, name: str, count_tokens: Callable[[str], int], *, held_apart: bool
+) -> list[Question]:
+    """Return the questions of a set, each with the chunk of its context that holds the answer."""
+    found = []
+    chunks = _Chunks(count_tokens)
+    for row in rows(data / "qa" / f"{name}.jsonl.gz"):
+        article = f"{name}/{row['title'] or row.get('doc_id') or digest_of(row['context'])}"
+        # SQuAD 2 has sixteen articles: a quarter of them, so that one odd article does not decide.
+        if held(article, tenths=3 if name == "squad2-dev-half" else 1) != held_apart:
+            continue
+        place = _answer_place(row)
+        if place is None:
+            continue
+        piece, start, end = chunks.around(row["title"], row["context"], *place)
+        found.append(
+            Question(row["id"], row["question"], row["title"], piece, start, end, name, article,
+                     bool(row["answerable"]))
+        )  # fmt: skip
+    return found
+
+
+def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
+    """Return the first answer's place in the context, (-1, -1) for none, None if not known."""
+    if not row["answerable"]:
+        return -1, -1
+    for answer in row["answers"]:
+        starts = [answer["start"]] if answer["start"] >= 0 else answer.get("starts", [])
+        if starts:
+            # The text may occur several times; the sentence that shares most words is meant.
+            best = max(starts, key=lambda s: _shared(row["question"], row["context"], s))
+            return best, best + len(answer["text"])
+    return None
+
+
+def _shared(question: str, context: str, start: int) -> int:
+    """Return how many terms of the question stand in the sentence at a place."""
+    here = next((s for s in sentences(context) if s.start <= start < s.end), None)
+    said = context[here.start : here.end] if here else ""
+    return len(set(content_terms(question)) & set(content_terms(said)))
+
+
+class _Chunks:
+    """Cuts contexts as ingestion does and remembers them."""
+
+    def __init__(self, count_tokens: Callable[[str], int]) -> None:
+        self._count = count_tokens
+        self._known: dict[str, list[tuple[int, int]]] = {}
+
+    def of(self, title: str, text: str) -> list[tuple[int, int]]:
+        """Return (start, end) of the chunks of a text."""
+        key = digest_of(title, text)
+        if key not in self._known:
+            document = Document.make(uri="t", title=title, text=text, language="en")
+            self._known[key] = [
+                (c.start, c.end) for c in chunk_document(document, CHUNK, self._count, "")
+            ]
+        return self._known[key]
+
+    def around(self, title: str, text: str, start: int, end: int) -> tuple[str, int, int]:
+        """Return the chunk that holds a span and the span in it; the longest chunk for no span."""
+        cut = self.of(title, text) or [(0, len(text))]
+        if start < 0:
+            a, b = max(cut, key=lambda c: c[1] - c[0])
+            return text[a:b], -1, -1
+        for a, b in cut:
+            if a <= start and end <= b:
+                return text[a:b], start - a, end - a
+        # The answer runs over the edge of a chunk: both chunks then.
+        a = max(c[0] for c in cut if c[0] <= start)
+        b = min((c[1] for c in cut if c[1] >= end), default=len(text))
+        return text[a:b], start - a, end - a
+
+
+def second_text(title: str, text: str) -> tuple[str, int]:
+    """Return what a passage looks like to the reader, and how much of it is not its text."""
+    return (f"{title}\n{text}", len(title) + 1) if title else (text, 0)
+
+
+def from_question(question: Question, random_: random.Random) -> Example:
+    """Return the pair of a question and its own chunk."""
+    title = question.title if random_.random() < 0.7 else ""
+    second, prefix = second_text(title, question.chunk)
+    known = question.answerable
+    return Example(
+        first=asked(question.text, random_),
+        second=second,
+        source=question.source,
+        prefix=prefix,
+        # An unanswerable question is about its paragraph: how relevant that is, nobody says.
+        relevance=1.0 if known else None,
+        start=question.start + prefix if known else -1,
+        end=question.end + prefix if known else -1,
+    )
+
+
+def asked(question: str, random_: random.Random) -> str:
+    """Return a question as people type it: mostly as it is, at times without mark or as words."""
+    roll = random_.random()
+    if roll < 0.75:
+        return question
+    if roll < 0.88:
+        return question.rstrip(" ?")
+    if roll < 0.95:
+        words = [w for w in re.findall(r"[\w'’.-]+", question) if w.lower() not in STOPWORDS]
+        return " ".join(words) if len(words) > 1 else question
+    letters = list(question)
+    place = random_.randrange(max(1, len(letters) - 1))
+    letters[place : place + 2] = reversed(letters[place : place + 2])
+    return "".join(letters)
+
+
+def hard_negatives(
+    questions: Sequence[Question], embedder: Embedder, random_: random.Random, count: int
+) -> list[Example]:
+    """Return pairs of questions with chunks near them that do not hold their answers.
+
+    Near is: of the ten nearest chunks by cosine, one that neither is the gold one nor contains an
+    answer, drawn evenly. Half come from any article, half from the question's own.
+    """
+    chosen = random_.sample(list(questions), min(count, len(questions)))
+    pool = list({(q.article, q.title, q.chunk) for q in questions})
+    pool.sort()
+    vectors = np.asarray(embedder.embed([f"{title}\n{text}" for _, title, text in pool]))
+    members: dict[str, list[int]] = defaultdict(list)
+    for position, (article, _, _) in enumerate(pool):
+        members[article].append(position)
+    asked_vectors = np.asarray(embedder.embed([q.text for q in chosen], query=True))
+    found = []
+    for begin in range(0, len(chosen), 256):
+        scores = asked_vectors[begin : begin + 256] @ vectors.T
+        for question, row in zip(chosen[begin : begin + 256], scores, strict=True):
+            places: Sequence[int] = range(len(pool))
+            if random_.random() < 0.5:
+                places = members[question.article]
+            ranked = sorted(places, key=lambda n: -row[n])[:12] if len(places) < 2000 else [
+                int(n) for n in np.argpartition(-row, 12)[:12]
+            ]  # fmt: skip
+            answer = question.chunk[question.start : question.end].lower()
+            usable = [
+                n for n in ranked
+                if pool[n][2] != question.chunk and answer not in pool[n][2].lower()
+            ]  # fmt: skip
+            if usable:
+                _, title, text = pool[random_.choice(usable)]
+                second, prefix = second_text(title if random_.random() < 0.7 else "", text)
+                found.append(
+                    Example(asked(question.text, random_), second, f"{question.source}/negative",
+                            prefix, relevance=0.0, start=-1, end=-1)
+                )  # fmt: skip
+    return found
+
+
+# Questions that were changed so that their passage no longer answers them
+
+_NAME = re.compile(r"(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?: (?:of |the )?[A-Z][\w’'-]+)*")
+_NUMBER = re.compile(r"\b\d[\d,.]*\b(?<![.,])")
+_OPPOSITES = {
+    a: b
+    for pair in (
+        "first last", "before after", "largest smallest", "highest lowest", "most least",
+        "more fewer", "north south", "east west", "increase decrease", "begin end",
+        "longest shortest", "oldest newest", "early late", "father mother", "brother sister",
+        "win lose", "won lost", "maximum minimum", "old new", "male female", "upper lower",
+        "best worst", "majority minority", "earliest latest", "founded dissolved", "born die",
+        "public private", "positive negative", "rise fall", "major minor", "inside outside",
+        "always never", "accept refuse", "allow forbid", "with without", "above below",
+        "buy sell", "enable disable", "add remove", "open close", "include exclude",
+    )
+    for a, b in (pair.split(), pair.split()[::-1])
+}  # fmt: skip
+
+
+def changed(question: str, others: str, random_: random.Random) -> str | None:
+    """Return a question that asks something else: a name, a number or a word was exchanged."""
+    ways: list[tuple[re.Match[str], str]] = []
+    names = list(_NAME.finditer(question))
+    elsewhere = [n for n in _NAME.findall(others) if n not in question]
+    if names and elsewhere:
+        ways.append((random_.choice(names), random_.choice(elsewhere)))
+    numbers = list(_NUMBER.finditer(question))
+    if numbers:
+        match = random_.choice(numbers)
+        ways.append((match, _another_number(match.group(), random_)))
+    for match in re.finditer(r"\w+", question):
+        if (other := _OPPOSITES.get(match.group().lower())) is not None:
+            ways.append((match, other))
+    if not ways:
+        return None
+    match, new = random_.choice(ways)
+    return question[: match.start()] + new + question[match.end() :]
+
+
+def _another_number(text: str, random_: random.Random) -> str:
+    digits = [n for n, c in enumerate(text) if c.isdigit()]
+    place = random_.choice(digits)
+    choices = [d for d in "123456789" if d != text[place]]
+    return text[:place] + random_.choice(choices) + text[place + 1 :]
+
+
+def changed_questions(
+    questions: Sequence[Question], random_: random.Random, count: int
+) -> list[Example]:
+    """Return pairs of changed questions with the chunk that answered them before."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for question in questions:
+        texts[question.article].append(question.text)
+    found: list[Example] = []
+    for question in random_.sample(list(questions), len(questions)):
+        if len(found) == count:
+            break
+        others = " ".join(random_.choices(texts[question.article], k=6)) + " " + question.chunk
+        other = changed(question.text, others, random_)
+        if other:
+            pair = from_question(replace(question, answerable=False, text=other), random_)
+            found.append(replace(pair, source=f"{question.source}/changed"))
+    return found
+
+
+# Claims
+
+
+def read_claims(
+    data: Path, name: str, embedder: Embedder, *, held_apart: bool | None = None
+) -> list[Example]:
+    """Return the claims of a set with the best sentences of their evidence.
+
+    ``held_apart`` picks the groups that are (not) held apart, None all of them.
+    """
+    chosen = [
+        row
+        for row in rows(data / "groundedness" / f"{name}.jsonl.gz")
+        if held_apart is None
+        or held(f"{name}/{row.get('group') or row['id']}", tenths=2) == held_apart
+    ]
+    seen = best_evidence(
+        [row["claim"] for row in chosen], [row["evidence"] for row in chosen], embedder
+    )
+    target = {"supported": 1.0, "partial": 0.0, "unsupported": 0.0}
+    return [
+        Example(row["claim"], evidence, name, support=target[row["label"]])
+        for row, evidence in zip(chosen, seen, strict=True)
+    ]
+
+
+def best_evidence(
+    claims: Sequence[str], evidence: Sequence[Sequence[str]], embedder: Embedder
+) -> list[str]:
+    """Return for each claim the sentences nearest to it, in order, as much as is read at once."""
+    wholes = ["\n".join(texts) for texts in evidence]
+    long = [n for n, whole in enumerate(wholes) if len(whole) > EVIDENCE_CHARACTERS]
+    units = {n: [wholes[n][s.start : s.end] for s in sentences(wholes[n])] for n in long}
+    distinct = list(dict.fromkeys(text for texts in units.values() for text in texts))
+    vectors = dict(zip(distinct, embedder.embed(distinct), strict=True)) if distinct else {}
+    about = dict(zip(long, embedder.embed([claims[n] for n in long]), strict=True)) if long else {}
+    for n in long:
+        scores = [float(vectors[text] @ about[n]) for text in units[n]]
+        kept: list[int] = []
+        room = EVIDENCE_CHARACTERS
+        for place in sorted(range(len(scores)), key=lambda p: -scores[p]):
+            if len(units[n][place]) <= room:
+                kept.append(place)
+                room -= len(units[n][place]) + 1
+        wholes[n] = " ".join(units[n][place] for place in sorted(kept))
+    return wholes
+
+
+_NEGATION = re.compile(r"\b(is|are|was|were|can|could|has|have|had|will|would|may|must|does|did)\b")
+
+
+def made_claims(questions: Sequence[Question], random_: random.Random, count: int) -> list[Example]:
+    """Return claims made of the sentences of chunks: as said, shortened, or with a fact changed."""
+    found: list[Example] = []
+    for question in random_.sample(list(questions), len(questions)):
+        if len(found) >= count:
+            break
+        spans = [question.chunk[s.start : s.end] for s in sentences(question.chunk)]
+        usable = [text for text in spans if 40 < len(text) < 300]
+        if not usable:
+            continue
+        said = random_.choice(usable)
+        claim, support = said, 1.0
+        if random_.random() < 0.5:
+            other = _changed_claim(said, question.chunk, random_)
+            if other is None:
+                continue
+            claim, support = other, 0.0
+        if random_.random() < 0.5:
+            claim = _shortened(claim) if support else claim
+        second, prefix = second_text(question.title if random_.random() < 0.5 else "",
+                                     question.chunk)  # fmt: skip
+        found.append(Example(claim, second, "made", prefix, support=support))
+    return found
+
+
+def _changed_claim(said: str, chunk: str, random_: random.Random) -> str | None:
+    names = [n for n in _NAME.findall(chunk) if n not in said]
+    inside = list(_NAME.finditer(said))
+    ways: list[str] = []
+    if names and inside:
+        match = random_.choice(inside)
+        ways.append(said[: match.start()] + random_.choice(names) + said[match.end() :])
+    numbers = list(_NUMBER.finditer(said))
+    if numbers:
+        match = random_.choice(numbers)
+        other = [n for n in _NUMBER.findall(chunk) if n not in said]
+        new = random_.choice(other) if other and random_.random() < 0.5 else _another_number(
+            match.group(), random_
+        )  # fmt: skip
+        ways += [said[: match.start()] + new + said[match.end() :]] * 2
+    if verb := _NEGATION.search(said):
+        after = said[verb.end() :]
+        negated = after.removeprefix(" not") if after.startswith(" not ") else " not" + after
+        ways.append(said[: verb.end()] + negated)
+    for match in re.finditer(r"\w+", said):
+        if (other_word := _OPPOSITES.get(match.group().lower())) is not None:
+            ways.append(said[: match.start()] + other_word + said[match.end() :])
+    return random_.choice(ways) if ways else None
+
+
+def _shortened(claim: str) -> str:
+    """Drop what stands in brackets and after the last comma: what is left is still said."""
+    without = re.sub(r"\s*\([^)]*\)", "", claim)
+    head, comma, tail = without.rpartition(", ")
+    if comma and len(head) > 40 and len(tail.split()) > 3 and not tail.startswith("and"):
+        return head + "."
+    return without
+
+
+def answered_claims(
+    questions: Sequence[Question], random_: random.Random, count: int
+) -> list[Example]:
+    """Return question-and-answer claims: the right answer, or another one of the same chunk."""
+    found: list[Example] = []
+    for question in random_.sample(list(questions), len(questions)):
+        if len(found) >= count:
+            break
+        answer = question.chunk[question.start : question.end]
+        support = 1.0
+        if random_.random() < 0.5:
+            kind = _NUMBER if _NUMBER.fullmatch(answer) else _NAME
+            others = [n for n in kind.findall(question.chunk) if n.lower() not in answer.lower()
+                      and answer.lower() not in n.lower()]  # fmt: skip
+            if not others:
+                continue
+            answer, support = random_.choice(others), 0.0
+        second, prefix = second_text(question.title if random_.random() < 0.5 else "",
+                                     question.chunk)  # fmt: skip
+        claim = f"{question.text.rstrip(' ?')}: {answer}"
+        found.append(Example(claim, second, "answered", prefix, support=support))
+    return found

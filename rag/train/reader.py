@@ -1,0 +1,357 @@
+"""``rag train reader``: one cross-encoder that ranks, reads and checks, trained on several tasks.
+
+The encoder begins as all-MiniLM-L6-v2. Over its states stand three heads: relevance of a passage to
+a question, start and end of the answer (the first token stands for "not here"), and support of a
+claim by evidence. Every example teaches the heads that it knows something about. A run is fixed by
+its seed, writes checkpoints and can go on from them, on a CPU or a GPU. Imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from rag.train.examples import Example
+
+MAX_TOKENS = 256
+_STEP = 32  # lengths are padded to multiples of it
+_IGNORED = -100  # of a target that a head has nothing to learn from
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is fixed by."""
+
+    seed: int = 20261121
+    learning_rate: float = 1e-4
+    warm_up: float = 0.06
+    batch_tokens: int = 4608
+    epochs: float = 1.0
+    relevance_weight: float = 0.5
+    support_weight: float = 1.0
+    frozen_layers: int = 0
+    weight_decay: float = 0.01
+
+
+class ReaderModel(nn.Module):  # type: ignore[misc]
+    """An encoder with heads: (batch, sequence) ids to relevance, support and span logits."""
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        width = encoder.config.hidden_size
+        self.encoder = encoder
+        self.pooled = nn.Linear(width, width)
+        self.spans = nn.Linear(width, 2)
+        self.relevance = nn.Linear(width, 1)
+        self.support = nn.Linear(width, 1)
+        for layer in (self.pooled, self.spans, self.relevance, self.support):
+            nn.init.normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any, Any]:
+        """Return relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
+        states = self.encoder(
+            input_ids=ids, attention_mask=mask, token_type_ids=types
+        ).last_hidden_state
+        first = functional.gelu(self.pooled(states[:, 0]))
+        return self.relevance(first)[:, 0], self.support(first)[:, 0], self.spans(states)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as numbers; targets that are not there are ``_IGNORED`` or NaN."""
+
+    ids: list[int]
+    types: list[int]
+    allowed: tuple[int, int]  # tokens of the second text's own words
+    start: int
+    end: int
+    relevance: float
+    support: float
+
+
+def encode(examples: Sequence[Example], tokenizer: Any) -> list[Encoded]:
+    """Tokenize pairs, at most ``MAX_TOKENS`` long, and put the spans on tokens.
+
+    An answer that was cut off with the end of its passage is no longer there.
+    """
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
+    found: list[Encoded] = []
+    for begin in range(0, len(examples), 1000):  # encodings are large: not all of them at once
+        part = examples[begin : begin + 1000]
+        encodings = tokenizer.encode_batch([(e.first[:600], e.second) for e in part])
+        found += [_encoded(e, one) for e, one in zip(part, encodings, strict=True)]
+    return found
+
+
+def _encoded(example: Example, encoding: Any) -> Encoded:
+    inside = [
+        n
+        for n, (sequence, (begin, _)) in enumerate(
+            zip(encoding.sequence_ids, encoding.offsets, strict=True)
+        )
+        if sequence == 1 and begin >= example.prefix
+    ]
+    start = end = _IGNORED
+    if example.start is not None and example.end is not None:
+        start = end = 0
+        covered = [
+            n
+            for n in inside
+            if encoding.offsets[n][0] < example.end and example.start < encoding.offsets[n][1]
+        ]
+        if example.start >= 0 and covered:
+            start, end = covered[0], covered[-1]
+    return Encoded(
+        ids=list(encoding.ids),
+        types=list(encoding.type_ids),
+        allowed=(inside[0], inside[-1] + 1) if inside else (0, 0),
+        start=start,
+        end=end,
+        relevance=math.nan if example.relevance is None else example.relevance,
+        support=math.nan if example.support is None else example.support,
+    )
+
+
+def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int]]:
+    """Return batches of positions of like length, in an order that the seed fixes.
+
+    Lengths are rounded up to ``_STEP``, and a batch has as many as ``batch_tokens`` allow: so there
+    are few shapes, each of which costs a processor a compilation and memory.
+    """
+    shuffler = random.Random(f"{plan.seed}/{epoch}")
+    order = list(range(len(encoded)))
+    shuffler.shuffle(order)
+    open_: dict[int, list[int]] = {}
+    found: list[list[int]] = []
+    for position in order:
+        width = _rounded(len(encoded[position].ids))
+        batch = open_.setdefault(width, [])
+        batch.append(position)
+        if len(batch) == max(1, plan.batch_tokens // width):
+            found.append(open_.pop(width))
+    found += open_.values()
+    shuffler.shuffle(found)
+    return found
+
+
+def _rounded(length: int) -> int:
+    return -(-length // _STEP) * _STEP
+
+
+def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
+    """Return a padded batch; ``allowed`` is 0 where an answer may begin, and -1e4 elsewhere."""
+    width = _rounded(max(len(one.ids) for one in members))
+    shape = (len(members), width)
+    ids, mask, types = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
+    allowed = torch.full(shape, -1e4)
+    for row, one in enumerate(members):
+        length = len(one.ids)
+        ids[row, :length] = torch.tensor(one.ids)
+        types[row, :length] = torch.tensor(one.types)
+        mask[row, :length] = 1
+        allowed[row, one.allowed[0] : one.allowed[1]] = 0
+        allowed[row, 0] = 0
+    targets = {
+        "start": torch.tensor([one.start for one in members]),
+        "end": torch.tensor([one.end for one in members]),
+        "relevance": torch.tensor([one.relevance for one in members]),
+        "support": torch.tensor([one.support for one in members]),
+    }
+    batch = {"ids": ids, "mask": mask, "types": types, "allowed": allowed, **targets}
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any, dict[str, float]]:
+    """Return the loss of a batch, each head's over the examples that it knows, and the parts."""
+    relevance, support, spans = model(batch["ids"], batch["mask"], batch["types"])
+    parts: dict[str, Any] = {}
+    spans = spans.float() + batch["allowed"][:, :, None]
+    if (batch["start"] != _IGNORED).any():
+        parts["span"] = 0.5 * sum(
+            functional.cross_entropy(spans[:, :, side], batch[name], ignore_index=_IGNORED)
+            for side, name in enumerate(("start", "end"))
+        )
+    for name, logits, weight in (
+        ("relevance", relevance, plan.relevance_weight),
+        ("support", support, plan.support_weight),
+    ):
+        known = ~torch.isnan(batch[name])
+        if known.any():
+            parts[name] = weight * functional.binary_cross_entropy_with_logits(
+                logits.float()[known], batch[name][known]
+            )
+    # A part counts by the share of the batch that it is about.
+    count = len(batch["ids"])
+    shares = {
+        "span": (batch["start"] != _IGNORED).sum() / count,
+        "relevance": (~torch.isnan(batch["relevance"])).sum() / count,
+        "support": (~torch.isnan(batch["support"])).sum() / count,
+    }
+    total = sum(part * shares[name] for name, part in parts.items())
+    return total, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def new_model(folder: Path, plan: Plan) -> ReaderModel:
+    """Return a model over the encoder in ``folder``; word and position tables stay as they are."""
+    from transformers import AutoModel
+
+    torch.manual_seed(plan.seed)
+    encoder = AutoModel.from_pretrained(
+        str(folder), attn_implementation="sdpa", add_pooling_layer=False, local_files_only=True
+    )
+    model = ReaderModel(encoder)
+    still = [encoder.embeddings, *encoder.encoder.layer[: plan.frozen_layers]]
+    for module in still:
+        for parameter in module.parameters():
+            parameter.requires_grad = False
+    return model
+
+
+Log = Callable[[str], None]
+
+
+def train(
+    model: ReaderModel,
+    encoded: Sequence[Encoded],
+    plan: Plan,
+    out: Path,
+    *,
+    device: str = "cpu",
+    log: Log = print,
+    checkpoint_every: float = 300.0,
+    stop_after: float | None = None,
+) -> bool:
+    """Train to the end of the plan, going on from ``out/checkpoint.pt`` if that is there.
+
+    Writes a checkpoint every so many seconds; with ``stop_after`` seconds it stops early. Returns
+    whether the plan is done. The order of batches depends on the seed alone.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    steps = list(_schedule(encoded, plan))
+    optimiser = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad],
+        lr=plan.learning_rate,
+        weight_decay=plan.weight_decay,
+    )
+    model.to(device)
+    begun = _resumed(model, optimiser, plan, out, device)
+    started = saved = time.monotonic()
+    averages: dict[str, float] = {}
+    model.train()
+    seen = 0
+    for step in range(begun, len(steps)):
+        for group in optimiser.param_groups:
+            group["lr"] = plan.learning_rate * _rate(step, len(steps), plan.warm_up)
+        batch = tensors([encoded[n] for n in steps[step]], device)
+        with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
+            loss, parts = loss_of(model, batch, plan)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        seen += len(steps[step])
+        for name, value in parts.items():
+            averages[name] = value if name not in averages else 0.98 * averages[name] + 0.02 * value
+        now = time.monotonic()
+        if step % 50 == 49:
+            losses = " ".join(f"{name} {value:.3f}" for name, value in sorted(averages.items()))
+            log(f"step {step + 1}/{len(steps)} {losses} {seen / (now - started):.1f} pairs/s")
+        early = stop_after is not None and now - started > stop_after
+        if now - saved > checkpoint_every or early or step + 1 == len(steps):
+            _save(model, optimiser, plan, out, step + 1)
+            saved = now
+        if early:
+            return step + 1 == len(steps)
+    return True
+
+
+def _schedule(encoded: Sequence[Encoded], plan: Plan) -> Iterator[list[int]]:
+    whole, part = divmod(plan.epochs, 1)
+    for epoch in range(int(whole) + (part > 0)):
+        found = batches(encoded, plan, epoch)
+        yield from found if epoch < whole else found[: int(len(found) * part)]
+
+
+def _rate(step: int, steps: int, warm_up: float) -> float:
+    """Linear warm-up, then linear decay to nothing."""
+    rising = max(1, int(steps * warm_up))
+    return min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
+
+
+def _save(model: ReaderModel, optimiser: Any, plan: Plan, out: Path, step: int) -> None:
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step,
+             "plan": asdict(plan), "random": torch.get_rng_state()}  # fmt: skip
+    torch.save(state, out / "checkpoint.new")
+    (out / "checkpoint.new").replace(out / "checkpoint.pt")
+
+
+def _resumed(model: ReaderModel, optimiser: Any, plan: Plan, out: Path, device: str) -> int:
+    file = out / "checkpoint.pt"
+    if not file.exists():
+        return 0
+    state = torch.load(file, map_location=device, weights_only=True)
+    if state["plan"] != asdict(plan):
+        raise ValueError(f"{file} is of another plan: {json.dumps(state['plan'])}")
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    torch.set_rng_state(state["random"].cpu())
+    return int(state["step"])
+
+
+# Reading with it, for the figures
+
+
+def predict(
+    model: ReaderModel, encoded: Sequence[Encoded], *, device: str = "cpu"
+) -> list[dict[str, Any]]:
+    """Return for each example relevance and support logits, the best span's tokens and margin.
+
+    ``margin`` is the best span's logit over that of "not here".
+    """
+    model.eval()
+    found: list[dict[str, Any]] = [{} for _ in encoded]
+    order = sorted(range(len(encoded)), key=lambda n: len(encoded[n].ids))
+    with torch.inference_mode():
+        for begin in range(0, len(order), 32):
+            places = order[begin : begin + 32]
+            batch = tensors([encoded[n] for n in places], device)
+            with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
+                relevance, support, spans = model(batch["ids"], batch["mask"], batch["types"])
+            spans = (spans.float() + batch["allowed"][:, :, None]).cpu().numpy()
+            for row, place in enumerate(places):
+                start, end, margin = best_span(spans[row], *encoded[place].allowed)
+                found[place] = {
+                    "relevance": float(relevance[row]),
+                    "support": float(support[row]),
+                    "start": start,
+                    "end": end,
+                    "margin": margin,
+                }
+    return found
+
+
+def best_span(logits: Any, begin: int, end: int, longest: int = 40) -> tuple[int, int, float]:
+    """Return first and last token of the best span in ``begin:end``, and its margin over none."""
+    import numpy as np
+
+    if end <= begin:
+        return 0, 0, -1e4
+    starts, ends = logits[begin:end, 0], logits[begin:end, 1]
+    sums = starts[:, None] + ends[None, :]
+    size = end - begin
+    band = np.triu(np.ones((size, size), bool)) & ~np.triu(np.ones((size, size), bool), longest)
+    sums = np.where(band, sums, -1e9)
+    first, last = divmod(int(sums.argmax()), size)
+    return begin + first, begin + last, float(sums[first, last] - logits[0].sum())
