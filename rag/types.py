@@ -263,20 +263,25 @@ class Sentence(Value):
     """One sentence of an answer with its citations; ``kind`` says how to lay it out.
 
     ``short`` is the fact that was asked for, ``step`` a step of a procedure (``marker`` keeps its
-    number), ``item`` a list item, ``text`` everything else.
+    number), ``item`` a list item, ``code`` a block of code with its fences, ``text`` everything
+    else.
     """
 
     text: str
     citations: tuple[Citation, ...] = ()
     verdict: Verdict | None = None
-    kind: Literal["short", "text", "item", "step"] = "text"
+    kind: Literal["short", "text", "item", "step", "code"] = "text"
     marker: str = ""
 
     @property
     def marked(self) -> str:
         """The text with its citation marks, e.g. ``It takes 5 days. [1][2]``."""
         numbers = dict.fromkeys(citation.number for citation in self.citations)
-        return f"{self.text} " + "".join(f"[{n}]" for n in numbers) if numbers else self.text
+        if not numbers:
+            return self.text
+        # A closing fence must have its line to itself.
+        space = "\n" if self.kind == "code" else " "
+        return self.text + space + "".join(f"[{n}]" for n in numbers)
 
 
 class Turn(Value):
@@ -327,7 +332,7 @@ class Answer(Value):
                     lines.append(sentence.marked)
                 flow = True
             else:
-                marker = sentence.marker or ("-" if sentence.kind != "short" else "")
+                marker = sentence.marker or ("-" if sentence.kind in ("item", "step") else "")
                 lines.append(f"{marker} {sentence.marked}".strip())
                 flow = False
         return "\n".join(lines)
