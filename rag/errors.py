@@ -54,7 +54,14 @@ class MissingExtraError(RagError):
 
 
 class ModelError(RagError):
-    """Model weights that cannot be loaded, or a model that misbehaves."""
+    """Model weights that cannot be loaded, or a model that misbehaves.
+
+    ``partial`` is what a model had said before it failed, empty if it had said nothing.
+    """
+
+    def __init__(self, message: str, *, partial: str = "") -> None:
+        super().__init__(message)
+        self.partial = partial
 
 
 class StoreError(RagError):

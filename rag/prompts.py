@@ -6,15 +6,22 @@ variable is written ``$name``, a dollar sign ``$$``.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from string import Template
+from typing import Any
 
 from rag.errors import DataError
 from rag.resources import resource
 from rag.types import digest_of
 
 _ROLE = re.compile(r"^\[(system|user|assistant)\]\n", re.MULTILINE)
+
+# What JSON lets stand and a model, or the template of its server, may take for more than text: ends
+# of lines, and the tokens of roles such as <|im_start|>, </s> and [INST].
+_SPECIAL = re.compile(r"[\x7f-\x9f\u2028\u2029]|<(?=[^\s\d=])|\[(?=/?[A-Z_]{2,}\])")
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,12 @@ def load_prompt(name: str, *variables: str) -> Prompt:
             f"{', '.join(sorted(variables)) or 'none'}"
         )
     return Prompt(parts, digest_of(text)[:16])
+
+
+def as_data(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the rows as JSON, one a line, in which no value can end its line or pose as a token.
+
+    Reading the lines as JSON gives the rows again, to the letter.
+    """
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    return "\n".join(_SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -25,12 +25,16 @@ from pydantic import (
 )
 
 from rag.errors import SettingsError
+from rag.presets import PRESETS, Preset
 from rag.types import digest_of
 
 CHUNKER_VERSION = 1
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
 
 BUILT_IN_EMBEDDER = "built-in"
+
+Style = Literal["brief", "normal", "detailed", "steps"]
+"""How a language model words an answer; all but ``detailed`` are concise."""
 
 
 class _Group(BaseModel):
@@ -93,6 +97,7 @@ class AnswerSettings(_Group):
     max_sentences: int = Field(4, ge=1, le=20)
     max_steps: int = Field(20, ge=1, le=100)
     abstain_below: float = Field(0.3, ge=0, le=1, description="confidence under which to abstain")
+    style: Style = Field("normal", description="of what a language model writes")
     max_question_characters: int = Field(4000, ge=1)
 
 
@@ -112,23 +117,63 @@ class GroundSettings(_Group):
 class LlmSettings(_Group):
     """A language model behind OpenAI's protocol, remote or not; none unless ``model`` is set.
 
-    The key is read from the environment only: ``RAG_LLM__API_KEY``, else ``OPENAI_API_KEY``. It is
-    left out of every dump: what is saved says nothing of it, not even that there is one.
+    The key is read from the environment only: ``RAG_LLM__API_KEY``, else the variable of the
+    preset, which is ``OPENAI_API_KEY`` if none is named. It is left out of every dump: what is
+    saved says nothing of it, not even that there is one.
     """
 
-    model: str | None = Field(None, description="its name at the server")
-    base_url: str | None = Field(
-        None, description="root of the server's API, e.g. http://127.0.0.1:8080/v1; OpenAI if unset"
+    preset: str | None = Field(
+        None, description=f"where the model is: {', '.join(PRESETS)}; openai if unset"
     )
+    model: str | None = Field(None, description="its name at the server; at Azure, the deployment")
+    base_url: str | None = Field(
+        None, description="root of the server's API, e.g. http://127.0.0.1:8080/v1"
+    )
+    api_version: str | None = Field(None, description="of Azure's API, if it is to be another one")
     api_key: SecretStr | None = Field(None, exclude=True)
-    timeout: float = Field(60.0, gt=0, description="seconds to wait for the server, each try")
+    timeout: float = Field(
+        60.0, gt=0, description="seconds to wait, for the first token and between tokens, each try"
+    )
     retries: int = Field(2, ge=0, le=10, description="after a rate limit, a crash or a timeout")
     max_tokens: int | None = Field(None, ge=1, description="of a reply; as the server has it")
     temperature: float = Field(0.0, ge=0, le=2)
+    context_tokens: int = Field(
+        8192, ge=256, description="of the model's window: what is sent and the reply together"
+    )
+    structured: bool | None = Field(
+        None, description="ask for JSON that follows a schema; if unset, as the preset has it"
+    )
     input_price: float | None = Field(None, ge=0, description="of a million tokens sent")
     output_price: float | None = Field(None, ge=0, description="of a million tokens received")
 
-    @field_validator("model", "base_url", "api_key", mode="before")
+    @property
+    def place(self) -> Preset:
+        """The preset in force."""
+        return PRESETS[self.preset or "openai"]
+
+    @property
+    def address(self) -> str | None:
+        """Where requests go: ``base_url``, else that of the preset; None where neither has one."""
+        return self.base_url or self.place.base_url
+
+    @property
+    def holds_schema(self) -> bool:
+        """Whether replies are asked for as JSON; not at an address that nobody named the kind of.
+
+        The built-in preset stands for OpenAI's own address, not for whatever speaks its protocol.
+        """
+        if self.structured is not None:
+            return self.structured
+        return self.place.structured and (self.preset is not None or self.base_url is None)
+
+    @field_validator("preset")
+    @classmethod
+    def _known_preset(cls, value: str | None) -> str | None:
+        if value is not None and value not in PRESETS:
+            raise ValueError(f"write one of {', '.join(PRESETS)}, or leave it out")
+        return value
+
+    @field_validator("preset", "model", "base_url", "api_version", "api_key", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: Any) -> Any:
         return None if isinstance(value, str) and not value.strip() else value
@@ -189,7 +234,7 @@ class Settings(BaseModel):
         merged: dict[str, Any] = {}
         for values in layers.values():
             _merge(merged, values)
-        _add_openai_variables(merged, layers[str(path)])
+        _add_variables_of_the_preset(merged, layers[str(path)])
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
@@ -223,22 +268,26 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _add_openai_variables(merged: dict[str, Any], file: dict[str, Any]) -> None:
-    """Fill in what OPENAI_API_KEY and OPENAI_BASE_URL say, where nothing else says it.
+def _add_variables_of_the_preset(merged: dict[str, Any], file: dict[str, Any]) -> None:
+    """Fill in what e.g. OPENAI_API_KEY and OPENAI_BASE_URL say, where nothing else says it.
 
     Not where ``rag.toml`` names the server: the file may have come with a folder from anywhere, and
-    must not decide who is sent a key that was meant for OpenAI.
+    must not decide who is sent a key that was meant for somebody else.
     """
     llm = merged.get("llm")
     if not isinstance(llm, dict) or not llm.get("model"):
         return  # what is not used must not fail either
+    preset = PRESETS.get(str(llm.get("preset") or "openai"))
+    if preset is None:
+        return  # validation says so
     base_url = llm.get("base_url")
-    if base_url and _holds(file, ["llm", "base_url"]) and file["llm"]["base_url"] == base_url:
+    from_file = _holds(file, ["llm", "base_url"]) and file["llm"]["base_url"] == base_url
+    if base_url and from_file and not preset.trusts(str(base_url)):
         return
-    outside = {
-        "api_key": os.environ.get("OPENAI_API_KEY"),
-        "base_url": os.environ.get("OPENAI_BASE_URL"),
-    }
+    variables = {"api_key": preset.key, "base_url": preset.address}
+    if preset is PRESETS["azure"]:
+        variables["api_version"] = "OPENAI_API_VERSION"
+    outside = {field: os.environ.get(name) for field, name in variables.items() if name}
     merged["llm"] = {**llm, **{k: v for k, v in outside.items() if v and not llm.get(k)}}
 
 

@@ -15,7 +15,7 @@ ROOT = Path(rag.__file__).parent
 STAGES = ("ingest", "index", "retrieve", "answer", "ground")
 LAYERS = [
     ("types", "errors"),
-    ("protocols", "settings", "text", "resources", "prompts"),
+    ("protocols", "settings", "presets", "text", "resources", "prompts"),
     ("models", "testing"),
     STAGES,
     ("pipeline",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,15 @@ if TYPE_CHECKING:
     from rag.settings import LlmSettings
 
 
-def models(index: IndexOption = None, as_json: JsonOption = False) -> None:
-    """Show the models in force and whether they load."""
+def models(
+    index: IndexOption = None,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Ask the language model's server; a few tokens are billed."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the models in force and whether they load; nothing is sent without --probe."""
     pipeline = open_pipeline(index)
     rows = [{"stage": "embedder", "model": pipeline.settings.models.embedder}]
     try:
@@ -32,22 +39,41 @@ def models(index: IndexOption = None, as_json: JsonOption = False) -> None:
         "model": "any sentence-transformers name in models.embedder",
         "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
     })  # fmt: skip
-    rows.append(_language_model(pipeline.settings.llm))
+    rows += _language_model(pipeline.settings.llm, probe=probe)
     if as_json:
         print_json({"models": rows})
     else:
         out = console()
         for row in rows:
             out.print(f"{row['stage']:11} {row['model']}  {row['state']}")
-    raise typer.Exit(1 if rows[0]["state"].startswith("missing") else 0)
+    raise typer.Exit(1 if any(row["state"].startswith(("missing", "fails")) for row in rows) else 0)
 
 
-def _language_model(settings: LlmSettings) -> dict[str, str]:
-    """Say what is configured; nothing is sent, because an answer may cost money."""
-    from rag.models.chat import OPENAI, missing
+def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str]]:
+    """Say what is configured, and what its server says if it may be asked."""
+    from rag.models.chat import missing
 
     row = {"stage": "llm", "model": settings.model or "none"}
     if reason := missing(settings):
-        return {**row, "state": f"{'missing' if settings.model else 'optional'}: {reason}"}
+        return [{**row, "state": f"{'missing' if settings.model else 'optional'}: {reason}"}]
+    kind = settings.preset or ("openai" if settings.base_url is None else "no preset")
+    form = "JSON replies" if settings.holds_schema else "plain replies"
     key = "a key from the environment" if settings.api_key else "no key"
-    return {**row, "state": f"configured: {settings.base_url or OPENAI}, {key}"}
+    row["state"] = f"configured: {settings.address}, {key}, {kind}, {form}"
+    return [row, *(_probed(settings) if probe else ())]
+
+
+def _probed(settings: LlmSettings) -> list[dict[str, str]]:
+    from rag.models.chat import ChatModel
+    from rag.models.probe import probe
+
+    model = ChatModel(settings)
+    try:
+        found = probe(model)
+    finally:
+        model.close()
+    state = "ready: it gave " + found.answered if found.ready else f"fails: {found.missing}"
+    return [
+        {"stage": "llm list", "model": model.name, "state": found.listed},
+        {"stage": "llm reply", "model": model.name, "state": state},
+    ]

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import re
+import socket
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import ModelError, SettingsError
+from rag.models.faults import Sentences
+from rag.models.wire import Delta, WireFault, encodable, read_reply, read_stream, said_in
+from rag.presets import AZURE_VERSION, PRESETS
 from rag.settings import LlmSettings
 from rag.types import Usage
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI, OpenAIError
 
-OPENAI = "https://api.openai.com/v1"
+OPENAI = PRESETS["openai"].base_url
+
+LONGEST = 400_000
+"""Characters after which a stream counts as endless where ``max_tokens`` is not set."""
 
 _NO_KEY = "none"  # what a server without keys is sent: the client insists on something
-_SHOWN = 200  # characters of what a server says of an error
+_TOKEN = 20  # characters that a token has at most, for servers that do not heed max_tokens
+_PAUSES = (0.5, 8.0)  # seconds, the first and the longest, as the client's own
 _STRUCTURED = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
+_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
+_SPARED = ("temperature", "max_tokens", "stream", "stream_options")
 
 
 @dataclass(frozen=True)
@@ -45,36 +58,50 @@ class Reply:
 
 def missing(settings: LlmSettings) -> str | None:
     """Return what has to be set before the model can be asked; None if nothing is missing."""
+    place = settings.place
     if settings.model is None:
         return (
             "no language model is configured: set llm.model in rag.toml or RAG_LLM__MODEL, and "
             "llm.base_url for a server other than OpenAI's"
         )
-    if settings.base_url is None and settings.api_key is None:
+    if settings.address is None:
         return (
-            "there is no key for OpenAI: set OPENAI_API_KEY in the environment, or llm.base_url "
-            "for a server of your own"
+            f"{place.label} has an address for every resource: set llm.base_url or {place.address} "
+            "to https://NAME.openai.azure.com, and llm.model to the name of the deployment"
+        )
+    if settings.api_key is None and place.key and (not settings.base_url or not place.base_url):
+        return (
+            f"there is no key for {place.label}: set {place.key} in the environment, or "
+            "llm.base_url for a server of your own"
         )
     return None
 
 
 class ChatModel:
-    """The configured language model. Threads may share one; nothing is sent before ``complete``.
+    """The configured language model. Threads may share one; nothing is sent before it is asked.
 
-    Retries with backoff are the client's own. What a server refuses (a schema for its replies, a
-    temperature) is left out from then on. Raises SettingsError if no model is configured.
+    What passes (a rate limit, a crash, silence) is tried again with growing pauses, a stream only
+    as long as nothing of it was given. What a server refuses (a schema for its replies, a
+    temperature, to stream) is left out from then on. Raises SettingsError if no model is
+    configured.
     """
 
     def __init__(self, settings: LlmSettings) -> None:
         if reason := missing(settings):
             raise SettingsError(reason)
         self.name = str(settings.model)
-        self._settings = settings
-        self._where = settings.base_url or OPENAI
+        self.settings = settings
+        self.where = str(settings.address)
+        self.sentences = Sentences(settings, self.where)
         self._refused: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"ChatModel({self.name!r}, base_url={self._where!r})"
+        return f"ChatModel({self.name!r}, base_url={self.where!r})"
+
+    @property
+    def takes_schema(self) -> bool:
+        """Whether a schema is worth giving: by the settings, and until the server refuses one."""
+        return self.settings.holds_schema and "response_format" not in self._refused
 
     def close(self) -> None:
         """Hang up; asked again, it connects again."""
@@ -93,29 +120,72 @@ class ChatModel:
         With ``schema`` the server is asked to hold the reply to it, as far as it can: the text has
         to be checked all the same. Raises ModelError with what to do about it.
         """
+        began = time.perf_counter()
+        arguments = self._arguments(messages, schema, max_tokens)
+        tries = _Tries(self.settings.retries)
+        while True:
+            response = self._send(arguments, tries)
+            try:
+                delta = read_reply(_bytes_of(response), self.settings.timeout)
+                break
+            except WireFault as fault:
+                if not tries.again(fault):
+                    raise ModelError(self.sentences.of_fault(fault, began=False)) from None
+            finally:
+                response.close()
+        return self._reply(delta.text, delta.usage, delta.finished, time.perf_counter() - began)
+
+    def stream(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+    ) -> ChatStream:
+        """Return the pieces of the reply as they come; the first one is asked for by ``next``.
+
+        The stream's ``reply`` has the whole text, the usage and why it stopped. A reply that
+        breaks off raises ModelError after the pieces that came, with ``partial`` as their text.
+        """
+        arguments = self._arguments(messages, schema, max_tokens)
+        # Without it servers report no usage of a stream.
+        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        return ChatStream(self, arguments)
+
+    def empty(self, reply: Reply) -> str:
+        """Return the sentence for a reply without a word, which is no error by itself."""
+        return self.sentences.empty(self.name, reply.finished)
+
+    def models(self) -> list[str]:
+        """Return the names of the models that the server lists. Raises ModelError."""
         from openai import OpenAIError
 
-        began = time.perf_counter()
         try:
-            completion = self._create(self._arguments(messages, schema, max_tokens))
+            listed = self._client.models.list()
+            return [encodable(str(model.id)) for model in listed.data]
         except OpenAIError as error:
             raise ModelError(self._explained(error)) from None
-        except ValueError:  # a body that is called JSON and is none
-            raise ModelError(self._strange()) from None
-        return self._read(completion, time.perf_counter() - began)
+        except (AttributeError, TypeError, ValueError):
+            raise ModelError(self.sentences.strange()) from None
 
     @cached_property
     def _client(self) -> OpenAI:
-        from openai import OpenAI
+        from openai import AzureOpenAI, OpenAI
 
-        # All three are always given: the client would fill in others from the environment.
-        key = self._settings.api_key
-        return OpenAI(
-            api_key=key.get_secret_value() if key else _NO_KEY,
-            base_url=self._where,
-            timeout=self._settings.timeout,
-            max_retries=self._settings.retries,
-        )
+        # These are always given: the client would fill in others from the environment, and names
+        # of accounts at OpenAI's too, which are nobody else's business.
+        key = self.settings.api_key
+        given: dict[str, Any] = {
+            "api_key": key.get_secret_value() if key else _NO_KEY,
+            "timeout": self.settings.timeout,
+            "max_retries": self.settings.retries,
+        }
+        if self.where != OPENAI:
+            given |= {"organization": "", "project": ""}
+        if self.settings.place is PRESETS["azure"] and not self.where.rstrip("/").endswith("/v1"):
+            version = self.settings.api_version or AZURE_VERSION
+            return AzureOpenAI(azure_endpoint=self.where, api_version=version, **given)
+        return OpenAI(base_url=self.where, **given)
 
     def _arguments(
         self,
@@ -126,143 +196,221 @@ class ChatModel:
         arguments: dict[str, Any] = {
             "model": self.name,
             "messages": [
-                {key: _encodable(text) for key, text in message.items()} for message in messages
+                {key: encodable(text) for key, text in message.items()} for message in messages
             ],
-            "temperature": self._settings.temperature,
+            "temperature": self.settings.temperature,
         }
-        if longest := max_tokens or self._settings.max_tokens:
+        if longest := max_tokens or self.settings.max_tokens:
             arguments["max_tokens"] = longest
         if schema is not None:
             held = {"name": "reply", "schema": dict(schema), "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": held}
         return arguments
 
-    def _create(self, arguments: dict[str, Any]) -> Any:
-        from openai import BadRequestError, UnprocessableEntityError
+    def _send(self, arguments: Mapping[str, Any], tries: _Tries) -> Any:
+        """Return the response, its body not read. Raises ModelError."""
+        from openai import BadRequestError, OpenAIError, UnprocessableEntityError
 
         while True:
             kept = {key: value for key, value in arguments.items() if key not in self._refused}
             if "max_tokens" in self._refused and "max_tokens" in arguments:
                 kept["max_completion_tokens"] = arguments["max_tokens"]  # its later name
+            if "stream" not in kept:
+                kept.pop("stream_options", None)
+            client = self._client.with_options(max_retries=tries.left)
             try:
-                return self._client.chat.completions.create(**kept)
+                made = client.chat.completions.with_streaming_response.create(**kept)
+                response = made.__enter__()  # it is closed by its own close()
             except (BadRequestError, UnprocessableEntityError) as error:
                 blamed = _blamed(error, kept)
                 if blamed is None:
-                    raise
+                    raise ModelError(self._explained(error)) from None
                 self._refused.add(blamed)  # so the loop ends: there are only so many
+            except OpenAIError as error:
+                raise ModelError(self._explained(error)) from None
+            else:
+                tries.left -= response.retries_taken
+                return response
 
-    def _read(self, completion: Any, seconds: float) -> Reply:
-        try:
-            choice = completion.choices[0]
-            text = choice.message.content
-            finished = choice.finish_reason
-            reported = completion.usage
-        except (AttributeError, IndexError, KeyError, TypeError):
-            raise ModelError(self._strange()) from None
-        if text is not None and not isinstance(text, str):
-            raise ModelError(self._strange())
-        return Reply(text or "", self._usage(reported), self.name, finished, seconds)
+    def _reply(
+        self, text: str, usage: Mapping[str, Any] | None, finished: str | None, seconds: float
+    ) -> Reply:
+        return Reply(text, self._usage(usage or {}), self.name, finished, seconds)
 
-    def _usage(self, reported: Any) -> Usage:
-        counts = [getattr(reported, name, None) for name in ("prompt_tokens", "completion_tokens")]
-        prices = (self._settings.input_price, self._settings.output_price)
-        sent, received = (count if isinstance(count, int) else 0 for count in counts)
+    def _usage(self, reported: Mapping[str, Any]) -> Usage:
+        counts = [reported.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        prices = (self.settings.input_price, self.settings.output_price)
+        known = [count for count in counts if isinstance(count, int) and count >= 0]
+        sent, received = known if len(known) == 2 else (0, 0)
         cost = None
-        if None not in prices and all(isinstance(count, int) for count in counts):
+        if None not in prices and len(known) == 2:
             cost = (sent * (prices[0] or 0) + received * (prices[1] or 0)) / 1_000_000
         return Usage(input_tokens=sent, output_tokens=received, cost=cost)
 
-    def _strange(self) -> str:
-        return (
-            f"{self._where} answered, but not as OpenAI's protocol has it: is llm.base_url the "
-            "root of its API (it often ends in /v1)?"
-        )
-
     def _explained(self, error: OpenAIError) -> str:
-        """Return one sentence for an error, and what to do about it."""
+        """Return one sentence for an error of the client, and what to do about it."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         match error:
             case APITimeoutError():
-                return (
-                    f"{self._where} did not answer within {self._settings.timeout:g} seconds "
-                    f"(llm.retries is {self._settings.retries}): raise llm.timeout, or try later"
-                )
+                return self.sentences.too_late()
             case APIConnectionError():
-                reason = self._clean(str(error.__cause__ or error))
-                return (
-                    f"there is no connection to {self._where} ({reason}): is the server running, "
-                    "and is llm.base_url right?"
-                )
+                return self.sentences.unreachable(str(error.__cause__ or error))
             case APIStatusError():
-                return self._explained_status(error)
-        return f"{self._where} cannot be asked: {self._clean(str(error))}"
-
-    def _explained_status(self, error: APIStatusError) -> str:
-        said = self._clean(_message(error))
-        match error.status_code:
-            case 401 if self._settings.api_key is None:
-                return (
-                    f"{self._where} wants a key: set RAG_LLM__API_KEY in the environment "
-                    "(OPENAI_API_KEY is not sent to a server that rag.toml names)"
+                wait = error.response.headers.get("retry-after")
+                return self.sentences.of_status(
+                    error.status_code, error.code, self.name, _message(error), wait
                 )
-            case 401:  # without the server's words, which may have a part of the key
-                return (
-                    f"{self._where} refuses the key: check RAG_LLM__API_KEY, or OPENAI_API_KEY if "
-                    "that is not set, in the environment"
-                )
-            case 403:
-                return f"{self._where} does not allow this key to use {self.name}: {said}"
-            case 404:
-                return (
-                    f"{self._where} does not know the model {self.name}: check llm.model, and that "
-                    f"llm.base_url is the root of its API (it often ends in /v1). It said: {said}"
-                )
-            case 429 if error.code == "insufficient_quota":
-                return f"the account at {self._where} has no credit left: {said}"
-            case 429:
-                return (
-                    f"{self._where} still limits the rate (llm.retries is "
-                    f"{self._settings.retries}): wait, or raise llm.retries. It said: {said}"
-                )
-            case status if status >= 500:
-                return (
-                    f"{self._where} fails with status {status} (llm.retries is "
-                    f"{self._settings.retries}): try later. It said: {said}"
-                )
-            case status:
-                return (
-                    f"{self._where} refuses the request with status {status}: check llm.model and "
-                    f"the other settings in [llm]. It said: {said}"
-                )
-
-    def _clean(self, text: str) -> str:
-        """Return a server's words as a message can hold them: one line, not long, no key."""
-        key = self._settings.api_key
-        if key and len(key.get_secret_value()) > 3:  # a local server's "x" is no secret
-            text = text.replace(key.get_secret_value(), "***")
-        line = "".join(c if c.isprintable() else " " for c in text)
-        line = " ".join(line.split()).rstrip(".")
-        return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+        return f"{self.where} cannot be asked: {self.sentences.clean(str(error))}"
 
 
-def _encodable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+class ChatStream(Iterator[str]):
+    """The pieces of a reply. ``close`` hangs up at once, from any thread; so does the end.
+
+    Use it in a ``with`` statement where the loop may be left early.
+    """
+
+    def __init__(self, model: ChatModel, arguments: dict[str, Any]) -> None:
+        self._model = model
+        self._arguments = arguments
+        self._pieces: Generator[str, None, None] = self._run()
+        self._seconds = 0.0
+        self._text: list[str] = []
+        self._finished: str | None = None
+        self._usage: Mapping[str, Any] | None = None
+        self._response: Any = None
+        self._closed = threading.Event()
+
+    def __enter__(self) -> ChatStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> ChatStream:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    @property
+    def reply(self) -> Reply:
+        """What there is of the reply so far; all of it once the pieces have ended."""
+        text = "".join(self._text)
+        return self._model._reply(text, self._usage, self._finished, self._seconds)
+
+    def close(self) -> None:
+        """Hang up. The pieces end; the server may stop at the same moment."""
+        self._closed.set()
+        _hang_up(self._response)
+        with contextlib.suppress(ValueError):  # another thread is waiting in it, and ends it
+            self._pieces.close()
+
+    def _run(self) -> Generator[str, None, None]:
+        tries = _Tries(self._model.settings.retries)
+        start = time.perf_counter()
+        while not self._closed.is_set():
+            try:
+                yield from self._once(tries)
+                return
+            except WireFault as fault:
+                if self._closed.is_set():
+                    return
+                began = bool(self._text)
+                if began or not tries.again(fault):
+                    sentence = self._model.sentences.of_fault(fault, began=began)
+                    raise ModelError(sentence, partial="".join(self._text)) from None
+            finally:
+                self._seconds = time.perf_counter() - start
+
+    def _once(self, tries: _Tries) -> Iterator[str]:
+        response = self._response = self._model._send(self._arguments, tries)
+        try:
+            for delta in self._deltas(response):
+                self._usage = delta.usage or self._usage
+                self._finished = delta.finished or self._finished
+                if delta.text:
+                    self._text.append(delta.text)
+                    yield delta.text
+                if self._closed.is_set():
+                    return
+        finally:
+            response.close()
+
+    def _deltas(self, response: Any) -> Iterator[Delta]:
+        media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        settings = self._model.settings
+        chunks = _bytes_of(response)
+        if media_type == "application/json":  # a server that does not stream
+            yield read_reply(chunks, settings.timeout)
+            return
+        if media_type not in ("text/event-stream", "text/plain", ""):
+            raise WireFault("strange", media_type)
+        tokens = self._arguments.get("max_tokens")
+        yield from read_stream(
+            chunks,
+            seconds=settings.timeout,
+            longest=max(tokens * _TOKEN, 1000) if tokens else LONGEST,
+            reading=media_type if media_type == "text/plain" else "",
+        )
+
+
+class _Tries:
+    """How often a request may still be sent again; the client counts its own tries against it."""
+
+    def __init__(self, retries: int) -> None:
+        self.left = retries
+        self._pause, self._longest = _PAUSES
+
+    def again(self, fault: WireFault) -> bool:
+        """Tell whether to send it again, after a pause if so."""
+        if not fault.passing or self.left <= 0:
+            return False
+        self.left -= 1
+        # By chance a little less, so that not everybody comes back at the same moment.
+        time.sleep(self._pause * (1 - random.random() / 4))
+        self._pause = min(2 * self._pause, self._longest)
+        return True
+
+
+def _bytes_of(response: Any) -> Iterator[bytes]:
+    """Yield the body as it comes. Raises WireFault for what the connection does."""
+    try:
+        yield from response.iter_bytes()
+    except Exception as error:
+        # The client's own errors here are httpx's or httpx2's, by release: their names say which.
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if names & {"TimeoutException", "APITimeoutError"}:
+            raise WireFault("late", passing=True) from None
+        if names & {"RequestError", "StreamError", "APIConnectionError", "OSError"}:
+            raise WireFault("cut", passing=True) from None
+        raise
+
+
+def _hang_up(response: Any) -> None:
+    """Close the connection of a response, also under a thread that is waiting for its bytes.
+
+    Closing a socket wakes nobody who waits for it; shutting it down does.
+    """
+    if response is None:
+        return
+    with contextlib.suppress(AttributeError, KeyError, OSError):
+        stream = response.http_response.extensions["network_stream"]
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
     """Return the argument that a server does not take, of those that can be done without."""
-    if "response_format" in arguments and _STRUCTURED.search(f"{error.param} {_message(error)}"):
+    said = f"{error.param} {_message(error)}"
+    if "stream_options" in arguments and _OPTIONS.search(said):
+        return "stream_options"
+    if "response_format" in arguments and _STRUCTURED.search(said):
         return "response_format"
     if (error.code or "").startswith("unsupported_") and error.param in arguments:
-        return error.param if error.param in ("temperature", "max_tokens") else None
+        return error.param if error.param in _SPARED else None
     return None
 
 
 def _message(error: APIStatusError) -> str:
     """Return what the server said, without the client's words around it."""
-    body = error.body
-    while isinstance(body, Mapping):
-        body = next((body[key] for key in ("message", "error", "detail") if key in body), None)
-    return str(body or error.response.reason_phrase or "nothing")
+    return said_in(error.body) or str(error.response.reason_phrase or "nothing")

@@ -5,6 +5,7 @@
 
 Each check returns None, or raises AssertionError with a sentence that names the broken rule. They
 bring their own small passages (``sample_passages``) and need no index, model or network.
+``rag.testing.scripted_llm`` is a server that plays a language model, faults included.
 """
 
 from rag.testing.answers import check_generator, check_rewriter

@@ -1,0 +1,203 @@
+"""What a language model is sent for an answer: instructions, and passages as data that fit.
+
+A passage is a value in a line of JSON, between two marker lines that depend on all that stands
+between them: no passage can end its line, forge a marker or begin another message. What could pose
+as a citation mark or as a token of a role is changed, orders to a model and characters that nobody
+can see are left out. Quotes are taken from the passage itself afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from rag.answer.injection import asks_about_models, tainted
+from rag.answer.marks import neutralise
+from rag.answer.replies import REFUSAL
+from rag.errors import SettingsError
+from rag.prompts import Prompt, as_data, load_prompt
+from rag.settings import Style
+from rag.text.language import detect
+from rag.text.sentences import sentences
+from rag.text.tokens import estimate_tokens
+from rag.types import Passage, Turn, digest_of
+
+REPLY_TOKENS: Mapping[Style, int] = {"brief": 256, "normal": 512, "detailed": 1536, "steps": 1024}
+"""What is kept free for the reply where ``llm.max_tokens`` is not set."""
+
+_MESSAGE = 8  # tokens that a message costs beside its text
+_TURNS = 6  # of a conversation at most, and a quarter of the room
+_LEFT_OUT = "(left out)"
+# Without a glyph, or there to hide others: letters of tags, directions, spaces of no width, and
+# variation selectors that do not follow a character of their own. Joiners stay: scripts need them.
+_HIDDEN = re.compile(
+    "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
+    "|[\U000e0000-\U000e0fff]|(?<=[\ufe00-\ufe0f])[\ufe00-\ufe0f]+"
+    "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
+
+_LANGUAGES = dict(
+    pair.split(":")
+    for pair in """
+    af:Afrikaans ca:Catalan cs:Czech cy:Welsh da:Danish de:German en:English es:Spanish et:Estonian
+    eu:Basque fi:Finnish fr:French ga:Irish hr:Croatian hu:Hungarian id:Indonesian is:Icelandic
+    it:Italian lt:Lithuanian lv:Latvian nl:Dutch no:Norwegian pl:Polish pt:Portuguese ro:Romanian
+    sk:Slovak sl:Slovenian sq:Albanian sv:Swedish tr:Turkish vi:Vietnamese be:Belarusian
+    bg:Bulgarian kk:Kazakh mk:Macedonian mn:Mongolian ru:Russian sr:Serbian tt:Tatar uk:Ukrainian
+    ar:Arabic fa:Persian ur:Urdu hi:Hindi mr:Marathi ne:Nepali bn:Bengali el:Greek he:Hebrew
+    hy:Armenian ka:Georgian th:Thai lo:Lao km:Khmer my:Burmese ko:Korean ja:Japanese zh:Chinese
+    ta:Tamil te:Telugu kn:Kannada ml:Malayalam gu:Gujarati pa:Punjabi si:Sinhala am:Amharic
+    """.split()
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent for one answer: ``messages``, in which the first ``sent`` passages stand.
+
+    ``[1]`` is the first of them. ``tokens`` is an estimate of all messages; ``structured`` says
+    that the reply is asked for as JSON.
+    """
+
+    messages: list[dict[str, str]]
+    sent: int
+    tokens: int
+    structured: bool
+
+
+class Requests:
+    """Makes requests from the prompts, which are read and checked once."""
+
+    def __init__(self, *, context_tokens: int, reply_tokens: int | None = None) -> None:
+        self._context = context_tokens
+        self._reply = reply_tokens
+        self._prompt = load_prompt("answer", "form", "language", "style", "nonce", "data")
+        marks, as_json = load_prompt("answer_marks", "refusal"), load_prompt("answer_json")
+        self._forms = {
+            False: marks.messages(refusal=REFUSAL)[0]["content"],
+            True: as_json.parts[0][1],
+        }
+        self._styles = {style: _text(load_prompt(f"style_{style}")) for style in get_args(Style)}
+
+    def make(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        history: Sequence[Turn],
+        *,
+        style: Style,
+        structured: bool,
+    ) -> Request:
+        """Return what to send. Passages that do not fit are dropped from the tail.
+
+        Of a first passage that does not fit alone, whole sentences are kept. Raises SettingsError
+        if there is no room for as much as that.
+        """
+        asked = {"question": shown(question)}
+        room = self._room(asked, style, structured)
+        turns = _turns(history, room // 4)
+        room -= _cost(turns)
+        rows = _that_fit([_row(n, p, question) for n, p in enumerate(passages, 1)], room)
+        if passages and not rows:
+            raise SettingsError(
+                "not even a sentence of a passage fits into what llm.context_tokens "
+                f"({self._context}) leaves beside the question and the reply: raise it"
+            )
+        data = as_data([*turns, *rows, asked])
+        messages = self._messages(question, data, style, structured)
+        return Request(messages, len(rows), _estimate(messages), structured)
+
+    def _room(self, asked: Mapping[str, Any], style: Style, structured: bool) -> int:
+        """Return the tokens that are left for passages and conversation."""
+        alone = self._messages(asked["question"], as_data([asked]), style, structured)
+        needed = _estimate(alone) + (self._reply or REPLY_TOKENS[style])
+        if needed >= self._context:
+            raise SettingsError(
+                f"the instructions, the question and the reply need about {needed} tokens and "
+                f"llm.context_tokens is {self._context}: raise it as far as the model allows, "
+                "lower llm.max_tokens, or ask in fewer words"
+            )
+        return self._context - needed
+
+    def _messages(
+        self, question: str, data: str, style: Style, structured: bool
+    ) -> list[dict[str, str]]:
+        return self._prompt.messages(
+            form=self._forms[structured],
+            language=_language(question),
+            style=self._styles[style],
+            nonce=digest_of(self._prompt.digest, data)[:16],
+            data=data,
+        )
+
+
+def shown(text: str) -> str:
+    """Return a text as a model is shown it: no marks but ours, nothing that people cannot see."""
+    return neutralise(_HIDDEN.sub("", text)).replace(REFUSAL, REFUSAL.lower().replace("_", " "))
+
+
+def _text(prompt: Prompt) -> str:
+    return prompt.parts[0][1]
+
+
+def _language(question: str) -> str:
+    name = _LANGUAGES.get(detect(question)[0] or "")
+    known = f", which is {name}" if name else ""
+    return f"Write the answer in the language of the question{known}."
+
+
+def _row(number: int, passage: Passage, question: str) -> dict[str, Any]:
+    text = _HIDDEN.sub("", passage.chunk.text)  # first: it may cut the words of an order apart
+    if not asks_about_models(question):
+        for start, end in reversed(tainted(text)):
+            text = f"{text[:start]}{_LEFT_OUT}{text[end:]}"
+    return {"passage": number, "source": shown(_source(passage)), "text": shown(text)}
+
+
+def _source(passage: Passage) -> str:
+    """Return title, headings, page and date; a place that gives orders is not named."""
+    place = _HIDDEN.sub("", passage.place)
+    return _LEFT_OUT if tainted(place) else place
+
+
+def _turns(history: Sequence[Turn], room: int) -> list[dict[str, Any]]:
+    """Return the last turns that fit, as one row; none if there are none."""
+    kept: list[dict[str, str]] = []
+    for turn in reversed(history[-_TURNS:]):
+        longer = [{"role": turn.role, "text": shown(turn.text)}, *kept]
+        if _cost([{"conversation": longer}]) > room:
+            break
+        kept = longer
+    return [{"conversation": kept}] if kept else []
+
+
+def _that_fit(rows: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    for row in rows:
+        room -= _cost([row])
+        if room < 0:
+            break
+        kept.append(row)
+    if kept or not rows:
+        return kept
+    shorter = _shortened(rows[0], room + _cost([rows[0]]))
+    return [shorter] if shorter else []
+
+
+def _shortened(row: dict[str, Any], room: int) -> dict[str, Any] | None:
+    """Return the row with as many whole sentences as there is room for; None for none."""
+    for span in reversed(sentences(row["text"])):
+        shorter = {**row, "text": row["text"][: span.end]}
+        if _cost([shorter]) <= room:
+            return shorter
+    return None
+
+
+def _cost(rows: Sequence[Mapping[str, Any]]) -> int:
+    return estimate_tokens(as_data(rows)) + len(rows)
+
+
+def _estimate(messages: Sequence[Mapping[str, str]]) -> int:
+    return sum(estimate_tokens(message["content"]) + _MESSAGE for message in messages)
