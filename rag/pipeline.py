@@ -5,31 +5,42 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from inspect import signature
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import QuestionError, SourceError, UsageError
+from rag.events import AnswerStream, Event
+from rag.models.spent import Spent
+from rag.sessions import turns_of
 from rag.settings import Settings
 from rag.types import (
-    SCHEMA,
     Answer,
+    Chunk,
     Document,
     Filter,
     Passage,
     Sentence,
     SyncReport,
     Turn,
-    Value,
     Verdict,
 )
 
 if TYPE_CHECKING:
+    from rag.answer.decompose import Decomposer
+    from rag.answer.llm import LanguageModelGenerator
+    from rag.answer.writing import Writing
     from rag.index.index import Index
     from rag.ingest.sync import Progress
-    from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
+    from rag.models.chat import ChatModel
+    from rag.plan import Plan
+    from rag.protocols import Checker, Embedder, Reader, Reranker, Retriever, Rewriter
+    from rag.protocols import Generator as Generating
+    from rag.sessions import Session
 
 _Stage = TypeVar("_Stage")
 
@@ -38,25 +49,18 @@ _COMPLETED = 4  # best passages whose lists are completed from the chunks beside
 _NEIGHBOURS = 2  # chunks on either side
 
 
-class Event(Value):
-    """One step of a streamed answer: the passages, then each sentence, then the whole answer."""
+@dataclass
+class _Asked:
+    """A question on its way to an answer: what there is so far."""
 
-    kind: Literal["passages", "sentence", "answer"]
-    passages: tuple[Passage, ...] = ()
-    sentence: Sentence | None = None
-    answer: Answer | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the event as one JSON object with the ``schema`` version."""
-        body = self.answer.to_json() if self.answer else None
-        return {
-            "schema": SCHEMA,
-            "kind": self.kind,
-            **({"passages": [p.model_dump(mode="json") for p in self.passages]}
-               if self.kind == "passages" else {}),
-            **({"sentence": self.sentence.model_dump(mode="json")} if self.sentence else {}),
-            **({"answer": body} if body else {}),
-        }  # fmt: skip
+    question: str
+    standalone: str
+    clock: _Clock
+    history: Sequence[Turn] = ()
+    passages: Sequence[Passage] = ()
+    confidence: float = 0.0
+    writing: Writing | None = None
+    spent: Spent = field(default_factory=Spent)
 
 
 class Pipeline:
@@ -80,7 +84,7 @@ class Pipeline:
         reranker: Reranker | None = None,
         reader: Reader | None = None,
         rewriter: Rewriter | None = None,
-        generator: Generator | None = None,
+        generator: Generating | None = None,
         checker: Checker | None = None,
     ) -> None:
         self.folder = folder
@@ -93,6 +97,8 @@ class Pipeline:
             "rewriter": rewriter,
             "generator": generator,
             "checker": checker,
+            "model": None,
+            "decomposer": None,
         }
         self._given = {name: stage for name, stage in self._stages.items() if stage is not None}
         self._custom_retriever = retriever is not None
@@ -110,7 +116,7 @@ class Pipeline:
         reranker: Reranker | None = None,
         reader: Reader | None = None,
         rewriter: Rewriter | None = None,
-        generator: Generator | None = None,
+        generator: Generating | None = None,
         checker: Checker | None = None,
     ) -> Pipeline:
         """Open the index at ``folder``; without one, the nearest ``.rag`` from here upwards.
@@ -147,6 +153,8 @@ class Pipeline:
                 self._index = None
                 if not self._custom_retriever:
                     self._stages["retriever"] = None  # it holds on to the index
+            if model := self._stages.get("model"):
+                model.close()
 
     def __enter__(self) -> Pipeline:
         return self
@@ -191,14 +199,54 @@ class Pipeline:
         """What makes follow-up questions stand on their own."""
         from rag.retrieve.rewrite import RuleRewriter
 
-        return self._stage("rewriter", RuleRewriter)
+        return self._stage("rewriter", lambda: self._asking_model(RuleRewriter()))
 
     @property
-    def generator(self) -> Generator:
-        """The generator in force."""
+    def generator(self) -> Generating:
+        """The generator in force: the language model if one is configured, else the quoting one."""
         from rag.answer.extractive import ExtractiveGenerator
 
-        return self._stage("generator", lambda: ExtractiveGenerator(self.settings.answer))
+        return self._stage(
+            "generator",
+            lambda: self._writer() or ExtractiveGenerator(self.settings.answer),
+        )
+
+    @property
+    def language_model(self) -> ChatModel | None:
+        """The language model of ``llm.model``; None if none is configured. Nothing is sent."""
+        if self.settings.llm.model is None:
+            return None
+        from rag.models.chat import ChatModel
+
+        return self._stage("model", lambda: ChatModel(self.settings.llm))
+
+    @property
+    def _writing_model(self) -> ChatModel | None:
+        """The language model where it is to write, and not only to be asked for by name."""
+        return self.language_model if self.settings.answer.generator == "auto" else None
+
+    def _writer(self) -> LanguageModelGenerator | None:
+        model = self._writing_model
+        if model is None:
+            return None
+        from rag.answer.grounded import cite
+        from rag.answer.llm import LanguageModelGenerator
+
+        def cited(text: str, passages: Sequence[Passage]) -> list[Sentence]:
+            return cite(text, passages, self.embedder)[0]
+
+        return LanguageModelGenerator(
+            model, self.settings.llm, style=self.settings.answer.style, cite=cited
+        )
+
+    def _asking_model(self, rules: Rewriter) -> Rewriter:
+        """Return a rewriter that asks the language model, if there is one, before the rules."""
+        model = self._writing_model
+        if model is None:
+            return rules
+        from rag.retrieve.llm_rewrite import LanguageModelRewriter
+
+        return LanguageModelRewriter(model, rules)
 
     @property
     def checker(self) -> Checker:
@@ -380,6 +428,12 @@ class Pipeline:
             raise SourceError(f"{uri} may be any of {len(found)} documents: {names}")
         return found[0]
 
+    def passages_to_ask_about(self) -> Iterator[tuple[Document, list[Chunk]]]:
+        """Yield every document with its chunks, for drafting questions on them."""
+        catalog = self.index.catalog
+        for _, document in catalog.documents():
+            yield document, [chunk for chunk, _ in catalog.chunks_of(document, catalog.store)]
+
     # Questions
 
     def search(
@@ -465,18 +519,108 @@ class Pipeline:
         after: date | None = None,
         before: date | None = None,
         history: Sequence[Turn] = (),
-    ) -> Iterator[Event]:
-        """Yield the passages, each checked sentence, and at last the whole answer."""
+    ) -> AnswerStream:
+        """Return the steps of an answer as they come: ``for event in pipeline.stream(question)``.
+
+        The passages, what a language model writes as it comes, each sentence once it is checked,
+        and at last the whole answer. ``stop`` ends it early with the sentences that hold.
+        """
         question = self._question(question)
         wanted = _filter(where, after, before)
-        clock = _Clock()
-        standalone = self.rewriter.rewrite(history, question)
-        clock.lap("rewrite")
-        passages = self._search(standalone, self.settings.retrieve.k, wanted)
+        asked = _Asked(question, question, _Clock(), history)
+        return AnswerStream(self._steps(asked, wanted), lambda: self._partial(asked))
+
+    @property
+    def decomposer(self) -> Decomposer | None:
+        """What takes hard questions apart; None without a language model."""
+        model = self._writing_model if self.settings.answer.decompose else None
+        if model is None:
+            return None
+        from rag.answer.decompose import Decomposer
+
+        return self._stage("decomposer", lambda: Decomposer(model))
+
+    def _steps(self, asked: _Asked, wanted: Filter) -> Generator[Event, None, None]:
+        asked.standalone = self.rewriter.rewrite(asked.history, asked.question)
+        asked.spent.add(getattr(self.rewriter, "usage", None))
+        asked.clock.lap("rewrite")
+        passages = self._search(asked.standalone, self.settings.retrieve.k, wanted)
+        asked.spent.add(getattr(self.reranker, "usage", None))
         if not self._custom_retriever:
             passages = self._with_whole_lists(passages)
-        clock.lap("retrieve")
-        yield from self._answer(question, standalone, passages, history, clock)
+        asked.clock.lap("retrieve")
+        if passages and self.decomposer is not None:
+            asked.passages = self._of_parts(asked, passages, self.decomposer, wanted)
+        yield from self._answer(asked, () if asked.passages else passages)
+
+    def _of_parts(
+        self, asked: _Asked, passages: list[Passage], decomposer: Decomposer, wanted: Filter
+    ) -> list[Passage]:
+        """Return what a hard question and each of its parts find; nothing for any other question.
+
+        They come read, each for its own part, and all of them are handed over together, so that
+        the answer can hold the parts side by side. Nothing is sent of what the documents have next
+        to nothing on.
+        """
+        from rag.answer.decompose import compound, together
+
+        if not compound(asked.standalone):
+            return []
+        found = [self.reader.read(asked.standalone, passages)]
+        if _confidence(found[0]) < self.settings.answer.ask_model_from:
+            return []
+        parts = decomposer.parts(asked.standalone)
+        asked.spent.add(decomposer.usage)
+        asked.clock.lap("decompose")
+        if not parts:
+            return []
+        for part in parts:
+            more = self._search(part, self.settings.retrieve.k, wanted)
+            asked.spent.add(getattr(self.reranker, "usage", None))
+            found.append(self.reader.read(part, more) if more else [])
+        asked.clock.lap("parts")
+        return together(found, 2 * self.settings.retrieve.k)
+
+    def plan(
+        self,
+        question: str,
+        *,
+        where: Mapping[str, Any] | None = None,
+        after: date | None = None,
+        before: date | None = None,
+    ) -> Plan:
+        """Return what ``ask`` would send to the language model, and where. Nothing is sent."""
+        from rag.answer.decompose import compound
+        from rag.answer.llm import LanguageModelGenerator
+        from rag.answer.replies import SCHEMA
+        from rag.plan import Plan, PlannedRequest
+
+        question = self._question(question)
+        model, generator = self.language_model, self.generator
+        if model is None or not isinstance(generator, LanguageModelGenerator):
+            why = "no language model is configured" if model is None else "no language model writes"
+            return Plan(reason=f"{why}; answers are quoted from the documents")
+        passages = self._search(question, self.settings.retrieve.k, _filter(where, after, before))
+        passages = passages if self._custom_retriever else self._with_whole_lists(passages)
+        passages = self.reader.read(question, passages) if passages else []
+        if _confidence(passages) < self.settings.answer.ask_model_from or not passages:
+            return Plan(reason="the documents have next to nothing on the question")
+        request = generator.request(question, passages, ())
+        bodies = [
+            (f"an answer from {request.sent} passages",
+             model.planned(request.messages, schema=SCHEMA if request.structured else None)),
+        ]  # fmt: skip
+        decomposer = self.decomposer
+        if decomposer is not None and compound(question):
+            why = "the parts of the question, each of which is looked up; then, if it has none,"
+            bodies.insert(0, (why, decomposer.planned(question)))
+        requests = tuple(
+            PlannedRequest(
+                purpose=purpose, url=model.url, authorization=model.authorization, body=body
+            )
+            for purpose, body in bodies
+        )
+        return Plan(requests=requests, tokens=request.tokens)
 
     def read(self, question: str, text: str, *, title: str = "") -> Answer:
         """Answer a question from one text alone, without an index; citations are spans of it."""
@@ -484,11 +628,11 @@ class Pipeline:
 
         question = self._question(question)
         document = Document.make(uri="text:", title=title, text=text, language=detect(text)[0])
-        clock = _Clock()
+        asked = _Asked(question, question, _Clock())
         passages = self._passages_of(question, document)
-        clock.lap("retrieve")
+        asked.clock.lap("retrieve")
         answer = None
-        for event in self._answer(question, question, passages, (), clock):
+        for event in self._answer(asked, passages):
             answer = event.answer
         assert answer is not None  # the last event holds it
         return answer
@@ -518,40 +662,96 @@ class Pipeline:
         ]
         return sorted(passages, key=lambda passage: -passage.score)
 
-    def _answer(
-        self,
-        question: str,
-        standalone: str,
-        passages: Sequence[Passage],
-        history: Sequence[Turn],
-        clock: _Clock,
-    ) -> Iterator[Event]:
+    def _answer(self, asked: _Asked, passages: Sequence[Passage]) -> Iterator[Event]:
         """Read, draft and check: what follows once there are passages."""
-        passages = self.reader.read(standalone, passages) if passages else []
-        clock.lap("read")
-        yield Event(kind="passages", passages=tuple(passages))
-        confidence = max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)
+        from rag.answer.llm import LanguageModelGenerator
+
+        if passages:  # those of a question in parts have been read for their parts
+            asked.passages = self.reader.read(asked.standalone, passages)
+        asked.clock.lap("read")
+        yield Event(kind="passages", passages=tuple(asked.passages))
+        asked.confidence = _confidence(asked.passages)
+        generator = self.generator
+        if isinstance(generator, LanguageModelGenerator):
+            yield from self._written(asked, generator)
+            return
         drafted: list[Sentence] = []
-        if confidence >= self.settings.answer.abstain_below:
-            drafted = list(self.generator.draft(standalone, passages, history))
-        clock.lap("draft")
-        sentences, problems = self._settle(drafted, passages)
-        clock.lap("check")
+        if asked.confidence >= self.settings.answer.abstain_below:
+            drafted = list(generator.draft(asked.standalone, asked.passages, asked.history))
+        asked.clock.lap("draft")
+        sentences, problems = self._settle(drafted, asked.passages)
+        asked.clock.lap("check")
         for sentence in sentences:
             yield Event(kind="sentence", sentence=sentence)
+        yield Event(kind="answer", answer=self._made(asked, sentences, problems))
+
+    def _written(self, asked: _Asked, generator: LanguageModelGenerator) -> Iterator[Event]:
+        """Have the language model write, and give what it writes as it comes and as it settles.
+
+        It is not asked where the documents have next to nothing on the question.
+        """
+        from rag.answer.writing import Settled, Token
+
+        if asked.confidence < self.settings.answer.ask_model_from:
+            asked.clock.lap("draft")
+            yield Event(kind="answer", answer=self._made(asked, (), ()))
+            return
+        asked.writing = self._begin(asked, generator)
+        for step in asked.writing.steps():
+            if isinstance(step, Token):
+                yield Event(kind="token", text=step.text)
+            elif isinstance(step, Settled):
+                yield Event(kind="sentence", sentence=step.sentence, place=step.place)
+            else:
+                yield Event(kind="sentence_withdrawn", text=step.text, place=step.place)
+        asked.clock.lap("draft")  # it is checked while it is written
         yield Event(
             kind="answer",
-            answer=Answer(
-                question=question,
-                standalone=standalone,
-                sentences=tuple(sentences),
-                passages=tuple(passages),
-                abstained=not sentences,
-                confidence=confidence,
-                generator=str(getattr(self.generator, "name", type(self.generator).__name__)),
-                problems=(*problems, *self._remarks(standalone, passages, sentences)),
-                timings=clock.laps,
+            answer=self._made(asked, asked.writing.sentences, asked.writing.problems),
+        )
+
+    def _begin(self, asked: _Asked, generator: LanguageModelGenerator) -> Writing:
+        from rag.answer.repair import LanguageModelRepairer
+        from rag.answer.verify import Verifier
+        from rag.answer.writing import Writing
+
+        draft = generator.draft_text(asked.standalone, asked.passages, asked.history)
+        verifier = Verifier(
+            asked.passages[: draft.request.sent],
+            self.embedder,
+            self.checker,
+            repairer=LanguageModelRepairer(
+                generator.model, self.settings.llm, asked.standalone, asked.spent
             ),
+            keep_unsupported=self.settings.answer.keep_unsupported,
+            question=asked.standalone,
+        )
+        return Writing(draft, verifier, name=generator.name)
+
+    def _partial(self, asked: _Asked) -> Answer | None:
+        """Return what holds of an answer that was stopped; None if that is nothing."""
+        if asked.writing is None or not asked.writing.stop():
+            return None
+        problems = (*asked.writing.problems, "stopped before its end")
+        return self._made(asked, asked.writing.sentences, problems)
+
+    def _made(
+        self, asked: _Asked, sentences: Sequence[Sentence], problems: Sequence[str]
+    ) -> Answer:
+        remarks = self._remarks(asked.standalone, asked.passages, sentences)
+        if asked.writing is not None:
+            asked.spent.add(asked.writing.usage)
+        return Answer(
+            question=asked.question,
+            standalone=asked.standalone,
+            sentences=tuple(sentences),
+            passages=tuple(asked.passages),
+            abstained=not sentences,
+            confidence=asked.confidence,
+            generator=str(getattr(self.generator, "name", type(self.generator).__name__)),
+            problems=(*problems, *remarks),
+            timings=asked.clock.laps,
+            usage=asked.spent.usage,
         )
 
     def _settle(
@@ -590,9 +790,27 @@ class Pipeline:
             )
         return remarks
 
-    def chat(self) -> Chat:
-        """Begin a conversation."""
-        return Chat(self)
+    def chat(self, session: Session | None = None) -> Chat:
+        """Begin a conversation, or go on with one that was kept."""
+        return Chat(self, session)
+
+    def related(self, answer: Answer, most: int = 3) -> list[str]:
+        """Return questions that the pages of an answer suggest and the documents answer.
+
+        Each is looked up before it is suggested: a passage of its page has to answer it with more
+        confidence than an abstention has. Nothing is sent to a language model.
+        """
+        from rag.answer.related import suggested
+
+        found: list[str] = []
+        for question in islice(suggested(answer), 4 * most):
+            if len(found) == most:
+                break
+            passages = self._search(question, self.settings.retrieve.k, Filter())
+            read = self.reader.read(question, passages) if passages else []
+            if _confidence(read) >= self.settings.answer.abstain_below:
+                found.append(question)
+        return found
 
     def check(self, answer: str, evidence: Sequence[str]) -> list[Verdict]:
         """Judge each sentence of any text, ours or not, against the union of the evidence."""
@@ -615,12 +833,16 @@ class Pipeline:
 
 
 class Chat:
-    """A conversation: every question is asked with what was said before it."""
+    """A conversation: every question is asked with what was said before it.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    With a ``session`` (``rag.sessions``) every turn is kept on disk; one that was kept goes on.
+    """
+
+    def __init__(self, pipeline: Pipeline, session: Session | None = None) -> None:
         self.pipeline = pipeline
-        self.history: list[Turn] = []
-        self.answers: list[Answer] = []
+        self.session = session
+        self.answers: list[Answer] = list(session.answers) if session else []
+        self.history: list[Turn] = [turn for answer in self.answers for turn in turns_of(answer)]
 
     def ask(self, question: str, **filters: Any) -> Answer:
         """Answer a question or a follow-up and remember both."""
@@ -628,14 +850,21 @@ class Chat:
         self.remember(answer)
         return answer
 
+    def stream(self, question: str, **filters: Any) -> AnswerStream:
+        """Return the steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
+        return self.pipeline.stream(question, history=tuple(self.history), **filters)
+
     def remember(self, answer: Answer) -> None:
-        """Add an answer, streamed perhaps, to the conversation."""
-        said = " ".join(sentence.text for sentence in answer.sentences) or answer.abstention
-        self.history += [
-            Turn(role="user", text=answer.question),
-            Turn(role="assistant", text=said),
-        ]
+        """Add an answer, streamed perhaps, to the conversation. Raises StoreError."""
+        self.history += turns_of(answer)
         self.answers.append(answer)
+        if self.session is not None:
+            self.session.add(answer)
+
+
+def _confidence(passages: Sequence[Passage]) -> float:
+    """Return the probability that one of the passages answers, as the reader sees it."""
+    return max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)
 
 
 def _filter(where: Mapping[str, Any] | None, after: date | None, before: date | None) -> Filter:

@@ -56,3 +56,14 @@ PRESETS = {
 
 AZURE_VERSION = "2024-10-21"
 """The last dated version of Azure's API; an address that ends in ``/openai/v1`` needs none."""
+
+
+def split_model(name: str) -> tuple[str | None, str]:
+    """Return preset and model of a name as ``--model`` takes it: ``ollama/llama3.2``.
+
+    A name without a preset in front, ``meta-llama/Llama-3.3-70B`` too, is that of a model.
+    """
+    first, slash, rest = name.strip().partition("/")
+    if slash and rest and first.casefold() in PRESETS:
+        return first.casefold(), rest
+    return None, name.strip()

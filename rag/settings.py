@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from rag.errors import SettingsError
-from rag.presets import PRESETS, Preset
+from rag.presets import PRESETS, Preset, split_model
 from rag.types import digest_of
 
 CHUNKER_VERSION = 1
@@ -97,7 +97,20 @@ class AnswerSettings(_Group):
     max_sentences: int = Field(4, ge=1, le=20)
     max_steps: int = Field(20, ge=1, le=100)
     abstain_below: float = Field(0.3, ge=0, le=1, description="confidence under which to abstain")
+    generator: Literal["auto", "extractive"] = Field(
+        "auto",
+        description="auto: the language model if one is set; extractive: quotes all the same",
+    )
     style: Style = Field("normal", description="of what a language model writes")
+    ask_model_from: float = Field(
+        0.03, ge=0, le=1, description="confidence under which not even a language model is asked"
+    )
+    decompose: bool = Field(
+        True, description="have a language model take comparisons and the like apart first"
+    )
+    keep_unsupported: bool = Field(
+        False, description="mark unsupported sentences of a language model, not leave them out"
+    )
     max_question_characters: int = Field(4000, ge=1)
 
 
@@ -239,6 +252,22 @@ class Settings(BaseModel):
             return cls.model_validate(merged)
         except ValidationError as error:
             raise SettingsError(_explain(error, layers)) from None
+
+    @classmethod
+    def with_model(cls, folder: Path | None, name: str, **arguments: Any) -> Settings:
+        """Load with another language model: its name, with or without a preset in front.
+
+        A preset that is not the configured one comes with its own address and key. What was set
+        for another server, above all a key, is not sent to it.
+        """
+        preset, model = split_model(name)
+        chosen: dict[str, Any] = {"model": model}
+        if preset is not None:
+            configured = cls.load(folder, **arguments).llm
+            if configured.preset != preset and (configured.place is not PRESETS[preset]):
+                chosen |= {"base_url": None, "api_key": None, "api_version": None}
+            chosen["preset"] = preset
+        return cls.load(folder, **{**arguments, "llm": {**arguments.get("llm", {}), **chosen}})
 
     def fingerprint(self, embedder_identity: str) -> str:
         """Return what an index depends on: another fingerprint means another index.

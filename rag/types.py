@@ -275,13 +275,19 @@ class Sentence(Value):
 
     @property
     def marked(self) -> str:
-        """The text with its citation marks, e.g. ``It takes 5 days. [1][2]``."""
+        """The text with its citation marks, e.g. ``It takes 5 days. [1][2]``.
+
+        A sentence that its evidence does not support, where such are kept, says so.
+        """
         numbers = dict.fromkeys(citation.number for citation in self.citations)
-        if not numbers:
+        marks = "".join(f"[{n}]" for n in numbers)
+        if self.verdict and self.verdict.label == "unsupported":
+            marks += "[not supported]"
+        if not marks:
             return self.text
         # A closing fence must have its line to itself.
         space = "\n" if self.kind == "code" else " "
-        return self.text + space + "".join(f"[{n}]" for n in numbers)
+        return self.text + space + marks
 
 
 class Turn(Value):

@@ -15,7 +15,17 @@ ROOT = Path(rag.__file__).parent
 STAGES = ("ingest", "index", "retrieve", "answer", "ground")
 LAYERS = [
     ("types", "errors"),
-    ("protocols", "settings", "presets", "text", "resources", "prompts"),
+    (
+        "protocols",
+        "settings",
+        "presets",
+        "text",
+        "resources",
+        "prompts",
+        "plan",
+        "events",
+        "sessions",
+    ),
     ("models", "testing"),
     STAGES,
     ("pipeline",),

@@ -76,15 +76,19 @@ class Aligner:
 
         Everything is embedded in one batch, and the checker, if there is one, is asked once.
         """
-        cut = [_cut(passage.chunk.text) for _, passage in pairs]
-        self._embed(pairs, cut)
-        ranked = [
-            self._ranked(sentence, passage, units)
-            for (sentence, passage), units in zip(pairs, cut, strict=True)
-        ]
+        ranked = self.ranked(pairs)
         if self._checker is not None:
             ranked = self._rechecked(pairs, ranked, self._checker)
         return [best[0] if best else None for best in ranked]
+
+    def ranked(self, pairs: Sequence[tuple[str, Passage]]) -> list[list[Aligned]]:
+        """Return the spans that are about each sentence in its passage, best first."""
+        cut = [_cut(passage.chunk.text) for _, passage in pairs]
+        self._embed(pairs, cut)
+        return [
+            self._ranked(sentence, passage, units)
+            for (sentence, passage), units in zip(pairs, cut, strict=True)
+        ]
 
     def _embed(
         self, pairs: Sequence[tuple[str, Passage]], cut: Sequence[Sequence[tuple[int, int]]]

@@ -42,7 +42,7 @@ def cited(
     goes to the sentence below it, if that has no mark of its own.
     """
     numbering = {} if numbering is None else numbering
-    marked = list(_without_headings(parsed.sentences))
+    marked = list(without_headings(parsed.sentences))
     pairs = [(sentence, number - 1) for sentence in marked for number in sentence.numbers]
     found = iter(aligner.align([(sentence.text, passages[index]) for sentence, index in pairs]))
     sentences: list[Sentence] = []
@@ -59,7 +59,8 @@ def cited(
     return sentences, problems
 
 
-def _without_headings(sentences: Sequence[Marked]) -> Iterator[Marked]:
+def without_headings(sentences: Sequence[Marked]) -> Iterator[Marked]:
+    """Yield all but the headings; the marks of one go to the sentence below it."""
     held: tuple[int, ...] = ()
     for sentence in sentences:
         if sentence.kind == "heading":

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from rag.answer.replies import SCHEMA, JsonReply, PlainReply
 from rag.answer.request import Request, Requests
 from rag.errors import ModelError, UsageError
-from rag.models.chat import Reply
+from rag.models.chat import Completing, Reply
 from rag.settings import LlmSettings, Style
 from rag.text.sentences import sentences
 from rag.types import Passage, Sentence, Turn, Usage
@@ -43,15 +43,8 @@ class Stream(Protocol):
         ...
 
 
-class Model(Protocol):
+class Model(Completing, Protocol):
     """What the generator needs of a model: ``rag.models.chat.ChatModel`` has it."""
-
-    name: str
-
-    @property
-    def takes_schema(self) -> bool:
-        """Whether replies can be held to a JSON schema."""
-        ...
 
     def stream(
         self,

@@ -99,7 +99,7 @@ class Requests:
         room = self._room(asked, style, structured)
         turns = _turns(history, room // 4)
         room -= _cost(turns)
-        rows = _that_fit([_row(n, p, question) for n, p in enumerate(passages, 1)], room)
+        rows = fitting([row_of(n, p, question) for n, p in enumerate(passages, 1)], room)
         if passages and not rows:
             raise SettingsError(
                 "not even a sentence of a passage fits into what llm.context_tokens "
@@ -148,7 +148,8 @@ def _language(question: str) -> str:
     return f"Write the answer in the language of the question{known}."
 
 
-def _row(number: int, passage: Passage, question: str) -> dict[str, Any]:
+def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
+    """Return a passage as a model is sent it, without orders to models unless they are asked of."""
     text = _HIDDEN.sub("", passage.chunk.text)  # first: it may cut the words of an order apart
     if not asks_about_models(question):
         for start, end in reversed(tainted(text)):
@@ -173,7 +174,8 @@ def _turns(history: Sequence[Turn], room: int) -> list[dict[str, Any]]:
     return [{"conversation": kept}] if kept else []
 
 
-def _that_fit(rows: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+def fitting(rows: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+    """Return the first rows that fit into so many tokens; of a first that does not, sentences."""
     kept: list[dict[str, Any]] = []
     for row in rows:
         room -= _cost([row])

@@ -11,15 +11,20 @@ from rag.cli.common import (
     BeforeOption,
     IndexOption,
     JsonOption,
+    KeepOption,
+    ModelOption,
     QuestionArgument,
+    StyleOption,
     WhereOption,
     console,
     filters,
     open_pipeline,
     print_json,
 )
+from rag.cli.live import follow, on_terminal
 
 if TYPE_CHECKING:
+    from rag.events import AnswerStream
     from rag.types import Answer
 
 
@@ -28,28 +33,61 @@ def ask(
     where: WhereOption = None,
     after: AfterOption = None,
     before: BeforeOption = None,
+    model: ModelOption = None,
+    style: StyleOption = None,
+    keep_unsupported: KeepOption = False,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print each sentence as soon as it is checked.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what a language model would be sent; send none.")
     ] = False,
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question with citations. Exit status 3 means: not in the documents."""
-    pipeline = open_pipeline(index)
     asked, chosen = " ".join(question), filters(where, after, before)
-    answer: Answer | None = None
-    for event in pipeline.stream(asked, **chosen):
-        if stream and as_json:
-            print_json(event.to_json())
-        elif stream and event.sentence:
-            typer.echo(event.sentence.marked)
-        answer = event.answer
-    assert answer is not None  # the last event of a stream holds it
+    with open_pipeline(
+        index, model=model, style=style, keep_unsupported=keep_unsupported
+    ) as pipeline:
+        if dry_run:
+            from rag.cli.dry_run import show_plan
+
+            show_plan(pipeline.plan(asked, **chosen), as_json=as_json)
+            raise typer.Exit
+        answer = _answered(pipeline.stream(asked, **chosen), stream=stream, as_json=as_json)
+    raise typer.Exit(3 if answer.abstained else 0)
+
+
+def _answered(events: AnswerStream, *, stream: bool, as_json: bool) -> Answer:
+    """Print an answer; stopped by Ctrl-C, what holds of it."""
+    try:
+        answer = _followed(events, stream=stream, as_json=as_json)
+    except KeyboardInterrupt:
+        partial = events.stop()
+        if partial is not None and as_json:
+            print_json(partial.to_json())
+        elif partial is not None:
+            show_answer(partial, text=not stream)
+        raise
     if as_json and not stream:
         print_json(answer.to_json())
     elif not as_json:
         show_answer(answer, text=not stream)
-    raise typer.Exit(3 if answer.abstained else 0)
+    return answer
+
+
+def _followed(events: AnswerStream, *, stream: bool, as_json: bool) -> Answer:
+    """Go through the events and print what is to be printed on the way."""
+    if on_terminal() and not stream and not as_json:
+        follow(events)
+    for event in events:
+        if stream and as_json:
+            print_json(event.to_json())
+        elif stream and event.sentence:
+            typer.echo(event.sentence.marked)
+    assert events.answer is not None  # the last event of a stream holds it
+    return events.answer
 
 
 def show_answer(answer: Answer, *, text: bool = True) -> None:

@@ -2,39 +2,87 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rag.cli.ask import show_answer
-from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.cli.common import (
+    IndexOption,
+    JsonOption,
+    KeepOption,
+    ModelOption,
+    StyleOption,
+    console,
+    open_pipeline,
+    print_json,
+)
+from rag.cli.live import follow, on_terminal
 from rag.cli.search import show_passages
-from rag.errors import RagError
+from rag.errors import RagError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from rag.pipeline import Chat
+    from rag.sessions import Session
+    from rag.types import Answer
+
+_SUGGESTED = 2  # related questions below an answer; /related has more
 
 HELP = """\
 /sources      the sources of the last answer, with their quotes
 /why          why its passages rank as they do
+/related      questions on the same pages that have an answer
 /save FILE    write the conversation to a file (.json, or Markdown)
 /new          forget what was said
 /help         this list
-/quit         leave (or Ctrl-D); Ctrl-C stops a question"""
+/quit         leave (or Ctrl-D); Ctrl-C stops an answer and keeps what is there of it"""
 
 
-def chat(index: IndexOption = None, as_json: JsonOption = False) -> None:
+def chat(
+    index: IndexOption = None,
+    model: ModelOption = None,
+    style: StyleOption = None,
+    keep_unsupported: KeepOption = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last conversation.")
+    ] = False,
+    session: Annotated[
+        str | None, typer.Option("--session", help="Go on with this one.", metavar="ID")
+    ] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the conversations kept.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", help="Write a kept one to a file: .json, else Markdown.", metavar="FILE"
+        ),
+    ] = None,
+    no_save: Annotated[bool, typer.Option("--no-save", help="Keep nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Ask, follow up, look at the sources. /help lists the commands."""
-    pipeline = open_pipeline(index)
-    counts = pipeline.index.catalog.counts()
-    pipeline.index.require(pipeline.fingerprint)
-    if sys.stdin.isatty() and not as_json:
-        typer.echo(f"{counts['documents']} documents. Ask a question, or /help.", err=True)
-    converse(pipeline.chat(), as_json=as_json)
+    with open_pipeline(
+        index, model=model, style=style, keep_unsupported=keep_unsupported
+    ) as pipeline:
+        if listing:
+            _list(pipeline.folder, as_json=as_json)
+            return
+        kept = _kept(pipeline.folder, resume=resume, name=session, export=export)
+        if export is not None:
+            _write(export, kept.answers if kept else [])
+            return
+        counts = pipeline.index.catalog.counts()
+        pipeline.index.require(pipeline.fingerprint)
+        talk = pipeline.chat(kept or _new_session(pipeline.folder))
+        if no_save:
+            talk.session = None
+        if sys.stdin.isatty() and not as_json:
+            typer.echo(f"{counts['documents']} documents. Ask a question, or /help.", err=True)
+            if kept is not None:
+                _recap(kept)
+        converse(talk, as_json=as_json)
 
 
 def converse(talk: Chat, *, as_json: bool = False) -> None:
@@ -48,17 +96,55 @@ def converse(talk: Chat, *, as_json: bool = False) -> None:
                 return
             if text.startswith("/"):
                 _command(talk, text)
-                continue
-            answer = talk.ask(text)
-            if as_json:
-                print_json(answer.to_json())
             else:
-                show_answer(answer)
-                typer.echo()
+                _ask(talk, text, as_json=as_json)
         except RagError as error:
             typer.echo(f"rag: {error}", err=True)
         except KeyboardInterrupt:
             typer.echo("stopped; the conversation is as it was before the question", err=True)
+
+
+def _ask(talk: Chat, question: str, *, as_json: bool) -> None:
+    events = talk.stream(question)
+    try:
+        if on_terminal() and not as_json:
+            follow(events)
+        for _ in events:
+            pass
+        answer = events.answer
+    except KeyboardInterrupt:
+        answer = events.stop()
+        if answer is None:
+            raise
+        typer.echo("stopped; what holds of the answer is kept", err=True)
+    assert answer is not None  # the last event of a stream holds it
+    trouble = _remembered(talk, answer)
+    if as_json:
+        print_json(answer.to_json())
+    else:
+        show_answer(answer)
+        typer.echo()
+        if on_terminal() and not answer.abstained:
+            _suggest(talk.pipeline.related(answer, _SUGGESTED))
+    if trouble is not None:
+        raise trouble
+
+
+def _remembered(talk: Chat, answer: Answer) -> StoreError | None:
+    """Keep an answer before anything else can stop it; what hinders that is said once."""
+    try:
+        talk.remember(answer)
+    except StoreError as error:
+        talk.session = None  # the conversation itself goes on
+        return error
+    return None
+
+
+def _suggest(questions: list[str]) -> None:
+    if questions:
+        out = console()
+        out.print("\n".join(["You may also ask:", *(f"  {q}" for q in questions)]), style="dim")
+        out.print()
 
 
 def _lines(folder: Path) -> Iterator[str]:
@@ -78,18 +164,67 @@ def _lines(folder: Path) -> Iterator[str]:
             return
 
 
+# Conversations that are kept
+
+
+def _new_session(folder: Path) -> Session:
+    from rag.sessions import Session
+
+    return Session(folder)
+
+
+def _kept(folder: Path, *, resume: bool, name: str | None, export: Path | None) -> Session | None:
+    """Return the conversation to go on with or to export."""
+    from rag.sessions import latest, load
+
+    if resume and name is not None:
+        raise UsageError("--resume goes on with the last conversation, --session with any: use one")
+    if name is not None:
+        return load(folder, name)
+    return latest(folder) if resume or export is not None else None
+
+
+def _list(folder: Path, *, as_json: bool) -> None:
+    from rag.sessions import summaries
+
+    found = summaries(folder)
+    if as_json:
+        print_json({"sessions": [summary.model_dump(mode="json") for summary in found]})
+        return
+    if not found:
+        typer.echo("There is no conversation yet: begin one with `rag chat`.", err=True)
+    out = console()
+    for summary in found:
+        number = f"{summary.answers} answer{'s' * (summary.answers != 1)}"
+        out.print(f"{summary.id}  {summary.begun:%Y-%m-%d %H:%M}  {number}  {summary.opening}")
+
+
+def _recap(session: Session) -> None:
+    """Show the end of a conversation that goes on."""
+    if session.answers:
+        last = session.answers[-1]
+        typer.echo(f"Going on with {session.id}, {len(session.answers)} answers. Last:", err=True)
+        console(stderr=True).print(
+            f"› {last.question}\n{last.text or last.abstention}", style="dim"
+        )
+
+
+# Commands
+
+
 def _command(talk: Chat, text: str) -> None:
     name, _, argument = text.partition(" ")
     commands: dict[str, Callable[[], None]] = {
         "/help": lambda: typer.echo(HELP),
         "/sources": lambda: _sources(talk),
         "/why": lambda: _why(talk),
+        "/related": lambda: _related(talk),
         "/save": lambda: _save(talk, argument.strip()),
         "/new": lambda: _new(talk),
     }
     if name not in commands:
         typer.echo(f"There is no command {name}. These there are:\n{HELP}", err=True)
-    elif name in ("/sources", "/why") and not talk.answers:
+    elif name in ("/sources", "/why", "/related") and not talk.answers:
         typer.echo("Nothing was asked yet.", err=True)
     else:
         commands[name]()
@@ -110,30 +245,45 @@ def _why(talk: Chat) -> None:
     answer = talk.answers[-1]
     if answer.standalone != answer.question:
         typer.echo(f"Asked as: {answer.standalone}")
+    for sentence in answer.sentences:
+        verdict = sentence.verdict
+        if verdict is not None and verdict.support is not None:
+            typer.echo(f"{verdict.support:.2f} {verdict.label}  {sentence.marked}")
     show_passages(answer.passages)
+
+
+def _related(talk: Chat) -> None:
+    found = talk.pipeline.related(talk.answers[-1])
+    if not found:
+        typer.echo("The pages of the last answer suggest no other question.", err=True)
+    for question in found:
+        typer.echo(question)
 
 
 def _new(talk: Chat) -> None:
     talk.history.clear()
     talk.answers.clear()
+    if talk.session is not None:
+        talk.session = _new_session(talk.pipeline.folder)
     typer.echo("A new conversation.", err=True)
 
 
 def _save(talk: Chat, name: str) -> None:
-    if not name:
+    if name:
+        _write(Path(name), talk.answers)
+    else:
         typer.echo("Name a file: /save talk.md", err=True)
-        return
-    path = Path(name).expanduser()
-    if path.suffix == ".json":
-        from rag.types import SCHEMA
 
-        body = {"schema": SCHEMA, "answers": [answer.to_json() for answer in talk.answers]}
-        content = json.dumps(body, ensure_ascii=False, indent=2)
-    else:
-        content = "\n\n".join(f"## {a.question}\n\n{a}" for a in talk.answers)
+
+def _write(path: Path, answers: list[Answer]) -> None:
+    from rag.sessions import markdown, write
+
+    if str(path) == "-":
+        typer.echo(markdown(answers), nl=False)
+        return
+    path = path.expanduser()
     try:
-        path.write_text(content + "\n", "utf-8")
+        write(path, answers)
     except OSError as error:
-        typer.echo(f"rag: {path} cannot be written: {error.strerror}", err=True)
-    else:
-        typer.echo(f"{len(talk.answers)} answers written to {path}", err=True)
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from None
+    typer.echo(f"{len(answers)} answers written to {path}", err=True)

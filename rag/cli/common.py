@@ -34,14 +34,58 @@ AfterOption = Annotated[
 BeforeOption = Annotated[
     str | None, typer.Option("--before", help="Only published on or before.", metavar="DATE")
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", help="Language model that writes, e.g. ollama/llama3.2.",
+                 metavar="NAME"),
+]  # fmt: skip
+StyleOption = Annotated[
+    str | None,
+    typer.Option("--style", help="Of a language model: brief, normal, detailed or steps.",
+                 metavar="STYLE"),
+]  # fmt: skip
+KeepOption = Annotated[
+    bool,
+    typer.Option("--keep-unsupported", help="Mark what the documents do not support; show it."),
+]
+STYLES = ("brief", "normal", "detailed", "steps")
 QuestionArgument = Annotated[list[str], typer.Argument(help="The question.", metavar="QUESTION...")]
 
 
-def open_pipeline(index: Path | None) -> Pipeline:
-    """Open the pipeline of the index folder that was named, or of the nearest one."""
-    from rag.pipeline import Pipeline
+def open_pipeline(
+    index: Path | None,
+    *,
+    model: str | None = None,
+    style: str | None = None,
+    keep_unsupported: bool = False,
+) -> Pipeline:
+    """Open the pipeline of the index folder that was named, or of the nearest one.
 
-    return Pipeline.open(index)
+    What is given of a language model goes before the settings.
+    """
+    from rag.pipeline import Pipeline, find_index
+    from rag.settings import Settings
+
+    if model is None and style is None and not keep_unsupported:
+        return Pipeline.open(index)
+    if model is not None and not model.strip():
+        raise UsageError("--model: name a model, e.g. ollama/llama3.2")
+    if style is not None and style not in STYLES:
+        raise UsageError(f"--style {style}: write one of {', '.join(STYLES)}")
+    folder = index.expanduser().absolute() if index is not None else find_index()
+    answer: dict[str, Any] = {"keep_unsupported": True} if keep_unsupported else {}
+    answer |= {"style": style} if style else {}
+    given = {"answer": answer} if answer else {}
+    if model is None:
+        settings = Settings.load(folder.parent, **given)
+    else:
+        settings = Settings.with_model(folder.parent, model, **given)
+    if settings.llm.model is None:
+        what = "--style" if style else "--keep-unsupported"
+        raise UsageError(
+            f"{what} is for answers that a language model writes: add --model, or set llm.model"
+        )
+    return Pipeline.open(folder, settings=settings)
 
 
 def filters(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.cli.common import (
+    IndexOption,
+    JsonOption,
+    ModelOption,
+    console,
+    open_pipeline,
+    print_json,
+)
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -237,6 +244,47 @@ def _close(runs: Sequence[Run]) -> None:
             err=True,
         )
         raise typer.Exit(130)
+
+
+@app.command("make-questions", short_help="Draft a question set from your own documents.")
+def make_questions(
+    index: IndexOption = None,
+    model: ModelOption = None,
+    count: Annotated[int, typer.Option("--count", "-n", help="Questions.", min=1)] = 20,
+    each: Annotated[int, typer.Option("--each", help="Of one passage at most.", min=1, max=5)] = 2,
+    out: Annotated[Path, typer.Option("--out", help="Question file.", metavar="FILE")] = Path(
+        "questions.draft.jsonl"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of passages.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the language model draft questions with quotes; read them before you rely on them.
+
+    Passages of the index are sent to the configured model. What the linter finds a fault in is left
+    out, and every row is marked as a draft.
+    """
+    from rag.cli.ingest import progress
+    from rag.evaluate.drafting import draft
+    from rag.models.chat import missing
+
+    with open_pipeline(index, model=model) as pipeline:
+        writer = pipeline.language_model
+        if writer is None:
+            raise UsageError(missing(pipeline.settings.llm) or "no language model is configured")
+        with progress("Drafting") as on_progress:
+            drafts = draft(
+                pipeline, writer, out, count=count, each=each, seed=seed, on_progress=on_progress
+            )
+    if as_json:
+        print_json(drafts.to_json())
+    else:
+        for reason in drafts.rejected[:_NAMED]:
+            typer.echo(f"left out  {reason}", err=True)
+        typer.echo(
+            f"{len(drafts.cases)} drafts in {out}, {len(drafts.rejected)} left out. Read each and "
+            'take out "draft" to accept it; then `rag eval answers` measures with the file.'
+        )
+    raise typer.Exit(0 if drafts.cases else 1)
 
 
 @app.command()

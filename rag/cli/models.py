@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.cli.common import (
+    IndexOption,
+    JsonOption,
+    ModelOption,
+    console,
+    open_pipeline,
+    print_json,
+)
 from rag.errors import RagError
 
 if TYPE_CHECKING:
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 
 def models(
     index: IndexOption = None,
+    model: ModelOption = None,
     probe: Annotated[
         bool,
         typer.Option("--probe", help="Ask the language model's server; a few tokens are billed."),
@@ -23,7 +31,7 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """Show the models in force and whether they load; nothing is sent without --probe."""
-    pipeline = open_pipeline(index)
+    pipeline = open_pipeline(index, model=model)
     rows = [{"stage": "embedder", "model": pipeline.settings.models.embedder}]
     try:
         embedder = pipeline.embedder
@@ -33,6 +41,11 @@ def models(
         rows[0] |= {"state": f"missing: {error}"}
     for stage in ("retriever", "reader", "generator", "checker", "rewriter"):
         rows.append({"stage": stage, "model": "built-in", "state": "ready: needs no other model"})
+    if pipeline.settings.llm.model and pipeline.settings.answer.generator == "auto":
+        asked = {"generator": "writes the answers", "rewriter": "is asked before the rules"}
+        for row in rows:
+            if what := asked.get(row["stage"]):
+                row |= {"model": pipeline.settings.llm.model, "state": f"configured: {what}"}
     hub = "installed" if find_spec("sentence_transformers") else "not installed"
     rows.append({
         "stage": "hub models",

@@ -151,6 +151,9 @@ class _Linter:
         total = len(self._found.cases)
         for done, case in enumerate(self._found.cases, start=1):
             self._fault(case, "shape", shape(case))
+            if case.draft:
+                message = 'a draft: read it, and take out "draft" to accept it'
+                self.notes.append(self._finding(case, "draft", message))
             documents = self._quotes(case)
             if case.answerable and case.answers and case.evidence:
                 language = next((d.language for d in documents if d), None) or "en"

@@ -8,7 +8,8 @@ A row is::
      "history": [{"role": "user", "text": "…"}, {"role": "assistant", "text": "…"}]}
 
 ``evidence`` and ``history`` may be left out, and so may ``human_labels``: how a person graded the
-pipeline's answer, for holding a judge against. Evidence is a quote and not offsets, so that a set
+pipeline's answer, for holding a judge against. ``draft`` is true for what a language model wrote
+and no person has accepted yet. Evidence is a quote and not offsets, so that a set
 outlives a change of the extraction.
 """
 
@@ -63,6 +64,7 @@ class Case(Row):
     evidence: tuple[Evidence, ...] = ()
     history: tuple[Turn, ...] = ()
     human_labels: HumanLabels | None = None
+    draft: bool = False
 
     @property
     def conversation(self) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.errors import ModelError, SettingsError
 from rag.models.faults import Sentences
@@ -33,6 +33,8 @@ _TOKEN = 20  # characters that a token has at most, for servers that do not heed
 _PAUSES = (0.5, 8.0)  # seconds, the first and the longest, as the client's own
 _STRUCTURED = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
 _OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
+# Without stream_options servers report no usage of a stream.
+_STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
 _SPARED = ("temperature", "max_tokens", "stream", "stream_options")
 
 
@@ -77,6 +79,27 @@ def missing(settings: LlmSettings) -> str | None:
     return None
 
 
+class Completing(Protocol):
+    """What can be asked for a whole reply: ``ChatModel`` is one."""
+
+    name: str
+
+    @property
+    def takes_schema(self) -> bool:
+        """Whether replies can be held to a JSON schema."""
+        ...
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+    ) -> Reply:
+        """Return the reply to messages. Raises ModelError."""
+        ...
+
+
 class ChatModel:
     """The configured language model. Threads may share one; nothing is sent before it is asked.
 
@@ -102,6 +125,16 @@ class ChatModel:
     def takes_schema(self) -> bool:
         """Whether a schema is worth giving: by the settings, and until the server refuses one."""
         return self.settings.holds_schema and "response_format" not in self._refused
+
+    @property
+    def url(self) -> str:
+        """Where completions are asked for, without what Azure wants to have in it."""
+        return f"{self.where.rstrip('/')}/chat/completions"
+
+    @property
+    def authorization(self) -> str:
+        """Whether a key goes with a request, never which."""
+        return "*** (a key from the environment)" if self.settings.api_key else "no key"
 
     def close(self) -> None:
         """Hang up; asked again, it connects again."""
@@ -148,9 +181,19 @@ class ChatModel:
         breaks off raises ModelError after the pieces that came, with ``partial`` as their text.
         """
         arguments = self._arguments(messages, schema, max_tokens)
-        # Without it servers report no usage of a stream.
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
-        return ChatStream(self, arguments)
+        return ChatStream(self, {**arguments, **_STREAMING})
+
+    def planned(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        *,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+        streamed: bool = True,
+    ) -> dict[str, Any]:
+        """Return the body of a request as it would be sent. Nothing is sent."""
+        arguments = self._arguments(messages, schema, max_tokens)
+        return self._kept({**arguments, **(_STREAMING if streamed else {})})
 
     def empty(self, reply: Reply) -> str:
         """Return the sentence for a reply without a word, which is no error by itself."""
@@ -207,16 +250,21 @@ class ChatModel:
             arguments["response_format"] = {"type": "json_schema", "json_schema": held}
         return arguments
 
+    def _kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments without what the server has refused."""
+        kept = {key: value for key, value in arguments.items() if key not in self._refused}
+        if "max_tokens" in self._refused and "max_tokens" in arguments:
+            kept["max_completion_tokens"] = arguments["max_tokens"]  # its later name
+        if "stream" not in kept:
+            kept.pop("stream_options", None)
+        return kept
+
     def _send(self, arguments: Mapping[str, Any], tries: _Tries) -> Any:
         """Return the response, its body not read. Raises ModelError."""
         from openai import BadRequestError, OpenAIError, UnprocessableEntityError
 
         while True:
-            kept = {key: value for key, value in arguments.items() if key not in self._refused}
-            if "max_tokens" in self._refused and "max_tokens" in arguments:
-                kept["max_completion_tokens"] = arguments["max_tokens"]  # its later name
-            if "stream" not in kept:
-                kept.pop("stream_options", None)
+            kept = self._kept(arguments)
             client = self._client.with_options(max_retries=tries.left)
             try:
                 made = client.chat.completions.with_streaming_response.create(**kept)

@@ -397,7 +397,7 @@ def rag(
     asked = row("a", question="How long do refunds take?", evidence=evidence)
     (folder / "q.jsonl").write_text(json.dumps(asked))
     for module in ("evaluate", "models"):
-        monkeypatch.setattr(f"rag.cli.{module}.open_pipeline", lambda _: make_pipeline())
+        monkeypatch.setattr(f"rag.cli.{module}.open_pipeline", lambda *_, **__: make_pipeline())
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["rag", *arguments])
@@ -413,6 +413,7 @@ def rag(
 def configured(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> None:
     monkeypatch.setenv("RAG_LLM__MODEL", "small")
     monkeypatch.setenv("RAG_LLM__BASE_URL", server.base_url)
+    monkeypatch.setenv("RAG_ANSWER__GENERATOR", "extractive")  # it judges, and does not write
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 

@@ -1,0 +1,70 @@
+"""Questions that the pages of an answer suggest: their other headings, as questions.
+
+A suggestion is only worth making if it has an answer, which whoever asks for them has to see to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rag.text.terms import content_terms
+from rag.types import Answer, Passage
+
+_WORDS = 12  # of a heading at most: longer ones are sentences
+_NUMBERED = re.compile(r"^\s*(?:\d+(?:\.\d+)*[.)]?|[A-Za-z][.)])\s+")
+_DULL = frozenset(
+    """
+    introduction overview contents summary notes note see also references related links faq
+    einleitung überblick inhalt hinweise introducción resumen índice aperçu sommaire
+    """.split()
+)
+_ASKING = {"de": "Was steht zu „{0}“ in „{1}“?", "es": "¿Qué dice «{1}» sobre «{0}»?",
+           "fr": "Que dit « {1} » sur « {0} » ?"}  # fmt: skip
+_ENGLISH = "What does “{1}” say about “{0}”?"
+
+
+def suggested(answer: Answer) -> Iterator[str]:
+    """Yield questions on what the pages of an answer say beside it, the nearest pages first."""
+    seen = {frozenset(content_terms(text)) for text in (answer.question, answer.standalone)}
+    cited = [(c.document_id, c.start, c.end) for c in answer.citations]
+    for passage in _cited_first(answer):
+        # The section that was quoted has given its answer.
+        quoted = any(_holds(passage, *span) for span in cited)
+        for heading in _headings(passage):
+            if quoted and heading in passage.chunk.headings[-1:]:
+                continue
+            question = _asked(heading, passage)
+            terms = frozenset(content_terms(heading))
+            if question is None or not terms or any(terms <= before for before in seen):
+                continue
+            seen.add(terms)
+            yield question
+
+
+def _cited_first(answer: Answer) -> list[Passage]:
+    documents = [citation.document_id for citation in answer.citations]
+    return sorted(
+        answer.passages,
+        key=lambda passage: passage.chunk.document_id not in documents,
+    )
+
+
+def _holds(passage: Passage, document: str, start: int, end: int) -> bool:
+    chunk = passage.chunk
+    return chunk.document_id == document and chunk.start <= start and end <= chunk.end
+
+
+def _headings(passage: Passage) -> Sequence[str]:
+    """Return what stands in the passage or directly above it, not the title of the page."""
+    inside = [heading.title for heading in passage.outline if heading.level > 1]
+    return list(dict.fromkeys([*inside, *passage.chunk.headings[1:]]))
+
+
+def _asked(heading: str, passage: Passage) -> str | None:
+    text = _NUMBERED.sub("", " ".join(heading.split()))
+    if not text or len(text.split()) > _WORDS or text.casefold().strip(" .:") in _DULL:
+        return None
+    if text.endswith("?"):
+        return text
+    return _ASKING.get(passage.language or "", _ENGLISH).format(text.rstrip(":."), passage.title)

@@ -1,0 +1,379 @@
+"""Each sentence of a model's answer held against what it cites, and what is done if that fails.
+
+In order: it is cited again, to a passage that supports it; it is written once more by the model
+with the evidence in view, one request for all that failed; it is left out, or marked where the
+reader wants to see it. Every step leaves a line for ``answer.problems``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from rag.answer.alignment import Aligned, Aligner
+from rag.answer.derived import derived, in_terms_of
+from rag.answer.grounded import cited, without_headings
+from rag.answer.injection import asks_about_models, tainted
+from rag.answer.marks import Marked, Parsed, parse
+from rag.errors import ModelError
+from rag.text.terms import numbers
+from rag.types import Citation, Passage, Sentence, Verdict
+
+if TYPE_CHECKING:
+    from rag.protocols import Checker, Embedder
+
+State = Literal["kept", "weak", "failing", "empty"]
+_RANK: Mapping[State, int] = {"empty": 0, "failing": 0, "weak": 1, "kept": 2}
+
+_NEAREST = 4
+"""Passages that a failing sentence is tried against."""
+_FIGURE = re.compile(r"the number (\S+) is not in the evidence")
+_LOST = re.compile(r"the (?:number|name|month) .+ is not in the evidence")
+_LOST_FIGURE = re.compile(r"the (?:number|month) .+ is not in the evidence")
+_LEADS = re.compile(r":[*_]*$")
+_SHOWN = 160  # characters of a sentence in a problem
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A sentence and what became of it so far.
+
+    ``kept`` is supported; ``weak`` is supported in part, ``failing`` is not, ``empty`` says nothing
+    that could be. Numbers of citations are those of the passages, from 1.
+    """
+
+    sentence: Sentence
+    state: State
+    problems: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the checker said."""
+        return self.sentence.verdict or Verdict(claim=self.sentence.text)
+
+    @property
+    def passages(self) -> tuple[int, ...]:
+        """The indexes of the passages that it cites."""
+        return tuple(dict.fromkeys(c.number - 1 for c in self.sentence.citations))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A sentence that a model is asked to write again: why, and the passages that are nearest."""
+
+    text: str
+    reasons: tuple[str, ...]
+    passages: tuple[int, ...]
+
+
+class Repairer(Protocol):
+    """Writes failing sentences again, in one request."""
+
+    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Mapping[int, str]:
+        """Return, by the place in ``broken``, text with marks; what cannot be said is missing.
+
+        Raises ModelError.
+        """
+        ...
+
+
+class Verifier:
+    """Verifies the sentences of one answer over the passages that the model was sent.
+
+    ``[1]`` is ``passages[0]``. Make one for each answer; threads must not share it.
+    """
+
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        embedder: Embedder,
+        checker: Checker,
+        *,
+        repairer: Repairer | None = None,
+        keep_unsupported: bool = False,
+        question: str = "",
+    ) -> None:
+        # What gives orders to models was not sent to one, so nothing can rest on it.
+        hide = not asks_about_models(question)
+        self._passages = [_without_orders(p) for p in passages] if hide else list(passages)
+        self._originals = passages
+        self._checker = checker
+        self._aligner = Aligner(embedder)
+        self._repairer = repairer
+        self._keep = keep_unsupported
+
+    @property
+    def can_rewrite(self) -> bool:
+        """Whether there is a model that failing sentences can be written again by."""
+        return self._repairer is not None
+
+    def judge(self, marked: Sequence[Marked]) -> list[Judged]:
+        """Cite and check sentences, and cite again those that fail; no model is asked."""
+        own = {index: index + 1 for index in range(len(self._passages))}
+        sentences: list[Sentence] = []
+        spoken: list[tuple[str, ...]] = []
+        for one in marked:
+            made, problems = cited(Parsed(one.text, (one,), ()), self._passages, self._aligner, own)
+            sentences += [
+                sentence.model_copy(
+                    update={"citations": tuple(filter(self._is_exact, sentence.citations))}
+                )
+                for sentence in made
+            ]
+            spoken += [tuple(problems)] * len(made)
+        checked = self._check(sentences)
+        return [
+            judged if judged.state in ("kept", "empty") else self._cited_again(judged)
+            for judged in (
+                replace(one, problems=problems)
+                for one, problems in zip(checked, spoken, strict=True)
+            )
+        ]
+
+    def repair(self, failed: Sequence[Judged], *, ask: bool = True) -> list[list[Judged]]:
+        """Return for each failed sentence what is shown for it, perhaps nothing.
+
+        With ``ask`` the model is asked once for all of them. What is not shown is in the last
+        problem of the item, whose state tells: ``failing`` and ``empty`` are left out.
+        """
+        texts, trouble = self._rewritten(failed) if ask else ({}, ())
+        result = []
+        for place, one in enumerate(failed):
+            # What went wrong with the request is said once.
+            known = (*one.problems, *trouble) if not place else one.problems
+            judged = replace(one, problems=known)
+            result.append(self._better(judged, texts.get(place)) or [self._settled(judged)])
+        return result
+
+    # Checking
+
+    def _check(self, sentences: Sequence[Sentence]) -> list[Judged]:
+        """Judge sentences by their quotes; where those fall short, with their places in view."""
+        quotes = [[c.quote for c in sentence.citations] for sentence in sentences]
+        verdicts = self._verdicts([s.text for s in sentences], quotes)
+        result = [self._judged(s, v) for s, v in zip(sentences, verdicts, strict=True)]
+        short = [
+            place
+            for place, judged in enumerate(result)
+            if judged.state in ("weak", "failing") and judged.sentence.citations
+        ]
+        # A passage is about what its title and headings say, and need not repeat it.
+        again = self._verdicts(
+            [sentences[place].text for place in short],
+            [_evidence(sentences[place].citations) for place in short],
+        )
+        for place, verdict in zip(short, again, strict=True):
+            if (verdict.support or 0.0) > (result[place].verdict.support or 0.0):
+                result[place] = self._judged(sentences[place], verdict)
+        return result
+
+    def _verdicts(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
+        verdicts = self._checker.check(claims, evidence)
+        return [
+            self._with_derived(verdict, texts)
+            for verdict, texts in zip(verdicts, evidence, strict=True)
+        ]
+
+    def _with_derived(self, verdict: Verdict, evidence: Sequence[str]) -> Verdict:
+        """Judge again where all numbers that nothing says are worked out from what is said."""
+        lost = [found[1] for reason in verdict.reasons if (found := _FIGURE.fullmatch(reason))]
+        figures = derived(verdict.claim, "\n".join(evidence)) if lost else {}
+        values = [numbers(figure) for figure in lost]
+        if not lost or not all(value and value <= figures.keys() for value in values):
+            return verdict
+        claim = verdict.claim
+        for shown, value in zip(lost, values, strict=True):
+            claim = in_terms_of(claim, shown, figures[min(value)])
+        [again] = self._checker.check([claim], [[*evidence, *figures]])
+        how = tuple(f"{figure} is worked out: {figures[figure]}" for figure in sorted(figures))
+        kept = tuple(quote for quote in again.evidence if quote not in figures)
+        told = {"claim": verdict.claim, "evidence": kept, "reasons": (*again.reasons, *how)}
+        return again.model_copy(update=told)
+
+    def _judged(self, sentence: Sentence, verdict: Verdict) -> Judged:
+        state: State
+        if verdict.label is None:
+            state = "empty"
+        elif (
+            not sentence.citations
+            or verdict.label == "unsupported"
+            or self._lost(sentence, verdict)
+        ):
+            # Support that overlooks a figure, a name or a month that nothing says is none.
+            state = "failing"
+            verdict = verdict.model_copy(update={"label": "unsupported"})
+        else:
+            state = "kept" if verdict.label == "supported" else "weak"
+        return Judged(sentence.model_copy(update={"verdict": verdict}), state)
+
+    def _is_exact(self, citation: Citation) -> bool:
+        """Tell whether a citation is a span of the passage as it was found."""
+        chunk = self._originals[citation.number - 1].chunk
+        return chunk.text[citation.start - chunk.start : citation.end - chunk.start] == (
+            citation.quote
+        )
+
+    def _lost(self, sentence: Sentence, verdict: Verdict) -> bool:
+        """Tell whether the evidence lacks a number, a month or a name of the sentence."""
+        languages = {self._passages[c.number - 1].language for c in sentence.citations}
+        # In German every noun has a capital, so there a capital is no sign of a name.
+        pattern = _LOST_FIGURE if "de" in languages else _LOST
+        return any(pattern.fullmatch(reason) for reason in verdict.reasons)
+
+    # Citing again
+
+    def _cited_again(self, judged: Judged) -> Judged:
+        """Return the sentence with citations that support it better, if there are any."""
+        if not self._passages:
+            return judged
+        candidates = self._candidates(judged)
+        text = judged.sentence.text
+        verdicts = self._verdicts([text] * len(candidates), [_evidence(c) for c in candidates])
+        best = judged
+        for citations, verdict in zip(candidates, verdicts, strict=True):
+            sentence = judged.sentence.model_copy(update={"citations": citations})
+            found = self._judged(sentence, verdict)
+            if _worth(found) > _worth(best):
+                best = found
+        if best is judged or best.state == "failing":
+            return judged
+        places = " and ".join(f"“{place}”" for place in dict.fromkeys(
+            citation.place for citation in best.sentence.citations
+        ))  # fmt: skip
+        note = f"cited again, to {places}, which bears it out: {_cut(judged.sentence.text)}"
+        return replace(best, problems=(*judged.problems, note))
+
+    def _candidates(self, judged: Judged) -> list[tuple[Citation, ...]]:
+        """Return what the sentence might be cited to: the nearest spans, alone and in twos."""
+        text = judged.sentence.text
+        ranked = self._aligner.ranked([(text, passage) for passage in self._passages])
+        order = sorted(
+            (index for index, spans in enumerate(ranked) if spans),
+            key=lambda index: (-round(ranked[index][0].score, 5), index),
+        )
+        near = order[:_NEAREST]
+        candidates: list[tuple[Citation, ...]] = [
+            (self._citation(index, ranked[index][0]),) for index in near
+        ]
+        for index in dict.fromkeys([*judged.passages, *near[:1]]):
+            apart = _apart(ranked[index])
+            if len(apart) > 1:
+                candidates.append(tuple(self._citation(index, span) for span in apart))
+        candidates += [
+            (self._citation(near[0], ranked[near[0]][0]), self._citation(other, ranked[other][0]))
+            for other in near[1:3]
+        ]
+        return [
+            c for c in candidates if c != judged.sentence.citations and all(map(self._is_exact, c))
+        ]
+
+    def _citation(self, index: int, span: Aligned) -> Citation:
+        return Citation.of(index + 1, self._passages[index], span.start, span.end)
+
+    # Writing again
+
+    def _rewritten(self, failed: Sequence[Judged]) -> tuple[Mapping[int, str], tuple[str, ...]]:
+        """Ask the model once; what goes wrong there is a problem and no error."""
+        asked = [place for place, one in enumerate(failed) if not _LEADS.search(one.sentence.text)]
+        if self._repairer is None or not asked:
+            return {}, ()
+        broken = [self._broken(failed[place]) for place in asked]
+        try:
+            found = self._repairer.rewrite(broken, self._originals)
+        except ModelError as error:
+            return {}, (f"sentences that failed could not be written again: {error}",)
+        return {asked[place]: text for place, text in found.items() if place < len(asked)}, ()
+
+    def _broken(self, judged: Judged) -> Broken:
+        text = judged.sentence.text
+        ranked = self._aligner.ranked([(text, passage) for passage in self._passages])
+        order = sorted(range(len(ranked)), key=lambda i: -(ranked[i][0].score if ranked[i] else 0))
+        near = tuple(dict.fromkeys([*judged.passages, *order[:2]]))
+        return Broken(text, judged.verdict.reasons, near)
+
+    def _better(self, judged: Judged, text: str | None) -> list[Judged] | None:
+        """Return the sentences of a rewriting that hold; None if it does not hold as a whole."""
+        if not text or text.strip() == judged.sentence.text:
+            return None
+        marked = list(without_headings(parse(text, len(self._passages)).sentences))
+        found = [one for one in self.judge(marked) if one.state != "empty"]
+        if not found or any(one.state != "kept" for one in found):
+            return None
+        why = "; ".join(judged.verdict.reasons[:2]) or "its evidence does not say it"
+        note = f"written again, since {why}: {_cut(judged.sentence.text)}"
+        layout = {"kind": judged.sentence.kind, "marker": judged.sentence.marker}
+        first, *others = (
+            replace(one, sentence=one.sentence.model_copy(update=layout)) for one in found
+        )
+        plain = [
+            replace(one, sentence=one.sentence.model_copy(update={"marker": ""})) for one in others
+        ]
+        return [replace(first, problems=(*judged.problems, note, *first.problems)), *plain]
+
+    def _settled(self, judged: Judged) -> Judged:
+        """Return a sentence that nothing could mend as it is shown, or is left out."""
+        text = judged.sentence.text
+        why = "; ".join(judged.verdict.reasons[:2])
+        because = f" ({why})" if why else ""
+        match judged.state:
+            case "weak":
+                note = f"supported in part only by what it cites{because}: {_cut(text)}"
+            case "empty":
+                note = f"left out, it states nothing that could be checked: {_cut(text)}"
+            case _ if self._keep:
+                note = f"not supported by the passages{because}, and marked as such: {_cut(text)}"
+                return replace(judged, state="kept", problems=(*judged.problems, note))
+            case _:
+                note = f"not supported by the passages{because}, left out: {_cut(text)}"
+        return replace(judged, problems=(*judged.problems, note))
+
+
+def _worth(judged: Judged) -> tuple[int, int, float]:
+    """Order by what holds; of citations that bear a sentence out, few are better than many."""
+    rank = _RANK[judged.state]
+    few = -len(judged.sentence.citations) if judged.state == "kept" else 0
+    return rank, few, judged.verdict.support or 0.0
+
+
+def _without_orders(passage: Passage) -> Passage:
+    """Return a passage in which paragraphs that give orders to models are empty lines.
+
+    Every other character stays at its place, and no sentence runs across the gap.
+    """
+    text = passage.chunk.text
+    for start, end in tainted(text):
+        text = text[:start] + "\n" * (end - start) + text[end:]
+    if text == passage.chunk.text:
+        return passage
+    return passage.model_copy(update={"chunk": passage.chunk.model_copy(update={"text": text})})
+
+
+def _evidence(citations: Sequence[Citation]) -> list[str]:
+    """Return the quotes, and the places that they stand in."""
+    return list(dict.fromkeys([*(c.quote for c in citations), *(c.place for c in citations)]))
+
+
+def _apart(spans: Sequence[Aligned]) -> list[Aligned]:
+    """Return the best span, and the best other that does not overlap it."""
+    best = spans[:1]
+    other = [s for s in spans[1:] if best and (s.end <= best[0].start or best[0].end <= s.start)]
+    return [*best, *other[:1]]
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1].rsplit(" ", 1)[0] + " …"
+
+
+def numbered(sentences: Iterable[Sentence], numbers: dict[int, int]) -> list[Sentence]:
+    """Number citations by first use: ``numbers`` holds what was given so far, and is added to."""
+    result = []
+    for sentence in sentences:
+        citations = tuple(
+            c.model_copy(update={"number": numbers.setdefault(c.number, len(numbers) + 1)})
+            for c in sentence.citations
+        )
+        result.append(sentence.model_copy(update={"citations": citations}))
+    return result
