@@ -33,7 +33,7 @@ class Plan:
     """What a run is fixed by."""
 
     seed: int = 20261121
-    learning_rate: float = 1e-4
+    learning_rate: float = 1.5e-4
     warm_up: float = 0.06
     batch_tokens: int = 4608
     epochs: float = 1.0
@@ -206,17 +206,42 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
 def new_model(folder: Path, plan: Plan) -> ReaderModel:
     """Return a model over the encoder in ``folder``; word and position tables stay as they are."""
     from transformers import AutoModel
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     torch.manual_seed(plan.seed)
+    ALL_ATTENTION_FUNCTIONS.register(_ATTENTION, _attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(_ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+    # An epoch or two over many sources do not overfit: without dropout, a step takes half as long.
     encoder = AutoModel.from_pretrained(
-        str(folder), attn_implementation="sdpa", add_pooling_layer=False, local_files_only=True
-    )
+        str(folder), attn_implementation=_ATTENTION, add_pooling_layer=False, local_files_only=True,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
     model = ReaderModel(encoder)
     still = [encoder.embeddings, *encoder.encoder.layer[: plan.frozen_layers]]
     for module in still:
         for parameter in module.parameters():
             parameter.requires_grad = False
     return model
+
+
+_ATTENTION = "footnote"
+
+
+def _attention(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float, **_: Any
+) -> tuple[Any, None]:
+    """Attention as plain products, all in the type of the states.
+
+    On a processor with bfloat16, the backward pass of PyTorch's own fused attention alone takes
+    longer than all the rest: with this, twice as many pairs are learnt from in a second.
+    """
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask.to(scores.dtype)
+    with torch.autocast(query.device.type, enabled=False):
+        shares = torch.softmax(scores, -1)
+    return torch.matmul(shares, value).transpose(1, 2).contiguous(), None
 
 
 Log = Callable[[str], None]
@@ -244,6 +269,7 @@ def train(
         [p for p in model.parameters() if p.requires_grad],
         lr=plan.learning_rate,
         weight_decay=plan.weight_decay,
+        fused=True,
     )
     model.to(device)
     begun = _resumed(model, optimiser, plan, out, device)
