@@ -94,21 +94,26 @@ def read_questions(
 ) -> list[Question]:
     """Return the questions of a set, each with the chunk of its context that holds the answer."""
     found = []
-    chunks = _Chunks(count_tokens)
+    chunks = Chunks(count_tokens)
     for row in rows(data / "qa" / f"{name}.jsonl.gz"):
         article = f"{name}/{row['title'] or row.get('doc_id') or digest_of(row['context'])}"
         # SQuAD 2 has sixteen articles: a quarter of them, so that one odd article does not decide.
         if held(article, tenths=3 if name == "squad2-dev-half" else 1) != held_apart:
             continue
-        place = _answer_place(row)
-        if place is None:
-            continue
-        piece, start, end = chunks.around(row["title"], row["context"], *place)
-        found.append(
-            Question(row["id"], row["question"], row["title"], piece, start, end, name, article,
-                     bool(row["answerable"]))
-        )  # fmt: skip
+        question = question_of(row, name, article, chunks)
+        if question is not None:
+            found.append(question)
     return found
+
+
+def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) -> Question | None:
+    """Return a row's question with its chunk; None where nobody says where the answer is."""
+    place = _answer_place(row)
+    if place is None:
+        return None
+    piece, start, end = chunks.around(row["title"], row["context"], *place)
+    return Question(row["id"], row["question"], row["title"], piece, start, end, source, article,
+                    bool(row["answerable"]))  # fmt: skip
 
 
 def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
@@ -131,7 +136,7 @@ def _shared(question: str, context: str, start: int) -> int:
     return len(set(content_terms(question)) & set(content_terms(said)))
 
 
-class _Chunks:
+class Chunks:
     """Cuts contexts as ingestion does and remembers them."""
 
     def __init__(self, count_tokens: Callable[[str], int]) -> None:
@@ -218,6 +223,28 @@ def hard_negatives(
     answer, drawn evenly. Half come from any article, half from the question's own.
     """
     chosen = random_.sample(list(questions), min(count, len(questions)))
+    found = []
+    for question, usable in zip(
+        chosen, near_misses(chosen, questions, embedder, random_), strict=True
+    ):
+        if usable:
+            found.append(
+                _not_here(asked(question.text, random_), random_.choice(usable),
+                          f"{question.source}/negative", random_)
+            )  # fmt: skip
+    return found
+
+
+def near_misses(
+    chosen: Sequence[Question],
+    questions: Sequence[Question],
+    embedder: Embedder,
+    random_: random.Random,
+) -> list[list[Place]]:
+    """Return for each chosen question the chunks near it that do not hold its answer.
+
+    The chunks are those of ``questions``; for half of the chosen, of the same article.
+    """
     pool = _chunks_of(questions)
     near = _nearest(
         [q.text for q in chosen],
@@ -228,15 +255,12 @@ def hard_negatives(
     found = []
     for question, ranked in zip(chosen, near, strict=True):
         answer = question.chunk[question.start : question.end].lower()
-        usable = [
-            n for n in ranked
-            if pool[n][2] != question.chunk and answer not in pool[n][2].lower()
-        ]  # fmt: skip
-        if usable:
-            found.append(
-                _not_here(asked(question.text, random_), pool[random_.choice(usable)],
-                          f"{question.source}/negative", random_)
-            )  # fmt: skip
+        found.append(
+            [
+                pool[n] for n in ranked
+                if pool[n][2] != question.chunk and answer not in pool[n][2].lower()
+            ]
+        )  # fmt: skip
     return found
 
 
