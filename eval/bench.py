@@ -133,7 +133,7 @@ class Footnote:
         Abstaining saves the work of drafting and checking: here every answer is drafted, and
         ``answered`` is 1 where the threshold in force would let it through.
         """
-        threshold = self._settings.answer.abstain_below
+        threshold = self._settings.answer.threshold
         answers = []
         with self._variant("answer", abstain_below=0.0) as pipeline:
             pipeline.ask(questions[0])  # loads what the stages need

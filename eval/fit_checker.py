@@ -16,7 +16,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,16 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from rag.ground.checker import VERBATIM, WEIGHTS, HeuristicChecker, Weights
 from rag.ground.claims import Claim
+from rag.ground.cross_checker import MODEL_FEATURES, CrossChecker
+from rag.ground.cross_checker import WEIGHTS as CROSS_WEIGHTS
 from rag.ground.evidence import Evidence, stem_set
 from rag.ground.features import FEATURES, SIGNS, Measured, measure, weight
 from rag.ground.verbatim import quoted_from
+from rag.models.cross_encoder import CrossEncoder
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
 from rag.text.terms import content_terms
+from rag.train.examples import SHIPPED_CLAIMS, held
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +64,9 @@ SAMPLE = 2000
 STRENGTH = 1.0
 """Inverse strength of the L2 penalty on standardised features (scikit-learn's C)."""
 
-CAPS = {"numbers": 0.4, "months": 0.4, "opposed": 0.25, "aside": 0.45}
+CAPS = {
+    "numbers": 0.4, "months": 0.4, "opposed": 0.25, "aside": 0.45, "strangers": 0.4, "swapped": 0.4,
+}  # fmt: skip
 """Support is at most this with such a finding, so that no amount of likeness outvotes it."""
 
 REPEATS = 300
@@ -75,12 +81,13 @@ class Row:
     coverage: float
     supported: bool
     group: str
+    more: dict[str, float] = field(default_factory=dict)
 
     def support(self, weights: Weights) -> float:
         """Return the support as the checker gives it; not judged counts as not supported."""
         if self.measured is None:
             return 0.0
-        return VERBATIM if self.verbatim else weights.support(self.measured)
+        return VERBATIM if self.verbatim else weights.support(self.measured, self.more)
 
 
 Rows = list[Row]
@@ -96,8 +103,15 @@ def main() -> int:
         default=Settings().ground.supported_from,
         help="supported_from at which accuracy is measured (default: the shipped one)",
     )
+    parser.add_argument(
+        "--cross",
+        action="store_true",
+        help="fit the checker that reads with the cross-encoder, on what that has not seen",
+    )
+    parser.add_argument("--weights", type=Path, help="folder of the cross-encoder's weights")
     arguments = parser.parse_args()
     folder, threshold = arguments.data, arguments.threshold
+    cross = arguments.cross
     if not folder or not (Path(folder) / "groundedness").is_dir():
         print(
             f"There is no folder groundedness in {folder or 'RAG_DATA, which is not set'}; "
@@ -107,19 +121,32 @@ def main() -> int:
         return 2
     embedder = load_embedder(Settings().models)
     sets: dict[str, Rows] = {}
+    encoder = CrossEncoder(weights=arguments.weights) if cross else None
     for name in (*FITTED, *MEASURED):
-        sets[name] = measured_rows(load(Path(folder), name), embedder)
+        rows = load(Path(folder), name)
+        if cross and name in SHIPPED_CLAIMS:
+            rows = [r for r in rows if held(f"{name}/{r.get('group') or r['id']}", tenths=2)]
+        sets[name] = measured_rows(rows, embedder, encoder)
         print(f"measured {name}: {len(sets[name])} rows", file=sys.stderr)
-    held_out = {name: fit(sets, leave_out=family(name)) for name in FITTED}
-    weights = fit(sets)
+    names: Sequence[str] = FEATURES
+    signs: Sequence[int] = SIGNS
+    if cross:
+        names, signs = (*FEATURES, *MODEL_FEATURES), (*SIGNS, 1)
+    held_out = {name: fit(sets, names, signs, leave_out=family(name)) for name in FITTED}
+    weights = fit(sets, names, signs)
     held_out |= dict.fromkeys(MEASURED, weights)
     supports = {
         name: np.array([row.support(held_out[name]) for row in rows]) for name, rows in sets.items()
     }
     print_best_threshold(sets, supports)
     figures = table(sets, supports, threshold)
-    write(weights, figures, sets, embedder)
-    check_same(Path(folder), embedder, sets["q2"], weights)
+    write(weights, figures, sets, embedder, encoder)
+    checker = (
+        CrossChecker(encoder, embedder, Settings().ground, weights)
+        if encoder
+        else HeuristicChecker(embedder, Settings().ground, weights)
+    )
+    check_same(Path(folder), checker, sets["q2"], weights)
     return 0
 
 
@@ -136,11 +163,20 @@ def family(name: str) -> str:
     return name.partition("-")[0]
 
 
-def measured_rows(rows: Sequence[dict[str, Any]], embedder: Embedder) -> Rows:
+def measured_rows(
+    rows: Sequence[dict[str, Any]], embedder: Embedder, encoder: CrossEncoder | None = None
+) -> Rows:
     """Measure every row; texts are embedded once, whatever number of rows share them."""
     pairs = [(Claim.of(row["claim"]), Evidence.of(row["evidence"])) for row in rows]
     texts = sorted({t for claim, ev in pairs for t in (claim.body, *claim.parts, *ev.units) if t})
     vectors = dict(zip(texts, embedder.embed(texts), strict=True))
+    logits: list[float | None] = [None] * len(pairs)
+    if encoder:
+        checker = CrossChecker(encoder, embedder, Settings().ground)
+        judged = [n for n, (claim, ev) in enumerate(pairs) if claim.parts and ev.units]
+        found = checker.logits([pairs[n] for n in judged], vectors)
+        for n, logit in zip(judged, found, strict=True):
+            logits[n] = logit
     return [
         Row(
             measured=measure(claim, evidence, vectors.__getitem__)
@@ -150,8 +186,9 @@ def measured_rows(rows: Sequence[dict[str, Any]], embedder: Embedder) -> Rows:
             coverage=coverage(claim, evidence),
             supported=row["label"] == "supported",
             group=str(row.get("group") or row["claim"]),
+            more={} if logit is None else {"model": logit},
         )
-        for (claim, evidence), row in zip(pairs, rows, strict=True)
+        for (claim, evidence), row, logit in zip(pairs, rows, logits, strict=True)
     ]
 
 
@@ -163,42 +200,58 @@ def coverage(claim: Claim, evidence: Evidence) -> float:
     return sum(weight(term) for term in terms if term in known) / total if total else 0.0
 
 
-def fit(sets: dict[str, Rows], leave_out: str = "") -> Weights:
+def fit(
+    sets: dict[str, Rows], features: Sequence[str], signs: Sequence[int], leave_out: str = ""
+) -> Weights:
     """Fit on the families that may be shipped, each with the same weight, classes balanced.
 
     A weight whose sign makes no sense is dropped, the worst first, and the rest fitted again.
     """
     names = [name for name in FITTED if family(name) != leave_out]
-    values, labels, weighting = [], [], []
+    values: list[Floats] = []
+    labels: list[Bools] = []
+    shares: list[Floats] = []
     for name in names:
         rows = [(row.measured, row) for row in sets[name] if not row.verbatim]
-        kept = [(measured.values, row.supported) for measured, row in rows if measured]
+        kept = [
+            ((*measured.values, *row.more.values()), row.supported)
+            for measured, row in rows
+            if measured
+        ]
         supported = np.array([label for _, label in kept])
         members = sum(family(other) == family(name) for other in names)
         share = np.where(supported, 0.5 / supported.sum(), 0.5 / (~supported).sum()) / members
         values.append(np.array([value for value, _ in kept]))
         labels.append(supported)
-        weighting.append(share)
-    return _regress(np.vstack(values), np.concatenate(labels), np.concatenate(weighting))
+        shares.append(share)
+    return _regress(
+        features, signs, np.vstack(values), np.concatenate(labels), np.concatenate(shares)
+    )
 
 
-def _regress(values: Floats, labels: Bools, weighting: Floats) -> Weights:
+def _regress(
+    features: Sequence[str],
+    signs: Sequence[int],
+    values: Floats,
+    labels: Bools,
+    weighting: Floats,
+) -> Weights:
     weighting = weighting / weighting.mean()
     mean = np.average(values, 0, weighting)
     scale = np.sqrt(np.average((values - mean) ** 2, 0, weighting)) + 1e-9
     standard = (values - mean) / scale
-    keep = list(range(len(FEATURES)))
+    keep = list(range(len(features)))
     while True:
         model = LogisticRegression(C=STRENGTH, max_iter=1000)
         model.fit(standard[:, keep], labels, sample_weight=weighting)
         fitted = dict(zip(keep, model.coef_[0], strict=True))
-        wrong = [j for j in keep if fitted[j] * SIGNS[j] <= 0]
+        wrong = [j for j in keep if fitted[j] * signs[j] <= 0]
         if not wrong:
             break
         keep.remove(max(wrong, key=lambda j: abs(fitted[j])))
     raw = {j: float(fitted[j] / scale[j]) for j in keep}
     bias = float(model.intercept_[0]) - sum(raw[j] * float(mean[j]) for j in keep)
-    named = {FEATURES[j]: round(value, 4) for j, value in raw.items()}
+    named = {features[j]: round(value, 4) for j, value in raw.items()}
     return Weights(bias=round(bias, 4), weights=named, caps=CAPS)
 
 
@@ -341,11 +394,14 @@ def write(
     figures: dict[str, dict[str, float]],
     sets: dict[str, Rows],
     embedder: Embedder,
+    encoder: CrossEncoder | None,
 ) -> None:
     """Write the weights with where they come from."""
+    option, model = (" --cross", {"cross_encoder": encoder.identity}) if encoder else ("", {})
     content = {
-        "command": "python eval/fit_checker.py DATA",
+        "command": "python eval/fit_checker.py DATA" + option,
         "embedder": embedder.identity,
+        **model,
         "fitted_on": {
             name: {"rows": len(sets[name]), "licence": licence} for name, licence in FITTED.items()
         },
@@ -356,12 +412,12 @@ def write(
         },
         **weights.model_dump(),
     }
-    WEIGHTS.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf8")
+    file = CROSS_WEIGHTS if encoder else WEIGHTS
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf8")
 
 
-def check_same(folder: Path, embedder: Embedder, rows: Rows, weights: Weights) -> None:
+def check_same(folder: Path, checker: HeuristicChecker, rows: Rows, weights: Weights) -> None:
     """Make sure that the checker itself says what was measured."""
-    checker = HeuristicChecker(embedder, Settings().ground, weights)
     raw = load(folder, "q2")[:50]
     verdicts = checker.check([row["claim"] for row in raw], [row["evidence"] for row in raw])
     for verdict, row in zip(verdicts, rows, strict=False):

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from rag.index.index import Index
     from rag.ingest.sync import Progress
     from rag.models.chat import ChatModel
+    from rag.models.cross_encoder import CrossEncoder
+    from rag.models.judge import Judge
     from rag.plan import Plan
     from rag.protocols import Checker, Embedder, Reader, Reranker, Retriever, Rewriter
     from rag.protocols import Generator as Generating
@@ -99,6 +101,8 @@ class Pipeline:
             "checker": checker,
             "model": None,
             "decomposer": None,
+            "encoder": None,
+            "judge": None,
         }
         self._given = {name: stage for name, stage in self._stages.items() if stage is not None}
         self._custom_retriever = retriever is not None
@@ -183,23 +187,31 @@ class Pipeline:
 
     @property
     def reranker(self) -> Reranker | None:
-        """The reranker, if there is one."""
-        reranker: Reranker | None = self._stages["reranker"]
-        return reranker
+        """The reranker in force; None where the order of fusion stays (``models.reranker``)."""
+        from rag.models.hub_pairs import load_reranker
+        from rag.retrieve.rank import LearnedReranker
+
+        depth = self.settings.retrieve.rerank
+        return self._stage(
+            "reranker",
+            lambda: load_reranker(
+                self.settings.models, lambda: LearnedReranker(self._judge, depth)
+            ),
+        )
 
     @property
     def reader(self) -> Reader:
         """The reader in force."""
-        from rag.answer.reading import SimilarityReader
+        from rag.answer.cross_reading import CrossReader
 
-        return self._stage("reader", lambda: SimilarityReader(self.embedder))
+        return self._stage("reader", lambda: CrossReader(self._judge, self.embedder))
 
     @property
     def rewriter(self) -> Rewriter:
         """What makes follow-up questions stand on their own."""
-        from rag.retrieve.rewrite import RuleRewriter
+        from rag.retrieve.follow import TrainedRewriter
 
-        return self._stage("rewriter", lambda: self._asking_model(RuleRewriter()))
+        return self._stage("rewriter", lambda: self._asking_model(TrainedRewriter()))
 
     @property
     def generator(self) -> Generating:
@@ -251,9 +263,30 @@ class Pipeline:
     @property
     def checker(self) -> Checker:
         """The groundedness checker in force."""
-        from rag.ground.checker import HeuristicChecker
+        from rag.ground.cross_checker import CrossChecker
+        from rag.models.hub_pairs import load_checker
 
-        return self._stage("checker", lambda: HeuristicChecker(self.embedder, self.settings.ground))
+        models, ground = self.settings.models, self.settings.ground
+        return self._stage(
+            "checker",
+            lambda: load_checker(
+                models, ground, lambda: CrossChecker(self._encoder, self.embedder, ground)
+            ),
+        )
+
+    @property
+    def _encoder(self) -> CrossEncoder:
+        """The cross-encoder, which ranking, reading and checking share."""
+        from rag.models.cross_encoder import load_cross_encoder
+
+        return self._stage("encoder", lambda: load_cross_encoder(self.settings.models))
+
+    @property
+    def _judge(self) -> Judge:
+        """What the cross-encoder says of questions and passages: said once, used twice."""
+        from rag.models.judge import Judge
+
+        return self._stage("judge", lambda: Judge(self._encoder))
 
     def _stage(self, name: str, make: Callable[[], _Stage]) -> _Stage:
         with self._loading:
@@ -455,18 +488,18 @@ class Pipeline:
         if not self._custom_retriever:
             self.index.require(self.fingerprint)
         retriever: Any = self.retriever
+        reranker = self.reranker
+        depth = max(k, self.settings.retrieve.rerank) if reranker else k
         passages: list[Passage]
         if wanted:
             try:
-                signature(retriever.retrieve).bind(question, k, wanted)
+                signature(retriever.retrieve).bind(question, depth, wanted)
             except TypeError:
                 raise UsageError("this retriever takes no filter: ask without one") from None
-            passages = retriever.retrieve(question, k, wanted)
+            passages = retriever.retrieve(question, depth, wanted)
         else:
-            passages = retriever.retrieve(question, k)
-        if self.reranker is not None:
-            passages = self.reranker.rerank(question, passages, k)
-        return passages
+            passages = retriever.retrieve(question, depth)
+        return reranker.rerank(question, passages, k) if reranker else passages
 
     def _with_whole_lists(self, passages: Sequence[Passage]) -> list[Passage]:
         """Put the chunks beside those whose list they begin or end: steps have to be complete."""
@@ -676,7 +709,7 @@ class Pipeline:
             yield from self._written(asked, generator)
             return
         drafted: list[Sentence] = []
-        if asked.confidence >= self.settings.answer.abstain_below:
+        if asked.confidence >= self.settings.answer.threshold:
             drafted = list(generator.draft(asked.standalone, asked.passages, asked.history))
         asked.clock.lap("draft")
         sentences, problems = self._settle(drafted, asked.passages)
@@ -808,7 +841,7 @@ class Pipeline:
                 break
             passages = self._search(question, self.settings.retrieve.k, Filter())
             read = self.reader.read(question, passages) if passages else []
-            if _confidence(read) >= self.settings.answer.abstain_below:
+            if _confidence(read) >= self.settings.answer.threshold:
                 found.append(question)
         return found
 

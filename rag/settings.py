@@ -31,7 +31,11 @@ from rag.types import digest_of
 CHUNKER_VERSION = 1
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
 
-BUILT_IN_EMBEDDER = "built-in"
+BUILT_IN = "built-in"
+NO_RERANKER = "none"
+
+OPERATING_POINTS = {"cautious": 0.4, "balanced": 0.2, "eager": 0.1}
+"""Confidence under which to abstain. eval/LOG.md says what each is worth."""
 
 Style = Literal["brief", "normal", "detailed", "steps"]
 """How a language model words an answer; all but ``detailed`` are concise."""
@@ -51,9 +55,17 @@ class IndexSettings(_Group):
 
 
 class ModelSettings(_Group):
-    """The models in force; anything but ``built-in`` is loaded by name through the hub extra."""
+    """The models in force, by name.
 
-    embedder: str = BUILT_IN_EMBEDDER
+    ``built-in`` is what is shipped. Anything else is a folder that ``rag train`` wrote, or, but for
+    the reader, a model of the Hugging Face hub or of its kind in a folder (hub extra). An index
+    depends on the embedder alone.
+    """
+
+    embedder: str = Field(BUILT_IN, min_length=1)
+    reranker: str = Field(BUILT_IN, min_length=1, description="“none” keeps the order of fusion")
+    reader: str = Field(BUILT_IN, min_length=1, description="or a folder of rag train reader")
+    checker: str = Field(BUILT_IN, min_length=1)
     threads: int | None = Field(None, ge=1, description="batches side by side; all cores if unset")
     batch_tokens: int = Field(256, ge=64, description="tokens, padding included, in one batch")
     offline: bool = Field(False, description="never look for hub models on the network")
@@ -88,6 +100,7 @@ class RetrieveSettings(_Group):
     unknown_language_dense_weight: float = Field(
         0.2, ge=0, le=1, description="when the embedder does not know the question's language"
     )
+    rerank: int = Field(12, ge=1, description="best passages of fusion that are read and ordered")
     collapse_duplicates: bool = True
 
 
@@ -96,7 +109,12 @@ class AnswerSettings(_Group):
 
     max_sentences: int = Field(4, ge=1, le=20)
     max_steps: int = Field(20, ge=1, le=100)
-    abstain_below: float = Field(0.3, ge=0, le=1, description="confidence under which to abstain")
+    abstain: Literal["cautious", "balanced", "eager"] = Field(
+        "balanced", description="how sure it has to be before it answers"
+    )
+    abstain_below: float | None = Field(
+        None, ge=0, le=1, description="confidence under which to abstain, instead of “abstain”"
+    )
     generator: Literal["auto", "extractive"] = Field(
         "auto",
         description="auto: the language model if one is set; extractive: quotes all the same",
@@ -112,6 +130,11 @@ class AnswerSettings(_Group):
         False, description="mark unsupported sentences of a language model, not leave them out"
     )
     max_question_characters: int = Field(4000, ge=1)
+
+    @property
+    def threshold(self) -> float:
+        """The confidence under which there is no answer."""
+        return OPERATING_POINTS[self.abstain] if self.abstain_below is None else self.abstain_below
 
 
 class GroundSettings(_Group):

@@ -226,8 +226,9 @@ class Backwards:
 
 def test_a_reranker_takes_its_place(sample: Pipeline) -> None:
     pipeline = Pipeline.open(sample.folder, embedder=sample.embedder, reranker=Backwards())
-    plain = [p.chunk.id for p in sample.search("refund", 4)]
-    assert [p.chunk.id for p in pipeline.search("refund", 4)] == plain[::-1]
+    depth = sample.settings.retrieve.rerank
+    plain = [p.chunk.id for p in sample.retriever.retrieve("refund", depth)]
+    assert [p.chunk.id for p in pipeline.search("refund", 4)] == plain[::-1][:4]
     pipeline.close()
 
 

@@ -152,3 +152,16 @@ def test_the_key_of_the_language_model_is_in_no_dump() -> None:
     assert key_of(Settings.load(llm=settings.llm)) == KEY
     assert settings.fingerprint("a") == Settings().fingerprint("a")
     assert Settings.load(llm={"model": " ", "base_url": ""}).llm == Settings().llm
+
+
+def test_operating_points_are_thresholds_that_a_number_overrides() -> None:
+    points = {
+        name: Settings.load(answer={"abstain": name}).answer.threshold
+        for name in ("cautious", "balanced", "eager")
+    }
+    assert 1 > points["cautious"] > points["balanced"] > points["eager"] > 0
+    assert Settings().answer.threshold == points["balanced"]
+    assert Settings.load(answer={"abstain": "eager", "abstain_below": 0.9}).answer.threshold == 0.9
+    assert Settings.load(answer={"abstain_below": 0}).answer.threshold == 0
+    with pytest.raises(SettingsError, match=r"answer\.abstain"):
+        Settings.load(answer={"abstain": "bold"})

@@ -43,6 +43,10 @@ _SPANNED = 6  # sentences in which answers are looked for, over all passages
 _ANSWERS = 3  # spans kept for a passage
 
 
+Answers = dict[int, list[tuple[int, int, float]]]
+"""Passage -> (start, end, probability) of the spans that may be the answer, best first."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A logistic regression: ``sigmoid(bias + Σ weight · feature)``."""
@@ -99,26 +103,59 @@ def read(
     embedded: int = EMBEDDED,
 ) -> list[Passage]:
     """Return the passages with a reading each; without an embedder, by their words alone."""
+    study = studied(question, passages, embedder, embedded)
+    return [
+        passage.model_copy(update={"reading": study.reading(n)})
+        for n, passage in enumerate(passages)
+    ]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is known of passages once they are read: of each unit, and of each passage.
+
+    ``relevance`` are probabilities of the units, ``answers`` the spans that may answer by passage,
+    ``evidence`` the log-odds that a passage answers, ``calibrated`` those with the odds of it all.
+    """
+
+    units: Sequence[Unit]
+    relevance: Sequence[float]
+    answers: Answers
+    evidence: Sequence[float]
+    calibrated: Sequence[float]
+
+    def reading(self, n: int) -> Reading:
+        """Return the reading of a passage."""
+        own = [m for m, unit in enumerate(self.units) if unit.passage == n]
+        answered = sigmoid(self.calibrated[n]) if own else 0.0
+        return Reading(
+            relevance=max((self.relevance[m] for m in own), default=0.0),
+            no_answer=1.0 - answered,
+            answers=tuple(self.answers.get(n, ())),
+            sentences=tuple(
+                (self.units[m].span.start, self.units[m].span.end, self.relevance[m]) for m in own
+            ),
+        )
+
+
+def studied(
+    question: Question,
+    passages: Sequence[Passage],
+    embedder: Embedder | None,
+    embedded: int = EMBEDDED,
+) -> Study:
+    """Return what the features and the cosines say of passages."""
     units = [unit for n, passage in enumerate(passages) for unit in units_of(n, passage)]
     rows = sentence_features(question, passages, units)
     relevance = _relevance(question, passages, units, rows, embedder, embedded)
     answers = _answers(question, passages, units, relevance)
     judged = passage_features(question, passages, units, rows, relevance, answers, embedder)
-    return [
-        passage.model_copy(
-            update={
-                "reading": _reading(
-                    n,
-                    units,
-                    relevance,
-                    answers,
-                    judged[n],
-                    words_only=not knows(embedder, question, passage),
-                )
-            }
-        )
-        for n, passage in enumerate(passages)
-    ]
+    evidence, calibrated = [], []
+    for passage, features in zip(passages, judged, strict=True):
+        suffix = "" if knows(embedder, question, passage) else "_words"
+        evidence.append(models()["passage" + suffix].logit(features))
+        calibrated.append(models()["answerable" + suffix].logit({"evidence": evidence[-1]}))
+    return Study(units, relevance, answers, evidence, calibrated)
 
 
 def _relevance(
@@ -172,9 +209,6 @@ def add_cosines(
     for n, value in zip(chosen, cosines.tolist(), strict=True):
         rows[n]["cosine"] = value
         rows[n]["cosine_gap"] = value - best
-
-
-Answers = dict[int, list[tuple[int, int, float]]]
 
 
 def _answers(
@@ -329,25 +363,3 @@ def _pieces(word: str, embedder: Embedder | None) -> float:
 def _logit(probability: float) -> float:
     clipped = min(max(probability, 1e-3), 1 - 1e-3)
     return math.log(clipped / (1 - clipped))
-
-
-def _reading(
-    n: int,
-    units: Sequence[Unit],
-    relevance: Sequence[float],
-    answers: Answers,
-    features: Mapping[str, float],
-    *,
-    words_only: bool,
-) -> Reading:
-    own = [m for m, unit in enumerate(units) if unit.passage == n]
-    suffix = "_words" if words_only else ""
-    evidence = models()["passage" + suffix].logit(features)
-    calibrated = models()["answerable" + suffix].logit({"evidence": evidence})
-    answered = sigmoid(calibrated) if own else 0.0
-    return Reading(
-        relevance=max((relevance[m] for m in own), default=0.0),
-        no_answer=1.0 - answered,
-        answers=tuple(answers.get(n, ())),
-        sentences=tuple((units[m].span.start, units[m].span.end, relevance[m]) for m in own),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,41 +12,142 @@ from rag.errors import MissingExtraError, UsageError
 
 app = typer.Typer(help="Train models (needs the train extra).", no_args_is_help=True)
 
+OutOption = Annotated[
+    Path, typer.Option("--out", help="Folder for examples, checkpoints and weights.")
+]
+DataArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        help="The development data.", metavar="DATA", envvar="RAG_DATA", show_default=False
+    ),
+]
+MinutesOption = Annotated[
+    float | None,
+    typer.Option("--minutes", help="Stop after so long; the same command goes on.", min=0),
+]
+ScaleOption = Annotated[float, typer.Option("--scale", help="Share of the data.", min=0.0001)]
+DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ….")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Of the processor.")]
+
+_NOT_DONE = "not done: run it again"
+
 
 @app.command()
 def reader(
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for examples, checkpoints and weights.")
-    ],
-    data: Annotated[
+    out: OutOption,
+    data: DataArgument = None,
+    corpus: Annotated[
         Path | None,
-        typer.Argument(
-            help="The development data.", metavar="DATA", envvar="RAG_DATA", show_default=False
+        typer.Option(
+            "--corpus",
+            help="Folder with your questions.jsonl: train further on these alone.",
+            metavar="DIR",
         ),
     ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option("--minutes", help="Stop after so long; the same command goes on.", min=0),
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="With --corpus: the reader to begin with (default: that of --out).",
+            metavar="CHECKPOINT",
+        ),
     ] = None,
-    scale: Annotated[float, typer.Option("--scale", help="Share of the data.", min=0.0001)] = 1.0,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ….")] = "cpu",
-    threads: Annotated[int | None, typer.Option("--threads", help="Of the processor.")] = None,
+    install: Annotated[
+        Path | None,
+        typer.Option(
+            "--install",
+            help="With --corpus: put the weights here if they are better.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    epochs: Annotated[
+        float, typer.Option("--epochs", help="With --corpus: passes over it.", min=1, max=3)
+    ] = 2.0,
+    minutes: MinutesOption = None,
+    scale: ScaleOption = 1.0,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the cross-encoder that ranks, reads and checks; goes on from its last checkpoint."""
-    if data is None or not (data / "qa").is_dir():
-        raise UsageError("name the folder of the development data, or set RAG_DATA")
+    """Train the cross-encoder that ranks, reads and checks; goes on from its last checkpoint.
+
+    With --corpus, one that is trained already learns from your own questions and answers.
+    """
+    if corpus is None:
+        if start or install:
+            raise UsageError("--from and --install go with --corpus")
+        _need_data(data)
     try:
         from rag.train.command import train_reader
+        from rag.train.corpus import train_on_corpus
     except ImportError:
         raise MissingExtraError("Training", "train") from None
+    if corpus is not None:
+        result = train_on_corpus(
+            corpus, out, start=start, install=install, epochs=epochs, minutes=minutes,
+            device=device, threads=threads, log=_log,
+        )  # fmt: skip
+        _print(result, as_json=as_json)
+        return
+    assert data is not None
     result = train_reader(
-        data, out, scale=scale, minutes=minutes, device=device, threads=threads,
-        log=lambda line: typer.echo(line, err=True),
-    )  # fmt: skip
+        data, out, scale=scale, minutes=minutes, device=device, threads=threads, log=_log
+    )
     if as_json:
         print_json(result)
         return
     for name, figures in result["figures"].items():
         typer.echo(f"{name:24} " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    typer.echo(f"weights: {result['weights']}" if result["done"] else "not done: run it again")
+    typer.echo(f"weights: {result['weights']}" if result["done"] else _NOT_DONE)
+
+
+@app.command()
+def embedder(
+    out: OutOption,
+    data: DataArgument = None,
+    minutes: MinutesOption = None,
+    scale: ScaleOption = 1.0,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the embedder to find the chunk that answers; goes on from its last checkpoint.
+
+    Says on which retrieval sets it is better than the shipped one, which it never replaces.
+    """
+    folder = _need_data(data)
+    try:
+        from rag.train.embedder_command import train_embedder
+    except ImportError:
+        raise MissingExtraError("Training", "train") from None
+    result = train_embedder(
+        folder, out, scale=scale, minutes=minutes, device=device, threads=threads, log=_log
+    )
+    if result["done"] and not as_json:
+        for name, one in result["sets"].items():
+            low, high = one["ci"] or (float("nan"), float("nan"))
+            typer.echo(
+                f"{name:24} nDCG@10 {one['before']:.4f} -> {one['after']:.4f}  "
+                f"{one['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
+            )
+    _print(result, as_json=as_json)
+
+
+def _need_data(data: Path | None) -> Path:
+    if data is None or not (data / "qa").is_dir():
+        raise UsageError("name the folder of the development data, or set RAG_DATA")
+    return data
+
+
+def _log(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _print(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+    elif result["done"]:
+        typer.echo(result["said"])
+        typer.echo(f"weights: {result['weights']}")
+    else:
+        typer.echo(_NOT_DONE)

@@ -212,7 +212,7 @@ class _Linter:
         except QuestionError as error:
             self._fault(case, "question", [str(error)])
             return
-        if answer.abstained or answer.confidence < self._pipeline.settings.answer.abstain_below:
+        if answer.abstained or answer.confidence < self._pipeline.settings.answer.threshold:
             return
         nearest = answer.passages[0]
         said = " ".join(sentence.text for sentence in answer.sentences)

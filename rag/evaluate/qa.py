@@ -79,7 +79,7 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     would have been said.
     """
     answer_settings = pipeline.settings.answer
-    threshold = answer_settings.abstain_below
+    threshold = answer_settings.threshold
     candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
 
     def measure(batch: Sequence[QaRow]) -> list[Row]:

@@ -7,8 +7,10 @@ The card beside the weights (JSON) says what they are and how large they must be
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ import numpy as np
 from rag.errors import ModelError
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
 from rag.models.runtime import TextModel
-from rag.settings import ModelSettings
+from rag.settings import BUILT_IN, ModelSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,6 +84,7 @@ class CrossEncoder:
         file = folder / MODEL_FILE
         if not file.exists():
             raise ModelError(f"{file} is missing; reinstall footnote-rag.")
+        self._file = file
         tokenizer = folder / TOKENIZER_FILE
         self._model = TextModel(
             file,
@@ -90,6 +93,15 @@ class CrossEncoder:
             threads=threads,
             batch_tokens=batch_tokens,
         )
+
+    @cached_property
+    def identity(self) -> str:
+        """Name and digest of the weights."""
+        return f"{self._file.stem}@{hashlib.sha256(self._file.read_bytes()).hexdigest()[:16]}"
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of a text in tokens, without special ones and without a limit."""
+        return self._model.count_tokens(text)
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
         """Return what the model says of each pair; the second text is cut at the token limit."""
@@ -111,3 +123,21 @@ class CrossEncoder:
                 )
             )
         return found
+
+
+def load_cross_encoder(settings: ModelSettings) -> CrossEncoder:
+    """Return the reader that the settings name: ``built-in``, or a folder of ``rag train reader``.
+
+    Raises ModelError if there is none.
+    """
+    folder = None
+    if settings.reader != BUILT_IN:
+        folder = Path(settings.reader).expanduser()
+        if not (folder / MODEL_FILE).is_file():
+            raise ModelError(
+                f"models.reader is {settings.reader!r}, and there is no {MODEL_FILE} in it: name "
+                "a folder that rag train reader wrote, or built-in."
+            )
+    return CrossEncoder(
+        threads=settings.threads, batch_tokens=settings.batch_tokens, weights=folder
+    )

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag.errors import ModelError
 from rag.models.runtime import TextModel
-from rag.settings import BUILT_IN_EMBEDDER, ModelSettings
+from rag.settings import BUILT_IN, ModelSettings
 from rag.types import digest_of
 
 if TYPE_CHECKING:
@@ -127,12 +127,19 @@ class BuiltInEmbedder:
 
 
 def load_embedder(settings: ModelSettings) -> Embedder:
-    """Return the embedder that the settings name: ``built-in``, or a model of the hub or a folder.
+    """Return the embedder that the settings name.
 
-    Raises ModelError if it cannot be found and MissingExtraError if it needs the hub extra.
+    That is ``built-in``, a folder as ``rag train embedder`` writes it, or a model of the hub or a
+    folder. Raises ModelError if it cannot be found and MissingExtraError if it needs the hub extra.
     """
-    if settings.embedder == BUILT_IN_EMBEDDER:
-        return BuiltInEmbedder(threads=settings.threads, batch_tokens=settings.batch_tokens)
+    folder = Path(settings.embedder).expanduser()
+    trained = settings.embedder != BUILT_IN and (folder / CARD_FILE).is_file()
+    if trained or settings.embedder == BUILT_IN:
+        return BuiltInEmbedder(
+            threads=settings.threads,
+            batch_tokens=settings.batch_tokens,
+            weights=folder if trained else None,
+        )
     from rag.models.hub import HubEmbedder
 
     return HubEmbedder(settings.embedder, offline=settings.offline)

@@ -1,6 +1,6 @@
 """Embedders from the Hugging Face hub or a local folder, through sentence-transformers.
 
-This file owns the ``hub`` extra. Code that comes with a model is never run.
+This file and ``hub_pairs`` own the ``hub`` extra. Code that comes with a model is never run.
 """
 
 from __future__ import annotations
@@ -32,16 +32,7 @@ class HubEmbedder:
     """
 
     def __init__(self, name: str, *, offline: bool = False) -> None:
-        try:
-            from sentence_transformers import SentenceTransformer
-        except ImportError:
-            raise MissingExtraError(f"The embedder {name!r}", "hub") from None
-        try:
-            self._model = SentenceTransformer(
-                name, trust_remote_code=False, local_files_only=offline
-            )
-        except Exception as error:  # the libraries below raise a dozen unrelated classes
-            raise ModelError(_not_found(name, offline, error)) from None
+        self._model = open_model("SentenceTransformer", "embedder", name, offline=offline)
         self._name = name
         # Fast tokenizers keep truncation as state: two threads at once end in "Already borrowed".
         self._lock = RLock()
@@ -76,7 +67,7 @@ class HubEmbedder:
         """Return the length of the text in the model's own tokens, without special ones."""
         with self._lock:
             encoded = self._model.tokenizer(
-                _encodable(text), add_special_tokens=False, truncation=False, verbose=False
+                encodable(text), add_special_tokens=False, truncation=False, verbose=False
             )
         return len(encoded["input_ids"])
 
@@ -90,12 +81,34 @@ class HubEmbedder:
         encode = self._model.encode_query if query else self._model.encode_document
         with self._lock:
             vectors = encode(
-                [_encodable(text) for text in texts],
+                [encodable(text) for text in texts],
                 normalize_embeddings=True,
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
         return np.asarray(vectors, np.float32)
+
+
+def open_model(kind: str, what: str, name: str, *, offline: bool) -> Any:
+    """Load a model by the class of sentence-transformers that is called ``kind``.
+
+    ``what`` is what the messages call it. Raises MissingExtraError and ModelError.
+    """
+    try:
+        import sentence_transformers
+    except ImportError:
+        raise MissingExtraError(f"The {what} {name!r}", "hub") from None
+    try:
+        return getattr(sentence_transformers, kind)(
+            name, trust_remote_code=False, local_files_only=offline
+        )
+    except Exception as error:  # the libraries below raise a dozen unrelated classes
+        raise ModelError(_not_found(what, name, offline, error)) from None
+
+
+def encodable(text: str) -> str:
+    """Replace lone surrogates, which have no UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _digest(model: Any) -> str:
@@ -116,7 +129,7 @@ def _digest(model: Any) -> str:
     return state.hexdigest()[:16]
 
 
-def _not_found(name: str, offline: bool, error: Exception) -> str:
+def _not_found(what: str, name: str, offline: bool, error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     reason = lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
     advice = (
@@ -124,8 +137,4 @@ def _not_found(name: str, offline: bool, error: Exception) -> str:
         if offline
         else "check the name and the network, or give the path of a folder"
     )
-    return f"The embedder {name!r} cannot be loaded: {advice} ({reason})."
-
-
-def _encodable(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return f"The {what} {name!r} cannot be loaded: {advice} ({reason})."

@@ -75,7 +75,7 @@ class TextModel:
     def count_tokens(self, text: str) -> int:
         """Return the length of the text in tokens, without special ones and without a limit."""
         counter = self._counter or self._load_counter()
-        return len(counter.encode_batch_fast([_encodable(text)], add_special_tokens=False)[0])
+        return len(counter.encode_batch_fast([encodable(text)], add_special_tokens=False)[0])
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Return one encoding a text, cut to ``max_tokens``; they carry no character offsets."""
@@ -83,7 +83,7 @@ class TextModel:
             with self._lock:
                 if self._singles is None:
                     self._singles = self._read_tokenizer("longest_first")
-        encodings: list[Encoding] = self._singles.encode_batch_fast([_encodable(t) for t in texts])
+        encodings: list[Encoding] = self._singles.encode_batch_fast([encodable(t) for t in texts])
         return encodings
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
@@ -96,7 +96,7 @@ class TextModel:
             with self._lock:
                 if self._pairs is None:
                     self._pairs = self._read_tokenizer("only_second")
-        clean = [(_encodable(first), _encodable(second)) for first, second in pairs]
+        clean = [(encodable(first), encodable(second)) for first, second in pairs]
         try:
             encodings: list[Encoding] = self._pairs.encode_batch(clean)
         except Exception as error:  # the Rust side raises nothing more special
@@ -169,8 +169,11 @@ class TextModel:
         return tokenizer
 
 
-def open_session(model: Path) -> InferenceSession:
-    """Open an ONNX file on the CPU with all graph optimisations. Raises ModelError."""
+def open_session(model: Path, inner: Sequence[str] = ()) -> InferenceSession:
+    """Open an ONNX file on the CPU with all graph optimisations. Raises ModelError.
+
+    ``inner`` names values inside the graph (floats) that come out after its own outputs.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -183,9 +186,26 @@ def open_session(model: Path) -> InferenceSession:
     # Every batch has its own shape: remembered memory patterns would only pile up.
     options.enable_mem_pattern = False
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        source = model.read_bytes() + _outputs(inner) if inner else str(model)
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class for each status, all plain Exceptions
         raise ModelError(_unusable(model, error)) from None
+
+
+def _outputs(names: Sequence[str]) -> bytes:
+    """Return an ONNX model with nothing but outputs; put behind another one, it adds them.
+
+    Two protobuf messages one after the other are read as one, with what both say.
+    """
+
+    def field(tag: int, value: bytes) -> bytes:
+        size, length = b"", len(value)
+        while length > 127:
+            size, length = size + bytes([length & 127 | 128]), length >> 7
+        return bytes([tag]) + size + bytes([length]) + value
+
+    floats = field(0x12, field(0x0A, b"\x08\x01"))
+    return field(0x3A, b"".join(field(0x62, field(0x0A, n.encode()) + floats) for n in names))
 
 
 def _cores() -> int:
@@ -207,7 +227,7 @@ def _padded(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:
     return feed
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Replace lone surrogates, which have no UTF-8, character by character: offsets stay."""
     if text.isascii():
         return text

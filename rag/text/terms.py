@@ -90,6 +90,8 @@ def without_stopwords(text: str, language: str | None) -> str:
 
 def fold(text: str) -> str:
     """Return the text in lower case without accents and with single spaces, for comparisons."""
+    if text.isascii():
+        return " ".join(text.casefold().split())
     # Compatibility letters decompose to capitals too, and some small letters to several.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
@@ -162,6 +164,15 @@ def _value(digits: str) -> float:
         return float(digits)
     except ValueError:
         return float(re.sub(r"\D", "", digits) or 0)
+
+
+def month_number(word: str) -> int | None:
+    """Return 1 to 12 for the name or usual abbreviation of a month in lower case."""
+    return _MONTHS.get(word.removesuffix("."))
+
+
+MONTH_NAMES = tuple(_MONTHS)
+"""The names of months that are known, in lower case."""
 
 
 def months(text: str) -> frozenset[int]:

@@ -94,21 +94,26 @@ def read_questions(
 ) -> list[Question]:
     """Return the questions of a set, each with the chunk of its context that holds the answer."""
     found = []
-    chunks = _Chunks(count_tokens)
+    chunks = Chunks(count_tokens)
     for row in rows(data / "qa" / f"{name}.jsonl.gz"):
         article = f"{name}/{row['title'] or row.get('doc_id') or digest_of(row['context'])}"
         # SQuAD 2 has sixteen articles: a quarter of them, so that one odd article does not decide.
         if held(article, tenths=3 if name == "squad2-dev-half" else 1) != held_apart:
             continue
-        place = _answer_place(row)
-        if place is None:
-            continue
-        piece, start, end = chunks.around(row["title"], row["context"], *place)
-        found.append(
-            Question(row["id"], row["question"], row["title"], piece, start, end, name, article,
-                     bool(row["answerable"]))
-        )  # fmt: skip
+        question = question_of(row, name, article, chunks)
+        if question is not None:
+            found.append(question)
     return found
+
+
+def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) -> Question | None:
+    """Return a row's question with its chunk; None where nobody says where the answer is."""
+    place = _answer_place(row)
+    if place is None:
+        return None
+    piece, start, end = chunks.around(row["title"], row["context"], *place)
+    return Question(row["id"], row["question"], row["title"], piece, start, end, source, article,
+                    bool(row["answerable"]))  # fmt: skip
 
 
 def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
@@ -131,7 +136,7 @@ def _shared(question: str, context: str, start: int) -> int:
     return len(set(content_terms(question)) & set(content_terms(said)))
 
 
-class _Chunks:
+class Chunks:
     """Cuts contexts as ingestion does and remembers them."""
 
     def __init__(self, count_tokens: Callable[[str], int]) -> None:
@@ -193,12 +198,20 @@ def asked(question: str, random_: random.Random) -> str:
     if roll < 0.88:
         return question.rstrip(" ?")
     if roll < 0.95:
-        words = [w for w in re.findall(r"[\w'’.-]+", question) if w.lower() not in STOPWORDS]
-        return " ".join(words) if len(words) > 1 else question
+        return _words(question)
     letters = list(question)
     place = random_.randrange(max(1, len(letters) - 1))
     letters[place : place + 2] = reversed(letters[place : place + 2])
     return "".join(letters)
+
+
+def _words(text: str) -> str:
+    """Return a text without its common words, as people type into a search box."""
+    words = [w for w in re.findall(r"[\w'’.-]+", text) if w.lower() not in STOPWORDS]
+    return " ".join(words) if len(words) > 1 else text
+
+
+Place = tuple[str, str, str]  # article, title, text of a chunk
 
 
 def hard_negatives(
@@ -210,35 +223,109 @@ def hard_negatives(
     answer, drawn evenly. Half come from any article, half from the question's own.
     """
     chosen = random_.sample(list(questions), min(count, len(questions)))
-    pool = list({(q.article, q.title, q.chunk) for q in questions})
-    pool.sort()
+    found = []
+    for question, usable in zip(
+        chosen, near_misses(chosen, questions, embedder, random_), strict=True
+    ):
+        if usable:
+            found.append(
+                _not_here(asked(question.text, random_), random_.choice(usable),
+                          f"{question.source}/negative", random_)
+            )  # fmt: skip
+    return found
+
+
+def near_misses(
+    chosen: Sequence[Question],
+    questions: Sequence[Question],
+    embedder: Embedder,
+    random_: random.Random,
+) -> list[list[Place]]:
+    """Return for each chosen question the chunks near it that do not hold its answer.
+
+    The chunks are those of ``questions``; for half of the chosen, of the same article.
+    """
+    pool = _chunks_of(questions)
+    near = _nearest(
+        [q.text for q in chosen],
+        [q.article if random_.random() < 0.5 else None for q in chosen],
+        pool,
+        embedder,
+    )
+    found = []
+    for question, ranked in zip(chosen, near, strict=True):
+        answer = question.chunk[question.start : question.end].lower()
+        found.append(
+            [
+                pool[n] for n in ranked
+                if pool[n][2] != question.chunk and answer not in pool[n][2].lower()
+            ]
+        )  # fmt: skip
+    return found
+
+
+def sought_sentences(
+    questions: Sequence[Question], embedder: Embedder, random_: random.Random, count: int
+) -> list[Example]:
+    """Return pairs for statements and keywords: a sentence with what stood around it, or near it.
+
+    The inverse cloze task (Lee et al., "Latent Retrieval for Weakly Supervised Open Domain Question
+    Answering", ACL 2019): a sentence is taken out of its chunk, which stays relevant to it; a near
+    chunk of another article is not. Half of the sentences are cut down to their words.
+    """
+    pool = _chunks_of(questions)
+    chosen: list[tuple[str, Place, str]] = []
+    for place in random_.sample(pool, len(pool)):
+        if len(chosen) == count // 2:
+            break
+        spans = [s for s in sentences(place[2]) if 40 < s.end - s.start < 250]
+        if len(spans) > 2:
+            span = random_.choice(spans)
+            rest = place[2][: span.start] + place[2][span.end :].lstrip()
+            chosen.append((place[2][span.start : span.end], place, rest.strip()))
+    near = _nearest([said for said, _, _ in chosen], [None] * len(chosen), pool, embedder)
+    found = []
+    for (said, place, rest), ranked in zip(chosen, near, strict=True):
+        query = _words(said) if random_.random() < 0.5 else said
+        second, prefix = second_text(place[1] if random_.random() < 0.5 else "", rest)
+        found.append(Example(query, second, "sought", prefix, relevance=1.0))
+        usable = [n for n in ranked if pool[n][0] != place[0]]
+        if usable:
+            pair = _not_here(query, pool[random_.choice(usable)], "sought/negative", random_)
+            found.append(replace(pair, start=None, end=None))
+    return found
+
+
+def _chunks_of(questions: Sequence[Question]) -> list[Place]:
+    return sorted({(q.article, q.title, q.chunk) for q in questions})
+
+
+def _not_here(query: str, place: Place, source: str, random_: random.Random) -> Example:
+    second, prefix = second_text(place[1] if random_.random() < 0.7 else "", place[2])
+    return Example(query, second, source, prefix, relevance=0.0, start=-1, end=-1)
+
+
+def _nearest(
+    queries: Sequence[str],
+    within: Sequence[str | None],
+    pool: Sequence[Place],
+    embedder: Embedder,
+    count: int = 12,
+) -> list[list[int]]:
+    """Return the positions of the nearest chunks of each query, in an article if one is named."""
     vectors = np.asarray(embedder.embed([f"{title}\n{text}" for _, title, text in pool]))
     members: dict[str, list[int]] = defaultdict(list)
     for position, (article, _, _) in enumerate(pool):
         members[article].append(position)
-    asked_vectors = np.asarray(embedder.embed([q.text for q in chosen], query=True))
-    found = []
-    for begin in range(0, len(chosen), 256):
+    asked_vectors = np.asarray(embedder.embed(list(queries), query=True))
+    found: list[list[int]] = []
+    for begin in range(0, len(queries), 256):
         scores = asked_vectors[begin : begin + 256] @ vectors.T
-        for question, row in zip(chosen[begin : begin + 256], scores, strict=True):
-            places: Sequence[int] = range(len(pool))
-            if random_.random() < 0.5:
-                places = members[question.article]
-            ranked = sorted(places, key=lambda n: -row[n])[:12] if len(places) < 2000 else [
-                int(n) for n in np.argpartition(-row, 12)[:12]
-            ]  # fmt: skip
-            answer = question.chunk[question.start : question.end].lower()
-            usable = [
-                n for n in ranked
-                if pool[n][2] != question.chunk and answer not in pool[n][2].lower()
-            ]  # fmt: skip
-            if usable:
-                _, title, text = pool[random_.choice(usable)]
-                second, prefix = second_text(title if random_.random() < 0.7 else "", text)
-                found.append(
-                    Example(asked(question.text, random_), second, f"{question.source}/negative",
-                            prefix, relevance=0.0, start=-1, end=-1)
-                )  # fmt: skip
+        for inside, row in zip(within[begin : begin + 256], scores, strict=True):
+            places = np.arange(len(pool)) if inside is None else np.array(members[inside])
+            if len(places) > count:
+                places = places[np.argpartition(-row[places], count)[:count]]
+            found.append([int(n) for n in sorted(places, key=lambda n: (-row[n], n))])
     return found
 
 

@@ -57,12 +57,14 @@ Not yet: run `python -m rag.train.measure_quantisation` with `--card` on this pa
 """
 
 
-def export(out: Path, *, source: Path | None = None, float_out: Path | None = None) -> WeightsCard:
+def export(
+    out: Path, *, source: Path | None = None, float_out: Path | None = None, name: str = NAME
+) -> WeightsCard:
     """Write weights, tokenizer and cards to ``out`` and return the card.
 
     ``source`` is a folder with a BERT model for sentence-transformers, None for the packaged
-    MiniLM; ``float_out`` is a file for the graph before quantisation. Raises MissingExtraError
-    without the train extra and ModelError for a model of another kind.
+    MiniLM; ``float_out`` is a file for the graph before quantisation, ``name`` that of the model.
+    Raises MissingExtraError without the train extra and ModelError for a model of another kind.
     """
     try:
         import onnx
@@ -86,7 +88,7 @@ def export(out: Path, *, source: Path | None = None, float_out: Path | None = No
     onnx.save(quantise(model, weight_limit=WEIGHT_LIMIT), out / MODEL_FILE)
     (out / TOKENIZER_FILE).write_text(_plain_tokenizer(folder), "utf-8")
     card = WeightsCard(
-        name=NAME,
+        name=name,
         digest=_sha256(out / MODEL_FILE),
         bytes=(out / MODEL_FILE).stat().st_size,
         tokenizer_digest=_sha256(out / TOKENIZER_FILE),

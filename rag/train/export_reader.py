@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn import functional
 
+from rag.errors import ModelError
 from rag.train.encoder import Encoder
 from rag.train.export import WEIGHT_LIMIT, to_onnx
+from rag.train.loop import read_checkpoint
 from rag.train.quantise import quantise
 from rag.train.reader import MAX_TOKENS, ReaderModel
 
@@ -66,8 +67,14 @@ def export_reader(model: ReaderModel, file: Path, *, float_file: Path | None = N
 
 
 def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
-    """Put the weights of a checkpoint into the model; return its plan."""
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
+    """Put the weights of a checkpoint into the model; return its plan.
+
+    Raises ModelError for a file that is no checkpoint of such a model.
+    """
+    state = read_checkpoint(file)
+    try:
+        model.load_state_dict(state["model"])
+    except (RuntimeError, TypeError, AttributeError):
+        raise ModelError(f"{file} holds the weights of another model than the reader.") from None
     plan: dict[str, Any] = json.loads(json.dumps(state["plan"]))
     return plan

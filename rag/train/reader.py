@@ -8,12 +8,10 @@ its seed, writes checkpoints and can go on from them, on a CPU or a GPU. Imports
 
 from __future__ import annotations
 
-import json
 import math
 import random
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from rag.train import loop
+from rag.train.attention import freeze, load_encoder
 from rag.train.examples import Example
+from rag.train.loop import Log
 
 MAX_TOKENS = 256
 _STEP = 32  # lengths are padded to multiples of it
@@ -33,10 +34,11 @@ class Plan:
     """What a run is fixed by."""
 
     seed: int = 20261121
-    learning_rate: float = 1e-4
-    warm_up: float = 0.06
+    learning_rate: float = 1.5e-4
+    warm_up: float = 0.03
+    decay: float = 0.35
     batch_tokens: int = 4608
-    epochs: float = 1.0
+    epochs: float = 0.55
     relevance_weight: float = 0.5
     support_weight: float = 1.0
     frozen_layers: int = 0
@@ -205,21 +207,10 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
 
 def new_model(folder: Path, plan: Plan) -> ReaderModel:
     """Return a model over the encoder in ``folder``; word and position tables stay as they are."""
-    from transformers import AutoModel
-
     torch.manual_seed(plan.seed)
-    encoder = AutoModel.from_pretrained(
-        str(folder), attn_implementation="sdpa", add_pooling_layer=False, local_files_only=True
-    )
-    model = ReaderModel(encoder)
-    still = [encoder.embeddings, *encoder.encoder.layer[: plan.frozen_layers]]
-    for module in still:
-        for parameter in module.parameters():
-            parameter.requires_grad = False
+    model = ReaderModel(load_encoder(folder, add_pooling_layer=False))
+    freeze(model.encoder, plan.frozen_layers)
     return model
-
-
-Log = Callable[[str], None]
 
 
 def train(
@@ -238,43 +229,16 @@ def train(
     Writes a checkpoint every so many seconds; with ``stop_after`` seconds it stops early. Returns
     whether the plan is done. The order of batches depends on the seed alone.
     """
-    out.mkdir(parents=True, exist_ok=True)
     steps = list(_schedule(encoded, plan))
-    optimiser = torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=plan.learning_rate,
-        weight_decay=plan.weight_decay,
-    )
-    model.to(device)
-    begun = _resumed(model, optimiser, plan, out, device)
-    started = saved = time.monotonic()
-    averages: dict[str, float] = {}
-    model.train()
-    seen = 0
-    for step in range(begun, len(steps)):
-        for group in optimiser.param_groups:
-            group["lr"] = plan.learning_rate * _rate(step, len(steps), plan.warm_up)
+
+    def step_loss(step: int) -> tuple[Any, dict[str, float], int]:
         batch = tensors([encoded[n] for n in steps[step]], device)
-        with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
-            loss, parts = loss_of(model, batch, plan)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        seen += len(steps[step])
-        for name, value in parts.items():
-            averages[name] = value if name not in averages else 0.98 * averages[name] + 0.02 * value
-        now = time.monotonic()
-        if step % 50 == 49:
-            losses = " ".join(f"{name} {value:.3f}" for name, value in sorted(averages.items()))
-            log(f"step {step + 1}/{len(steps)} {losses} {seen / (now - started):.1f} pairs/s")
-        early = stop_after is not None and now - started > stop_after
-        if now - saved > checkpoint_every or early or step + 1 == len(steps):
-            _save(model, optimiser, plan, out, step + 1)
-            saved = now
-        if early:
-            return step + 1 == len(steps)
-    return True
+        return *loss_of(model, batch, plan), len(steps[step])
+
+    return loop.run(
+        model, len(steps), step_loss, plan, out, device=device, log=log,
+        checkpoint_every=checkpoint_every, stop_after=stop_after,
+    )  # fmt: skip
 
 
 def _schedule(encoded: Sequence[Encoded], plan: Plan) -> Iterator[list[int]]:
@@ -282,32 +246,6 @@ def _schedule(encoded: Sequence[Encoded], plan: Plan) -> Iterator[list[int]]:
     for epoch in range(int(whole) + (part > 0)):
         found = batches(encoded, plan, epoch)
         yield from found if epoch < whole else found[: int(len(found) * part)]
-
-
-def _rate(step: int, steps: int, warm_up: float) -> float:
-    """Linear warm-up, then linear decay to nothing."""
-    rising = max(1, int(steps * warm_up))
-    return min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
-
-
-def _save(model: ReaderModel, optimiser: Any, plan: Plan, out: Path, step: int) -> None:
-    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step,
-             "plan": asdict(plan), "random": torch.get_rng_state()}  # fmt: skip
-    torch.save(state, out / "checkpoint.new")
-    (out / "checkpoint.new").replace(out / "checkpoint.pt")
-
-
-def _resumed(model: ReaderModel, optimiser: Any, plan: Plan, out: Path, device: str) -> int:
-    file = out / "checkpoint.pt"
-    if not file.exists():
-        return 0
-    state = torch.load(file, map_location=device, weights_only=True)
-    if state["plan"] != asdict(plan):
-        raise ValueError(f"{file} is of another plan: {json.dumps(state['plan'])}")
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["random"].cpu())
-    return int(state["step"])
 
 
 # Reading with it, for the figures

@@ -31,6 +31,7 @@ from rag.train.examples import (
     read_claims,
     read_questions,
     second_text,
+    sought_sentences,
 )
 
 if TYPE_CHECKING:
@@ -43,13 +44,15 @@ Log = Callable[[str], None]
 class Amounts:
     """How many examples of each sort; sets smaller than that are taken whole."""
 
-    squad: int = 52_000
-    squad_negatives: int = 15_000
-    other_negatives: int = 4_000
-    changed: int = 9_000
-    made: int = 12_000
-    answered: int = 6_000
-    snli: int = 14_000
+    squad: int = 80_000
+    squad_again: int = 36_000
+    squad_negatives: int = 45_000
+    other_negatives: int = 9_000
+    sought: int = 12_000
+    changed: int = 14_000
+    made: int = 14_000
+    answered: int = 9_000
+    snli: int = 12_000
     repeats: int = 2  # of small sets
     measured: int = 1_500  # of each set that is held apart
 
@@ -76,9 +79,13 @@ def mixture(
     repeated = [q for name in SHIPPED_QA[1:3] for q in _some(sets[name], amounts)]
     found = [from_question(q, random_) for q in (*squad[: amounts.squad], *small)]
     found += [from_question(q, random_) for q in repeated * (amounts.repeats - 1)]
+    found += [from_question(q, random_) for q in squad[: amounts.squad_again]]
     found += hard_negatives(squad, embedder, random_, amounts.squad_negatives)
-    others = [q for name in ("qed-train", "policyqa-dev") for q in _some(sets[name], amounts)]
+    others = [
+        q for name in ("qed-train", "policyqa-dev", "covidqa") for q in _some(sets[name], amounts)
+    ]
     found += hard_negatives(others, embedder, random_, amounts.other_negatives)
+    found += sought_sentences(squad, embedder, random_, amounts.sought)
     log(f"{len(found)} pairs of questions and passages")
     found += changed_questions(
         [q for q in (*squad, *small) if q.answerable], random_, amounts.changed

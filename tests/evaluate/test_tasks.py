@@ -87,7 +87,7 @@ class Broken:
 
 def test_stages_side_by_side(beir: Path, make_pipeline: Any, cache: Path) -> None:
     runs = retrieval.evaluate(read_beir(beir), make_pipeline())
-    assert list(runs) == ["dense", "lexical", "fused"]
+    assert list(runs) == ["dense", "lexical", "fused", "reranked"]
     for run in runs.values():
         body = run.summary()
         assert (body["n"], body["failed"]) == (3, 0)
@@ -443,7 +443,7 @@ def test_every_command_prints_one_object(
         assert rag(*command).out.startswith(body["data"]["file"])
         assert "| measure |" in rag(*command, "--markdown").out
     every = json.loads(rag("retrieval", str(beir), "--json").out)
-    assert set(every) == {"schema", "dense", "lexical", "fused"}
+    assert set(every) == {"schema", "dense", "lexical", "fused", "reranked"}
     assert every["fused"]["ndcg_at_10"] > 0
     assert "lexical" in rag("retrieval", str(beir)).out
 

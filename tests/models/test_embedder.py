@@ -136,7 +136,7 @@ def test_the_card_says_what_the_files_are():
 
 
 def test_the_weights_stay_small():
-    assert sum(file.stat().st_size for file in WEIGHTS.iterdir()) < 24_000_000
+    assert max(file.stat().st_size for file in WEIGHTS.iterdir()) < 24_000_000
 
 
 def test_the_identity_names_model_and_weights(embedder, tmp_path):
@@ -182,6 +182,14 @@ def test_no_card_at_all(tmp_path):
 
 def test_the_settings_choose_the_embedder(embedder):
     assert load_embedder(ModelSettings()).identity == embedder.identity
+
+
+def test_a_folder_of_our_own_files_is_an_embedder_too(embedder, tmp_path):
+    for file in (CARD_FILE, MODEL_FILE, TOKENIZER_FILE):
+        shutil.copy(WEIGHTS / file, tmp_path)
+    loaded = load_embedder(ModelSettings(embedder=str(tmp_path)))
+    assert isinstance(loaded, BuiltInEmbedder)
+    assert loaded.identity == embedder.identity
 
 
 def test_without_the_hub_extra_the_install_line_is_named(monkeypatch):

@@ -16,6 +16,7 @@ from rag.train.examples import Example
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytestmark = pytest.mark.train
 
+from rag.errors import UsageError  # noqa: E402
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder  # noqa: E402
 from rag.train.export import packaged  # noqa: E402
 from rag.train.export_reader import export_reader, load_checkpoint  # noqa: E402
@@ -128,6 +129,6 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
 
     loaded = new_model(packaged(), PLAN)
     assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 6
-    with pytest.raises(ValueError, match="is of another plan"):
+    with pytest.raises(UsageError, match="is of another plan"):
         train(loaded, encoded, Plan(seed=1), tmp_path)
     assert json.dumps(read[0])

@@ -1,0 +1,101 @@
+"""Reading with the cross-encoder: exact spans, confidence, languages, the pass that is shared."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import pytest
+from answer_helpers import CountingEmbedder, passage
+
+from rag.answer.cross_reading import CrossReader, models
+from rag.answer.reading import SimilarityReader
+from rag.models.cross_encoder import CrossEncoder
+from rag.models.judge import Judge
+from rag.protocols import Embedder, Reader
+from rag.testing import check_reader
+
+TOWER = "The tower in Lyon was built in 1894 by Anna Weber. It is 85 metres high."
+FERRY = "The ferry to Bergen leaves at nine and takes cars and bicycles."
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge(CrossEncoder())
+
+
+@pytest.fixture
+def reader(judge: Judge, embedder: Embedder) -> CrossReader:
+    return CrossReader(judge, embedder)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    from rag.models.embedder import load_embedder
+    from rag.settings import Settings
+
+    return load_embedder(Settings().models)
+
+
+def test_keeps_the_rules_of_its_seam(reader: CrossReader) -> None:
+    assert isinstance(reader, Reader)
+    check_reader(reader)
+    assert reader.read("When?", []) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("When was the tower in Lyon built?", "1894"), ("Who built the tower in Lyon?", "Anna Weber"),
+     ("How high is the tower in Lyon?", "85 metres")],
+)  # fmt: skip
+def test_the_best_span_is_the_answer(reader: CrossReader, question: str, answer: str) -> None:
+    seen = reader.read(question, [passage(FERRY, uri="f"), passage(TOWER, uri="t")])
+    reading = seen[1].reading
+    assert reading is not None
+    start, end, probability = reading.answers[0]
+    assert answer in TOWER[start:end]
+    assert probability > 0.3
+    assert len(TOWER[start:end]) < 20
+    assert seen[0].reading is not None
+    assert reading.relevance > seen[0].reading.relevance
+
+
+def confidence(reader: Reader, question: str, *texts: str) -> float:
+    seen = reader.read(question, [passage(text, uri=text) for text in texts])
+    return max(1 - p.reading.no_answer for p in seen if p.reading)
+
+
+def test_confidence_tells_what_is_not_there(reader: CrossReader) -> None:
+    known = confidence(reader, "When was the tower in Lyon built?", TOWER, FERRY)
+    assert known > 0.5
+    assert confidence(reader, "When was the tower in Lyon painted?", TOWER, FERRY) < known
+    assert confidence(reader, "Who is the mayor of Utrecht?", TOWER, FERRY) < 0.2
+
+
+def test_a_yes_or_no_question_about_something_unheard_of(reader: CrossReader) -> None:
+    camera = "The camera records in 2K during the day and in 1080p at night."
+    known = confidence(reader, "Does the camera record in 2K?", camera)
+    assert confidence(reader, "Does the camera record in 8K?", camera) < min(0.2, known)
+
+
+def test_what_the_model_does_not_know_is_read_by_words(judge: Judge) -> None:
+    embedder = CountingEmbedder()
+    german = passage("Die Rückerstattung dauert fünf Werktage.", language="de")
+    question = "Wie lange dauert die Rückerstattung?"
+    assert CrossReader(judge, embedder).read(question, [german]) == SimilarityReader(embedder).read(
+        question, [german]
+    )
+    english, other = CrossReader(judge, embedder).read(
+        "How long does a refund take?", [passage("A refund takes five working days."), german]
+    )
+    assert english.reading is not None
+    assert other.reading is not None
+    assert english.reading.relevance > other.reading.relevance
+
+
+def test_the_numbers_say_where_they_come_from() -> None:
+    raw = json.loads(files("rag.answer").joinpath("cross_reading.json").read_text("utf-8"))
+    assert raw["command"] == "python eval/fit_cross_reading.py DATA"
+    assert set(raw["data"].values()) <= {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0"}
+    assert raw["figures"]
+    assert set(models()) == {"sentence", "span", "passage", "answerable"}
