@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -55,14 +55,17 @@ class Weights(BaseModel):
     caps: dict[str, float]
 
     @classmethod
-    def read(cls, file: Path = WEIGHTS) -> Weights:
-        """Read the file. Raises ModelError if it is missing or for other features than ours."""
+    def read(cls, file: Path = WEIGHTS, more: Sequence[str] = ()) -> Weights:
+        """Read the file. Raises ModelError if it is missing or for other features than ours.
+
+        ``more`` are features beside those that are measured.
+        """
         try:
             weights = cls.model_validate(json.loads(file.read_bytes()))
         except (OSError, ValueError, ValidationError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"{file} cannot be read ({reason}); reinstall footnote-rag.") from None
-        unknown = ({*weights.weights} | {*weights.caps}) - {*FEATURES}
+        unknown = ({*weights.weights} | {*weights.caps}) - {*FEATURES, *more}
         if unknown:
             raise ModelError(
                 f"{file} has weights for unknown features ({', '.join(sorted(unknown))}); "
@@ -70,9 +73,10 @@ class Weights(BaseModel):
             )
         return weights
 
-    def support(self, measured: Measured) -> float:
+    def support(self, measured: Measured, more: Mapping[str, float] | None = None) -> float:
         """Return the estimated probability that the claim is supported."""
-        score = self.bias + sum(w * measured[name] for name, w in self.weights.items())
+        values = {**dict(zip(FEATURES, measured.values, strict=True)), **(more or {})}
+        score = self.bias + sum(w * values[name] for name, w in self.weights.items())
         probability = 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
         capped = [cap for name, cap in self.caps.items() if measured[name]]
         return min([probability, *capped])
@@ -103,7 +107,27 @@ class HeuristicChecker:
         without evidence is unsupported with support 0. Raises UsageError if the lengths differ.
         """
         pairs, vectors = self._prepared(claims, evidence)
-        return [self._verdict(claim, texts, vectors) for claim, texts in pairs]
+        measured = [
+            measure(claim, texts, vectors.__getitem__)
+            if claim.parts and texts.units and not quoted_from(claim.body, texts.texts)
+            else None
+            for claim, texts in pairs
+        ]
+        supports = self._supports(pairs, measured, vectors)
+        return [
+            self._verdict(*pair, one, support)
+            for pair, one, support in zip(pairs, measured, supports, strict=True)
+        ]
+
+    def _supports(
+        self,
+        pairs: Sequence[tuple[Claim, Evidence]],
+        measured: Sequence[Measured | None],
+        vectors: Mapping[str, NDArray[np.float32]],
+    ) -> list[float]:
+        """Return the probability of support of each claim; 0 where nothing was measured."""
+        weights = self._weights or _shipped()
+        return [weights.support(one) if one else 0.0 for one in measured]
 
     def _prepared(
         self, claims: Sequence[str], evidence: Sequence[Sequence[str]]
@@ -132,7 +156,7 @@ class HeuristicChecker:
         return pairs, dict(zip(needed, self._embedder.embed(needed), strict=True) if needed else ())
 
     def _verdict(
-        self, claim: Claim, evidence: Evidence, vectors: dict[str, NDArray[np.float32]]
+        self, claim: Claim, evidence: Evidence, measured: Measured | None, support: float
     ) -> Verdict:
         if not claim.parts:
             return Verdict(claim=claim.text, reasons=("there is nothing to check in it",))
@@ -143,11 +167,9 @@ class HeuristicChecker:
                 support=0.0,
                 reasons=("there is no evidence",),
             )
-        quotes = quoted_from(claim.body, evidence.texts)
-        if quotes:
+        if measured is None:
+            quotes = quoted_from(claim.body, evidence.texts)
             return self._labelled(claim, VERBATIM, quotes, ("the evidence says it word for word",))
-        measured = measure(claim, evidence, vectors.__getitem__)
-        support = (self._weights or _shipped()).support(measured)
         reasons = measured.reasons
         if measured["nearest"] < DISTANT:
             reasons = ("nothing in the evidence is about this", *reasons)

@@ -17,8 +17,13 @@ import numpy as np
 
 from rag.ground.claims import Claim, clauses
 from rag.ground.evidence import Evidence, stem_set
-from rag.ground.polarity import Polarity, compare, other_numbers
-from rag.text.terms import content_terms, fold, months, names, numbers, stems
+from rag.ground.facts import Facts, check
+from rag.ground.names import said, strangers
+from rag.ground.parallels import disordered, mixed, pieces_of
+from rag.ground.polarity import Polarity, compare, other_numbers, related
+from rag.ground.roles import exchanged, swapped, taken
+from rag.text.language import detect
+from rag.text.terms import content_terms, fold, months, names, stems
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +40,8 @@ FEATURES = (
     "months",
     "opposed",
     "aside",
+    "strangers",
+    "swapped",
 )
 """The order of ``Measured.values``.
 
@@ -42,22 +49,19 @@ FEATURES = (
 - ``nearest``: cosine of the claim to the nearest sentence or window
 - ``overlap``: weighted share of the claim's terms in the sentence that has most of them
 - ``missing``: log(1 + weight of the claim's terms that occur nowhere)
-- ``numbers``, ``names``, ``months``: 1 where the claim has one that occurs nowhere, else 0
+- ``numbers``, ``months``: 1 where the claim has a number or date that the evidence does not give
+- ``names``: 1 where the claim has a capitalised word that occurs nowhere, else 0
 - ``opposed``: 1 where a statement denies the sentence that it is closest to, else 0
 - ``aside``: 1 where one statement of several has nothing to do with the evidence, else 0
+- ``strangers``: 1 where a claim in English has a name that occurs nowhere, else 0
+- ``swapped``: 1 where the evidence says it of another name, or the other way round, else 0
 """
 
-SIGNS = (1, 1, 1, -1, -1, -1, -1, -1, -1)
+SIGNS = (1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1)
 """The sign that a weight must have to make sense, in the order of ``FEATURES``."""
 
 _NEIGHBOURS = 4
-_MONTH_NAMES = (
-    "January February March April May June July August September October November December"
-).split()
 _WORD = re.compile(r"[^\W_]+(?:[-'’.][^\W_]+)*")
-_DIGITS = re.compile(r"\d+(?:[.,\u202f ]\d+)*")
-# COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
-_NAMED_NUMBER = re.compile(r"\b[\w-]*[A-Z]-\d+\w*")
 _ALIGNED_OVERLAP = 0.5
 _ALIGNED_COSINE = 0.5
 """From here on a statement and a sentence are about the same thing, so that "not" decides."""
@@ -67,6 +71,9 @@ _ASIDE = 0.3
 
 _CLAUSE_TERMS = 4
 """Terms that a clause needs before the lack of all of them says something."""
+
+_PRESENT = 0.8
+"""Share of a statement's terms that the evidence has, so that it can be about something else."""
 
 _PARALLEL = 1.4
 """Overlap plus cosine of sentences that differ in little but a number."""
@@ -104,21 +111,38 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
     absent = [term for term in terms if term not in everything]
     total = sum(map(weight, terms))
     overlaps = [sum(weight(t) for t in terms if t in s) / (total or 1.0) for s in unit_stems]
-    lost = _lost(claim.body, evidence, everything)
-    polarity = _polarity(claim, evidence, units, vector_of)
+    english = _english(claim.body)
+    facts = check(claim.parts, evidence.units, english=english)
+    names_lost = _lost_names(claim.body, evidence, everything)
+    unknown = strangers(claim.parts, evidence.texts, evidence.units) if english else []
+    swaps = _swaps(claim, evidence, everything) if english else ()
+    polarity = _polarity(claim, evidence, units, vector_of, facts)
     aside = _aside(claim, everything, units, vector_of)
     values = (
         _together(units[order[:_NEIGHBOURS]], vector),
         max(float(cosines[order[0]]), _best_window(units, evidence.windows, vector)),
         max(overlaps) if terms else 1.0,
         math.log1p(sum(map(weight, absent))),
-        float(bool(lost.numbers)),
-        float(bool(lost.names)),
-        float(bool(lost.months)),
+        float(bool(facts.numbers)),
+        float(bool(names_lost)),
+        float(bool(facts.dates)),
         float(polarity.opposed),
         float(bool(aside)),
+        float(bool(unknown)),
+        float(bool(swaps)),
     )
-    reasons = (*lost.reasons, *polarity.reasons, *aside, *_unsaid(claim.body, absent, lost))
+    shown = dict.fromkeys(
+        [*unknown, *(w for w in _WORD.findall(claim.body) if _name(w) in names_lost)]
+    )
+    reasons = (
+        *facts.numbers,
+        *(f"the name {_bare(word)} is not in the evidence" for word in shown),
+        *facts.dates,
+        *swaps,
+        *polarity.reasons,
+        *aside,
+        *_unsaid(claim.body, absent, {_name(word) for word in shown}, facts),
+    )
     return Measured(values, _ranked(order, cosines, overlaps), reasons)
 
 
@@ -151,86 +175,61 @@ def _ranked(order: list[int], cosines: Vector, overlaps: list[float]) -> tuple[i
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """Numbers, names and months of the claim that occur nowhere in the evidence."""
-
-    numbers: frozenset[str]
-    names: frozenset[str]
-    months: frozenset[int]
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What the evidence says that a claim may name: folded words, numbers and months."""
-
-    words: frozenset[str]
-    numbers: frozenset[str]
-    months: frozenset[int]
-
-
-@lru_cache(maxsize=32)
-def _said(texts: tuple[str, ...]) -> _Said:
-    text = "\n".join(texts)
-    words = _WORD.findall(fold(text))
-    return _Said(
-        words=frozenset(part for word in words for part in (word, *re.split(r"\W", word))),
-        numbers=_numbers(text) | numbers(text),
-        months=months(text) | _numeric_dates(text),
-    )
-
-
-def _lost(body: str, evidence: Evidence, everything: frozenset[str]) -> _Lost:
-    said = _said(evidence.texts)
-    lost_numbers = _numbers(body) - said.numbers
-    lost_months = months(body) - said.months
-    lost_names = frozenset(
+def _lost_names(body: str, evidence: Evidence, everything: frozenset[str]) -> frozenset[str]:
+    words, _, initials = said(evidence.texts)
+    return frozenset(
         name
         for name in names(body)
-        if name not in said.words
-        and not said.words.issuperset(re.split(r"\W", name))
+        if name not in words
+        and name not in initials
+        and not words.issuperset(re.split(r"\W", name))
         and not everything.issuperset(stems(name))
     )
-    reasons = [f"the number {shown} is not in the evidence" for shown in _shown(body, lost_numbers)]
-    reasons += [
-        f"the name {word.removesuffix('’s').removesuffix(chr(39) + 's')} is not in the evidence"
-        for word in dict.fromkeys(_WORD.findall(body))
-        if _name(word) in lost_names
-    ]
-    reasons += [
-        f"the month {_MONTH_NAMES[month - 1]} is not in the evidence"
-        for month in sorted(lost_months)
-    ]
-    return _Lost(lost_numbers, lost_names, lost_months, tuple(reasons))
 
 
+@lru_cache(maxsize=1024)
+def _english(body: str) -> bool:
+    """Short claims say nothing of their language: they pass for English."""
+    return detect(body)[0] in (None, "en")
+
+
+def _swaps(claim: Claim, evidence: Evidence, everything: frozenset[str]) -> tuple[str, ...]:
+    """Find statements that the evidence makes of something else, or the other way round."""
+    for part in claim.parts:
+        terms = content_terms(part)
+        if sum(term in everything for term in terms) < _PRESENT * len(terms):
+            continue
+        about = [u for u in evidence.units if not stem_set(u).isdisjoint(terms)]
+        close = [u for u in about if _shared(terms, u) >= _ALIGNED_OVERLAP]
+        turned = [swapped(part, unit) for unit in close]
+        # Another sentence may have the names as the claim has them.
+        reason = next((t for t in turned if t), "") if turned and all(turned) else ""
+        reason = reason or mixed(part, tuple(about)) or disordered(part, tuple(about))
+        reason = reason or taken(part, pieces_of(evidence.units))
+        if reason:
+            return (reason,)
+    return ()
+
+
+def _shared(terms: tuple[str, ...], unit: str) -> float:
+    return sum(term in stem_set(unit) for term in terms) / (len(terms) or 1)
+
+
+@lru_cache(maxsize=8192)
 def _name(word: str) -> str:
     return fold(word).removesuffix("'s").removesuffix("’s").strip("'’-")
 
 
-def _numbers(text: str) -> frozenset[str]:
-    return numbers(_NAMED_NUMBER.sub(" ", text))
-
-
-def _numeric_dates(text: str) -> frozenset[int]:
-    """Months in dates that are written in digits only, e.g. 2025-03-01."""
-    found = re.findall(r"\b\d{4}-(0[1-9]|1[0-2])-\d\d\b", text)
-    return frozenset(int(month) for month in found)
-
-
-def _shown(body: str, lost: frozenset[str]) -> list[str]:
-    """Return lost numbers as the claim writes them; as plain decimals where that cannot be told."""
-    written = {
-        value: shown
-        for shown in [*_DIGITS.findall(body), *_WORD.findall(body)]
-        for value in numbers(shown)
-    }
-    return sorted({written.get(value, value) for value in lost})
+def _bare(word: str) -> str:
+    return word.removesuffix("’s").removesuffix("'s")
 
 
 def _polarity(
-    claim: Claim, evidence: Evidence, units: Vector, vector_of: Callable[[str], Vector]
+    claim: Claim,
+    evidence: Evidence,
+    units: Vector,
+    vector_of: Callable[[str], Vector],
+    facts: Facts,
 ) -> Polarity:
     """Compare every statement with the sentence that it is closest to, if one is close.
 
@@ -245,7 +244,9 @@ def _polarity(
         closest, best = "", 0.0
         for index, unit in enumerate(evidence.units):
             stems_here = stem_set(unit)
-            overlap = sum(weight(t) for t in terms if t in stems_here) / (total or 1.0)
+            # Opposites speak of the same thing.
+            same = [t for t in terms if t in stems_here or related(t, stems_here)]
+            overlap = sum(map(weight, same)) / (total or 1.0)
             closeness = overlap + float(cosines[index])
             if (
                 closeness > best
@@ -255,7 +256,9 @@ def _polarity(
             ):
                 closest, best = unit, closeness
         found = compare(part, closest) if closest else Polarity(False)
-        if not found.opposed and best >= _PARALLEL:
+        if found.opposed and found.converse and exchanged(part, closest):
+            found = Polarity(False)  # A is north of B, B is south of A
+        if not found.opposed and best >= _PARALLEL and facts.numbers:
             others = other_numbers(part, closest)
             found = Polarity(bool(others), tuple(others))
         if found.opposed:
@@ -286,16 +289,17 @@ def _aside(
     return []
 
 
-def _unsaid(body: str, absent: list[str], lost: _Lost) -> list[str]:
+def _unsaid(body: str, absent: list[str], skip: set[str], facts: Facts) -> list[str]:
     """Name up to four further words that the evidence lacks, as the claim writes them."""
     gone = set(absent)
-    skip = lost.names | {fold(shown) for shown in _shown(body, lost.numbers)}
+    named = " ".join((*facts.numbers, *facts.dates))
     shown = [
         word
         for word in dict.fromkeys(_WORD.findall(body))
         if set(content_terms(word)) & gone
-        and fold(word) not in skip
         and _name(word) not in skip
+        and not word[0].isdigit()
+        and f" {word} " not in f"{named} "
         and not months(f"{word} 1")
     ]
     return [f"not in the evidence: {', '.join(shown[:4])}"] if shown else []

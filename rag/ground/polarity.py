@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
+from rag.ground.denial import applying, clauses, clean, nearest, only_others
 from rag.ground.evidence import stem_set
-from rag.text.terms import negations, numbers, stems
+from rag.text.terms import numbers, stems
 
 _PAIRS = """
     increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink
@@ -26,27 +27,25 @@ _PAIRS = """
     up/down left/right inside/outside indoors/outdoors empty/full day/night hot/cold warm/cold
     active/inactive public/private maximum/minimum over/under above/below beneficial/harmful
     promote/inhibit activate/inhibit enhance/inhibit induce/suppress cause/prevent free/paid
+    rarely/often rarely/always rarely/usually seldom/often
+    voluntary/required voluntary/mandatory voluntary/compulsory optional/compulsory
     mandatory/optional required/optional necessary/unnecessary legal/illegal likely/unlikely
     valid/invalid correct/incorrect complete/incomplete arrive/depart borrow/lend love/hate
     upper/lower north/south east/west male/female strong/weak easy/difficult easy/hard
+    precede/follow harmful/harmless useful/useless
     safe/dangerous approve/reject approve/deny grant/deny add/remove online/offline input/output
     upgrade/downgrade eligible/ineligible present/absent
 """
 # The claim says more than the evidence: one direction only.
 _STRONGER = """
     all/some all/most every/some every/most always/often always/sometimes always/usually
-    must/may must/can must/should
+    must/may must/can must/should all/only every/only everyone/only anyone/only everybody/only
 """
-_CLAUSES = re.compile(
-    r"[,;:()–—]| but | because | although | while | whereas | however ", re.IGNORECASE
+_PREFIXES = ("un", "non", "in", "im", "dis", "ir", "il")
+_PREFIXED = re.compile(
+    r"^(?:non-?(?=\w{4})|un(?=\w{4})|(?:in|im|ir|il|dis)(?=\w{3,}"
+    r"(?:able|ible|[ae]nt|[ae]te|al|ive|ect|id|ar|ary|ic|ous|ally|ly|ed|ing)$))"
 )
-# Denials that are verbs and phrases, beside the words that rag.text.terms counts.
-_DENIAL = re.compile(
-    r"\b(?:fail(?:ed|ing) to|refus\w+|instead of|rather than|no longer|hardly|barely)\b",
-    re.IGNORECASE,
-)
-# "I'm not sure, but it opens at nine" denies nothing about the opening.
-_UNSURE = re.compile(r"\bi\s*(?:['’]\s*m|am) not (?:sure|certain)\b[^,.;]*", re.IGNORECASE)
 _YEAR = re.compile(r"1\d{3}|20\d\d")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
@@ -74,38 +73,63 @@ def _opposites() -> tuple[_Table, _Table]:
     return _table(_PAIRS, both=True), _table(_STRONGER, both=False)
 
 
+def opposites(stem: str) -> frozenset[str]:
+    """Return the stems that are opposites of one."""
+    return frozenset(_opposites()[0].get(stem, ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Polarity:
-    """``opposed``: the claim denies what the sentence says, or says more."""
+    """``opposed``: the claim denies what the sentence says, or says more.
+
+    ``converse``: only a pair of opposites says so, which may be two views of one thing.
+    """
 
     opposed: bool
     reasons: tuple[str, ...] = ()
+    converse: bool = False
 
 
 def compare(claim: str, sentence: str) -> Polarity:
     """Compare one statement with the evidence sentence that it is closest to."""
+    claim, sentence = clean(claim), clean(sentence)
+    here, there = nearest(clauses(claim), sentence), nearest(clauses(sentence), claim)
+    antonyms = _antonyms(claim, sentence)
+    # A word of negation that is one of a pair of opposites counts once, as such.
+    pairs = {stem for _, *both in antonyms for stem in both}
+    own = _without(pairs, [d.word for d in applying(here, sentence, related)])
+    said = _without(pairs, [d.word for d in applying(there, claim, related)])
     turns: list[str] = []
-    claim = _UNSURE.sub(" ", claim)
-    if _denies(_nearest_clause(claim, sentence)) and not _denies(claim):
-        turns.append("the evidence says 'not', the claim does not")
-    elif _denies(_nearest_clause(sentence, claim)) and not _denies(sentence):
-        turns.append("the claim says 'not', the evidence does not")
-    turns += _antonyms(claim, sentence) + _prefixed(claim, sentence)
+    if len(own) % 2 != len(said) % 2:
+        if len(said) % 2:
+            turns.append("the evidence says 'not', the claim does not")
+        else:
+            turns.append("the claim says 'not', the evidence does not")
+    turns += [reason for reason, *_ in antonyms] + _prefixed(claim, sentence)
+    others = only_others(claim, there)
+    if others:
+        turns.append(f"the evidence says it only of {others}")
     if len(turns) % 2 == 0:
         turns = []
+    converse = len(turns) == 1 and bool(antonyms)
     turns += _stronger(claim, sentence)
-    return Polarity(bool(turns), tuple(turns))
+    return Polarity(bool(turns), tuple(turns), converse)
 
 
-def _denies(text: str) -> bool:
-    return bool(negations(text) or _DENIAL.search(text))
+def _without(pairs: set[str], words: list[str]) -> list[str]:
+    return [word for word in words if pairs.isdisjoint(stems(word))]
 
 
-def _nearest_clause(wanted_by: str, sentence: str) -> str:
-    """Find the clause that is meant: a denial in another one says nothing about it."""
-    wanted = stem_set(wanted_by)
-    clauses = [c for c in _CLAUSES.split(sentence) if len(c.split()) >= 2]
-    return max(clauses, key=lambda c: len(wanted & stem_set(c)), default=sentence)
+def related(term: str, there: frozenset[str]) -> bool:
+    """Tell whether a word's opposite, or the word with or without un-, is among others."""
+    return not there.isdisjoint(_relatives(term))
+
+
+@lru_cache(maxsize=8192)
+def _relatives(term: str) -> frozenset[str]:
+    with_prefix = {f"{prefix}{term}" for prefix in _PREFIXES}
+    without = {term.removeprefix(prefix) for prefix in _PREFIXES} - {term}
+    return opposites(term) | with_prefix | {word for word in without if len(word) > 2}
 
 
 def other_numbers(claim: str, sentence: str) -> list[str]:
@@ -120,13 +144,19 @@ def other_numbers(claim: str, sentence: str) -> list[str]:
     return [f"the nearest sentence gives other numbers: {', '.join(sorted(theirs)[:3])}"]
 
 
-def _antonyms(claim: str, sentence: str) -> list[str]:
+def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
+    """Return the first pair of opposites: the reason, and both stems."""
     both, _ = _opposites()
     mine, theirs = stem_set(claim), stem_set(sentence)
     said = {stem: word for word in _words(claim) for stem in stems(word)}
     shown = {stem: word for word in _words(sentence) for stem in stems(word)}
     return [
-        f"the evidence says '{shown.get(other, word)}' where the claim says '{said.get(own, own)}'"
+        (
+            f"the evidence says '{shown.get(other, word)}' where the claim says "
+            f"'{said.get(own, own)}'",
+            own,
+            other,
+        )
         for own in sorted(mine - theirs)
         for other, word in both.get(own, {}).items()
         if other in theirs and other not in mine
@@ -149,7 +179,7 @@ def _prefixed(claim: str, sentence: str) -> list[str]:
     mine, theirs = set(_words(claim)), set(_words(sentence))
     for own, other in ((mine, theirs), (theirs, mine)):
         for word in sorted(own - other):
-            root = re.sub(r"^(?:non-?|un)(?=\w{4})", "", word)
+            root = _PREFIXED.sub("", word)
             if root != word and root not in ("less", "til") and root in other and root not in own:
                 here, there = (root, word) if own is theirs else (word, root)
                 return [f"the evidence says '{there}' where the claim says '{here}'"]

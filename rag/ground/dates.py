@@ -1,0 +1,253 @@
+"""Dates and times of a text as ranges of fields, so that any two ways to write one are equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+from rag.ground.date_patterns import (
+    CONFLICTS,
+    COUNTED,
+    DATED,
+    DAYS,
+    DECADES,
+    HOURS,
+    IN,
+    JOIN,
+    MOMENT,
+    NAMES,
+    NO_MONTH,
+    REL,
+    RELATIONS,
+    SHORT,
+    TH,
+)
+from rag.text.terms import month_number
+
+Range = tuple[int, int]
+Fields = dict[str, Range]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """``fields`` are (name, low, high); ``span`` says that it is a range with all between."""
+
+    fields: tuple[tuple[str, int, int], ...]
+    start: int
+    end: int
+    shown: str
+    relation: str = ""
+    span: bool = False
+
+    def get(self, name: str) -> Range | None:
+        """Return the range of a field."""
+        return next(((low, high) for key, low, high in self.fields if key == name), None)
+
+
+@lru_cache(maxsize=2048)
+def moments(text: str) -> tuple[Moment, ...]:
+    """Return the dates and times of a text; ranges come after their ends."""
+    found: list[Moment] = []
+    for match in MOMENT.finditer(text):
+        first_day = match["d0"] or match["d3"]
+        for number, fields in enumerate(_fields(match, text)):
+            before = text[max(0, match.start() - 40) : match.start()].casefold()
+            relation = REL.search(before)
+            packed = tuple(sorted((name, low, high) for name, (low, high) in fields.items()))
+            # The first day of "4 to 8 May" is a moment of its own; other readings share a place.
+            end = match.end() - (1 if number and first_day else 0)
+            found.append(
+                Moment(packed, match.start(), end, match[0].strip(),
+                       RELATIONS[relation[1]] if relation else "", match["week"] is not None)
+            )  # fmt: skip
+    return (*found, *_spans(text, found))
+
+
+def blanked(text: str) -> str:
+    """Return the text with its dates and times blanked out, of the same length."""
+    for moment in moments(text):
+        if not moment.span:
+            gap = " " * (moment.end - moment.start)
+            text = text[: moment.start] + gap + text[moment.end :]
+    return text
+
+
+def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
+    """Return the readings of one match: 03/04/2024 has two."""
+    kind = match.lastgroup
+    got = match.groupdict()
+    if got["iso"]:
+        yield _date(int(got["iy"]), int(got["im"]), int(got["id"]))
+    elif got["num"]:
+        year = int(got["ny"]) + (2000 if len(got["ny"]) == 2 else 0)
+        first, second = int(got["na"]), int(got["nb"])
+        if 1 <= second <= 12 and 1 <= first <= 31:
+            yield _date(year, second, first)
+        if got["sep"] == "/" and first != second and 1 <= first <= 12 and 1 <= second <= 31:
+            yield _date(year, first, second)
+    elif got["dm"] or got["md"]:
+        month = month_number((got["m1"] or got["m2"]).casefold())
+        year_ = got["y1"] or got["y2"]
+        verb = (got["m1"] or got["m2"]) in ("may", "mar", "march") and not year_
+        for day in (got["d1"] or got["d2"], got["d0"] or got["d3"]):
+            if month and day and not verb:
+                yield _date(int(year_) if year_ else None, month, int(day))
+    elif got["my"]:
+        word = got["m3"].casefold()
+        month = month_number(word)
+        plain = word in NO_MONTH and (not got["m3"][0].isupper() or not match.start())
+        short = len(word) <= 4 and word not in ("june", "july", "juin", "juli")
+        if month and (got["y3"] or not (plain or (short and not got["m3"][0].isupper()))):
+            if word in ("may", "mai") and not got["y3"] and not _after_in(text, match.start()):
+                return
+            yield _date(int(got["y3"]) if got["y3"] else None, month, None)
+    elif got["qy"]:
+        quarter = got["q1"] or got["q2"].casefold()
+        number = int(quarter[0]) if quarter[0].isdigit() else TH[quarter]
+        fields: Fields = {"quarter": (number, number)}
+        yield fields | ({"year": (int(got["y4"]),) * 2} if got["y4"] else {})
+    elif got["century"]:
+        word = got["c"].casefold()
+        number = TH.get(word) or int(re.sub(r"\D", "", word) or 0)
+        yield {"year": (100 * number - 100, 100 * number - 1)}
+    elif got["decade"]:
+        base = int(got["dy"] or 0)
+        base = base or 1900 + int(got["ds"] or 0) + DECADES.get((got["dw"] or "").casefold(), 0)
+        yield {"year": (base, base + 9)}
+    elif kind in (
+        "clock",
+        "ap1",
+        "mi",
+        "past",
+        "ap3",
+        "ph",
+        "hour",
+        "ap2",
+        "oclock",
+        "uhr",
+        "h4",
+        "noon",
+        "midnight",
+    ):
+        yield from _time(got)
+    elif got["weekday"]:
+        word = got["weekday"].casefold().rstrip(".")
+        day = DAYS.index(word.removesuffix("s")) if word.removesuffix("s") in DAYS else SHORT[word]
+        yield {"weekday": (day, day)}
+    elif got["week"]:
+        word = got["week"].casefold()
+        if word.startswith("weekend"):
+            yield {"weekday": (5, 6)}
+        else:
+            yield {
+                "weekday": (0, 6) if word in ("daily", "every day") or "seven" in word else (0, 4)
+            }
+    elif got["year"] and (
+        not COUNTED.match(text, match.end()) or DATED.search(text[: match.start()][-9:])
+    ):
+        yield {"year": (int(got["yy"]), int(got["yy"]))}
+
+
+def _after_in(text: str, start: int) -> bool:
+    before = text[max(0, start - 8) : start]
+    return bool(IN.search(before))
+
+
+def _time(got: dict[str, str | None]) -> Iterable[Fields]:
+    if got["noon"] or got["midnight"]:
+        minute = 720 if got["noon"] else 0
+        yield {"minute": (minute, minute)}
+        return
+    hour = got["h1"] or got["h2"] or got["h3"] or got["ph"] or got["h4"] or "0"
+    number = int(hour) if hour.isdigit() else HOURS.index(hour.casefold()) + 1
+    half = (got["ap1"] or got["ap2"] or got["ap3"] or "").casefold()[:1]
+    if half and number <= 12:
+        number = number % 12 + (12 if half == "p" else 0)
+    minute = (number % 24) * 60 + int(got["mi"] or 0)
+    if got["past"]:
+        part = 30 if (got["pw"] or "").casefold() == "half" else 15
+        minute = (minute + (part if (got["pt"] or "").casefold() == "past" else -part)) % 1440
+    yield {"minute": (minute, minute)}
+    if got["oclock"] or (got["past"] and not half):
+        yield {"minute": ((minute + 720) % 1440,) * 2}
+
+
+def _date(year: int | None, month: int, day: int | None) -> Fields:
+    fields: Fields = {"month": (month, month)}
+    if year is not None:
+        fields["year"] = (year, year)
+        fields["quarter"] = ((month + 2) // 3,) * 2
+    if day is not None:
+        fields["day"] = (day, day)
+    return fields
+
+
+def _spans(text: str, found: list[Moment]) -> list[Moment]:
+    """Make ranges of neighbours that are joined by "to" and the like."""
+    made: list[Moment] = []
+    for one, two in pairwise(found):
+        between = text[one.end : two.start]
+        if not JOIN.fullmatch(between):
+            continue
+        before = text[max(0, one.start - 9) : one.start].casefold()
+        if "and" in between.casefold() and "between" not in before:
+            continue
+        shared = [name for name in ("year", "month", "weekday", "minute") if one.get(name)]
+        name = next((name for name in shared if two.get(name)), "")
+        low, high = one.get(name), two.get(name)
+        if low and high and low[0] <= high[1] and not one.get("day") and not two.get("day"):
+            shown = text[one.start : two.end]
+            made.append(
+                Moment(((name, low[0], high[1]),), one.start, two.end, shown, one.relation, True)
+            )
+    return made
+
+
+def says(claim: Moment, said: Moment) -> bool:
+    """Tell whether the evidence's moment is the claim's, as far as both state it."""
+    shared = False
+    for name, low, high in claim.fields:
+        there = said.get(name)
+        if there is None:
+            continue
+        inside = low <= there[0] and there[1] <= high
+        if not inside and not (said.span and there[0] <= low and high <= there[1]):
+            return False
+        shared = shared or name != "quarter" or said.get("month") is None
+    return shared
+
+
+def opposed(claim: Moment, said: Moment) -> bool:
+    """Tell whether two relations to the same moment exclude each other."""
+    return said.relation in CONFLICTS.get(claim.relation, ())
+
+
+def passed(claim: Moment, said: Moment) -> bool:
+    """Tell whether a year of the evidence is before or after the claim's year, as that says."""
+    mine, theirs = claim.get("year"), said.get("year")
+    if len(claim.fields) > 1 or not mine or not theirs:
+        return False
+    return (claim.relation == "before" and theirs[1] < mine[0]) or (
+        claim.relation == "after" and theirs[0] > mine[1]
+    )
+
+
+def missing(claim: Moment, said: Iterable[Moment]) -> list[str]:
+    """Return the fields of a claim's moment that no moment of the evidence can be."""
+    everything = tuple(said)
+    gone = []
+    for name, low, high in claim.fields:
+        field = replace(claim, fields=((name, low, high),))
+        follows = name == "quarter" and claim.get("month")
+        if not follows and not any(says(field, other) for other in everything):
+            gone.append(name)
+    return gone
+
+
+def month_name(moment: Moment) -> str:
+    """Return the English name of a moment's month."""
+    month = moment.get("month")
+    return NAMES[month[0] - 1] if month and 1 <= month[0] <= 12 else ""
