@@ -18,6 +18,7 @@ from rag.cli.common import (
 from rag.errors import RagError
 
 if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
     from rag.settings import LlmSettings
 
 
@@ -39,7 +40,8 @@ def models(
                              f"{embedder.max_tokens} tokens"}  # fmt: skip
     except RagError as error:
         rows[0] |= {"state": f"missing: {error}"}
-    for stage in ("retriever", "reader", "generator", "checker", "rewriter"):
+    rows += [_trained(stage, pipeline) for stage in ("reranker", "reader", "checker")]
+    for stage in ("retriever", "generator", "rewriter"):
         rows.append({"stage": stage, "model": "built-in", "state": "ready: needs no other model"})
     if pipeline.settings.llm.model and pipeline.settings.answer.generator == "auto":
         asked = {"generator": "writes the answers", "rewriter": "is asked before the rules"}
@@ -49,7 +51,7 @@ def models(
     hub = "installed" if find_spec("sentence_transformers") else "not installed"
     rows.append({
         "stage": "hub models",
-        "model": "any sentence-transformers name in models.embedder",
+        "model": "by name in models.embedder, reranker and checker",
         "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
     })  # fmt: skip
     rows += _language_model(pipeline.settings.llm, probe=probe)
@@ -60,6 +62,24 @@ def models(
         for row in rows:
             out.print(f"{row['stage']:11} {row['model']}  {row['state']}")
     raise typer.Exit(1 if any(row["state"].startswith(("missing", "fails")) for row in rows) else 0)
+
+
+def _trained(stage: str, pipeline: Pipeline) -> dict[str, str]:
+    """Say which model a stage has, and whether it loads."""
+    from rag.models.cross_encoder import load_cross_encoder
+    from rag.settings import BUILT_IN, NO_RERANKER
+
+    settings = pipeline.settings.models
+    name: str = getattr(settings, stage)
+    row = {"stage": stage, "model": name}
+    if name == NO_RERANKER:
+        return {**row, "state": "off: the order of fusion stays"}
+    try:
+        own = name == BUILT_IN or stage == "reader"
+        made = load_cross_encoder(settings).identity if own else getattr(pipeline, stage)
+    except RagError as error:
+        return {**row, "state": f"missing: {error}"}
+    return {**row, "state": f"ready: {made}" if own else "ready"}
 
 
 def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str]]:
