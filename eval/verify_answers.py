@@ -21,7 +21,8 @@ from typing import Any
 
 from rag.answer.marks import parse
 from rag.answer.verify import Judged, Verifier
-from rag.ground.checker import HeuristicChecker
+from rag.ground.cross_checker import CrossChecker
+from rag.models.cross_encoder import load_cross_encoder
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
 from rag.types import Chunk, Passage, digest_of
@@ -43,7 +44,7 @@ def main(data: Path, rows: int) -> None:
     """Verify the rows of every set and print the figures."""
     settings = Settings()
     embedder = load_embedder(settings.models)
-    checker = HeuristicChecker(embedder, settings.ground)
+    checker = CrossChecker(load_cross_encoder(settings.models), embedder, settings.ground)
     everything: list[tuple[bool, Judged]] = []
     for name in SETS:
         found = []
