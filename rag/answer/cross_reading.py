@@ -124,8 +124,10 @@ def seen(
         return study
     found = signals(study, judged)
     relevance = list(study.relevance)
-    for n, row in found.rows.items():
-        relevance[n] = sigmoid(models()["sentence"].logit(row))
+    # Both sides of a comparison are wanted, and the model looks for one span that answers.
+    if question.wants != "comparison":
+        for n, row in found.rows.items():
+            relevance[n] = sigmoid(models()["sentence"].logit(row))
     answers = _answers(question, passages, study, found, relevance)
     evidence, calibrated = list(study.evidence), list(study.calibrated)
     for n in judged:

@@ -78,6 +78,19 @@ def test_a_yes_or_no_question_about_something_unheard_of(reader: CrossReader) ->
     assert confidence(reader, "Does the camera record in 8K?", camera) < min(0.2, known)
 
 
+def test_both_sides_of_a_comparison_are_weighed_by_their_words(
+    reader: CrossReader, embedder: Embedder
+) -> None:
+    resets = "A restart takes 5 seconds and loses nothing. A factory reset takes 20 and loses all."
+    question = "What is the difference between a restart and a factory reset?"
+    given = [passage(resets)]
+    [seen], [plain] = reader.read(question, given), SimilarityReader(embedder).read(question, given)
+    assert seen.reading is not None
+    assert plain.reading is not None
+    assert seen.reading.sentences == plain.reading.sentences
+    assert seen.reading.no_answer != plain.reading.no_answer
+
+
 def test_what_the_model_does_not_know_is_read_by_words(judge: Judge) -> None:
     embedder = CountingEmbedder()
     german = passage("Die Rückerstattung dauert fünf Werktage.", language="de")
