@@ -1,9 +1,10 @@
 """Fit the reranker: ``python eval/fit_rank.py [DATA] [--cache DIR]`` (or ``RAG_DATA``).
 
 Two steps. The probability p that a passage is relevant, from what the cross-encoder says of it, is
-fitted on questions whose articles it has not seen and on DSTC11, whose licences allow it. The blend
-with fusion is then chosen on all development sets, for questions and for other queries apart, each
-set left out once to see whether the choice holds there. Writes ``rag/retrieve/rank.json``.
+fitted on questions whose articles it has not seen and on DSTC11, whose licences allow it. How much
+p and the words weigh beside fusion is then chosen on all development sets, for questions and for
+other queries apart, each set left out once to see whether the choice holds there. Writes
+``rag/retrieve/rank.json``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import pickle
 import sys
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from fit_reading import LICENCES, Cached, fit
 from fit_reading import SETS as QUESTION_SETS
 from tune_fusion import interval
 
+from rag.answer.reading import Model, sigmoid
 from rag.evaluate.beir import read_beir
 from rag.models.cross_encoder import CrossEncoder
 from rag.models.embedder import load_embedder
@@ -35,17 +38,25 @@ from rag.retrieve.hybrid import HybridRetriever
 from rag.settings import Settings
 
 OUT = Path(rank.__file__).with_name("rank.json")
-BLENDS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7)
-DEPTH = 16  # passages judged, of which the shipped depth is the beginning
+GRID = {
+    "relevance": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7),
+    "coverage": (0.0, 0.05, 0.1, 0.2, 0.3, 0.4),
+    "title": (0.0, 0.05, 0.1, 0.15, 0.2),
+}
+NOTHING = dict.fromkeys(GRID, 0.0)
+LEAST = 3e-4  # a gain below it is no reason to change a weight
+DEPTH = 20  # passages of fusion's order that are judged
 TAIL = 150  # passages of fusion's order behind those, so that documents are not lost
+
+Blend = dict[str, dict[str, float]]  # kind of query -> weight by name
 
 
 @dataclass(frozen=True)
 class One:
-    """A passage of a query: its document, fusion's score and what the model says."""
+    """A passage of a query: its document, scores by name and what the model says."""
 
     document: str
-    fused: float
+    scores: Mapping[str, float]
     features: dict[str, float] | None
 
 
@@ -72,7 +83,7 @@ def collect(data: Path, name: str, judge: Judge, cache: Path) -> dict[str, Ranke
         passages = retriever.retrieve(text, TAIL)
         judged = judge.judge(text, passages[:DEPTH])
         ones = [
-            One(p.uri, p.scores["fused"], rank.features(judged[n], p) if n < DEPTH else None)
+            One(p.uri, p.scores, rank.features(judged[n], p) if n < DEPTH else None)
             for n, p in enumerate(passages)
         ]
         found[query.id] = Ranked(text, ones, beir.qrels[query.id])
@@ -104,7 +115,7 @@ def fitted(data: Path, sets: dict[str, dict[str, Ranked]], judge: Judge, scale: 
     more = [
         (one.features, int(query.grades.get(one.document, 0) > 0))
         for query in sets["dstc11"].values()
-        for one in query.passages[:16]
+        for one in query.passages[:DEPTH]
         if one.features
     ]
     parts.append(([row for row, _ in more], [label for _, label in more]))
@@ -113,92 +124,100 @@ def fitted(data: Path, sets: dict[str, dict[str, Ranked]], judge: Judge, scale: 
     return fit(rank.FEATURES, every, [n for _, labels in parts for n in labels], weights)
 
 
-def order(query: Ranked, model: dict[str, Any], blend: float, depth: int) -> dict[str, float]:
-    """Return document -> score as the reranker orders them, each by its best passage."""
-    best: dict[str, float] = {}
-    for n, one in enumerate(query.passages):
-        p = 0.0
-        if one.features and n < depth and blend:
-            logit = model["bias"] + sum(w * one.features[k] for k, w in model["weights"].items())
-            p = 1 / (1 + np.exp(-logit))
-        score = (one.fused + blend * p) / (1 + blend)
-        best[one.document] = max(score, best.get(one.document, 0.0))
-    return dict(sorted(best.items(), key=lambda item: -item[1])[:100])
+class Bench:
+    """Sets of queries as arrays, so that a choice of weights is measured in a blink."""
 
-
-def measured(
-    queries: dict[str, Ranked], model: dict[str, Any], blend: float, depth: int
-) -> np.ndarray:
-    """Return nDCG@10 of each query."""
-    run = {key: order(query, model, blend, depth) for key, query in queries.items()}
-    return ndcg({key: query.grades for key, query in queries.items()}, run)
-
-
-def chosen(
-    sets: dict[str, dict[str, Ranked]], table: dict[tuple[str, float], np.ndarray]
-) -> dict[str, float]:
-    """Return the blend for questions and for other queries with the best mean over sets."""
-    best = {}
-    for kind, wanted in (("question", True), ("other", False)):
-        masks = {
-            name: np.array([rank.asks(q.text) == wanted for q in queries.values()])
-            for name, queries in sets.items()
+    def __init__(
+        self, sets: dict[str, dict[str, Ranked]], model: dict[str, Any], depth: int
+    ) -> None:
+        self.sets = {name: list(queries.values()) for name, queries in sets.items()}
+        self.pool, self.depth = 2 * depth, depth
+        logit = Model(model["bias"], model["weights"]).logit
+        self._known = {
+            name: [
+                np.array(
+                    [
+                        (
+                            one.scores["fused"], one.scores["coverage"], one.scores["title"],
+                            sigmoid(logit(one.features)) if one.features else 0.0,
+                        )
+                        for one in query.passages
+                    ]
+                )
+                for query in queries
+            ]
+            for name, queries in self.sets.items()
+        }  # fmt: skip
+        self.asks = {n: [rank.asks(q.text) for q in queries] for n, queries in self.sets.items()}
+        self.fused = {
+            name: self.ndcg(name, {"question": NOTHING, "other": NOTHING}) for name in sets
         }
-        # A set counts by the share of its queries that are of this kind.
-        gains = {
-            blend: sum(
-                (table[name, blend] - table[name, 0.0])[mask].sum() / len(mask)
-                for name, mask in masks.items()
-            )
-            for blend in BLENDS
-        }
-        best[kind] = max(gains, key=gains.__getitem__)
-    return best
+
+    def ndcg(self, name: str, blend: Blend) -> Any:
+        """Return nDCG@10 of each query of a set, ordered as the reranker does it."""
+        found = {}
+        for n, (query, known) in enumerate(zip(self.sets[name], self._known[name], strict=True)):
+            weights = blend["question" if self.asks[name][n] else "other"]
+            base = known[:, 0].copy()
+            base[: self.pool] += known[: self.pool, 1:3] @ (weights["coverage"], weights["title"])
+            read = np.argsort(-base[: self.pool], kind="stable")[: self.depth]
+            base[read] += weights["relevance"] * known[read, 3]
+            base[self.pool :] -= 10.0  # what is not brought to the reranker stays behind
+            best: dict[str, float] = {}
+            for place in np.argsort(-base, kind="stable"):
+                best.setdefault(query.passages[place].document, float(base[place]))
+                if len(best) == 10:
+                    break
+            found[str(n)] = best
+        return ndcg({str(n): q.grades for n, q in enumerate(self.sets[name])}, found)
+
+    def gain(self, names: Iterable[str], blend: Blend) -> float:
+        """Return the mean gain over fusion, every set counting the same."""
+        return float(np.mean([(self.ndcg(n, blend) - self.fused[n]).mean() for n in names]))
+
+    def chosen(self, names: Sequence[str]) -> Blend:
+        """Climb one weight at a time, as long as the sets gain by it."""
+        blend = {kind: dict(NOTHING) for kind in ("question", "other")}
+        best = self.gain(names, blend)
+        while True:
+            before = best
+            for kind, weights in blend.items():
+                for feature, grid in GRID.items():
+                    for value in grid:
+                        old, weights[feature] = weights[feature], value
+                        gain = self.gain(names, blend) if value != old else best
+                        if gain > best + LEAST:
+                            best = gain
+                        else:
+                            weights[feature] = old
+                    print(f"    {kind} {feature} {weights[feature]} {best:+.4f}", flush=True)
+            if best <= before + LEAST:
+                return blend
 
 
-def mixed(
-    queries: dict[str, Ranked],
-    table: dict[tuple[str, float], np.ndarray],
-    name: str,
-    blend: dict[str, float],
-) -> np.ndarray:
-    """Return nDCG@10 with the blend of each query's kind."""
-    asks = np.array([rank.asks(query.text) for query in queries.values()])
-    return np.where(asks, table[name, blend["question"]], table[name, blend["other"]])
-
-
-def report(sets: dict[str, dict[str, Ranked]], model: dict[str, Any], depth: int) -> Any:
-    """Print what every blend is worth on every set; return the choice and its figures."""
-    table = {
-        (name, blend): measured(queries, model, blend, depth)
-        for name, queries in sets.items()
-        for blend in BLENDS
-    }
-    for name in sets:
-        print(
-            f"{name:16} fused {table[name, 0.0].mean():.4f}  "
-            + " ".join(
-                f"{b}: {(table[name, b] - table[name, 0.0]).mean():+.4f}" for b in BLENDS[1:]
-            )
-        )
-    blend = chosen(sets, table)
+def report(bench: Bench) -> tuple[Blend, dict[str, str]]:
+    """Print what the choice is worth on every set, also where that is left out of choosing."""
+    blend = bench.chosen(list(bench.sets))
     figures: dict[str, str] = {}
     gains = []
-    for name, queries in sets.items():
-        rest = {other: found for other, found in sets.items() if other != name}
-        difference = mixed(queries, table, name, blend) - table[name, 0.0]
+    for name in bench.sets:
+        difference = bench.ndcg(name, blend) - bench.fused[name]
         low, high = interval(difference)
-        apart = mixed(queries, table, name, chosen(rest, table)) - table[name, 0.0]
-        gains.append((difference.mean(), apart.mean()))
+        rest = [other for other in bench.sets if other != name]
+        apart = bench.gain([name], bench.chosen(rest))
+        gains.append((difference.mean(), apart))
+        fused = bench.fused[name].mean()
         figures[name] = (
-            f"{table[name, 0.0].mean():.3f} -> {table[name, 0.0].mean() + difference.mean():.3f} "
-            f"({difference.mean():+.4f} [{low:+.4f}, {high:+.4f}]; "
-            f"blend chosen without it {apart.mean():+.4f})"
+            f"{fused:.3f} -> {fused + difference.mean():.3f} "
+            f"({difference.mean():+.4f} [{low:+.4f}, {high:+.4f}]; chosen without it {apart:+.4f})"
         )
-        print(f"  {name}: {figures[name]}")
+        print(f"  {name}: {figures[name]}", flush=True)
     means = np.mean(gains, axis=0)
-    figures["mean"] = f"{means[0]:+.4f}; each blend chosen without its set {means[1]:+.4f}"
+    figures["mean"] = f"{means[0]:+.4f}; each set left out of its choice {means[1]:+.4f}"
     print(f"  mean {figures['mean']}; blend {blend}")
+    for feature in GRID:
+        without = {kind: {**weights, feature: 0.0} for kind, weights in blend.items()}
+        print(f"  without {feature}: mean {bench.gain(list(bench.sets), without):+.4f}")
     return blend, figures
 
 
@@ -225,13 +244,7 @@ def main() -> int:
         sets[name] = pickle.loads(kept.read_bytes())
         print(f"judged {name}: {len(sets[name])} queries", flush=True)
     model = fitted(options.data, sets, judge, options.scale)
-    blend, figures = report(sets, model, options.depth)
-    for depth in (4, 8, 12, 16):
-        gains = [
-            np.mean(measured(q, model, blend["question"], depth) - measured(q, model, 0.0, depth))
-            for q in sets.values()
-        ]
-        print(f"  depth {depth}: mean gain {np.mean(gains):+.4f} at the questions' blend")
+    blend, figures = report(Bench(sets, model, options.depth))
     options.out.write_text(
         json.dumps(
             {

@@ -72,6 +72,10 @@ class View:
         """Return what no BM25 score for the question can exceed."""
         return self._lexical.bound(question, self._languages)
 
+    def idf(self, question: str, language: str | None) -> dict[str, float]:
+        """Return stem -> inverse document frequency of a question's known terms in a language."""
+        return self._lexical.idf(question, language)
+
     def _live(
         self,
         wanted: Filter,

@@ -123,13 +123,16 @@ class LexicalStore:
         The sum over the terms of idf·(k1 + 1), in the language where it is highest. A score over
         its bound says how much of the question a chunk matches, and compares across questions.
         """
-        searcher = self._index.searcher()
-        total = searcher.num_docs
-        sums = []
-        for field in {field_of(language) for language in languages}:
-            counts = [searcher.doc_freq(field, term) for term in self._terms(question, field)]
-            sums.append(sum(log(1 + (total - n + 0.5) / (n + 0.5)) for n in counts if n))
+        fields = {field_of(language): language for language in languages}
+        sums = [sum(self.idf(question, language).values()) for language in fields.values()]
         return max(sums, default=0.0) * (_K1 + 1)
+
+    def idf(self, question: str, language: str | None) -> dict[str, float]:
+        """Return stem -> idf of the terms of a question that occur in that language."""
+        searcher, field = self._index.searcher(), field_of(language)
+        total = searcher.num_docs
+        counts = {term: searcher.doc_freq(field, term) for term in self._terms(question, field)}
+        return {term: log(1 + (total - n + 0.5) / (n + 0.5)) for term, n in counts.items() if n}
 
     def _terms(self, question: str, field: str) -> list[str]:
         """Return the stems that carry meaning; of a question without any, all."""

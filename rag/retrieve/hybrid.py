@@ -32,6 +32,9 @@ class View(Protocol):
     def lexical_bound(self, question: str) -> float:
         """Return what no BM25 score for the question can exceed."""
 
+    def idf(self, question: str, language: str | None) -> Mapping[str, float]:
+        """Return stem -> inverse document frequency of the question's terms in a language."""
+
     def vectors(self, keys: Sequence[int]) -> Mapping[int, NDArray[np.float32]]:
         """Return key -> vector."""
 
@@ -64,6 +67,8 @@ class HybridRetriever:
             depth = 2 * k if self._settings.collapse_duplicates else k
             keys = list(fused)[:depth]
             found = view.passages(keys)
+            languages = {passage.language for passage in found.values()}
+            idf = {language: view.idf(question, language) for language in languages}
         passages = [
             _scored(found[key], fused[key], dense[key], lexical.get(key))
             for key in keys
@@ -71,7 +76,7 @@ class HybridRetriever:
         ]
         if self._settings.collapse_duplicates:
             passages = collapse(passages, k)
-        return [_with_matches(passage, question) for passage in passages[:k]]
+        return [_with_matches(p, question, idf[p.language]) for p in passages[:k]]
 
     def scores(
         self, view: View, question: str, vector: NDArray[np.float32], wanted: Filter
@@ -151,9 +156,19 @@ def _scored(passage: Passage, fused: float, dense: float, lexical: float | None)
     return passage.model_copy(update={"score": fused, "scores": scores})
 
 
-def _with_matches(passage: Passage, question: str) -> Passage:
+def _with_matches(passage: Passage, question: str, idf: Mapping[str, float]) -> Passage:
+    """Say which terms of the question a passage has, and their share of the question's idf.
+
+    ``coverage`` is that share in the whole passage, ``title`` in its title and headings: unlike in
+    BM25, a rare term that is there once counts in full.
+    """
     language = passage.language or "en"
-    words = " ".join((passage.title, *passage.chunk.headings, passage.chunk.text))
-    present = set(content_terms(words, language))
+    above = set(content_terms(" ".join((passage.title, *passage.chunk.headings)), language))
+    present = above.union(content_terms(passage.chunk.text, language))
     matched = tuple(term for term in content_terms(question, language) if term in present)
-    return passage.model_copy(update={"matched": matched})
+    total = sum(idf.values())
+    scores = dict(passage.scores)
+    for name, terms in (("coverage", present), ("title", above)):
+        found = sum(weight for term, weight in idf.items() if term in terms)
+        scores[name] = found / total if total else 0.0
+    return passage.model_copy(update={"matched": matched, "scores": scores})

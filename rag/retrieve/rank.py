@@ -1,9 +1,10 @@
 """The last word on the order: what fusion found near, weighed with what a cross-encoder read.
 
-``rerank = (fused + blend · p) / (1 + blend)``, where p is the probability that the passage is
-relevant: a logistic regression over what the model says of question and passage. The blend differs
-for questions and for key words or statements. Numbers and the command that makes them are in
-``rank.json``.
+``rerank = (fused + Σ weight · feature) / (1 + Σ weight)`` over ``coverage`` and ``title`` (the
+share of the question's idf that the passage, and its title, have) and p, the probability that the
+passage is relevant: a logistic regression over what the model says of question and passage. The
+weights differ for questions and for key words or statements, which want more of the words. Numbers
+and the command that makes them are in ``rank.json``.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ _QUESTION = re.compile(
 )
 _SCALE = 10.0  # logits are divided by it
 _AT_ONCE = 8  # passages that are judged before it is asked whether more need to be
+_WORDS = ("coverage", "title")
 
 
 @cache
 def model() -> Mapping[str, Any]:
-    """Return what ``rank.json`` holds: ``bias`` and ``weights`` of p, and ``blend`` by kind."""
+    """Return what ``rank.json`` holds: ``bias`` and ``weights`` of p, and ``blend`` by kind.
+
+    A blend has the weights of ``relevance`` (which is p), ``coverage`` and ``title``.
+    """
     found: dict[str, Any] = json.loads(
         files("rag.retrieve").joinpath("rank.json").read_text("utf-8")
     )
@@ -43,56 +48,80 @@ def model() -> Mapping[str, Any]:
 class LearnedReranker:
     """Orders the best passages of fusion again. Threads may share it.
 
-    The first ``depth`` passages are read; those behind them keep their order and stay behind.
+    All passages are weighed by their words; the first ``depth`` of those are read.
     """
 
     def __init__(self, judge: Judge, depth: int) -> None:
         self._judge = judge
         self._depth = depth
 
+    @property
+    def pool(self) -> int:
+        """How many passages to bring: more than are read, for their words may bring them up."""
+        return 2 * self._depth
+
     def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
         """Return at most ``k`` of the passages, best first, with ``scores['rerank']`` set.
 
         A question in a language that the model was not trained on leaves the order as it is.
         """
-        blend = self._blend(question)
-        ranked: list[tuple[float, int, Passage]] = []
-        for begin in range(0, len(passages), _AT_ONCE):
-            part = passages[begin : begin + _AT_ONCE]
-            read = blend > 0 and begin < self._depth and not _decided(ranked, part, blend, k)
-            ranked += [
-                (score, begin + n, passage)
-                for n, (score, passage) in enumerate(self._scored(question, part, blend, read))
-            ]
-        ranked.sort(key=lambda one: (-one[0], one[1]))
-        return [passage for _, _, passage in ranked[:k]]
-
-    def _blend(self, question: str) -> float:
-        language, _ = detect(question)
-        if language is not None and language not in LANGUAGES:
-            return 0.0
-        blend: dict[str, float] = model()["blend"]
-        return blend["question" if asks(question) else "other"]
+        blend = _blend(question)
+        if not blend:
+            scored = [_with_score(p, dict(p.scores), base_score(p, blend)) for p in passages]
+            return scored[:k]
+        given = sorted(passages, key=lambda passage: -base_score(passage, blend))
+        ranked: list[Passage] = []
+        for begin in range(0, len(given), _AT_ONCE):
+            part = given[begin : begin + _AT_ONCE]
+            read = len(part) if not _decided(ranked, part, blend, k) else 0
+            ranked += self._scored(question, part, blend, max(0, min(read, self._depth - begin)))
+        ranked.sort(key=lambda passage: -passage.score)
+        return ranked[:k]
 
     def _scored(
-        self, question: str, passages: Sequence[Passage], blend: float, read: bool
-    ) -> list[tuple[float, Passage]]:
-        known = [n for n, p in enumerate(passages) if (p.language or "en") in LANGUAGES]
+        self, question: str, passages: Sequence[Passage], blend: Mapping[str, float], read: int
+    ) -> list[Passage]:
+        """Return the passages with their scores; the first ``read`` of them are read."""
+        known = [n for n, p in enumerate(passages[:read]) if (p.language or "en") in LANGUAGES]
         judged: dict[int, Judged] = {}
-        if read and known:
+        if known and blend["relevance"] > 0:
             found = self._judge.judge(question, [passages[n] for n in known])
             judged = dict(zip(known, found, strict=True))
         scored = []
         for n, passage in enumerate(passages):
             scores = dict(passage.scores)
             # A passage in another language is not to lose by not being read.
-            p = probability(judged[n], passage) if n in judged else 0.5 if read else 0.0
+            p = probability(judged[n], passage) if n in judged else 0.5 if n < read else 0.0
             if n in judged:
                 scores["relevance"] = p
-            score = (_fused(passage) + blend * p) / (1 + blend)
-            scores["rerank"] = score
-            scored.append((score, passage.model_copy(update={"score": score, "scores": scores})))
+            scored.append(
+                _with_score(passage, scores, combined(base_score(passage, blend), p, blend))
+            )
         return scored
+
+
+def _blend(question: str) -> Mapping[str, float]:
+    language, _ = detect(question)
+    if language is not None and language not in LANGUAGES:
+        return {}
+    found: Mapping[str, float] = model()["blend"]["question" if asks(question) else "other"]
+    return found
+
+
+def base_score(passage: Passage, blend: Mapping[str, float]) -> float:
+    """Return what is known before reading: fusion's score and the weighed words."""
+    words = sum(blend.get(name, 0.0) * passage.scores.get(name, 0.0) for name in _WORDS)
+    return passage.scores.get("fused", passage.score) + words
+
+
+def combined(base: float, p: float, blend: Mapping[str, float]) -> float:
+    """Return the score that decides, a fraction of 1."""
+    return (base + blend["relevance"] * p) / (1 + sum(blend.values()))
+
+
+def _with_score(passage: Passage, scores: dict[str, float], score: float) -> Passage:
+    scores["rerank"] = score
+    return passage.model_copy(update={"score": score, "scores": scores})
 
 
 def asks(query: str) -> bool:
@@ -101,17 +130,13 @@ def asks(query: str) -> bool:
 
 
 def _decided(
-    ranked: Sequence[tuple[float, int, Passage]], rest: Sequence[Passage], blend: float, k: int
+    ranked: Sequence[Passage], rest: Sequence[Passage], blend: Mapping[str, float], k: int
 ) -> bool:
     """Tell whether nothing that the model may say brings a passage of the rest into the first k."""
     if len(ranked) < k:
         return False
-    last = sorted((score for score, _, _ in ranked), reverse=True)[k - 1]
-    return last > (max(_fused(passage) for passage in rest) + blend) / (1 + blend)
-
-
-def _fused(passage: Passage) -> float:
-    return passage.scores.get("fused", passage.score)
+    last = sorted((passage.score for passage in ranked), reverse=True)[k - 1]
+    return last > combined(base_score(rest[0], blend), 1.0, blend)
 
 
 def features(judged: Judged, passage: Passage) -> dict[str, float]:
