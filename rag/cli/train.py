@@ -61,8 +61,13 @@ def reader(
         ),
     ] = None,
     epochs: Annotated[
-        float, typer.Option("--epochs", help="With --corpus: passes over it.", min=1, max=3)
-    ] = 2.0,
+        float | None,
+        typer.Option(
+            "--epochs",
+            help="Passes over the data (default: 1; with --corpus 2). More make a run longer.",
+            min=0.01,
+        ),
+    ] = None,
     minutes: MinutesOption = None,
     scale: ScaleOption = 1.0,
     device: DeviceOption = "cpu",
@@ -84,15 +89,16 @@ def reader(
         raise MissingExtraError("Training", "train") from None
     if corpus is not None:
         result = train_on_corpus(
-            corpus, out, start=start, install=install, epochs=epochs, minutes=minutes,
+            corpus, out, start=start, install=install, epochs=epochs or 2.0, minutes=minutes,
             device=device, threads=threads, log=_log,
         )  # fmt: skip
         _print(result, as_json=as_json)
         return
     assert data is not None
     result = train_reader(
-        data, out, scale=scale, minutes=minutes, device=device, threads=threads, log=_log
-    )
+        data, out, epochs=epochs, scale=scale, minutes=minutes, device=device, threads=threads,
+        log=_log,
+    )  # fmt: skip
     if as_json:
         print_json(result)
         return

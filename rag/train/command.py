@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def train_reader(
     data: Path,
     out: Path,
     *,
+    epochs: float | None = None,
     scale: float = 1.0,
     minutes: float | None = None,
     device: str = "cpu",
@@ -51,7 +52,8 @@ def train_reader(
     if threads:
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    plan, amounts = Plan(), Amounts().scaled(scale) if scale < 1 else Amounts()
+    plan = Plan() if epochs is None else replace(Plan(), epochs=epochs)
+    amounts = Amounts().scaled(scale) if scale < 1 else Amounts()
     embedder = load_embedder(Settings().models)
     kept = out / "examples.jsonl.gz"
     if not kept.exists():

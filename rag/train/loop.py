@@ -37,8 +37,9 @@ def run(
 ) -> bool:
     """Train to the last step, going on from ``out/checkpoint.pt`` if that is there.
 
-    ``plan`` is a dataclass with ``learning_rate``, ``warm_up``, ``decay`` and ``weight_decay``; a
-    checkpoint of another one is refused. Writes a checkpoint every so many seconds; with
+    ``plan`` is a dataclass with ``learning_rate``, ``warm_up``, ``decay``, ``weight_decay`` and
+    ``epochs``; a checkpoint of another one is refused unless only its epochs were fewer: then the
+    run is made longer. Writes a checkpoint every so many seconds; with
     ``stop_after`` seconds it stops early. Returns whether the last step is done.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -114,7 +115,8 @@ def _resumed(model: Any, optimiser: Any, plan: Any, out: Path, device: str) -> i
     if not file.exists():
         return 0
     state = read_checkpoint(file, device)
-    if state["plan"] != asdict(plan):
+    longer = state["plan"] | {"epochs": max(state["plan"]["epochs"], plan.epochs)}
+    if longer != asdict(plan):
         raise UsageError(
             f"{file} is of another plan ({json.dumps(state['plan'])}): remove it, or name another "
             "folder with --out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,4 +132,9 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 6
     with pytest.raises(UsageError, match="is of another plan"):
         train(loaded, encoded, Plan(seed=1), tmp_path)
+    with pytest.raises(UsageError, match="is of another plan"):
+        train(loaded, encoded, replace(PLAN, epochs=5), tmp_path)
+    longer = replace(PLAN, epochs=7)  # a run can be made longer
+    train(loaded, encoded, longer, tmp_path, log=lambda _: None)
+    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 7
     assert json.dumps(read[0])
