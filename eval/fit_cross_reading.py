@@ -275,7 +275,11 @@ def fit_all(items: list[Seen], identity: str, kinds: dict[str, int]) -> dict[str
     use(models)
     logit, calibrated = models_of("passage"), models_of("answerable")
     confidence = [
-        sigmoid(calibrated({"evidence": max(logit(row) for row in passages_of(item))}))
+        sigmoid(
+            calibrated({"evidence": max(logit(row) for row in passages_of(item))})
+            - cross_reading.UNHEARD
+            * cross_reading.lacking(item.question, item.read.passages, item.study)
+        )
         for item in items
     ]
     threshold, more = report_answerable([item.read for item in items], confidence)

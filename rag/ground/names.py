@@ -13,8 +13,8 @@ from functools import lru_cache
 
 from rag.ground.evidence import stem_set
 from rag.ground.roles import TITLES
-from rag.ground.units import unit_of
 from rag.text.terms import STOPWORDS, content_terms, fold, month_number, stems
+from rag.text.units import unit_of
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
 _CAPITALS = re.compile(r"[A-ZÀ-ÖØ-Þ][\w’'-]*(?:\s(?:of|the|for|and|&)?\s?[A-ZÀ-ÖØ-Þ][\w’'-]*)+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rag.ground.units import ORDINALS, SCALES, SMALL
+from rag.text.units import ORDINALS, SCALES, SMALL
 
 _TOKEN = re.compile(
     r"(?P<code>\d+(?:\.\d+){2,})"

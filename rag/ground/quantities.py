@@ -13,8 +13,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.ground.numerals import Token, decimal, low_at, spelled, tokens_of
-from rag.ground.units import CURRENCIES, FRACTIONS, ORDINALS, SCALES, SMALL, unit_of
 from rag.text.terms import STOPWORDS, stems
+from rag.text.units import CURRENCIES, FRACTIONS, ORDINALS, SCALES, SMALL, unit_of
 
 _PERSONS = frozenset(
     "peopl person men women man woman friend individu speaker boy girl adult children kid child "

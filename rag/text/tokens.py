@@ -1,8 +1,10 @@
-"""How long a text is in the tokens of a language model that is not here to count them."""
+"""How long a text is in the tokens of a language model, and how much it takes at once."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 _PIECE = re.compile(r"[A-Za-z]+|[0-9]{1,3}|[^\sA-Za-z0-9]|\n")
 _LETTERS = 6  # of a word in one token at most
@@ -22,3 +24,22 @@ def estimate_tokens(text: str) -> int:
         letters = piece[0].isascii() and piece[0].isalpha()
         count += -(-len(piece[0]) // _LETTERS) if letters else 1
     return count
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model takes at once, its reply included: ``tokens``, as ``count`` counts them.
+
+    ``name`` and ``advice`` say in messages what bounds it and what to do about that.
+    """
+
+    tokens: int
+    count: Callable[[str], int] = estimate_tokens
+    name: str = "llm.context_tokens"
+    advice: str = "raise it as far as the model allows"
+
+
+def window_of(model: object, tokens: int) -> Window:
+    """Return the window of a model that knows it; else one of so many estimated tokens."""
+    window = getattr(model, "window", None)
+    return window if isinstance(window, Window) else Window(tokens)

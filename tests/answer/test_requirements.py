@@ -1,0 +1,86 @@
+"""What a question takes for granted, looked up in passages: names, codes, years, units."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.requirements import Passages, lacks, missing_unit, unheard
+
+TEXT = """Plans and prices
+Free has two cameras; Plus costs EUR 4.99 a month since 2024 and Family EUR 7.99. A Hub 2 draws
+3.5 W and weighs 210 g. E-117 means that the hub has another owner. App 6.4 came in December 2025.
+The cell CR-2032 is by Nordvolt. Parcels to Norway and Switzerland take five business days; 8%
+arrive late. Record in 4K with the WC-20."""
+PASSAGES = Passages([TEXT])
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How many cameras are in the Premium plan?", ["Premium"]),
+        ("How many cameras are in the Free plan?", []),
+        ("Do you take American Express?", ["American", "Express"]),
+        ("What does E-118 mean?", ["E-118"]),
+        ("What does E117 mean?", []),
+        ("what is e-117", []),
+        ("How much is Plus in 2027?", ["2027"]),
+        ("How much was Plus in 2024?", []),
+        ("What came with app 5.9?", ["5.9"]),
+        ("What came with app 6.4?", []),
+        ("How heavy is the Hub2?", []),
+        ("How heavy is the Hub 2's case?", []),
+        ("Does it record in 8K?", ["8K"]),
+        ("Does it record in 4K?", []),
+        ("Do the WC-20s record at night?", []),
+        ("Who makes the cells, Nordvolt's rival Südakku?", ["Südakku"]),
+        ("How long do parcels take to Norwai?", []),  # a slip of the pen
+        ("I live in Ohio. How long do parcels take?", []),  # only the sentence that asks
+        ("Premium plan: how many cameras?", []),  # a capital at the beginning says nothing
+        ("What Does The Premium Plan Cost?", []),  # nor does it where all words have one
+        ("When in October does the camera arrive?", []),
+        ("What has changed since mid-2024?", []),
+        ("Is 1,500 in range? And 10.2024?", []),
+    ],
+)
+def test_names_codes_versions_and_years(question: str, expected: list[str]) -> None:
+    assert unheard(question, PASSAGES) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("How much is Plus in pounds sterling?", True),
+        ("How many dollars is Plus a month?", True),
+        ("How many euros is Plus a month?", False),
+        ("What is Plus in Norwegian kroner?", False),  # "in Norwegian": the name tells, not this
+        ("Weight of a Hub 2 in grams?", False),
+        ("Weight of a Hub 2 in kg?", False),  # another size of the same unit
+        ("How many watts does a Hub 2 draw?", False),
+        ("What percentage arrives late?", False),
+        ("Capacity of the cell in mAh?", True),
+        ("How many megabytes of memory has it?", True),
+        ("How many cameras are there?", False),
+        ("What happens in general?", False),
+        ("", False),
+    ],
+)
+def test_units(question: str, missing: bool) -> None:
+    assert bool(missing_unit(question, PASSAGES)) == missing
+
+
+def test_what_is_lacking_is_said_in_words() -> None:
+    assert lacks("Which rate for Sweden or Finland?", PASSAGES) == (
+        "nothing found mentions “Sweden” or “Finland”"
+    )
+    assert lacks("How much is it in pounds?", PASSAGES) == (
+        "nothing found gives a figure for “in pounds”"
+    )
+    assert lacks("How much is Plus?", PASSAGES) is None
+    assert lacks("How much is Plus?", Passages([])) == "nothing found mentions “Plus”"
+
+
+def test_names_of_other_languages_are_not_looked_up() -> None:
+    asked = "Welche Kabel passen in den Wandhalter?"
+    assert unheard(asked, PASSAGES)
+    assert lacks(asked, PASSAGES, english=False) is None
+    assert lacks("Was bedeutet E-118?", PASSAGES, english=False)
