@@ -594,7 +594,7 @@ def report_answerable(read: list[Read], confidence: list[float]) -> tuple[float,
     for kind, rows in [*list(of.items())[1:], ("all", every)]:
         figures[f"AUROC {kind}"] = auroc_interval(of["gold"], rows)
         print(f"  AUROC against {kind:5} {figures[f'AUROC {kind}']}  ({len(rows)})")
-    for at in (threshold, 0.2, 0.3, 0.4, 0.5):
+    for at in (threshold, 0.08, 0.15, 0.2, 0.3, 0.4, 0.5):
         parts = []
         for kind, rows in of.items():
             share = interval([float(c < at) for _, c in rows], [g for g, _ in rows])
@@ -637,7 +637,7 @@ def report_spans(read: list[Read], embedded: int) -> dict[str, str]:
             said = item.passages[n].chunk.text[start:end]
             right = max((f1(said, a) for a in item.asked.answers), default=0.0) >= 0.6
             rows.append((p, float(right), item.asked.group))
-    for at in (0.2, 0.3, 0.4, 0.5):
+    for at in (0.08, 0.15, 0.2, 0.3, 0.4, 0.5):
         kept = [(r, g) for p, r, g in rows if p >= at]
         if kept:
             figures[f"short answers from {at}"] = interval(*map(list, zip(*kept, strict=True)))

@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal
 
-from rag.types import SCHEMA, Answer, Passage, Sentence, Value
+from rag.types import SCHEMA, Answer, Clarification, Passage, Sentence, Value
 
 
 class Event(Value):
     """One step of a streamed answer.
 
-    ``passages`` come first. A ``token`` is provisional ``text`` of a language model, with its own
-    marks. A ``sentence`` is final, in reading order, with its citations and verdict; it stands for
-    the provisional text up to ``place``. ``sentence_withdrawn`` says that the provisional ``text``
-    that ends there is not part of the answer. ``answer`` is the whole: its sentences are those of
-    the events.
+    ``passages`` come first. A ``clarification`` may come next: what to ask back. A ``token`` is
+    provisional ``text`` of a language model, with its own marks. A ``sentence`` is final, in
+    reading order, with its citations and verdict; it stands for the provisional text up to
+    ``place``.
+    ``sentence_withdrawn`` says that the provisional ``text`` that ends there is not part of the
+    answer. ``answer`` is the whole: its sentences are those of the events. If the model failed on
+    the way, it has the part that holds, and its ``problems`` say so; the ModelError comes after it.
     """
 
-    kind: Literal["passages", "token", "sentence", "sentence_withdrawn", "answer"]
+    kind: Literal["passages", "clarification", "token", "sentence", "sentence_withdrawn", "answer"]
     passages: tuple[Passage, ...] = ()
     text: str = ""
     sentence: Sentence | None = None
     place: int = 0
     answer: Answer | None = None
+    clarification: Clarification | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as one JSON object with the ``schema`` version."""
@@ -31,6 +34,8 @@ class Event(Value):
         match self.kind:
             case "passages":
                 body["passages"] = [p.model_dump(mode="json") for p in self.passages]
+            case "clarification" if self.clarification:
+                body["clarification"] = self.clarification.model_dump(mode="json")
             case "token":
                 body["text"] = self.text
             case "sentence" if self.sentence:

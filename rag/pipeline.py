@@ -13,14 +13,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rag.errors import QuestionError, SourceError, UsageError
+from rag.errors import ModelError, QuestionError, SettingsError, SourceError, UsageError
 from rag.events import AnswerStream, Event
 from rag.models.spent import Spent
 from rag.sessions import turns_of
-from rag.settings import Settings
+from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
 from rag.types import (
     Answer,
     Chunk,
+    Clarification,
     Document,
     Filter,
     Passage,
@@ -31,17 +32,20 @@ from rag.types import (
 )
 
 if TYPE_CHECKING:
+    from rag.answer.choosing import Meant
     from rag.answer.decompose import Decomposer
     from rag.answer.llm import LanguageModelGenerator
-    from rag.answer.writing import Writing
+    from rag.answer.writing import Step, Writing
     from rag.index.index import Index
     from rag.ingest.sync import Progress
     from rag.models.chat import ChatModel
     from rag.models.cross_encoder import CrossEncoder
+    from rag.models.hub_chat import HubChatModel
     from rag.models.judge import Judge
     from rag.plan import Plan
     from rag.protocols import Checker, Embedder, Reader, Reranker, Retriever, Rewriter
     from rag.protocols import Generator as Generating
+    from rag.retrieve.llm_rerank import LanguageModelReranker
     from rag.sessions import Session
 
 _Stage = TypeVar("_Stage")
@@ -62,7 +66,10 @@ class _Asked:
     passages: Sequence[Passage] = ()
     confidence: float = 0.0
     writing: Writing | None = None
+    clarification: Clarification | None = None
+    ask_back: bool = False
     spent: Spent = field(default_factory=Spent)
+    notes: list[str] = field(default_factory=list)
 
 
 class Pipeline:
@@ -191,12 +198,27 @@ class Pipeline:
         from rag.models.hub_pairs import load_reranker
         from rag.retrieve.rank import LearnedReranker
 
+        if self.settings.models.reranker == LANGUAGE_MODEL:
+            return self._stage("reranker", self._ranking_model)
         depth = self.settings.retrieve.rerank
         return self._stage(
             "reranker",
             lambda: load_reranker(
                 self.settings.models, lambda: LearnedReranker(self._judge, depth)
             ),
+        )
+
+    def _ranking_model(self) -> Reranker:
+        from rag.answer.request import row_of
+        from rag.models.chat import missing
+        from rag.retrieve.llm_rerank import LanguageModelReranker
+
+        model, llm = self.language_model, self.settings.llm
+        if model is None:
+            raise SettingsError(f'models.reranker is "{LANGUAGE_MODEL}", but {missing(llm)}')
+        depth = self.settings.retrieve.rerank
+        return LanguageModelReranker(
+            model, depth=depth, context_tokens=llm.context_tokens, lenient=True, row=row_of
         )
 
     @property
@@ -224,16 +246,28 @@ class Pipeline:
         )
 
     @property
-    def language_model(self) -> ChatModel | None:
-        """The language model of ``llm.model``; None if none is configured. Nothing is sent."""
-        if self.settings.llm.model is None:
-            return None
-        from rag.models.chat import ChatModel
+    def language_model(self) -> ChatModel | HubChatModel | None:
+        """The language model of ``models.generator`` or ``llm.model``; None if neither is set.
 
-        return self._stage("model", lambda: ChatModel(self.settings.llm))
+        Nothing is sent; one that runs here is loaded.
+        """
+        if self.settings.language_model is None:
+            return None
+        return self._stage("model", self._loaded_model)
+
+    def _loaded_model(self) -> ChatModel | HubChatModel:
+        from rag.answer.request import REPLY_TOKENS
+        from rag.models.chat import ChatModel
+        from rag.models.hub_chat import HubChatModel
+
+        models, llm = self.settings.models, self.settings.llm
+        if models.generator == BUILT_IN:
+            return ChatModel(llm)
+        longest = REPLY_TOKENS[self.settings.answer.style]
+        return HubChatModel(models.generator, llm, offline=models.offline, reply_tokens=longest)
 
     @property
-    def _writing_model(self) -> ChatModel | None:
+    def _writing_model(self) -> ChatModel | HubChatModel | None:
         """The language model where it is to write, and not only to be asked for by name."""
         return self.language_model if self.settings.answer.generator == "auto" else None
 
@@ -484,12 +518,39 @@ class Pipeline:
             raise UsageError(f"k is {k}: ask for one passage at least")
         return self._search(self._question(question), k or self.settings.retrieve.k, wanted)
 
-    def _search(self, question: str, k: int, wanted: Filter) -> list[Passage]:
+    def _search(
+        self, question: str, k: int, wanted: Filter, *, asking: bool = True
+    ) -> list[Passage]:
+        """Retrieve and rank; a language model is asked to rank only if ``asking``."""
+        passages = self._candidates(question, k, wanted)
+        if self.reranker is None or not (asking or self._model_ranker is None):
+            return passages[:k]
+        return self.reranker.rerank(question, passages, k)
+
+    @property
+    def _model_ranker(self) -> LanguageModelReranker | None:
+        """The reranker, if it is a language model: that is asked for nothing in passing."""
+        from rag.retrieve.llm_rerank import LanguageModelReranker
+
+        reranker = self.reranker
+        return reranker if isinstance(reranker, LanguageModelReranker) else None
+
+    def _looked_up(self, asked: _Asked, question: str, wanted: Filter) -> list[Passage]:
+        """Search for an answer; what the ranking costs, and that it failed, is told with that."""
+        passages = self._search(question, self.settings.retrieve.k, wanted)
+        asked.spent.add(getattr(self.reranker, "usage", None))
+        if problem := getattr(self.reranker, "problem", None):
+            asked.notes.append(str(problem))
+        return passages
+
+    def _candidates(self, question: str, k: int, wanted: Filter) -> list[Passage]:
+        """Retrieve as many passages as the reranker reads, ``k`` without one."""
         if not self._custom_retriever:
             self.index.require(self.fingerprint)
         retriever: Any = self.retriever
-        reranker = self.reranker
-        depth = max(k, self.settings.retrieve.rerank) if reranker else k
+        depth = k
+        if self.reranker:
+            depth = max(k, getattr(self.reranker, "pool", self.settings.retrieve.rerank))
         passages: list[Passage]
         if wanted:
             try:
@@ -499,7 +560,7 @@ class Pipeline:
             passages = retriever.retrieve(question, depth, wanted)
         else:
             passages = retriever.retrieve(question, depth)
-        return reranker.rerank(question, passages, k) if reranker else passages
+        return passages
 
     def _with_whole_lists(self, passages: Sequence[Passage]) -> list[Passage]:
         """Put the chunks beside those whose list they begin or end: steps have to be complete."""
@@ -535,7 +596,10 @@ class Pipeline:
         before: date | None = None,
         history: Sequence[Turn] = (),
     ) -> Answer:
-        """Answer a question from the documents, or abstain with the nearest passages."""
+        """Answer a question from the documents, or abstain with the nearest passages.
+
+        Raises ModelError for a language model that fails; ``stream`` gives what holds up to there.
+        """
         answer = None
         for event in self.stream(
             question, where=where, after=after, before=before, history=history
@@ -556,12 +620,19 @@ class Pipeline:
         """Return the steps of an answer as they come: ``for event in pipeline.stream(question)``.
 
         The passages, what a language model writes as it comes, each sentence once it is checked,
-        and at last the whole answer. ``stop`` ends it early with the sentences that hold.
+        and at last the whole answer. ``stop`` ends it early with the sentences that hold. Where the
+        language model fails in the middle of its reply, the last event is an answer of the
+        sentences that hold, if there are any, with the fault in ``problems``; then ModelError is
+        raised.
         """
         question = self._question(question)
         wanted = _filter(where, after, before)
         asked = _Asked(question, question, _Clock(), history)
-        return AnswerStream(self._steps(asked, wanted), lambda: self._partial(asked))
+        return self._streamed(asked, wanted)
+
+    def _streamed(self, asked: _Asked, wanted: Filter, meant: str | None = None) -> AnswerStream:
+        """Return the steps; ``meant`` is what a reply to a question of ours stands for."""
+        return AnswerStream(self._steps(asked, wanted, meant), lambda: self._partial(asked))
 
     @property
     def decomposer(self) -> Decomposer | None:
@@ -573,12 +644,16 @@ class Pipeline:
 
         return self._stage("decomposer", lambda: Decomposer(model))
 
-    def _steps(self, asked: _Asked, wanted: Filter) -> Generator[Event, None, None]:
-        asked.standalone = self.rewriter.rewrite(asked.history, asked.question)
-        asked.spent.add(getattr(self.rewriter, "usage", None))
+    def _steps(
+        self, asked: _Asked, wanted: Filter, meant: str | None
+    ) -> Generator[Event, None, None]:
+        if meant is not None:
+            asked.standalone = meant
+        else:
+            asked.standalone = self.rewriter.rewrite(asked.history, asked.question)
+            asked.spent.add(getattr(self.rewriter, "usage", None))
         asked.clock.lap("rewrite")
-        passages = self._search(asked.standalone, self.settings.retrieve.k, wanted)
-        asked.spent.add(getattr(self.reranker, "usage", None))
+        passages = self._looked_up(asked, asked.standalone, wanted)
         if not self._custom_retriever:
             passages = self._with_whole_lists(passages)
         asked.clock.lap("retrieve")
@@ -595,7 +670,7 @@ class Pipeline:
         the answer can hold the parts side by side. Nothing is sent of what the documents have next
         to nothing on.
         """
-        from rag.answer.decompose import compound, together
+        from rag.answer.decompose import answer_in, compound, filled, together
 
         if not compound(asked.standalone):
             return []
@@ -607,10 +682,17 @@ class Pipeline:
         asked.clock.lap("decompose")
         if not parts:
             return []
+        answers: list[str] = []
         for part in parts:
-            more = self._search(part, self.settings.retrieve.k, wanted)
-            asked.spent.add(getattr(self.reranker, "usage", None))
-            found.append(self.reader.read(part, more) if more else [])
+            question = filled(part, answers)
+            more = self._looked_up(asked, question, wanted) if question else []
+            if not question:
+                asked.notes.append(
+                    "a part of the question was not looked up, since the documents do not answer "
+                    f"the part that it builds on: {part}"
+                )
+            found.append(self.reader.read(question, more) if more else [])
+            answers.append(answer_in(found[-1], self.settings.answer.threshold))
         asked.clock.lap("parts")
         return together(found, 2 * self.settings.retrieve.k)
 
@@ -626,34 +708,42 @@ class Pipeline:
         from rag.answer.decompose import compound
         from rag.answer.llm import LanguageModelGenerator
         from rag.answer.replies import SCHEMA
-        from rag.plan import Plan, PlannedRequest
+        from rag.models.chat import ChatModel
+        from rag.plan import Plan
+        from rag.text.tokens import estimate_tokens
 
-        question = self._question(question)
+        question, wanted = self._question(question), _filter(where, after, before)
+        ranker = None if "reranker" in self._given else self._model_ranker
         model, generator = self.language_model, self.generator
-        if model is None or not isinstance(generator, LanguageModelGenerator):
-            why = "no language model is configured" if model is None else "no language model writes"
+        if model is None:
+            why = "no language model is configured"
             return Plan(reason=f"{why}; answers are quoted from the documents")
-        passages = self._search(question, self.settings.retrieve.k, _filter(where, after, before))
+        if not isinstance(model, ChatModel):
+            return Plan(reason=f"{model.name} runs on this machine")
+        found = self._candidates(question, self.settings.retrieve.k, wanted)
+        ranking = ranker.planned(model, question, found) if ranker else None
+        bodies = [ranking] if ranking else []
+        tokens = estimate_tokens(str(ranking[1]["messages"])) if ranking else 0
+        if not isinstance(generator, LanguageModelGenerator):
+            reason = "no language model writes; answers are quoted from the documents"
+            return _plan(model, bodies, tokens, reason)
+        passages = self._search(question, self.settings.retrieve.k, wanted, asking=False)
         passages = passages if self._custom_retriever else self._with_whole_lists(passages)
         passages = self.reader.read(question, passages) if passages else []
         if _confidence(passages) < self.settings.answer.ask_model_from or not passages:
-            return Plan(reason="the documents have next to nothing on the question")
+            reason = "the documents have next to nothing on the question"
+            return _plan(model, bodies, tokens, reason)
         request = generator.request(question, passages, ())
-        bodies = [
-            (f"an answer from {request.sent} passages",
-             model.planned(request.messages, schema=SCHEMA if request.structured else None)),
-        ]  # fmt: skip
-        decomposer = self.decomposer
-        if decomposer is not None and compound(question):
+        if self.decomposer is not None and compound(question):
             why = "the parts of the question, each of which is looked up; then, if it has none,"
-            bodies.insert(0, (why, decomposer.planned(question)))
-        requests = tuple(
-            PlannedRequest(
-                purpose=purpose, url=model.url, authorization=model.authorization, body=body
-            )
-            for purpose, body in bodies
-        )
-        return Plan(requests=requests, tokens=request.tokens)
+            bodies.append((why, self.decomposer.planned(model, question)))
+        ordered = ", in the order of that reply; here they are as retrieved" if ranking else ""
+        schema = SCHEMA if request.structured else None
+        bodies.append(
+            (f"an answer from {request.sent} passages{ordered}",
+             model.planned(request.messages, schema=schema))
+        )  # fmt: skip
+        return _plan(model, bodies, tokens + request.tokens)
 
     def read(self, question: str, text: str, *, title: str = "") -> Answer:
         """Answer a question from one text alone, without an index; citations are spans of it."""
@@ -704,6 +794,13 @@ class Pipeline:
         asked.clock.lap("read")
         yield Event(kind="passages", passages=tuple(asked.passages))
         asked.confidence = _confidence(asked.passages)
+        if self.settings.answer.clarify:
+            asked.clarification = self._unclear(asked)
+        if asked.clarification:
+            yield Event(kind="clarification", clarification=asked.clarification)
+            if asked.ask_back:
+                yield Event(kind="answer", answer=self._made(asked, (), ()))
+                return
         generator = self.generator
         if isinstance(generator, LanguageModelGenerator):
             yield from self._written(asked, generator)
@@ -718,30 +815,41 @@ class Pipeline:
             yield Event(kind="sentence", sentence=sentence)
         yield Event(kind="answer", answer=self._made(asked, sentences, problems))
 
+    def _unclear(self, asked: _Asked) -> Clarification | None:
+        from rag.answer.clarify import unclear
+
+        def text_of(document_id: str) -> str | None:
+            # There is no index, or none of ours, where the passages were not retrieved from it.
+            if self._index is None or self._custom_retriever:
+                return None
+            found = self._index.catalog.document(document_id)
+            return found.text if found else None
+
+        threshold = self.settings.answer.threshold
+        return unclear(asked.standalone, asked.passages, threshold, text_of=text_of)
+
     def _written(self, asked: _Asked, generator: LanguageModelGenerator) -> Iterator[Event]:
         """Have the language model write, and give what it writes as it comes and as it settles.
 
         It is not asked where the documents have next to nothing on the question.
         """
-        from rag.answer.writing import Settled, Token
-
         if asked.confidence < self.settings.answer.ask_model_from:
             asked.clock.lap("draft")
             yield Event(kind="answer", answer=self._made(asked, (), ()))
             return
-        asked.writing = self._begin(asked, generator)
-        for step in asked.writing.steps():
-            if isinstance(step, Token):
-                yield Event(kind="token", text=step.text)
-            elif isinstance(step, Settled):
-                yield Event(kind="sentence", sentence=step.sentence, place=step.place)
-            else:
-                yield Event(kind="sentence_withdrawn", text=step.text, place=step.place)
+        writing = asked.writing = self._begin(asked, generator)
+        try:
+            yield from map(_event_of, writing.steps())
+        except ModelError as error:
+            # What holds up to there is given, and the fault is a fault all the same.
+            yield from map(_event_of, writing.broken_off())
+            asked.clock.lap("draft")
+            if writing.sentences:
+                problems = (*writing.problems, f"stopped before its end: {error}")
+                yield Event(kind="answer", answer=self._made(asked, writing.sentences, problems))
+            raise
         asked.clock.lap("draft")  # it is checked while it is written
-        yield Event(
-            kind="answer",
-            answer=self._made(asked, asked.writing.sentences, asked.writing.problems),
-        )
+        yield Event(kind="answer", answer=self._made(asked, writing.sentences, writing.problems))
 
     def _begin(self, asked: _Asked, generator: LanguageModelGenerator) -> Writing:
         from rag.answer.repair import LanguageModelRepairer
@@ -782,9 +890,10 @@ class Pipeline:
             abstained=not sentences,
             confidence=asked.confidence,
             generator=str(getattr(self.generator, "name", type(self.generator).__name__)),
-            problems=(*problems, *remarks),
+            problems=(*dict.fromkeys(asked.notes), *problems, *remarks),
             timings=asked.clock.laps,
             usage=asked.spent.usage,
+            clarification=asked.clarification if sentences or asked.ask_back else None,
         )
 
     def _settle(
@@ -811,8 +920,13 @@ class Pipeline:
     ) -> list[str]:
         """Say what a person should know about how the answer came to be."""
         from rag.answer.conflicts import find
+        from rag.answer.questions import understand
+        from rag.answer.requirements import Passages, lacks
 
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
+        english = not understand(question).foreign
+        if passages and (lacking := lacks(question, Passages.of(passages), english=english)):
+            remarks.append(lacking)
         # There is none where the passages were not retrieved: asking for it would open an index.
         retriever = self._stages["retriever"]
         unknown = getattr(retriever, "unknown_language", lambda _: None)(question)
@@ -823,9 +937,9 @@ class Pipeline:
             )
         return remarks
 
-    def chat(self, session: Session | None = None) -> Chat:
-        """Begin a conversation, or go on with one that was kept."""
-        return Chat(self, session)
+    def chat(self, session: Session | None = None, *, ask_back: bool = False) -> Chat:
+        """Begin a conversation, or go on with one that was kept; see ``Chat``."""
+        return Chat(self, session, ask_back=ask_back)
 
     def related(self, answer: Answer, most: int = 3) -> list[str]:
         """Return questions that the pages of an answer suggest and the documents answer.
@@ -839,7 +953,7 @@ class Pipeline:
         for question in islice(suggested(answer), 4 * most):
             if len(found) == most:
                 break
-            passages = self._search(question, self.settings.retrieve.k, Filter())
+            passages = self._search(question, self.settings.retrieve.k, Filter(), asking=False)
             read = self.reader.read(question, passages) if passages else []
             if _confidence(read) >= self.settings.answer.threshold:
                 found.append(question)
@@ -869,23 +983,48 @@ class Chat:
     """A conversation: every question is asked with what was said before it.
 
     With a ``session`` (``rag.sessions``) every turn is kept on disk; one that was kept goes on.
+    With ``ask_back`` a question that has several answers of one kind gets the question which one is
+    meant in place of an answer, never twice in a row; without, it gets both. A reply that names one
+    ("the second", or its name) is answered as the question about that one.
     """
 
-    def __init__(self, pipeline: Pipeline, session: Session | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, session: Session | None = None, *, ask_back: bool = False
+    ) -> None:
         self.pipeline = pipeline
         self.session = session
+        self.ask_back = ask_back
         self.answers: list[Answer] = list(session.answers) if session else []
         self.history: list[Turn] = [turn for answer in self.answers for turn in turns_of(answer)]
 
     def ask(self, question: str, **filters: Any) -> Answer:
         """Answer a question or a follow-up and remember both."""
-        answer = self.pipeline.ask(question, history=tuple(self.history), **filters)
+        answer = None
+        for event in self.stream(question, **filters):
+            answer = event.answer
+        assert answer is not None  # the last event of a stream holds it
         self.remember(answer)
         return answer
 
-    def stream(self, question: str, **filters: Any) -> AnswerStream:
+    def stream(
+        self,
+        question: str,
+        *,
+        where: Mapping[str, Any] | None = None,
+        after: date | None = None,
+        before: date | None = None,
+    ) -> AnswerStream:
         """Return the steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
-        return self.pipeline.stream(question, history=tuple(self.history), **filters)
+        question = self.pipeline._question(question)
+        last = self.answers[-1].clarification if self.answers else None
+        waiting = last is not None and self.answers[-1].abstained
+        asked = _Asked(question, question, _Clock(), tuple(self.history))
+        asked.ask_back = self.ask_back and not waiting
+        wanted = _filter(where, after, before)
+        meant = _meant(last, question, open_ended=waiting) if last else None
+        if meant and meant.uri and not wanted and not self.pipeline._custom_retriever:
+            wanted = Filter(where={"uri": meant.uri})
+        return self.pipeline._streamed(asked, wanted, meant.question if meant else None)
 
     def remember(self, answer: Answer) -> None:
         """Add an answer, streamed perhaps, to the conversation. Raises StoreError."""
@@ -893,6 +1032,36 @@ class Chat:
         self.answers.append(answer)
         if self.session is not None:
             self.session.add(answer)
+
+
+def _meant(asked: Clarification, reply: str, *, open_ended: bool) -> Meant | None:
+    from rag.answer.choosing import meant
+
+    return meant(asked, reply, open_ended=open_ended)
+
+
+def _event_of(step: Step) -> Event:
+    """Return a step of a language model's answer as the event that tells of it."""
+    from rag.answer.writing import Settled, Token
+
+    if isinstance(step, Token):
+        return Event(kind="token", text=step.text)
+    if isinstance(step, Settled):
+        return Event(kind="sentence", sentence=step.sentence, place=step.place)
+    return Event(kind="sentence_withdrawn", text=step.text, place=step.place)
+
+
+def _plan(
+    model: ChatModel, bodies: Sequence[tuple[str, dict[str, Any]]], tokens: int, reason: str = ""
+) -> Plan:
+    """Return the plan to send these; ``reason`` says why there is no more, if there is nothing."""
+    from rag.plan import Plan, PlannedRequest
+
+    requests = tuple(
+        PlannedRequest(purpose=purpose, url=model.url, authorization=model.authorization, body=body)
+        for purpose, body in bodies
+    )
+    return Plan(requests=requests, tokens=tokens, reason=None if requests else reason)
 
 
 def _confidence(passages: Sequence[Passage]) -> float:

@@ -50,11 +50,7 @@ def load_prompt(name: str, *variables: str) -> Prompt:
     Raises DataError that says how the file differs: a variable that nothing fills or that is no
     longer there would otherwise only show in what the model answers.
     """
-    path = resource("prompts", f"{name}.txt")
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the prompt {path} cannot be read: {error}. Install again.") from None
+    path, text = resource("prompts", f"{name}.txt"), _text_of(name)
     before, *rest = _ROLE.split(text)
     parts = tuple(zip(rest[::2], (part.strip() for part in rest[1::2]), strict=True))
     if before.strip() or not parts:
@@ -70,6 +66,19 @@ def load_prompt(name: str, *variables: str) -> Prompt:
             f"{', '.join(sorted(variables)) or 'none'}"
         )
     return Prompt(parts, digest_of(text)[:16])
+
+
+def _text_of(name: str) -> str:
+    path = resource("prompts", f"{name}.txt")
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the prompt {path} cannot be read: {error}. Install again.") from None
+
+
+def digests(names: Iterable[str]) -> dict[str, str]:
+    """Return the digest of each of these prompts as it stands in its file. Raises DataError."""
+    return {name: digest_of(_text_of(name))[:16] for name in names}
 
 
 def as_data(rows: Iterable[Mapping[str, Any]]) -> str:

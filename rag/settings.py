@@ -33,8 +33,10 @@ CHUNKER_VERSION = 1
 
 BUILT_IN = "built-in"
 NO_RERANKER = "none"
+LANGUAGE_MODEL = "llm"
+HUB = "hub:"
 
-OPERATING_POINTS = {"cautious": 0.4, "balanced": 0.2, "eager": 0.1}
+OPERATING_POINTS = {"cautious": 0.4, "balanced": 0.15, "eager": 0.08}
 """Confidence under which to abstain. eval/LOG.md says what each is worth."""
 
 Style = Literal["brief", "normal", "detailed", "steps"]
@@ -59,16 +61,34 @@ class ModelSettings(_Group):
 
     ``built-in`` is what is shipped. Anything else is a folder that ``rag train`` wrote, or, but for
     the reader, a model of the Hugging Face hub or of its kind in a folder (hub extra). An index
-    depends on the embedder alone.
+    depends on the embedder alone. A name of a generator may have ``hub:`` in front, as ``--model``
+    wants it.
     """
 
     embedder: str = Field(BUILT_IN, min_length=1)
-    reranker: str = Field(BUILT_IN, min_length=1, description="“none” keeps the order of fusion")
+    reranker: str = Field(
+        BUILT_IN,
+        min_length=1,
+        description="“none” keeps the order of fusion, “llm” asks the language model for one",
+    )
     reader: str = Field(BUILT_IN, min_length=1, description="or a folder of rag train reader")
     checker: str = Field(BUILT_IN, min_length=1)
+    generator: str = Field(
+        BUILT_IN,
+        min_length=1,
+        description="or a causal language model, which then writes in place of that of “llm”",
+    )
     threads: int | None = Field(None, ge=1, description="batches side by side; all cores if unset")
     batch_tokens: int = Field(256, ge=64, description="tokens, padding included, in one batch")
     offline: bool = Field(False, description="never look for hub models on the network")
+
+    @field_validator("generator")
+    @classmethod
+    def _without_prefix(cls, value: str) -> str:
+        name = value.strip().removeprefix(HUB).strip()
+        if not name:
+            raise ValueError("name a model of the hub or a folder, e.g. hub:Qwen/Qwen3-0.6B")
+        return name
 
 
 class ChunkSettings(_Group):
@@ -125,6 +145,9 @@ class AnswerSettings(_Group):
     )
     decompose: bool = Field(
         True, description="have a language model take comparisons and the like apart first"
+    )
+    clarify: bool = Field(
+        True, description="ask back, or hint, where a question has several answers of one kind"
     )
     keep_unsupported: bool = Field(
         False, description="mark unsupported sentences of a language model, not leave them out"
@@ -255,6 +278,11 @@ class Settings(BaseModel):
     ground: GroundSettings = GroundSettings()
     llm: LlmSettings = LlmSettings()
 
+    @property
+    def language_model(self) -> str | None:
+        """The name of the language model in force, be it here or behind a server; None for none."""
+        return self.llm.model if self.models.generator == BUILT_IN else self.models.generator
+
     @classmethod
     def load(cls, folder: Path | None = None, **arguments: Any) -> Settings:
         """Read ``rag.toml`` from ``folder`` (default: here), then the environment, then arguments.
@@ -280,9 +308,14 @@ class Settings(BaseModel):
     def with_model(cls, folder: Path | None, name: str, **arguments: Any) -> Settings:
         """Load with another language model: its name, with or without a preset in front.
 
-        A preset that is not the configured one comes with its own address and key. What was set
-        for another server, above all a key, is not sent to it.
+        ``hub:NAME`` is a model of the hub or a folder of one, which runs here. A preset that is not
+        the configured one comes with its own address and key. What was set for another server,
+        above all a key, is not sent to it.
         """
+        models = arguments.get("models", {})
+        if name.strip().startswith(HUB):
+            return cls.load(folder, **{**arguments, "models": {**models, "generator": name}})
+        arguments["models"] = {**models, "generator": BUILT_IN}
         preset, model = split_model(name)
         chosen: dict[str, Any] = {"model": model}
         if preset is not None:

@@ -305,8 +305,36 @@ class Usage(Value):
     cost: float | None = None
 
 
+class Option(Value):
+    """One of the things that a question may be about: its name, and the question about it alone.
+
+    ``uri`` is the document that has its answer.
+    """
+
+    label: str
+    question: str
+    uri: str
+
+
+class Clarification(Value):
+    """What to ask back: ``question`` has another answer for each of several things.
+
+    ``options`` are at most four of them, named as the documents do; ``more`` says that there are
+    others. ``text`` is the question to whoever asked.
+    """
+
+    question: str
+    options: tuple[Option, ...]
+    more: bool = False
+    text: str
+
+
 class Answer(Value):
-    """An answer, or an abstention with the nearest passages. ``print(answer)`` is for people."""
+    """An answer, or an abstention with the nearest passages. ``print(answer)`` is for people.
+
+    With a ``clarification`` the question may have meant something else; without sentences beside
+    it, it stands in place of an answer.
+    """
 
     question: str
     standalone: str
@@ -318,6 +346,7 @@ class Answer(Value):
     problems: tuple[str, ...] = ()
     timings: Mapping[str, float] = Field(default_factory=dict)
     usage: Usage | None = None
+    clarification: Clarification | None = None
 
     @property
     def citations(self) -> tuple[Citation, ...]:
@@ -345,7 +374,7 @@ class Answer(Value):
 
     def __str__(self) -> str:
         lines = [self.text] if self.sentences else [self.abstention]
-        nearest = self.passages[:3] if self.abstained else ()
+        nearest = self.passages[:3] if self.abstained and not self.clarification else ()
         if self.citations or nearest:
             lines += ["", "Sources:" if self.citations else "Nearest passages:"]
         for number in dict.fromkeys(citation.number for citation in self.citations):
@@ -364,11 +393,15 @@ class Answer(Value):
             lines.append(f"    “{_clipped(' '.join(passage.chunk.text.split()))}”")
         if self.problems:
             lines += ["", *(f"Note: {problem}" for problem in self.problems)]
+        if self.clarification and self.sentences:
+            lines += ["", f"Hint: {self.clarification.text}"]
         return "\n".join(lines)
 
     @property
     def abstention(self) -> str:
         """The sentence that stands where an answer would, empty when there is one."""
+        if self.clarification and self.abstained:
+            return self.clarification.text
         return "I could not find an answer to this in the documents." if self.abstained else ""
 
     def to_json(self) -> dict[str, Any]:

@@ -352,13 +352,44 @@ def test_a_whole_answer_stays_whole(make: Make, server: ScriptedServer) -> None:
 
 
 def test_a_reply_that_breaks_off_is_an_error(make: Make, server: ScriptedServer) -> None:
-    server.enqueue(truncated(f"{DAYS} [1] The money ", "goes back"))
-    events = make().stream(ASK)
+    pipeline = make()
+    server.enqueue(*[truncated(f"{DAYS} [1] {INVENTED} [1] {CARD} [1] The ", "end")] * 2)
+    events = pipeline.stream(ASK)
+    seen = []
     with pytest.raises(ModelError, match="broke off in the middle"):
+        for event in events:
+            seen.append(event)
+    answer = seen[-1].answer
+    assert answer is not None
+    exact(pipeline, answer)
+    assert answer.text == f"{DAYS} [1] {CARD} [1]"
+    assert tuple(event.sentence for event in seen if event.sentence) == answer.sentences
+    assert answer.problems[-1].startswith("stopped before its end: http")
+    assert [e.text for e in seen if e.kind == "sentence_withdrawn"] == [INVENTED, "The end"]
+    assert events.stop() is answer
+    assert len(server.requests) == 1  # the model is not asked to mend what failed
+    with pytest.raises(ModelError, match="broke off in the middle"):
+        pipeline.ask(ASK)
+
+
+def test_a_reply_that_breaks_off_too_early_leaves_nothing(
+    make: Make, server: ScriptedServer
+) -> None:
+    server.enqueue(truncated("Refunds take 5.", "5"))
+    events = make().stream(ASK)
+    with pytest.raises(ModelError):
         list(events)
-    partial = events.stop()
-    assert partial is not None
-    assert partial.text == f"{DAYS} [1]"
+    assert events.stop() is None
+
+
+def test_json_that_breaks_off_keeps_its_whole_sentences(make: Make, server: ScriptedServer) -> None:
+    said = json.dumps({"text": DAYS, "citations": [1]})
+    server.enqueue(truncated('{"answerable": true, "sentences": [', said, ', {"text": "The mon'))
+    events = make(structured=True).stream(ASK)
+    with pytest.raises(ModelError, match="broke off"):
+        list(events)
+    assert events.answer is not None
+    assert events.answer.text == f"{DAYS} [1]"
 
 
 # --- what is sent ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Hard questions in parts: what has to be looked up, so that each part brings its own evidence.
 
 Only a question that looks like several is sent to the model; the others are looked up as they are.
+A part may need the answer of an earlier one: ``#1`` stands for what the documents say to the first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from rag.answer.questions import understand
 from rag.errors import ModelError
-from rag.models.chat import ChatModel
+from rag.models.chat import ChatModel, Completing
 from rag.prompts import as_data, load_prompt, spoken
 from rag.text.terms import names, numbers
 from rag.types import Passage, Usage, digest_of
@@ -20,16 +21,22 @@ from rag.types import Passage, Usage, digest_of
 MOST = 4
 """Parts of a question at most."""
 
+DEPTH = 3
+"""Parts that build on each other at most."""
+
 _TOKENS = 300
 _LONGEST = 300  # characters of a part
-_BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s*")
+_FILLED = 200  # characters of an answer that is put into a later part
+_BULLET = re.compile(r"^\s*(?:[-*•]|[#(]?\d{1,2}[.):])\s*")
+_SLOT = re.compile(r"#(\d{1,2})\b")
 # Another question behind an "and", or a thing that is named only by what it does or has.
 _SEVERAL = re.compile(
     r"\b(?:and|or|und|oder|y|et)\s+(?:how|what|when|where|which|who|why|does|do|is|are|can|wie|was|"
     r"wann|wo|welche\w*|wer|cómo|qué|cuándo|dónde|comment|quand|où|quel\w*)\b"
     r"|\b(?:both|each of|respectively|compared? (?:to|with)|versus|vs\.?|differ\w*|"
     r"more than|less than|cheaper|longer|shorter|faster|slower|unterschied|diferencia|différence)\b"
-    r"|\b(?:of|for|in|by|from) the \w+ (?:that|which|who|whose|where)\b"
+    r"|\b(?:of|for|in|by|from) the (?:\w+ ){1,3}"
+    r"(?:(?:that|which|who|whose|where)\b|with the (?:\w+est|most|least)\b)"
     r"|\?.+\?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -43,7 +50,7 @@ def compound(question: str) -> bool:
 class Decomposer:
     """Asks the model for the parts. Threads may share it; ``usage`` is this thread's latest."""
 
-    def __init__(self, model: ChatModel) -> None:
+    def __init__(self, model: Completing) -> None:
         self._model = model
         self._prompt = load_prompt("parts", "nonce", "data")
         self._own = threading.local()
@@ -58,12 +65,14 @@ class Decomposer:
         data = as_data([{"question": question}])
         return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
 
-    def planned(self, question: str) -> dict[str, Any]:
-        """Return the body of the request that ``parts`` would send. Nothing is sent."""
-        return self._model.planned(self.messages(question), max_tokens=_TOKENS, streamed=False)
+    def planned(self, model: ChatModel, question: str) -> dict[str, Any]:
+        """Return the body of the request that ``parts`` would send to it. Nothing is sent."""
+        return model.planned(self.messages(question), max_tokens=_TOKENS, streamed=False)
 
     def parts(self, question: str) -> tuple[str, ...]:
         """Return two to four questions, or none where it is better looked up as it is.
+
+        ``filled`` puts the answers of earlier parts into those that need them.
 
         A model that cannot be asked is no reason to fail here: the answer will say so.
         """
@@ -81,16 +90,58 @@ class Decomposer:
 def read(text: str, question: str) -> tuple[str, ...]:
     """Return the parts of a reply; none if they bring in what the question does not name."""
     lines = [_BULLET.sub("", line).strip() for line in text.splitlines()]
-    found = list(dict.fromkeys(line for line in lines if any(c.isalnum() for c in line)))
+    lines = [line for line in lines if any(c.isalnum() for c in line)]
+    found = list(dict.fromkeys(lines))
     if not 2 <= len(found) <= MOST or any(len(line) > _LONGEST for line in found):
         return ()
+    if any(map(_SLOT.search, found)) and (
+        len(found) < len(lines) or _SLOT.search(question) or not _in_order(found)
+    ):
+        return ()  # what the marks stand for cannot be told
     known = question.casefold()
-    for line in found:
+    for line in (_SLOT.sub("", line) for line in found):
         if not numbers(line) <= numbers(question):
             return ()
         if any(name not in known for name in names(line)):
             return ()
     return tuple(found)
+
+
+def _in_order(parts: Sequence[str]) -> bool:
+    """Tell whether every part needs earlier ones only, and no more of them in a row than may be."""
+    depths: list[int] = []
+    for part in parts:
+        needed = _needed(part)
+        if not all(0 <= n < len(depths) for n in needed):
+            return False
+        depths.append(1 + max((depths[n] for n in needed), default=0))
+    return max(depths) <= DEPTH
+
+
+def _needed(part: str) -> list[int]:
+    return [int(number) - 1 for number in _SLOT.findall(part)]
+
+
+def filled(part: str, answers: Sequence[str]) -> str:
+    """Return a part with the answers of earlier parts in place; empty if one of them is."""
+    if not all(answers[n] for n in _needed(part)):
+        return ""
+    return _SLOT.sub(lambda slot: answers[int(slot[1]) - 1], part)
+
+
+def answer_in(passages: Sequence[Passage], threshold: float) -> str:
+    """Return what passages that were read for a part say to it, as short as they do.
+
+    Empty where the reader is less sure than ``threshold``: a later part would be led astray.
+    """
+    read = [(p.reading.no_answer, n) for n, p in enumerate(passages) if p.reading]
+    if not read or 1 - min(read)[0] < threshold:
+        return ""
+    passage = passages[min(read)[1]]
+    assert passage.reading is not None
+    spans = passage.reading.answers[:1] or sorted(passage.reading.sentences, key=lambda s: -s[2])
+    said = " ".join(passage.chunk.text[spans[0][0] : spans[0][1]].split()) if spans else ""
+    return said.rstrip(".!?")[:_FILLED]
 
 
 def together(found: Sequence[Sequence[Passage]], k: int) -> list[Passage]:

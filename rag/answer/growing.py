@@ -21,6 +21,10 @@ _FENCE = re.compile(r"^[ \t>]*(?:```|~~~)", re.MULTILINE)
 _UNDECIDED = re.compile(r"\[\^|[.!?]\s*\(\d{1,2}\)")
 _OPENINGS, _CLOSINGS = "[(【（", "])】）"
 _MARKS = re.compile(r"(?:\s*[\[【（(][\d\s,;–-]+[\])】）])*[ \t]*")
+# The end of a sentence that has its marks: no more of it can be missing where the text breaks off.
+_WRITTEN_OUT = re.compile(
+    r"[.!?…。！？:][\"'”’»)\]*_]*(?:\s*\[\d+\])+(?=\s|$)|\[\d+\][.!?…。！？](?=\s|$)"
+)
 _SLACK = 200  # characters that marks and markup may put between two letters of a sentence
 
 
@@ -98,6 +102,15 @@ class GrowingText:
             if sentences[place].text == last and place >= len(self._given) - 1:
                 return list(sentences[place + 1 :])
         return list(sentences[len(self._given) :])
+
+
+def written_out(text: str) -> str:
+    """Return a text that broke off without what may not be the whole of a sentence.
+
+    "It costs 3." may have begun "It costs 3.50"; behind a mark nothing of a sentence comes.
+    """
+    ends = [found.end() for found in _WRITTEN_OUT.finditer(text)]
+    return text[: ends[-1]] if ends else ""
 
 
 def _decided(text: str) -> str:

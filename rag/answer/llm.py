@@ -17,6 +17,7 @@ from rag.errors import ModelError, UsageError
 from rag.models.chat import Completing, Reply
 from rag.settings import LlmSettings, Style
 from rag.text.sentences import sentences
+from rag.text.tokens import window_of
 from rag.types import Passage, Sentence, Turn, Usage
 
 Cite = Callable[[str, Sequence[Passage]], Iterable[Sentence]]
@@ -181,9 +182,8 @@ class LanguageModelGenerator:
         self.model = model
         self.style = style
         self._cite = cite
-        self._requests = Requests(
-            context_tokens=settings.context_tokens, reply_tokens=settings.max_tokens
-        )
+        window = window_of(model, settings.context_tokens)
+        self._requests = Requests(window, reply_tokens=settings.max_tokens)
         self._own = threading.local()
 
     @property

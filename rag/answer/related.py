@@ -1,5 +1,7 @@
 """Questions that the pages of an answer suggest: their other headings, as questions.
 
+A heading that is a question is taken as it stands, one that says what to do is asked how to.
+
 A suggestion is only worth making if it has an answer, which whoever asks for them has to see to.
 """
 
@@ -15,13 +17,24 @@ _WORDS = 12  # of a heading at most: longer ones are sentences
 _NUMBERED = re.compile(r"^\s*(?:\d+(?:\.\d+)*[.)]?|[A-Za-z][.)])\s+")
 _DULL = frozenset(
     """
-    introduction overview contents summary notes note see also references related links faq
+    introduction overview contents summary notes note see also references related articles links faq
     einleitung überblick inhalt hinweise introducción resumen índice aperçu sommaire
     """.split()
 )
 _ASKING = {"de": "Was steht zu „{0}“ in „{1}“?", "es": "¿Qué dice «{1}» sobre «{0}»?",
            "fr": "Que dit « {1} » sur « {0} » ?"}  # fmt: skip
 _ENGLISH = "What does “{1}” say about “{0}”?"
+# "Change the pack", "Set up your hub": what is to be done, and to what. "Change log" is a thing.
+_TASK = re.compile(
+    r"(?:add|buy|calibrate|cancel|change|check|choose|clean|close|connect|create|delete|disable|"
+    r"download|edit|enable|export|fetch|fit|import|install|invite|make|migrate|mount|move|open|pair|"
+    r"pay|read|remove|rename|renew|replace|report|reset|restart|restore|return|run|save|send|share|"
+    r"start|stop|test|transfer|uninstall|update|upgrade|use|verify|wire|"
+    r"(?:set|back|sign|log) up|(?:turn|switch) (?:on|off)|(?:shut|log|sign) (?:off|out|in))"
+    r"(?: (?:and|or) [a-z]+)? (?:an? |the |your |my )(?!.*\b(?:ones?|it|them)$)",
+    re.IGNORECASE,
+)
+_YOUR = re.compile(r"\byour\b")
 
 
 def suggested(answer: Answer) -> Iterator[str]:
@@ -63,8 +76,12 @@ def _headings(passage: Passage) -> Sequence[str]:
 
 def _asked(heading: str, passage: Passage) -> str | None:
     text = _NUMBERED.sub("", " ".join(heading.split()))
-    if not text or len(text.split()) > _WORDS or text.casefold().strip(" .:") in _DULL:
+    words = text.casefold().strip(" .:").split()
+    if not text or len(words) > _WORDS or _DULL.issuperset(words):
         return None
     if text.endswith("?"):
         return text
-    return _ASKING.get(passage.language or "", _ENGLISH).format(text.rstrip(":."), passage.title)
+    text = text.rstrip(":.")
+    if (passage.language or "en") == "en" and _TASK.match(text):
+        return f"How do I {_YOUR.sub('my', text[0].lower() + text[1:])}?"
+    return _ASKING.get(passage.language or "", _ENGLISH).format(text, passage.title)

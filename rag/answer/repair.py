@@ -13,7 +13,7 @@ from rag.models.chat import Completing
 from rag.models.spent import Spent
 from rag.prompts import as_data, load_prompt, spoken
 from rag.settings import LlmSettings
-from rag.text.tokens import estimate_tokens
+from rag.text.tokens import window_of
 from rag.types import Passage, digest_of
 
 SCHEMA: Mapping[str, Any] = {
@@ -68,10 +68,11 @@ class LanguageModelRepairer:
             ],
         }
         alone = prompt.messages(form=form, nonce="0" * 16, data=as_data([asked]))
-        needed = sum(estimate_tokens(message["content"]) for message in alone)
-        room = self._settings.context_tokens - needed - _REPLY * len(broken) - 16
+        window = window_of(self._model, self._settings.context_tokens)
+        needed = sum(window.count(message["content"]) for message in alone)
+        room = window.tokens - needed - _REPLY * len(broken) - 16
         near = sorted({index for one in broken for index in one.passages})
-        rows = fitting([row_of(i + 1, passages[i], self._question) for i in near], room)
+        rows = fitting([row_of(i + 1, passages[i], self._question) for i in near], room, window)
         data = as_data([*rows, asked])
         nonce = digest_of(prompt.digest, data)[:16]
         return prompt.messages(form=form, nonce=nonce, data=data)

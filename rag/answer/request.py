@@ -21,7 +21,7 @@ from rag.prompts import Prompt, as_data, load_prompt
 from rag.settings import Style
 from rag.text.language import detect
 from rag.text.sentences import sentences
-from rag.text.tokens import estimate_tokens
+from rag.text.tokens import Window
 from rag.types import Passage, Turn, digest_of
 
 REPLY_TOKENS: Mapping[Style, int] = {"brief": 256, "normal": 512, "detailed": 1536, "steps": 1024}
@@ -70,8 +70,8 @@ class Request:
 class Requests:
     """Makes requests from the prompts, which are read and checked once."""
 
-    def __init__(self, *, context_tokens: int, reply_tokens: int | None = None) -> None:
-        self._context = context_tokens
+    def __init__(self, window: Window, *, reply_tokens: int | None = None) -> None:
+        self._window = window
         self._reply = reply_tokens
         self._prompt = load_prompt("answer", "form", "language", "style", "nonce", "data")
         marks, as_json = load_prompt("answer_marks", "refusal"), load_prompt("answer_json")
@@ -97,29 +97,34 @@ class Requests:
         """
         asked = {"question": shown(question)}
         room = self._room(asked, style, structured)
-        turns = _turns(history, room // 4)
-        room -= _cost(turns)
-        rows = fitting([row_of(n, p, question) for n, p in enumerate(passages, 1)], room)
+        window = self._window
+        turns = _turns(history, room // 4, window)
+        room -= _cost(turns, window)
+        rows = fitting([row_of(n, p, question) for n, p in enumerate(passages, 1)], room, window)
         if passages and not rows:
             raise SettingsError(
-                "not even a sentence of a passage fits into what llm.context_tokens "
-                f"({self._context}) leaves beside the question and the reply: raise it"
+                f"not even a sentence of a passage fits into what {window.name} "
+                f"({window.tokens}) leaves beside the question and the reply: {window.advice}"
             )
         data = as_data([*turns, *rows, asked])
         messages = self._messages(question, data, style, structured)
-        return Request(messages, len(rows), _estimate(messages), structured)
+        return Request(messages, len(rows), self._estimate(messages), structured)
 
     def _room(self, asked: Mapping[str, Any], style: Style, structured: bool) -> int:
         """Return the tokens that are left for passages and conversation."""
         alone = self._messages(asked["question"], as_data([asked]), style, structured)
-        needed = _estimate(alone) + (self._reply or REPLY_TOKENS[style])
-        if needed >= self._context:
+        window = self._window
+        needed = self._estimate(alone) + (self._reply or REPLY_TOKENS[style])
+        if needed >= window.tokens:
             raise SettingsError(
                 f"the instructions, the question and the reply need about {needed} tokens and "
-                f"llm.context_tokens is {self._context}: raise it as far as the model allows, "
-                "lower llm.max_tokens, or ask in fewer words"
+                f"{window.name} is {window.tokens}: {window.advice}, lower llm.max_tokens, or "
+                "ask in fewer words"
             )
-        return self._context - needed
+        return window.tokens - needed
+
+    def _estimate(self, messages: Sequence[Mapping[str, str]]) -> int:
+        return sum(self._window.count(message["content"]) + _MESSAGE for message in messages)
 
     def _messages(
         self, question: str, data: str, style: Style, structured: bool
@@ -163,43 +168,39 @@ def _source(passage: Passage) -> str:
     return _LEFT_OUT if tainted(place) else place
 
 
-def _turns(history: Sequence[Turn], room: int) -> list[dict[str, Any]]:
+def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str, Any]]:
     """Return the last turns that fit, as one row; none if there are none."""
     kept: list[dict[str, str]] = []
     for turn in reversed(history[-_TURNS:]):
         longer = [{"role": turn.role, "text": shown(turn.text)}, *kept]
-        if _cost([{"conversation": longer}]) > room:
+        if _cost([{"conversation": longer}], window) > room:
             break
         kept = longer
     return [{"conversation": kept}] if kept else []
 
 
-def fitting(rows: Sequence[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+def fitting(rows: Sequence[dict[str, Any]], room: int, window: Window) -> list[dict[str, Any]]:
     """Return the first rows that fit into so many tokens; of a first that does not, sentences."""
     kept: list[dict[str, Any]] = []
     for row in rows:
-        room -= _cost([row])
+        room -= _cost([row], window)
         if room < 0:
             break
         kept.append(row)
     if kept or not rows:
         return kept
-    shorter = _shortened(rows[0], room + _cost([rows[0]]))
+    shorter = _shortened(rows[0], room + _cost([rows[0]], window), window)
     return [shorter] if shorter else []
 
 
-def _shortened(row: dict[str, Any], room: int) -> dict[str, Any] | None:
+def _shortened(row: dict[str, Any], room: int, window: Window) -> dict[str, Any] | None:
     """Return the row with as many whole sentences as there is room for; None for none."""
     for span in reversed(sentences(row["text"])):
         shorter = {**row, "text": row["text"][: span.end]}
-        if _cost([shorter]) <= room:
+        if _cost([shorter], window) <= room:
             return shorter
     return None
 
 
-def _cost(rows: Sequence[Mapping[str, Any]]) -> int:
-    return estimate_tokens(as_data(rows)) + len(rows)
-
-
-def _estimate(messages: Sequence[Mapping[str, str]]) -> int:
-    return sum(estimate_tokens(message["content"]) + _MESSAGE for message in messages)
+def _cost(rows: Sequence[Mapping[str, Any]], window: Window) -> int:
+    return window.count(as_data(rows)) + len(rows)

@@ -207,13 +207,13 @@ def best_cell(question: Question, row: str, language: str | None) -> tuple[Typed
         # Numbers and units are in every row: only a name in another cell says which row is meant.
         others = set().union(*(words[m] for m in range(len(found)) if m != n))
         named = any(not term.isdigit() for term in others & (terms - headers[n]))
-        score = covered * (0.3 * named + 0.7 * _fit(question, value, headers[n], terms))
+        score = covered * (0.3 * named + 0.7 * fit(question, value, headers[n], terms))
         if best is None or score > best[1]:
             best = cell, score
     return best
 
 
-def _fit(question: Question, value: str, header: set[str], terms: set[str]) -> float:
+def fit(question: Question, value: str, header: set[str], terms: set[str]) -> float:
     """Return how well a cell's header and type match what is wanted, 0 to 1."""
     match = len(header & terms) / len(header) if header else 0.0
     if question.wants == "name":

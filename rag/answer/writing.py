@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answer.growing import GrowingText
+from rag.answer.growing import GrowingText, written_out
 from rag.answer.llm import Draft
 from rag.answer.marks import Marked
 from rag.answer.verify import Judged, Verifier, numbered
@@ -65,6 +65,8 @@ class Writing:
         self._numbers: dict[int, int] = {}
         self._notes: list[str] = []
         self._said: set[str] = set()
+        self._whole = False  # whether all of the text was taken
+        self._place = 0  # of the text that was settled or withdrawn
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -90,17 +92,29 @@ class Writing:
         if draft.refused:
             self._notes.append(f"{self._name} found no answer in the passages")
             return
+        self._whole = True
         yield from self._taken(self._growing.finish(draft.whole_text))
         self._mend(ask=True)
         yield from self._flushed()
 
     def stop(self) -> list[Sentence]:
         """Stop where it is and return what holds of it; the model is not asked again."""
-        self._draft.close()
-        self._mend(ask=False)
-        for _ in self._flushed():
+        for _ in self.broken_off():
             pass
         return self.sentences
+
+    def broken_off(self) -> Iterator[Step]:
+        """Settle what holds where it stopped, or was stopped; the model is not asked again."""
+        self._draft.close()
+        text = self._draft.text
+        if not self._whole:
+            self._whole = True
+            yield from self._taken(self._growing.finish(written_out(text)))
+        self._mend(ask=False)
+        yield from self._flushed()
+        if rest := text[self._place :].strip():
+            self._place = len(text)
+            yield Withdrawn(rest, len(text))
 
     def _taken(self, marked: Sequence[Marked]) -> Iterator[Step]:
         for one, judged in zip(marked, self._verifier.judge(marked), strict=True):
@@ -146,6 +160,7 @@ class Writing:
         while self._waiting and self._waiting[0].judged.state in ("kept", "empty"):
             one = self._waiting.popleft()
             self._notes += one.judged.problems
+            self._place = max(self._place, one.place)
             if one.judged.state == "kept":
                 [sentence] = numbered([one.judged.sentence], self._numbers)
                 self.sentences.append(sentence)

@@ -22,6 +22,7 @@ from rag.cli.common import (
     print_json,
 )
 from rag.cli.live import follow, on_terminal
+from rag.errors import ModelError
 
 if TYPE_CHECKING:
     from rag.events import AnswerStream
@@ -60,14 +61,15 @@ def ask(
 
 
 def _answered(events: AnswerStream, *, stream: bool, as_json: bool) -> Answer:
-    """Print an answer; stopped by Ctrl-C, what holds of it."""
+    """Print an answer; stopped by Ctrl-C or a fault of the model, what holds of it."""
     try:
         answer = _followed(events, stream=stream, as_json=as_json)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ModelError):
+        told = events.answer is not None and stream and as_json  # as the last of the events
         partial = events.stop()
-        if partial is not None and as_json:
+        if partial is not None and as_json and not told:
             print_json(partial.to_json())
-        elif partial is not None:
+        elif partial is not None and not as_json:
             show_answer(partial, text=not stream)
         raise
     if as_json and not stream:

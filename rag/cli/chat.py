@@ -22,7 +22,7 @@ from rag.cli.common import (
 )
 from rag.cli.live import follow, on_terminal
 from rag.cli.search import show_passages
-from rag.errors import RagError, StoreError, UsageError
+from rag.errors import ModelError, RagError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from rag.pipeline import Chat
@@ -62,7 +62,10 @@ def chat(
     no_save: Annotated[bool, typer.Option("--no-save", help="Keep nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask, follow up, look at the sources. /help lists the commands."""
+    """Ask, follow up, look at the sources. /help lists the commands.
+
+    Where a question has several answers of one kind, it asks which one you mean.
+    """
     with open_pipeline(
         index, model=model, style=style, keep_unsupported=keep_unsupported
     ) as pipeline:
@@ -75,7 +78,7 @@ def chat(
             return
         counts = pipeline.index.catalog.counts()
         pipeline.index.require(pipeline.fingerprint)
-        talk = pipeline.chat(kept or _new_session(pipeline.folder))
+        talk = pipeline.chat(kept or _new_session(pipeline.folder), ask_back=True)
         if no_save:
             talk.session = None
         if sys.stdin.isatty() and not as_json:
@@ -106,17 +109,23 @@ def converse(talk: Chat, *, as_json: bool = False) -> None:
 
 def _ask(talk: Chat, question: str, *, as_json: bool) -> None:
     events = talk.stream(question)
+    whole = False
     try:
         if on_terminal() and not as_json:
             follow(events)
         for _ in events:
             pass
-        answer = events.answer
+        answer, whole = events.answer, True
     except KeyboardInterrupt:
         answer = events.stop()
         if answer is None:
             raise
         typer.echo("stopped; what holds of the answer is kept", err=True)
+    except ModelError as error:
+        answer = events.answer
+        if answer is None:
+            raise
+        typer.echo(f"rag: {error}; what holds of the answer is kept", err=True)
     assert answer is not None  # the last event of a stream holds it
     trouble = _remembered(talk, answer)
     if as_json:
@@ -124,7 +133,7 @@ def _ask(talk: Chat, question: str, *, as_json: bool) -> None:
     else:
         show_answer(answer)
         typer.echo()
-        if on_terminal() and not answer.abstained:
+        if on_terminal() and whole and not answer.abstained:
             _suggest(talk.pipeline.related(answer, _SUGGESTED))
     if trouble is not None:
         raise trouble

@@ -36,7 +36,7 @@ BeforeOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Language model that writes, e.g. ollama/llama3.2.",
+    typer.Option("--model", help="Language model that writes: ollama/llama3.2, hub:FOLDER, ….",
                  metavar="NAME"),
 ]  # fmt: skip
 StyleOption = Annotated[
@@ -80,7 +80,7 @@ def open_pipeline(
         settings = Settings.load(folder.parent, **given)
     else:
         settings = Settings.with_model(folder.parent, model, **given)
-    if settings.llm.model is None:
+    if settings.language_model is None:
         what = "--style" if style else "--keep-unsupported"
         raise UsageError(
             f"{what} is for answers that a language model writes: add --model, or set llm.model"

@@ -14,11 +14,11 @@ import typer
 from rag.cli.common import (
     IndexOption,
     JsonOption,
-    ModelOption,
     console,
     open_pipeline,
     print_json,
 )
+from rag.cli.make_questions import make_questions
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def retrieval(
             beir, pipeline, stages=[stage] if stage else [], rewrite=rewrite, limit=limit,
             out=out, seed=seed, resume=resume, cache=cache, on_progress=on_progress,
         )  # fmt: skip
+    _name_rows([row for run in runs.values() for row in run.rows], "problem", "as fused")
     if stage:
         _finish(runs[stage], markdown=markdown, as_json=as_json)
     else:
@@ -155,11 +156,7 @@ def answers(
     if unlocated:
         names = ", ".join(unlocated)
         typer.echo(f"quotes not found, `rag eval lint` says which: {names}", err=True)
-    ungraded = [row for row in run.rows if row.get("judge_failed")]
-    for row in ungraded[:_NAMED]:
-        typer.echo(f"judge failed, counts as 0  {row['id']}: {row['judge_failed']}", err=True)
-    if len(ungraded) > _NAMED:
-        typer.echo(f"… and {len(ungraded) - _NAMED} more, all named in the run file", err=True)
+    _name_rows(run.rows, "judge_failed", "judge failed, counts as 0")
 
 
 def _judging(evaluate: Callable[..., Run]) -> Callable[..., Run]:
@@ -230,11 +227,7 @@ def show_tables(tables: Sequence[Table], *, markdown: bool) -> None:
 def _close(runs: Sequence[Run]) -> None:
     """Say on stderr what failed and where the runs are; leave with 130 if they were stopped."""
     for run in runs:
-        failed = [row for row in run.rows if row["failed"]]
-        for row in failed[:_NAMED]:
-            typer.echo(f"failed  {row['id']}: {row['failed']}", err=True)
-        if len(failed) > _NAMED:
-            typer.echo(f"… and {len(failed) - _NAMED} more, all named in the run file", err=True)
+        _name_rows(run.rows, "failed", "failed")
         typer.echo(f"run file: {run.path}", err=True)
     last = runs[-1]
     if last.interrupted:
@@ -246,45 +239,18 @@ def _close(runs: Sequence[Run]) -> None:
         raise typer.Exit(130)
 
 
-@app.command("make-questions", short_help="Draft a question set from your own documents.")
-def make_questions(
-    index: IndexOption = None,
-    model: ModelOption = None,
-    count: Annotated[int, typer.Option("--count", "-n", help="Questions.", min=1)] = 20,
-    each: Annotated[int, typer.Option("--each", help="Of one passage at most.", min=1, max=5)] = 2,
-    out: Annotated[Path, typer.Option("--out", help="Question file.", metavar="FILE")] = Path(
-        "questions.draft.jsonl"
-    ),
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice of passages.", min=0)] = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Have the language model draft questions with quotes; read them before you rely on them.
+def _name_rows(rows: Sequence[Mapping[str, Any]], key: str, what: str) -> None:
+    """Name the rows that have something under the key on stderr, the first of them."""
+    found = [row for row in rows if row.get(key)]
+    for row in found[:_NAMED]:
+        typer.echo(f"{what}  {row['id']}: {row[key]}", err=True)
+    if len(found) > _NAMED:
+        typer.echo(f"… and {len(found) - _NAMED} more, all named in the run file", err=True)
 
-    Passages of the index are sent to the configured model. What the linter finds a fault in is left
-    out, and every row is marked as a draft.
-    """
-    from rag.cli.ingest import progress
-    from rag.evaluate.drafting import draft
-    from rag.models.chat import missing
 
-    with open_pipeline(index, model=model) as pipeline:
-        writer = pipeline.language_model
-        if writer is None:
-            raise UsageError(missing(pipeline.settings.llm) or "no language model is configured")
-        with progress("Drafting") as on_progress:
-            drafts = draft(
-                pipeline, writer, out, count=count, each=each, seed=seed, on_progress=on_progress
-            )
-    if as_json:
-        print_json(drafts.to_json())
-    else:
-        for reason in drafts.rejected[:_NAMED]:
-            typer.echo(f"left out  {reason}", err=True)
-        typer.echo(
-            f"{len(drafts.cases)} drafts in {out}, {len(drafts.rejected)} left out. Read each and "
-            'take out "draft" to accept it; then `rag eval answers` measures with the file.'
-        )
-    raise typer.Exit(0 if drafts.cases else 1)
+app.command("make-questions", short_help="Draft a question set from your own documents.")(
+    make_questions
+)
 
 
 @app.command()

@@ -43,15 +43,15 @@ def models(
     rows += [_trained(stage, pipeline) for stage in ("reranker", "reader", "checker")]
     for stage in ("retriever", "generator", "rewriter"):
         rows.append({"stage": stage, "model": "built-in", "state": "ready: needs no other model"})
-    if pipeline.settings.llm.model and pipeline.settings.answer.generator == "auto":
+    if pipeline.settings.language_model and pipeline.settings.answer.generator == "auto":
         asked = {"generator": "writes the answers", "rewriter": "is asked before the rules"}
         for row in rows:
             if what := asked.get(row["stage"]):
-                row |= {"model": pipeline.settings.llm.model, "state": f"configured: {what}"}
+                row.update(_writing(pipeline, what))
     hub = "installed" if find_spec("sentence_transformers") else "not installed"
     rows.append({
         "stage": "hub models",
-        "model": "by name in models.embedder, reranker and checker",
+        "model": "by name in models.embedder, reranker, checker and generator",
         "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
     })  # fmt: skip
     rows += _language_model(pipeline.settings.llm, probe=probe)
@@ -64,22 +64,48 @@ def models(
     raise typer.Exit(1 if any(row["state"].startswith(("missing", "fails")) for row in rows) else 0)
 
 
+def _writing(pipeline: Pipeline, what: str) -> dict[str, str]:
+    """Say which language model does it; one that runs here is loaded, a server is not asked."""
+    from rag.settings import BUILT_IN
+
+    row = {"model": pipeline.settings.language_model or ""}
+    if pipeline.settings.models.generator == BUILT_IN:
+        return {**row, "state": f"configured: {what}"}
+    try:
+        pipeline.language_model  # noqa: B018  (it is loaded)
+    except RagError as error:
+        return {**row, "state": f"missing: {error}"}
+    return {**row, "state": f"ready: {what}, on this machine"}
+
+
 def _trained(stage: str, pipeline: Pipeline) -> dict[str, str]:
     """Say which model a stage has, and whether it loads."""
     from rag.models.cross_encoder import load_cross_encoder
-    from rag.settings import BUILT_IN, NO_RERANKER
+    from rag.settings import BUILT_IN, LANGUAGE_MODEL, NO_RERANKER
 
     settings = pipeline.settings.models
     name: str = getattr(settings, stage)
     row = {"stage": stage, "model": name}
     if name == NO_RERANKER:
         return {**row, "state": "off: the order of fusion stays"}
+    if stage == "reranker" and name == LANGUAGE_MODEL:
+        return {**row, "state": _ranking(pipeline)}
     try:
         own = name == BUILT_IN or stage == "reader"
         made = load_cross_encoder(settings).identity if own else getattr(pipeline, stage)
     except RagError as error:
         return {**row, "state": f"missing: {error}"}
     return {**row, "state": f"ready: {made}" if own else "ready"}
+
+
+def _ranking(pipeline: Pipeline) -> str:
+    """Say whether the language model can be asked for the order of passages."""
+    try:
+        model = pipeline.language_model
+        assert pipeline.reranker is not None  # it is set; what is missing for it is raised
+    except RagError as error:
+        return f"missing: {error}"
+    return f"configured: {model.name if model else ''} is sent the passages and orders them"
 
 
 def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str]]:

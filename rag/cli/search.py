@@ -34,7 +34,10 @@ def search(
 ) -> None:
     """Find passages; every one says why it ranks where it does."""
     asked = " ".join(question)
-    passages = open_pipeline(index).search(asked, k, **filters(where, after, before))
+    pipeline = open_pipeline(index)
+    passages = pipeline.search(asked, k, **filters(where, after, before))
+    if problem := getattr(pipeline.reranker, "problem", None):
+        console(stderr=True).print(f"Note: {problem}")
     if as_json:
         rows = [passage.model_dump(mode="json") for passage in passages]
         print_json({"question": asked, "passages": rows})

@@ -14,6 +14,7 @@ import numpy as np
 from rag.errors import DataError, UsageError
 from rag.evaluate.explain import clipped, explain
 from rag.evaluate.paired import Difference, differences, median_ratio
+from rag.evaluate.prompting import prompts_that_differ
 from rag.evaluate.runs import Row, Run
 from rag.evaluate.statistics import Metric
 from rag.evaluate.tables import Table, number, signed, spoken
@@ -82,7 +83,7 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which cases are not compared, and why."""
+        """Which cases are not compared, and why; which prompts were others."""
         return tuple(_notes(self))
 
     @property
@@ -312,6 +313,7 @@ def _notes(found: Comparison) -> Iterator[str]:
         failed = sum(row["failed"] is not None for row in run.rows)
         if failed:
             yield f"{failed} {cases} failed in {letter} and count as wrong"
+    yield from prompts_that_differ(found.a.header, found.b.header)
 
 
 def _metrics_table(found: Comparison) -> Table:

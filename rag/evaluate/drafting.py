@@ -1,8 +1,9 @@
 """A question set drafted by a language model from a user's own documents, for a person to accept.
 
 Every row is held against its document before it is written: the quote stands there to the letter,
-the answer stands in the quote. What the linter finds a fault in is left out. Each row is marked
-``"draft": true`` until somebody has read it.
+the answer stands in the quote. Questions without an answer are looked up first (``near_misses``).
+What the linter finds a fault in is left out. Each row is marked ``"draft": true`` until somebody
+has read it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 from pydantic import Field, ValidationError
 
 from rag.errors import DataError, ModelError
+from rag.evaluate import near_misses
 from rag.evaluate.lint import Asked, lint
 from rag.evaluate.questions import Case, Evidence
 from rag.evaluate.quotes import locate
@@ -32,6 +34,7 @@ SHORTEST = 200
 """Characters of a passage under which there is little to ask about."""
 
 _TOKENS = 220  # of the reply for each question
+_OTHER_FORM = "the reply has another form than was asked for"
 _MOST_FAILED = 5  # requests in a row after which the model is given up
 _TELLING = re.compile(
     r"\b(?:passage|text|excerpt|document|according to|as mentioned|above|below)\b", re.IGNORECASE
@@ -87,6 +90,7 @@ class Drafts:
         return {
             "file": str(self.path),
             "questions": len(self.cases),
+            "unanswerable": sum(not case.answerable for case in self.cases),
             "rejected": self.rejected,
             "requests": self.asked,
             "usage": usage.model_dump() if usage else None,
@@ -99,20 +103,26 @@ def draft(
     path: Path,
     *,
     count: int = 20,
+    unanswerable: int = 0,
     each: int = 2,
     seed: int = 0,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> Drafts:
     """Draft ``count`` questions, at most ``each`` of a passage, and write those that hold.
 
-    Passages are taken by chance, from every document in turn. Raises ModelError if the model
+    So many ``unanswerable`` ones are drafted besides; ``pipeline`` is asked whether it can answer
+    them. Passages are taken by chance, from every document in turn. Raises ModelError if the model
     cannot be asked, and DataError if the file is there already: a person may have worked on it.
     """
     if path.exists():
         raise DataError(f"{path} is there already: name another file with --out, or move it away")
     drafts = Drafts(path)
     try:
-        _gather(drafts, pipeline, _Drafter(model, each), count, seed, on_progress)
+        for drafter, wanted in (
+            (_Drafter(model, each), count),
+            (_NearMisses(model, each, pipeline), unanswerable),
+        ):
+            _gather(drafts, pipeline, drafter, wanted, seed, on_progress)
     finally:
         if drafts.cases:  # what was paid for is not lost, whatever stops it
             _write(drafts)
@@ -128,7 +138,7 @@ def _gather(
     seed: int,
     on_progress: Callable[[str, int, int], None] | None,
 ) -> None:
-    failed = 0
+    failed, count = 0, len(drafts.cases) + count
     for document, chunk in _in_turns(pipeline.passages_to_ask_about(), seed):
         if len(drafts.cases) >= count:
             return
@@ -141,16 +151,21 @@ def _gather(
                 raise
             continue
         failed = 0
-        _take(rows, document, drafts, count)
+        drafter.take(rows, document, drafts, count)
         if on_progress:
             on_progress(document.title, len(drafts.cases), count)
 
 
 class _Drafter:
+    """Asks for questions that a passage answers."""
+
+    prompt = "questions"
+    schema = SCHEMA
+
     def __init__(self, model: Completing, each: int) -> None:
         self._model = model
         self._each = each
-        self._prompt = load_prompt("questions", "count", "nonce", "data")
+        self._prompt = load_prompt(self.prompt, "count", "nonce", "data")
 
     def ask(self, document: Document, chunk: Chunk, spent: Spent) -> list[Any]:
         """Return what the model drafts of a passage, not looked at yet."""
@@ -161,7 +176,7 @@ class _Drafter:
         )
         reply = self._model.complete(
             messages,
-            schema=SCHEMA if self._model.takes_schema else None,
+            schema=self.schema if self._model.takes_schema else None,
             max_tokens=_TOKENS * self._each,
         )
         spent.add(reply.usage)
@@ -172,6 +187,50 @@ class _Drafter:
         except (ValueError, LookupError, TypeError, RecursionError):
             return [None]
         return list(found)[: self._each] if isinstance(found, list) else [None]
+
+    def take(self, rows: Sequence[Any], document: Document, drafts: Drafts, count: int) -> None:
+        """Keep the rows that hold, up to so many in all, and note why others do not."""
+        known = {fold(case.question) for case in drafts.cases}
+        for row in rows:
+            if len(drafts.cases) >= count:
+                return
+            found = self.case(row, document, known, len(drafts.cases) + 1)
+            if isinstance(found, str):
+                drafts.rejected.append(f"{document.uri}: {found}")
+            else:
+                known.add(fold(found.question))
+                drafts.cases.append(found)
+
+    def case(self, row: Any, document: Document, known: set[str], number: int) -> Case | str:
+        """Return the case of a row, or why it is none."""
+        try:
+            drafted = _Drafted.model_validate(row)
+        except ValidationError:
+            return _OTHER_FORM
+        if why := _wrong(drafted, document, known):
+            return f"{why}: {' '.join(drafted.question.split())}"
+        return _case(drafted, document, number)
+
+
+class _NearMisses(_Drafter):
+    """Asks for questions that a passage comes near to and does not answer."""
+
+    prompt = "near_misses"
+    schema = near_misses.SCHEMA
+
+    def __init__(self, model: Completing, each: int, pipeline: Asked) -> None:
+        super().__init__(model, each)
+        self._pipeline = pipeline
+
+    def case(self, row: Any, document: Document, known: set[str], number: int) -> Case | str:
+        """Return the case of a row, or why it is none; one that is answered is none."""
+        drafted = near_misses.read(row)
+        if drafted is None:
+            return _OTHER_FORM
+        question = " ".join(drafted.question.split())
+        why = _wrong_question(question, document, known)
+        why = why or near_misses.answered(question, self._pipeline)
+        return f"{why}: {question}" if why else near_misses.case(question, number)
 
 
 def _in_turns(
@@ -192,36 +251,24 @@ def _in_turns(
         stacks = [(document, chunks) for document, chunks in stacks if chunks]
 
 
-def _take(rows: Sequence[Any], document: Document, drafts: Drafts, count: int) -> None:
-    known = {fold(case.question) for case in drafts.cases}
-    for row in rows:
-        if len(drafts.cases) >= count:
-            return
-        try:
-            drafted = _Drafted.model_validate(row)
-        except ValidationError:
-            drafts.rejected.append(f"{document.uri}: the reply has another form than was asked for")
-            continue
-        why = _wrong(drafted, document, known)
-        if why:
-            drafts.rejected.append(f"{document.uri}: {why}: {' '.join(drafted.question.split())}")
-            continue
-        known.add(fold(drafted.question))
-        drafts.cases.append(_case(drafted, document, len(drafts.cases) + 1))
-
-
 def _wrong(drafted: _Drafted, document: Document, known: set[str]) -> str:
     """Return why a draft is no good; empty if nothing is wrong with it."""
     if not locate(document.text, drafted.quote).spans:
         return "the quote is not in the document"
     if not contains(drafted.quote, drafted.answer):
         return "the answer is not in the quote"
-    if fold(drafted.question) in known:
-        return "the same question as another"
-    if _TELLING.search(drafted.question) and not _TELLING.search(document.title):
-        return "it speaks of the passage"
+    if why := _wrong_question(drafted.question, document, known):
+        return why
     if not set(content_terms(drafted.question)) - set(content_terms(drafted.answer)):
         return "it asks nothing beside its answer"
+    return ""
+
+
+def _wrong_question(question: str, document: Document, known: set[str]) -> str:
+    if fold(question) in known:
+        return "the same question as another"
+    if _TELLING.search(question) and not _TELLING.search(document.title):
+        return "it speaks of the passage"
     return ""
 
 

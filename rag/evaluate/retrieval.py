@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.errors import IndexMissingError, UsageError
+from rag.errors import IndexMissingError, ModelError, UsageError
 from rag.evaluate.beir import Beir, Query
 from rag.evaluate.runs import Kind, Progress, Row, Run, cache_folder, execute, header
 from rag.evaluate.statistics import mean
@@ -61,7 +61,9 @@ def evaluate(
 
     ``pipeline`` lends its settings, embedder, rewriter and reranker; the corpus gets an index of
     its own in ``cache``. A query with a history is rewritten first, unless ``rewrite`` is false.
-    Raises UsageError for a stage that is not there.
+    Where a language model ranks and fails, the order of fusion is measured, as it would be used,
+    and the row says so. Raises UsageError for a stage that is not there, ModelError for a language
+    model that cannot rank at all.
     """
     reranker = pipeline.reranker
     there = STAGES if reranker is not None else STAGES[:-1]
@@ -132,6 +134,8 @@ class _Ranker:
     def at(self, stage: str) -> Any:
         """Return a function that measures a batch of queries at a stage."""
         self._rank(stage, "warm-up")
+        if problem := self._problem(stage):  # better now than in every row
+            raise ModelError(problem)
         return lambda batch: [self._measured(stage, query) for query in batch]
 
     def _measured(self, stage: str, query: Query) -> Row:
@@ -148,8 +152,14 @@ class _Ranker:
             "measures": measures(self._beir.qrels[query.id], ranking),
             "latency_ms": took,
             "standalone": question,
+            "problem": self._problem(stage),
             "ranking": [self._shown(query, name, score) for name, score in _top(ranking)],
         }
+
+    def _problem(self, stage: str) -> str | None:
+        """Return why the latest ranking is that of fusion, where a model should have ranked."""
+        reranker = self._pipeline.reranker if stage == "reranked" else None
+        return getattr(reranker, "problem", None)
 
     def _rank(self, stage: str, question: str) -> dict[str, float]:
         """Return document -> score, best first, at most ``DEPTH``."""

@@ -1,8 +1,8 @@
 """Runs: what was measured with what, a line a case, in a file that can be read again.
 
-The first line of a run file is a header: data, settings, fingerprint, digests of the weights,
-versions, seed. Every further line is a case, written as soon as it is measured, so that an
-interruption loses nothing and ``resume`` can go on. A case that failed is a line too.
+The first line of a run file is a header: data, settings, fingerprint, digests of the weights and
+of the prompts, versions, seed. Every further line is a case, written as soon as it is measured, so
+that an interruption loses nothing and ``resume`` can go on. A case that failed is a line too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 
 import rag
 from rag.errors import DataError, UsageError
+from rag.evaluate.prompting import language_model
 from rag.evaluate.rows import AnyRow, read_rows
 from rag.evaluate.statistics import Array, Metric, figures, percentiles
 from rag.evaluate.tables import Table, between, number
@@ -277,6 +278,7 @@ def header(
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the first line of a run file: everything that the figures depend on."""
+    asked = language_model(kind.name, pipeline.settings)
     return {
         "schema": SCHEMA,
         "kind": kind.name,
@@ -288,6 +290,7 @@ def header(
         "fingerprint": pipeline.fingerprint,
         "weights": {"embedder": pipeline.embedder.identity, **_fitted()},
         "settings": pipeline.settings.model_dump(mode="json"),
+        **({"language_model": asked} if asked else {}),
         "versions": {"python": platform.python_version(), **dict(_versions())},
     }
 
@@ -348,7 +351,7 @@ def execute(
 
     ``measure`` returns a row a case; what it raises is a failed case (of a batch, each case is then
     tried by itself). Ctrl-C ends the run: it then covers what was done. With ``resume``, the last
-    run of the same data, options, settings and weights is gone on with, if there is one.
+    run of the same data, options, settings, weights and prompts is gone on with, if there is one.
     """
     rows: list[Row] = []
     if resume:
@@ -470,8 +473,8 @@ def _earlier(
             return place, [row for row in rows if row["id"] in wanted]
         if path:
             raise UsageError(
-                f"{path} is a run of other data, options, settings or weights: name another "
-                "place with --out, or leave out --resume"
+                f"{path} is a run of other data, options, settings, weights or prompts: name "
+                "another place with --out, or leave out --resume"
             )
     return path, []
 
@@ -488,11 +491,11 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _fitted() -> dict[str, str]:
-    """Return the digests of the fitted coefficients that lie beside the code."""
+    """Return the digests of the fitted coefficients beside the code, and of the shipped reader."""
     root = Path(rag.__file__).parent
-    files = sorted(
-        path for folder in ("answer", "ground") for path in root.glob(f"{folder}/*.json")
-    )
+    folders = ("answer", "ground", "retrieve")
+    files = sorted(path for folder in folders for path in root.glob(f"{folder}/*.json"))
+    files += root.glob("models/weights/reader*.onnx")
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files

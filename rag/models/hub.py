@@ -1,6 +1,7 @@
 """Embedders from the Hugging Face hub or a local folder, through sentence-transformers.
 
-This file and ``hub_pairs`` own the ``hub`` extra. Code that comes with a model is never run.
+This file, ``hub_pairs`` and ``hub_chat`` own the ``hub`` extra. Code that comes with a model is
+never run.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def open_model(kind: str, what: str, name: str, *, offline: bool) -> Any:
             name, trust_remote_code=False, local_files_only=offline
         )
     except Exception as error:  # the libraries below raise a dozen unrelated classes
-        raise ModelError(_not_found(what, name, offline, error)) from None
+        raise ModelError(not_loaded(what, name, offline, error)) from None
 
 
 def encodable(text: str) -> str:
@@ -129,7 +130,8 @@ def _digest(model: Any) -> str:
     return state.hexdigest()[:16]
 
 
-def _not_found(what: str, name: str, offline: bool, error: Exception) -> str:
+def not_loaded(what: str, name: str, offline: bool, error: Exception) -> str:
+    """Return the sentence for a model that cannot be loaded."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     reason = lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
     advice = (

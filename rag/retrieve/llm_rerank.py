@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from rag.models.chat import Completing
+from rag.errors import ModelError
+from rag.models.chat import ChatModel, Completing
 from rag.prompts import as_data, load_prompt, spoken
-from rag.text.tokens import estimate_tokens
+from rag.text.tokens import window_of
 from rag.types import Passage, Usage, digest_of
 
 DEPTH = 20
@@ -22,22 +24,38 @@ _SHOWN = 1000  # characters of a passage
 _NUMBER = re.compile(r"\d+")
 _TOKENS = 6  # of the reply for each passage
 _FREE = 200
+_NOT_ORDERED = "the passages are in the order of retrieval, not that of the model"
+
+
+Row = Callable[[int, Passage, str], Mapping[str, Any]]
+"""Number, passage and question to what is sent: ``passage``, ``source`` and ``text``."""
 
 
 class LanguageModelReranker:
     """A ``Reranker`` that asks the model once for each question. Threads may share it.
 
+    ``row`` makes what is sent of a passage, or rather of the beginning of its text.
     ``context_tokens`` bounds what is sent; passages that do not fit keep their order behind the
-    others. ``usage`` is what the latest call of this thread cost. ``rerank`` raises ModelError.
+    others. ``usage`` is what the latest call of this thread cost. ``rerank`` raises ModelError,
+    unless ``lenient``: a model that fails then leaves the passages as they came, and ``problem``
+    says so.
     """
 
     def __init__(
-        self, model: Completing, *, depth: int = DEPTH, context_tokens: int = 8192
+        self,
+        model: Completing,
+        *,
+        depth: int = DEPTH,
+        context_tokens: int = 8192,
+        lenient: bool = False,
+        row: Row | None = None,
     ) -> None:
         self.name = f"{model.name}, listwise"
         self._model = model
         self._depth = max(1, depth)
-        self._context = context_tokens
+        self._window = window_of(model, context_tokens)
+        self._lenient = lenient
+        self._row = row or _row
         self._prompt = load_prompt("rerank", "nonce", "data")
         self._own = threading.local()
 
@@ -46,15 +64,20 @@ class LanguageModelReranker:
         """What the latest call of this thread cost; None if nothing was sent."""
         return getattr(self._own, "usage", None)
 
+    @property
+    def problem(self) -> str | None:
+        """Why the latest call of this thread has no order of the model's; None if it has."""
+        return getattr(self._own, "problem", None)
+
     def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
         """Return at most ``k`` of the passages, best first; the score is a place, not a measure."""
-        self._own.usage = None
+        self._own.usage = self._own.problem = None
         order = list(range(len(passages)))
         messages, shown = self.messages(question, passages)
         if shown > 1:
-            reply = self._model.complete(messages, max_tokens=max(64, _TOKENS * shown))
-            self._own.usage = reply.usage
-            first = read(spoken(reply.text), shown)
+            first = self._asked(messages, shown)
+            if self.problem and self._lenient:
+                return list(passages[:k])
             order = [*first, *(place for place in order if place not in set(first))]
         scores = [1 - rank / len(order) for rank in range(len(order))]
         return [
@@ -67,29 +90,59 @@ class LanguageModelReranker:
             for place, score in list(zip(order, scores, strict=True))[:k]
         ]
 
+    def planned(
+        self, model: ChatModel, question: str, passages: Sequence[Passage]
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Return what the request to ``model`` is for, and its body; None for none."""
+        messages, shown = self.messages(question, passages)
+        if shown < 2:
+            return None
+        body = model.planned(messages, max_tokens=reply_tokens(shown), streamed=False)
+        return f"the order of {shown} passages, which it holds", body
+
+    def _asked(self, messages: list[dict[str, str]], shown: int) -> list[int]:
+        """Return the places that the model names, best first."""
+        try:
+            reply = self._model.complete(messages, max_tokens=reply_tokens(shown))
+        except ModelError as error:
+            if not self._lenient:
+                raise
+            self._own.problem = f"{_NOT_ORDERED}: {error}"
+            return []
+        self._own.usage = reply.usage
+        first = read(spoken(reply.text), shown)
+        if not first:
+            self._own.problem = f"{_NOT_ORDERED}: {self._model.name} named none of them"
+        return first
+
     def messages(
         self, question: str, passages: Sequence[Passage]
     ) -> tuple[list[dict[str, str]], int]:
         """Return what is sent, and how many of the passages are in it."""
         asked = {"question": question}
-        room = (
-            self._context
-            - _FREE
-            - estimate_tokens(
-                self._prompt.parts[0][1] + self._prompt.parts[1][1] + as_data([asked])
-            )
-        )
+        count = self._window.count
+        around = self._prompt.parts[0][1] + self._prompt.parts[1][1] + as_data([asked])
+        room = self._window.tokens - _FREE - count(around)
         rows = []
         for number, passage in enumerate(passages[: self._depth], 1):
-            text = passage.chunk.text[:_SHOWN]
-            row = {"passage": number, "source": passage.place, "text": text}
-            room -= estimate_tokens(as_data([row])) + _TOKENS
+            row = dict(self._row(number, passage, question))
+            row["text"] = row["text"][:_SHOWN]
+            room -= count(as_data([row])) + _TOKENS
             if room < 0:
                 break
             rows.append(row)
         data = as_data([*rows, asked])
         nonce = digest_of(self._prompt.digest, data)[:16]
         return self._prompt.messages(nonce=nonce, data=data), len(rows)
+
+
+def _row(number: int, passage: Passage, _question: str) -> dict[str, Any]:
+    return {"passage": number, "source": passage.place, "text": passage.chunk.text}
+
+
+def reply_tokens(shown: int) -> int:
+    """Return how long a reply about so many passages may be."""
+    return max(64, _TOKENS * shown)
 
 
 def read(text: str, count: int) -> list[int]:

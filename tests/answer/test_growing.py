@@ -6,7 +6,7 @@ import pytest
 from test_marks import CASES
 
 from rag.answer.grounded import without_headings
-from rag.answer.growing import GrowingText
+from rag.answer.growing import GrowingText, written_out
 from rag.answer.marks import Marked, parse
 
 COUNT = 5
@@ -89,3 +89,20 @@ def test_places_are_those_of_the_written_text() -> None:
     assert places[-1] == len(text)
     assert text[places[0] :].startswith("The money")
     assert text[places[1] :].startswith("Then nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("It takes five days. [1] The money goes", "It takes five days. [1]"),
+        ("It takes five days. [1][2]", "It takes five days. [1][2]"),
+        ("It takes five days [1]. It costs 3.", "It takes five days [1]."),
+        ("It takes five days. [1] It costs 3.", "It takes five days. [1]"),
+        ("It takes five days.", ""),
+        ("It takes five days. [1", ""),
+        ("1. Open the app. [1]\n2. Press", "1. Open the app. [1]"),
+        ("", ""),
+    ],
+)
+def test_of_a_text_that_broke_off_only_whole_sentences_count(text: str, whole: str) -> None:
+    assert written_out(text) == whole

@@ -1,6 +1,7 @@
 """What goes wrong between us and a language model, from the command line.
 
-Each fault is one clear sentence and the right status, and the conversation is as it was.
+Each fault is one clear sentence and the right status. What was verified before it is shown and
+kept; where that is nothing, the conversation is as it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ from rag.testing.scripted_llm import (
     completion,
     endless,
     error,
+    event,
     events,
     line,
     raw,
@@ -159,6 +162,99 @@ def test_a_conversation_stays_as_it_was(
     assert f"“{DAYS}”" in done.out.rpartition("characters")[2]  # /sources, after the fault
 
 
+def begun(*then: bytes) -> Scripted:
+    """A stream of a sentence and the beginning of another, and then what goes wrong."""
+    return events(event(f"{DAYS} [1] The money "), event("goes "), event("back "), *then)
+
+
+def without_end(*first: bytes, then: bytes) -> Scripted:
+    """A stream that never stops of itself, after a beginning; it can be sent once."""
+    return Scripted(media_type="text/event-stream", chunks=chain(first, repeat(then)))
+
+
+# What a server does after a sentence that holds, and what is said of it.
+MIDWAY: dict[str, tuple[Callable[[], Scripted], str]] = {
+    "silence": (
+        lambda: stalled(f"{DAYS} [1] The money ", "goes ", seconds=8), "fell silent in the middle"
+    ),
+    "cut": (
+        lambda: truncated(f"{DAYS} [1] The money ", "goes ", "back "), "broke off in the middle"
+    ),
+    "cut behind a mark": (lambda: truncated(f"{DAYS} [1]"), "broke off in the middle"),
+    "malformed event": (lambda: begun(line("{not json")), "cannot be read"),
+    "error": (
+        lambda: begun(line('{"error": {"message": "out of memory"}}')), "gave up in the middle"
+    ),
+    "endless stream": (
+        lambda: without_end(event(f"{DAYS} [1] "), then=event("on and on ")), "did not stop"
+    ),
+    "endless line": (
+        lambda: without_end(event(f"{DAYS} [1] The money "), b"data: ", then=b"x" * 200_000),
+        "did not stop",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIDWAY)
+def test_what_was_verified_before_a_fault_is_shown(
+    ask: Rag, server: ScriptedServer, name: str
+) -> None:
+    fault, said = MIDWAY[name]
+    server.enqueue(fault())
+    done = ask("ask", ASK)
+    assert done.status == 1, done
+    assert done.out.startswith(f"{DAYS} [1]\n")
+    assert f"“{DAYS}”" in done.out  # its source
+    assert "Note: stopped before its end: http" in done.out
+    assert said in done.out
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", MIDWAY)
+def test_a_conversation_keeps_what_was_verified_before_a_fault(
+    ask: Rag, index: Path, server: ScriptedServer, name: str
+) -> None:
+    fault, said = MIDWAY[name]
+    replies = iter((fault(), f"{CARD} [1]"))
+
+    def respond(request: Request) -> str | Scripted:
+        return AGAIN if "write that question" in request.text else next(replies)
+
+    server.respond = respond
+    done = ask("chat", stdin=f"{ASK}\n/sources\n{AGAIN}\n")
+    assert done.status == 0, done
+    assert said in done.err
+    assert done.err.endswith("; what holds of the answer is kept\n")
+    assert len(done.err.splitlines()) == 1
+    assert f"“{DAYS}”" in done.out.partition("characters")[2]  # /sources
+    [kept] = (index / "sessions").glob("*.jsonl")
+    _, first, second = [json.loads(row) for row in kept.read_text("utf-8").splitlines()]
+    kept.unlink()
+    assert first["text"] == f"{DAYS} [1]"
+    assert said in first["problems"][-1]
+    assert second["text"] == f"{CARD} [1]"
+    asked_again = next(r for r in server.requests if "write that question" in r.text)
+    assert DAYS in asked_again.text  # the part is in what was said
+
+
+def test_json_of_an_answer_that_broke_off(ask: Rag, server: ScriptedServer) -> None:
+    server.enqueue(*[truncated(f"{DAYS} [1] The money ", "goes ", "back ")] * 3)
+    whole = ask("ask", ASK, "--json")
+    assert (whole.status, whole.json["text"]) == (1, f"{DAYS} [1]")
+    streamed = ask("ask", ASK, "--stream", "--json")
+    assert streamed.status == 1
+    rows = [json.loads(row) for row in streamed.out.splitlines()]
+    kinds = [row["kind"] for row in rows if row["kind"] != "token"]
+    assert kinds == ["passages", "sentence", "sentence_withdrawn", "answer"]
+    assert rows[-2]["text"] == "The money goes back"
+    assert rows[-1]["answer"]["sentences"] == whole.json["sentences"]
+    assert "broke off" in rows[-1]["answer"]["problems"][-1]
+    talk = ask("chat", "--json", "--no-save", stdin=f"{ASK}\n")
+    assert talk.status == 0
+    assert talk.json["text"] == f"{DAYS} [1]"
+
+
 def test_slow_bytes_are_no_fault(ask: Rag, server: ScriptedServer) -> None:
     server.respond = lambda _: bytewise(stream(f"{DAYS} ", "[1]"), pause=0.0002)
     done = ask("ask", ASK)
@@ -169,7 +265,8 @@ def test_slow_bytes_are_no_fault(ask: Rag, server: ScriptedServer) -> None:
 def test_what_is_final_is_printed_before_a_fault(ask: Rag, server: ScriptedServer) -> None:
     server.enqueue(truncated(f"{DAYS} [1] The money ", "goes back ", "to"))
     done = ask("ask", ASK, "--stream")
-    assert (done.status, done.out) == (1, f"{DAYS} [1]\n")
+    assert done.status == 1
+    assert done.out.startswith(f"{DAYS} [1]\nSources:\n")
     assert "broke off" in done.err
 
 

@@ -105,6 +105,72 @@ def test_what_holds_is_written(server: ScriptedServer, model: ChatModel, tmp_pat
     assert drafts.spent.usage.input_tokens == 200
 
 
+NEAR = {"question": "How are refunds paid out to a closed account?"}
+TOLD = {"question": "How long does a refund take to arrive?"}
+
+
+class Sure(Corpus):
+    """A pipeline that is sure of an answer to one question."""
+
+    def ask(self, question: str, *, history: Any = ()) -> Any:
+        sure = question == TOLD["question"]
+        nearest = SimpleNamespace(uri="refunds.md", chunk=SimpleNamespace(text=DAYS))
+        return SimpleNamespace(
+            abstained=not sure, confidence=0.9 if sure else 0.3, passages=[nearest], sentences=[]
+        )
+
+
+def near_misses(*rows: Any) -> Respond:
+    """Draft a question with an answer, and these where there is to be none."""
+    drafted = json.dumps({"questions": list(rows)})
+    return lambda request: drafted if "hardly answer" in request.text else reply(GOOD)
+
+
+def test_near_misses_are_drafted_beside_them(
+    server: ScriptedServer, model: ChatModel, tmp_path: Path
+) -> None:
+    server.respond = near_misses(NEAR, TOLD)
+    path = tmp_path / "drafts.jsonl"
+    drafts = draft(Sure(), model, path, count=1, unanswerable=1)
+    good, near = read_cases(path).cases
+    assert (good.question, good.answerable) == (GOOD[0], True)
+    assert (near.question, near.type) == (NEAR["question"], "unanswerable")
+    assert near.draft
+    assert not near.answerable
+    assert near.answers == near.evidence == ()
+    assert [near.id, good.id] == ["draft-002", "draft-001"]
+    assert lint(path, Sure()).clean
+    assert drafts.to_json()["unanswerable"] == 1
+
+
+def test_what_is_answered_is_no_near_miss(
+    server: ScriptedServer, model: ChatModel, tmp_path: Path
+) -> None:
+    server.respond = near_misses(TOLD)
+    drafts = draft(Sure(), model, tmp_path / "drafts.jsonl", count=0, unanswerable=5)
+    assert drafts.cases == []
+    assert len(drafts.rejected) == 2
+    assert all("answered (confidence 0.90) in refunds.md: How long" in r for r in drafts.rejected)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"question": GOOD[0]}, "the same question as another"),
+        ({"question": "What does the passage leave out of refunds?"}, "it speaks of the passage"),
+        ({"question": "?"}, "another form"),
+        ("What of refunds?", "another form"),
+    ],
+)
+def test_near_misses_that_are_no_good(
+    server: ScriptedServer, model: ChatModel, tmp_path: Path, row: Any, why: str
+) -> None:
+    server.respond = near_misses(row)
+    drafts = draft(Corpus(), model, tmp_path / "drafts.jsonl", count=1, unanswerable=1)
+    assert len(drafts.cases) == 1
+    assert any(why in reason for reason in drafts.rejected), drafts.rejected
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [

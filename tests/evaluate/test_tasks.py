@@ -359,7 +359,9 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, make_pipeline: Any) 
     # other data is another run
     other = write(tmp_path / "turns.jsonl", TURNS[:1])
     assert rewrite.evaluate(other, pipeline, resume=True).path != done.path
-    with pytest.raises(UsageError, match="is a run of other data, options, settings or weights"):
+    with pytest.raises(
+        UsageError, match="is a run of other data, options, settings, weights or prompts"
+    ):
         rewrite.evaluate(other, pipeline, resume=True, out=done.path)
 
 

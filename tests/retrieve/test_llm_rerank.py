@@ -12,7 +12,7 @@ from rag.models.chat import ChatModel
 from rag.retrieve.llm_rerank import LanguageModelReranker, read
 from rag.settings import LlmSettings
 from rag.testing import check_reranker, sample_passages
-from rag.testing.scripted_llm import Request, ScriptedServer, error
+from rag.testing.scripted_llm import Request, Scripted, ScriptedServer, error
 
 
 @pytest.fixture
@@ -79,6 +79,19 @@ def test_a_model_that_cannot_be_asked_is_an_error(server: ScriptedServer, model:
     server.enqueue(error(500, "down"))
     with pytest.raises(ModelError, match="fails with status 500"):
         LanguageModelReranker(model).rerank("How long?", sample_passages(), 3)
+
+
+@pytest.mark.parametrize("reply", [error(500, "down"), "I would rather not."])
+def test_a_lenient_one_leaves_the_order_and_says_why(
+    server: ScriptedServer, model: ChatModel, reply: str | Scripted
+) -> None:
+    reranker = LanguageModelReranker(model, lenient=True)
+    given = sample_passages()
+    server.enqueue(reply, "2 > 1")
+    assert reranker.rerank("How long?", given, 3) == given[:3]
+    assert str(reranker.problem).startswith("the passages are in the order of retrieval")
+    assert reranker.rerank("How long?", given, 3)[0].chunk.id == given[1].chunk.id
+    assert reranker.problem is None
 
 
 @pytest.mark.parametrize(
