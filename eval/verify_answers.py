@@ -37,7 +37,7 @@ SETS = (
     "summedits-news",
 )
 ROWS = 200
-LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LEVELS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9)
 
 
 def main(data: Path, rows: int) -> None:
@@ -51,7 +51,9 @@ def main(data: Path, rows: int) -> None:
         for row in _balanced(data / "groundedness" / f"{name}.jsonl.gz", rows):
             passages = [_passage(text, n) for n, text in enumerate(row["evidence"])]
             sentences = parse(f"{' '.join(row['claim'].split())} [1]", len(passages)).sentences
-            judged = Verifier(passages, embedder, checker).judge(sentences)
+            judged = Verifier(
+                passages, embedder, checker, shown_from=Settings().answer.supported_from
+            ).judge(sentences)
             for one in judged:
                 _exact(one, passages)
             stated = [one for one in judged if one.state != "empty"]
@@ -98,7 +100,7 @@ def _report(name: str, found: Sequence[tuple[bool, Judged]]) -> None:
             label for label, judged in found
             if judged.state in ("kept", "weak") and (judged.verdict.support or 0.0) >= level
         ]  # fmt: skip
-        print(f"{'':18} support from {level:.1f}  {_figures(kept, supported)}")
+        print(f"{'':18} support from {level:.2f}  {_figures(kept, supported)}")
 
 
 def _figures(shown: Sequence[bool], supported: int) -> str:

@@ -865,6 +865,7 @@ class Pipeline:
                 generator.model, self.settings.llm, asked.standalone, asked.spent
             ),
             keep_unsupported=self.settings.answer.keep_unsupported,
+            shown_from=self.settings.answer.supported_from,
             question=asked.standalone,
         )
         return Writing(draft, verifier, name=generator.name)

@@ -152,6 +152,12 @@ class AnswerSettings(_Group):
     keep_unsupported: bool = Field(
         False, description="mark unsupported sentences of a language model, not leave them out"
     )
+    supported_from: float = Field(
+        0.55,
+        ge=0,
+        le=1,
+        description="support from which a language model's sentence is shown as it is",
+    )
     max_question_characters: int = Field(4000, ge=1)
 
     @property

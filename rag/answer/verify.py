@@ -82,7 +82,8 @@ class Repairer(Protocol):
 class Verifier:
     """Verifies the sentences of one answer over the passages that the model was sent.
 
-    ``[1]`` is ``passages[0]``. Make one for each answer; threads must not share it.
+    ``[1]`` is ``passages[0]``. With less support than ``shown_from`` a sentence counts as supported
+    in part at most. Make one for each answer; threads must not share it.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Verifier:
         repairer: Repairer | None = None,
         keep_unsupported: bool = False,
         question: str = "",
+        shown_from: float = 0.0,
     ) -> None:
         # What gives orders to models was not sent to one, so nothing can rest on it.
         hide = not asks_about_models(question)
@@ -103,6 +105,7 @@ class Verifier:
         self._aligner = Aligner(embedder)
         self._repairer = repairer
         self._keep = keep_unsupported
+        self._shown_from = shown_from
 
     @property
     def can_rewrite(self) -> bool:
@@ -205,6 +208,8 @@ class Verifier:
             state = "failing"
             verdict = verdict.model_copy(update={"label": "unsupported"})
         else:
+            if verdict.label == "supported" and (verdict.support or 0.0) < self._shown_from:
+                verdict = verdict.model_copy(update={"label": "partial"})
             state = "kept" if verdict.label == "supported" else "weak"
         return Judged(sentence.model_copy(update={"verdict": verdict}), state)
 

@@ -25,7 +25,7 @@ _M = "|".join(sorted((re.escape(name) for name in MONTH_NAMES), key=len, reverse
 _Y = r"1[0-9]\d\d|20\d\d|21\d\d"
 _D = r"[12]\d|3[01]|0?[1-9]"
 _N = "|".join(TH)
-_AP = r"a\.?\s?m\b\.?|p\.?\s?m\b\.?"
+_AP = r"a\.?\s?m\b\.?|p\.?\s?m\b\.?|in\sthe\s(?:morning|afternoon|evening)\b|at\snight\b"
 HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
 MOMENT = re.compile(
     # No date begins with another word: one look at it, instead of one for each kind.
@@ -53,7 +53,7 @@ MOMENT = re.compile(
     r"|(?P<uhr>\b(?P<h4>2[0-3]|1\d|\d)\suhr\b)"
     r"|(?P<noon>\b(?:noon|midday)\b)|(?P<midnight>\bmidnight\b)"
     r"|(?P<weekday>\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:mon|tue|tues|wed|thu|thur|"
-    r"thurs|fri)\b\.?(?=\s?(?:to|-|–|and|,)))"
+    r"thurs|fri|sat|sun)\b\.?(?=\s?(?:to\b|-|–|and\b|,|:|\d)))"
     r"|(?P<week>\b(?:weekdays?|working days|business days|weekends?|every day|daily|"
     r"seven days a week)\b)"
     rf"|(?P<year>(?<![\d.,/:$€£-])\b(?P<yy>{_Y})\b(?![.,]\d|\s?[%€$£°]|-\w|/)))",

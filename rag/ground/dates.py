@@ -25,10 +25,8 @@ from rag.ground.date_patterns import (
     SHORT,
     TH,
 )
+from rag.ground.periods import SOFT, Fields, Range, narrowed, part_of, periods, season_of
 from rag.text.terms import month_number
-
-Range = tuple[int, int]
-Fields = dict[str, Range]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +54,40 @@ def moments(text: str) -> tuple[Moment, ...]:
         for number, fields in enumerate(_fields(match, text)):
             before = text[max(0, match.start() - 40) : match.start()].casefold()
             relation = REL.search(before)
-            packed = tuple(sorted((name, low, high) for name, (low, high) in fields.items()))
+            full = fields if first_day else narrowed(_softened(fields), before)
+            packed = _packed(full)
             # The first day of "4 to 8 May" is a moment of its own; other readings share a place.
             end = match.end() - (1 if number and first_day else 0)
             found.append(
                 Moment(packed, match.start(), end, match[0].strip(),
                        RELATIONS[relation[1]] if relation else "", match["week"] is not None)
             )  # fmt: skip
-    return (*found, *_spans(text, found))
+    soft = [made_of(f, start, end, text[start:end]) for f, start, end in periods(text)]
+    # "Autumn 2020" is one moment: its year alone says less.
+    found = [m for m in found if not any(s.start <= m.start and m.end <= s.end for s in soft)]
+    return (*found, *soft, *_spans(text, found))
 
 
+def made_of(fields: Fields, start: int, end: int, shown: str) -> Moment:
+    """Make a moment of fields."""
+    return Moment(_packed(fields), start, end, shown)
+
+
+def _packed(fields: Fields) -> tuple[tuple[str, int, int], ...]:
+    return tuple(sorted((name, low, high) for name, (low, high) in fields.items()))
+
+
+def _softened(fields: Fields) -> Fields:
+    """Add the season of a month and the part of the day of a time."""
+    month, minute = fields.get("month"), fields.get("minute")
+    if month and month[0] == month[1]:
+        return fields | {"season": season_of(month[0])}
+    if minute:
+        return fields | {"part": part_of(minute[0])}
+    return fields
+
+
+@lru_cache(maxsize=2048)
 def blanked(text: str) -> str:
     """Return the text with its dates and times blanked out, of the same length."""
     for moment in moments(text):
@@ -107,7 +129,7 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
     elif got["qy"]:
         quarter = got["q1"] or got["q2"].casefold()
         number = int(quarter[0]) if quarter[0].isdigit() else TH[quarter]
-        fields: Fields = {"quarter": (number, number)}
+        fields: Fields = {"quarter": (number, number), "month": (3 * number - 2, 3 * number)}
         yield fields | ({"year": (int(got["y4"]),) * 2} if got["y4"] else {})
     elif got["century"]:
         word = got["c"].casefold()
@@ -135,6 +157,8 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
         yield from _time(got)
     elif got["weekday"]:
         word = got["weekday"].casefold().rstrip(".")
+        if word in ("sat", "sun") and not got["weekday"][0].isupper():
+            return
         day = DAYS.index(word.removesuffix("s")) if word.removesuffix("s") in DAYS else SHORT[word]
         yield {"weekday": (day, day)}
     elif got["week"]:
@@ -163,7 +187,12 @@ def _time(got: dict[str, str | None]) -> Iterable[Fields]:
         return
     hour = got["h1"] or got["h2"] or got["h3"] or got["ph"] or got["h4"] or "0"
     number = int(hour) if hour.isdigit() else HOURS.index(hour.casefold()) + 1
-    half = (got["ap1"] or got["ap2"] or got["ap3"] or "").casefold()[:1]
+    named = (got["ap1"] or got["ap2"] or got["ap3"] or "").casefold()
+    half = (
+        "a"
+        if named.endswith("morning")
+        else named[:1] and ("a" if named[0] == "a" and not named.startswith("at") else "p")
+    )
     if half and number <= 12:
         number = number % 12 + (12 if half == "p" else 0)
     minute = (number % 24) * 60 + int(got["mi"] or 0)
@@ -213,11 +242,31 @@ def says(claim: Moment, said: Moment) -> bool:
         there = said.get(name)
         if there is None:
             continue
-        inside = low <= there[0] and there[1] <= high
+        inside = (
+            low <= there[1] and there[0] <= high
+            if name in SOFT
+            else low <= there[0] and there[1] <= high
+        )
         if not inside and not (said.span and there[0] <= low and high <= there[1]):
             return False
-        shared = shared or name != "quarter" or said.get("month") is None
+        shared = shared or name != "quarter" or claim.get("month") is None
     return shared
+
+
+def conflicting(claim: Moment, said: Moment) -> bool:
+    """Tell whether two moments cannot be the same: they share a field and differ in it.
+
+    A decade and a year are no rivals: whoever gives one of them does not mean the other.
+    """
+    shared = [(name, low, high, said.get(name)) for name, low, high in claim.fields]
+    differs = False
+    for name, low, high, there in shared:
+        if there is None:
+            continue
+        if name == "year" and high - low != there[1] - there[0]:
+            return False
+        differs = differs or there[1] < low or high < there[0]
+    return differs
 
 
 def opposed(claim: Moment, said: Moment) -> bool:
@@ -242,7 +291,7 @@ def missing(claim: Moment, said: Iterable[Moment]) -> list[str]:
     for name, low, high in claim.fields:
         field = replace(claim, fields=((name, low, high),))
         follows = name == "quarter" and claim.get("month")
-        if not follows and not any(says(field, other) for other in everything):
+        if name not in SOFT and not follows and not any(says(field, other) for other in everything):
             gone.append(name)
     return gone
 
@@ -250,4 +299,5 @@ def missing(claim: Moment, said: Iterable[Moment]) -> list[str]:
 def month_name(moment: Moment) -> str:
     """Return the English name of a moment's month."""
     month = moment.get("month")
-    return NAMES[month[0] - 1] if month and 1 <= month[0] <= 12 else ""
+    alone = month and month[0] == month[1] and 1 <= month[0] <= 12
+    return NAMES[month[0] - 1] if month and alone else ""

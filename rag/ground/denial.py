@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.ground.canonical import canonical
 from rag.ground.evidence import stem_set
+from rag.ground.seams import begins_with_verb, verb_place
+from rag.ground.statements import statements
 from rag.text.terms import STOPWORDS, content_terms, stems
 
 # These say nothing about whether something is so.
@@ -23,9 +26,10 @@ _NOISE = re.compile(
 _DENIAL = re.compile(
     r"\b(?P<after>not|no|never|none|neither|nor|cannot|without|nobody|nothing|nowhere|unable|"
     r"fails? to|failed to|failing to|refus\w+ to|nicht|kein\w*|nunca|jamais|aucune?|sin|ohne|"
-    r"unless|instead of|rather than|hardly|barely)\b(?!-)|(?P<short>n['’]t)\b"
+    r"unless|instead of|rather than|hardly|barely|lacks?(?: of)?|lacked|lacking|absence of|"
+    r"free (?:of|from))\b(?!-)|(?P<short>n['’]t)\b"
     r"|\b(?P<whole>no longer|stop(?:s|ped|ping)?(?= \w+ing\b)|ceas(?:e|es|ed)|discontinued|"
-    r"free (?:of|from)|\w+-free|lacks?|lacked|lacking|absence of|prohibit\w*|forbid\w*|forbad\w*|"
+    r"\w+-free|prohibit\w*|forbid\w*|forbad\w*|"
     r"bans?|banned|exclud\w*|disabl\w+|optional\w*|impossible|refus(?:e|es|ed))\b"
     r"|\b(?P<except>except(?: for)?|excepting|apart from|other than|with the exception of|"
     r"but not)\b",
@@ -48,22 +52,30 @@ _ONLY = re.compile(
 )
 
 
+_ROOT = 6
+"""Letters that words of one family share."""
+
 _LITTLE = STOPWORDS | {"one"}
 _ALL_BUT = re.compile(r"\b((?:every|all|any|each)\w*(?:\s\w+){0,2}) but (?!also\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """``word`` denies ``scope``; ``all_of`` says that the whole scope has to be meant."""
+    """``word`` denies ``scope``; ``all_of`` says that the whole scope has to be meant.
+
+    ``implied`` scopes are not of the text's own words.
+    """
 
     word: str
     scope: frozenset[str]
     all_of: bool = False
+    implied: bool = False
 
 
+@lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     """Take out what looks like a negation and is none."""
-    return _ALL_BUT.sub(r"\1 except ", _NOISE.sub(" ", text))
+    return _ALL_BUT.sub(r"\1 except ", canonical(_NOISE.sub(" ", text)))
 
 
 @lru_cache(maxsize=4096)
@@ -78,6 +90,11 @@ def denials(clause: str) -> tuple[Denial, ...]:
             cut = _PHRASE_END.search(after.lstrip()[1:])
             phrase = after.lstrip()[: cut.start() + 1] if cut else after
             found.append(Denial(word, frozenset(content_terms(phrase)), True))
+        elif after.startswith(" {"):
+            found.append(Denial(word, stem_set(clause)))
+        elif after.startswith(" ["):
+            implied = frozenset(content_terms(after.partition("]")[0]))
+            found.append(Denial(word, implied, implied=True))
         else:
             scope = content_terms(after)
             near = scope[:3] if word in ("no", "without", "ohne", "sin", "instead of") else scope
@@ -85,19 +102,72 @@ def denials(clause: str) -> tuple[Denial, ...]:
     return tuple(found)
 
 
+_ELLIPSIS = re.compile(
+    r"^(?P<who>\W*(?:[\w'’-]+\s){1,6}?)(?P<verb>(?:is|are|was|were|do|does|did|has|have|had|can|could|"
+    r"may|must|will|would)(?P<no>n['’]t|\snot)?|cannot|won['’]t|can['’]t)(?:\s(?:so|either|too))?\W*$",
+    re.IGNORECASE,
+)
+_PREDICATE = re.compile(
+    r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|may|must|will|would)(?:n['’]t|\snot)?\s"
+    r"(?P<what>.+)$",
+    re.IGNORECASE,
+)
+
+
 def clauses(text: str) -> list[str]:
-    """Cut a sentence where what was denied is over."""
-    return [c for c in _CLAUSES.split(text) if len(c.split()) >= 2] or [text]
+    """Cut a sentence where what was denied is over; "the sauna isn't" gets what it leaves out."""
+    return list(_clauses_of(text))
+
+
+_SHORT = re.compile(r"^\s*not\s(?:\S+\s){0,3}\S+\s*$", re.IGNORECASE)
+
+
+def _up_to_verb(clause: str) -> str:
+    words = tuple(clause.split())
+    place = verb_place(words)
+    return " ".join(words[: 1 + (place if place is not None else 1)])
+
+
+@lru_cache(maxsize=2048)
+def _clauses_of(text: str) -> tuple[str, ...]:
+    found = [c for c in _CLAUSES.split(text) if len(c.split()) >= 2] or [text]
+    for place in range(1, len(found)):
+        if _SHORT.match(found[place]):
+            # "It covers theft but not loss": it covers not loss.
+            found[place] = f"{_up_to_verb(found[place - 1])} {found[place]}"
+        elif _ELLIPSIS.match(found[place]):
+            before = _PREDICATE.search(found[place - 1])
+            rest = before["what"] if before else " ".join(found[place - 1].split()[1:])
+            found[place] = f"{found[place].rstrip(' .;,')} {rest}"
+    return tuple(found)
 
 
 def nearest(clause_list: list[str], wanted_by: str) -> str:
     """Return the clause that is meant: a denial in another one says nothing about it."""
+    if len(clause_list) == 1:
+        return clause_list[0]
     wanted = set(content_terms(wanted_by))
     every = stem_set(wanted_by)
+    topic = next((s.topic for s in statements(wanted_by)), frozenset())
+    first = next((s.topic for s in statements(clause_list[0])), frozenset())
+
+    def taken(clause: str) -> frozenset[str]:
+        """The subject of the first clause is that of "but did not improve it", too."""
+        words = tuple(clause.split())
+        return first if words and begins_with_verb(words) else frozenset()
+
     return max(
         clause_list,
-        key=lambda c: (len(wanted & stem_set(c)), len(every & stem_set(c))),
+        key=lambda c: (
+            len(wanted & stem_set(c)) + 1.5 * bool(topic and topic <= stem_set(c) | taken(c)),
+            len(every & stem_set(c)),
+        ),
     )
+
+
+def _kin(term: str, there: frozenset[str]) -> bool:
+    """Tell whether a word of the same family is there: register, registration."""
+    return len(term) >= _ROOT and any(word[:_ROOT] == term[:_ROOT] for word in there)
 
 
 def applying(
@@ -110,9 +180,22 @@ def applying(
         for denial in denials(clause)
         if denial.scope
         and (all if denial.all_of else any)(
-            term in there or related(term, there) for term in denial.scope - _LITTLE
+            term in there or related(term, there) or _kin(term, there)
+            for term in denial.scope - _LITTLE
         )
     ]
+
+
+def elsewhere(
+    denied: list[Denial], clause_list: list[str], chosen: str, topic: frozenset[str]
+) -> bool:
+    """Tell whether another clause than the chosen one denies what these deny."""
+    scopes = [d.scope - _LITTLE - topic for d in denied]
+    return any(
+        scope & other.scope
+        for clause in clause_list if clause != chosen
+        for other in denials(clause) if not other.implied for scope in scopes
+    )  # fmt: skip
 
 
 def only_others(claim: str, clause: str) -> str:

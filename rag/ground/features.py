@@ -19,9 +19,10 @@ from rag.ground.claims import Claim, clauses
 from rag.ground.evidence import Evidence, stem_set
 from rag.ground.facts import Facts, check
 from rag.ground.names import said, strangers
-from rag.ground.parallels import disordered, mixed, pieces_of
+from rag.ground.parallels import disordered, mixed
 from rag.ground.polarity import Polarity, compare, other_numbers, related
-from rag.ground.roles import exchanged, swapped, taken
+from rag.ground.roles import exchanged, swapped
+from rag.ground.takers import taken
 from rag.text.language import detect
 from rag.text.terms import content_terms, fold, months, names, stems
 
@@ -105,14 +106,17 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
     vector = vector_of(claim.body)
     cosines = units @ vector
     order = sorted(range(len(cosines)), key=lambda i: (-round(float(cosines[i]), 5), i))
-    terms = content_terms(claim.body)
     unit_stems = [stem_set(unit) for unit in evidence.units]
     everything = frozenset().union(*unit_stems)
-    absent = [term for term in terms if term not in everything]
-    total = sum(map(weight, terms))
-    overlaps = [sum(weight(t) for t in terms if t in s) / (total or 1.0) for s in unit_stems]
     english = _english(claim.body)
     facts = check(claim.parts, evidence.units, english=english)
+    # "14 days" is there where the evidence says "two weeks".
+    terms = list(content_terms(claim.body))
+    absent = [term for term in terms if term not in everything]
+    if facts.proved.issuperset(absent):
+        terms, absent = [term for term in terms if term in everything], []
+    total = sum(map(weight, terms))
+    overlaps = [sum(weight(t) for t in terms if t in s) / (total or 1.0) for s in unit_stems]
     names_lost = _lost_names(claim.body, evidence, everything)
     unknown = strangers(claim.parts, evidence.texts, evidence.units) if english else []
     swaps = _swaps(claim, evidence, everything) if english else ()
@@ -205,7 +209,7 @@ def _swaps(claim: Claim, evidence: Evidence, everything: frozenset[str]) -> tupl
         # Another sentence may have the names as the claim has them.
         reason = next((t for t in turned if t), "") if turned and all(turned) else ""
         reason = reason or mixed(part, tuple(about)) or disordered(part, tuple(about))
-        reason = reason or taken(part, pieces_of(evidence.units))
+        reason = reason or taken(part, evidence.units)
         if reason:
             return (reason,)
     return ()
@@ -255,7 +259,7 @@ def _polarity(
                 and not unit.endswith("?")
             ):
                 closest, best = unit, closeness
-        found = compare(part, closest) if closest else Polarity(False)
+        found = compare(part, closest, evidence.units) if closest else Polarity(False)
         if found.opposed and found.converse and exchanged(part, closest):
             found = Polarity(False)  # A is north of B, B is south of A
         if not found.opposed and best >= _PARALLEL and facts.numbers:

@@ -17,6 +17,9 @@ from rag.text.terms import STOPWORDS, content_terms, fold, month_number, stems
 from rag.text.units import unit_of
 
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
+_NO_LETTER = re.compile(r"\W")
+_PLAIN = re.compile(r"[^\W_]+")
+_OWN = re.compile(r"['’]s?$")
 _CAPITALS = re.compile(r"[A-ZÀ-ÖØ-Þ][\w’'-]*(?:\s(?:of|the|for|and|&)?\s?[A-ZÀ-ÖØ-Þ][\w’'-]*)+")
 _CODE = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z][\w-]*")
 _TIME = re.compile(
@@ -25,6 +28,30 @@ _TIME = re.compile(
     r"covid.*|coronavirus|sars.*|earth|god|online|ceo|dna|rna|pdf|wi-?fi|it"
 )
 _ENDINGS = re.compile(r"(?:'s|’s|s|es|n|an|ian|ean|ese|ish|i|ic|al|er|ers)$")
+_PEOPLES = {
+    people: country
+    for people, _, country in (
+        pair.partition("/")
+        for pair in "danish/denmark danes/denmark dutch/netherlands french/france german/germany "
+        "spanish/spain british/britain british/kingdom english/england welsh/wales irish/ireland "
+        "scottish/scotland swiss/switzerland greek/greece turkish/turkey swedish/sweden "
+        "finnish/finland norwegian/norway polish/poland czech/czechia portuguese/portugal "
+        "chinese/china japanese/japan thai/thailand peruvian/peru filipino/philippines "
+        "icelandic/iceland belgian/belgium argentine/argentina cypriot/cyprus".split()
+    )
+}
+_SHORT = {
+    short: long
+    for short, _, long in (
+        pair.partition("/")
+        for pair in "bill/william bob/robert rob/robert dick/richard jim/james jack/john "
+        "joe/joseph tom/thomas mike/michael dave/david dan/daniel ben/benjamin sam/samuel "
+        "alex/alexander andy/andrew tony/anthony steve/stephen chris/christopher nick/nicholas "
+        "matt/matthew liz/elizabeth beth/elizabeth kate/katherine sue/susan peggy/margaret "
+        "maggie/margaret jenny/jennifer becky/rebecca vicky/victoria ed/edward fred/frederick "
+        "greg/gregory".split()
+    )
+}
 _LIKE = 0.6
 _PRESENT = 0.6
 """Share of a statement's other terms that the evidence must have for a name to be wrong in it."""
@@ -34,13 +61,21 @@ _PRESENT = 0.6
 def said(texts: tuple[str, ...]) -> tuple[frozenset[str], str, frozenset[str]]:
     """Return folded words, the text without spaces and hyphens, and the initials of names."""
     text = "\n".join(texts)
-    words = {part for w in _WORD.findall(fold(text)) for part in (w, *re.split(r"\W", w))}
+    folded = fold(text)
+    plain = _WORD.findall(folded)
+    words = set(plain)
+    words.update(
+        part for word in words.copy() if not word.isalnum() for part in _NO_LETTER.split(word)
+    )
     runs = [
-        "".join(w[0] for w in re.findall(r"[^\W_]+", run) if w[0].isupper()).casefold()
+        "".join(w[0] for w in _PLAIN.findall(run) if w[0].isupper()).casefold()
         for run in _CAPITALS.findall(text)
     ]
     initials = {run[start:] for run in runs for start in range(len(run) - 1)}
-    return frozenset(words), re.sub(r"[\W_]", "", fold(text)), frozenset(initials)
+    # "Chief financial officer" is a CFO.
+    small = "".join(word[0] for word in plain if word not in STOPWORDS)
+    initials.update(small[n : n + 3] for n in range(len(small) - 2))
+    return frozenset(words), re.sub(r"[\W_]", "", folded), frozenset(initials)
 
 
 def strangers(parts: tuple[str, ...], texts: tuple[str, ...], units: tuple[str, ...]) -> list[str]:
@@ -68,9 +103,9 @@ def strangers(parts: tuple[str, ...], texts: tuple[str, ...], units: tuple[str, 
             folded = fold("-".join(w for w in name.split("-") if w[:1].isupper() and w[1:])) or (
                 fold(name)
             )
-            plain = re.sub(r"\W", "", folded)
+            plain = _NO_LETTER.sub("", folded)
             if (
-                words.issuperset(re.split(r"\W", folded))
+                words.issuperset(_NO_LETTER.split(folded))
                 or folded in initials
                 or ((len(plain) > 3 or not plain.isalpha()) and plain in joined)
                 or everything.issuperset(stems(folded))
@@ -87,7 +122,7 @@ def _names(part: str, words: frozenset[str], units: tuple[str, ...]) -> Iterator
     if len(matches) > 3 and capitals > 0.8 * len(matches):
         return
     for place, match in enumerate(matches):
-        word = re.sub(r"['’]s?$", "", match[0])
+        word = _OWN.sub("", match[0])
         low = fold(word)
         if (
             not word[:1].isupper()
@@ -127,6 +162,10 @@ def _mistaken(part: str, word: str, units: tuple[str, ...]) -> bool:
 
 def _related(name: str, words: frozenset[str]) -> bool:
     """Tell whether the evidence has the name with another ending: Norway's, Germans, German."""
+    other = {_PEOPLES.get(name), _SHORT.get(name)}
+    other |= {long for long, short in (*_PEOPLES.items(), *_SHORT.items()) if short == name}
+    if other & words:
+        return True
     root = _ENDINGS.sub("", name)
     return len(root) >= 4 and any(
         word.startswith(root) and _ENDINGS.sub("", word)[: len(root) + 1].startswith(root)

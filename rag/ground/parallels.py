@@ -39,7 +39,7 @@ def tokens_of(text: str) -> tuple[str, ...]:
     found = []
     for match in _TOKEN.finditer(text):
         word = match[0]
-        if len(word) == 1 and word.isupper() and match.start():
+        if (len(word) == 1 and word.isupper() and match.start()) or word in ("IT", "US"):
             found.append(f"={word}")
         elif word.casefold() in ("mr", "mrs", "ms"):
             found.append(f"={word.casefold()}")
@@ -51,6 +51,11 @@ def tokens_of(text: str) -> tuple[str, ...]:
 def telling(tokens: tuple[str, ...]) -> frozenset[str]:
     """Return the words that say what about."""
     return frozenset(t for t in tokens if t not in STOPWORDS)
+
+
+@lru_cache(maxsize=1024)
+def _telling_of(text: str) -> frozenset[str]:
+    return telling(tokens_of(text))
 
 
 @lru_cache(maxsize=256)
@@ -96,19 +101,19 @@ def mixed(part: str, units: tuple[str, ...]) -> str:
     if len(words) > _LONGEST:
         return ""
     wanted = telling(words)
-    said = frozenset().union(*(telling(tokens_of(unit)) for unit in units))
+    said = frozenset().union(*(_telling_of(unit) for unit in units))
     wanted &= said
     if len(wanted) < 2 or any(
-        wanted <= telling(tokens_of(unit)) for unit in units if not _CUT.search(unit)
+        wanted <= _telling_of(unit) and not _CUT.search(unit) for unit in units
     ):
         return ""
     denied = bool(negations(part))
     pieces = pieces_of(units)
-    covered = [wanted & telling(tokens_of(piece)) for piece in pieces]
+    covered = [wanted & _telling_of(piece) for piece in pieces]
     if any(found == wanted for found in covered):
         return ""
     # "During the night, …" belongs to what follows, whichever that is.
-    opening = frozenset().union(*(telling(tokens_of(p)) for p in pieces if len(p.split()) < 5))
+    opening = frozenset().union(*(_telling_of(p) for p in pieces if p.count(" ") < 4))
     order = sorted(range(len(pieces)), key=lambda n: (-len(covered[n]), n))[:_MOST]
     order = sorted(n for n in order if covered[n])
     for place, one in enumerate(order):

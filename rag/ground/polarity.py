@@ -10,9 +10,20 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from rag.ground.denial import applying, clauses, clean, nearest, only_others
+from rag.ground.dates import moments
+from rag.ground.denial import (
+    applying,
+    clauses,
+    clean,
+    denials,
+    elsewhere,
+    nearest,
+    only_others,
+)
 from rag.ground.evidence import stem_set
-from rag.text.terms import numbers, stems
+from rag.ground.quantifiers import overstated
+from rag.ground.statements import statements
+from rag.text.terms import content_terms, numbers, stems
 
 _PAIRS = """
     increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink
@@ -33,6 +44,15 @@ _PAIRS = """
     valid/invalid correct/incorrect complete/incomplete arrive/depart borrow/lend love/hate
     upper/lower north/south east/west male/female strong/weak easy/difficult easy/hard
     precede/follow harmful/harmless useful/useless
+    wet/dry heavy/light thick/thin wide/narrow deep/shallow clean/dirty major/minor guilty/innocent
+    internal/external domestic/foreign urban/rural profit/loss import/export dead/alive
+    temporary/permanent fixed/variable manual/automatic victory/defeat expand/contract
+    strengthen/weaken improve/worsen improve/deteriorate appear/disappear connect/disconnect
+    lock/unlock install/uninstall hire/fire hired/fired join/leave enter/leave entrance/exit
+    arrival/departure pass/fail freeze/melt visible/hidden minority/majority praise/criticise
+    uphold/overturn upheld/overturned confirm/overturn convict/acquit convicted/acquitted
+    indoor/outdoor expire/continue end/continue stop/continue continue/cease oldest/youngest
+    older/younger highest/lowest heavier/lighter heaviest/lightest richest/poorest
     safe/dangerous approve/reject approve/deny grant/deny add/remove online/offline input/output
     upgrade/downgrade eligible/ineligible present/absent
 """
@@ -41,6 +61,9 @@ _STRONGER = """
     all/some all/most every/some every/most always/often always/sometimes always/usually
     must/may must/can must/should all/only every/only everyone/only anyone/only everybody/only
 """
+_VIEWS = "lend borrow buy sell bought sold win lose won lost import export"
+_HOURS = frozenset("open close start end begin stop".split())
+_STRONG = ("forb", "prohib", "ban", "exclud")
 _PREFIXES = ("un", "non", "in", "im", "dis", "ir", "il")
 _PREFIXED = re.compile(
     r"^(?:non-?(?=\w{4})|un(?=\w{4})|(?:in|im|ir|il|dis)(?=\w{3,}"
@@ -90,21 +113,36 @@ class Polarity:
     converse: bool = False
 
 
-def compare(claim: str, sentence: str) -> Polarity:
-    """Compare one statement with the evidence sentence that it is closest to."""
-    claim, sentence = clean(claim), clean(sentence)
-    here, there = nearest(clauses(claim), sentence), nearest(clauses(sentence), claim)
-    antonyms = _antonyms(claim, sentence)
+def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
+    """Compare one statement with the evidence sentence that it is closest to.
+
+    ``units`` are all sentences: where another one has what the claim says of its subject, and the
+    closest has only the subject, that one decides.
+    """
+    more = overstated(claim, sentence)
+    sentence = clean(_said_in(claim, sentence, units))
+    claim = clean(claim)
+    there = nearest(clauses(sentence), claim)
+    here = nearest(clauses(claim), there)
+    antonyms = [
+        found for found in _antonyms(claim, sentence) if not _turned(found, claim, sentence)
+    ]
     # A word of negation that is one of a pair of opposites counts once, as such.
     pairs = {stem for _, *both in antonyms for stem in both}
-    own = _without(pairs, [d.word for d in applying(here, sentence, related)])
-    said = _without(pairs, [d.word for d in applying(there, claim, related)])
+    mine, theirs = applying(here, sentence, related), applying(there, claim, related)
+    own = _without(pairs, [d.word for d in mine])
+    said = _without(pairs, [d.word for d in theirs])
     turns: list[str] = []
-    if len(own) % 2 != len(said) % 2:
+    topic = next((s.topic for s in statements(claim)), frozenset())
+    if len(own) % 2 != len(said) % 2 and not (
+        elsewhere(mine, clauses(sentence), there, topic)
+        if len(own) % 2
+        else elsewhere(theirs, clauses(claim), here, topic)
+    ):
         if len(said) % 2:
-            turns.append("the evidence says 'not', the claim does not")
+            turns.append(f"the evidence says '{_shown(said)}', the claim does not")
         else:
-            turns.append("the claim says 'not', the evidence does not")
+            turns.append(f"the claim says '{_shown(own)}', the evidence does not")
     turns += [reason for reason, *_ in antonyms] + _prefixed(claim, sentence)
     others = only_others(claim, there)
     if others:
@@ -112,8 +150,44 @@ def compare(claim: str, sentence: str) -> Polarity:
     if len(turns) % 2 == 0:
         turns = []
     converse = len(turns) == 1 and bool(antonyms)
-    turns += _stronger(claim, sentence)
+    turns += [more] if more else _stronger(claim, sentence)
     return Polarity(bool(turns), tuple(turns), converse)
+
+
+def _said_in(claim: str, sentence: str, units: tuple[str, ...]) -> str:
+    """Return the sentence that has the predicate of a claim: the closest, unless it has none."""
+    found = statements(claim)
+    topic = found[0].topic if found else frozenset()
+    terms = content_terms(claim)
+    predicate = [t for t in terms if t not in topic and not t.isdigit()]
+    if not predicate:
+        return sentence
+    first = predicate[0]
+    topic = topic or frozenset(terms) - {first}
+    there = stem_set(sentence)
+    if not topic or first in there or related(first, there):
+        return sentence
+    denied = bool(denials(clean(claim)))
+    here = units.index(sentence) if sentence in units else -2
+    for n in (here - 1, here + 1):
+        if not 0 <= n < len(units):
+            continue
+        unit = units[n]
+        parts = statements(unit, units[n - 1] if n else "")
+        meant = stem_set(unit).union(*(part.subject for part in parts))
+        if not parts or not topic & meant:
+            continue
+        if first in stem_set(unit):
+            return unit
+        # "It cannot be restored" says of the same what "cannot be recovered" may mean.
+        if denied and any(part.subject & topic for part in parts) and denials(clean(unit)):
+            return unit
+    return sentence
+
+
+def _shown(words: list[str]) -> str:
+    """Return the word of denial for people; the small ones are all shown as "not"."""
+    return next((word for word in words if word.startswith(_STRONG)), "not")
 
 
 def _without(pairs: set[str], words: list[str]) -> list[str]:
@@ -144,9 +218,27 @@ def other_numbers(claim: str, sentence: str) -> list[str]:
     return [f"the nearest sentence gives other numbers: {', '.join(sorted(theirs)[:3])}"]
 
 
+def _turned(found: tuple[str, str, str], claim: str, sentence: str) -> bool:
+    """Tell whether opposites are two views of one deed: who lends, what is borrowed."""
+    if found[1] not in _views() or found[2] not in _views():
+        return False
+    one, two = statements(claim), statements(sentence)
+    mine = one[0].topic if one else frozenset()
+    return bool(mine) and bool(two) and not any(mine & s.topic for s in two if found[2] in s.stems)
+
+
+@cache
+def _views() -> frozenset[str]:
+    return frozenset(_stem(word) for word in _VIEWS.split())
+
+
 def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
     """Return the first pair of opposites: the reason, and both stems."""
     both, _ = _opposites()
+    # "Open 9:00–17:00" says when it closes.
+    hours = (
+        _HOURS if any(m.span and not m.get("weekday") for m in moments(sentence)) else frozenset()
+    )
     mine, theirs = stem_set(claim), stem_set(sentence)
     said = {stem: word for word in _words(claim) for stem in stems(word)}
     shown = {stem: word for word in _words(sentence) for stem in stems(word)}
@@ -159,7 +251,7 @@ def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
         )
         for own in sorted(mine - theirs)
         for other, word in both.get(own, {}).items()
-        if other in theirs and other not in mine
+        if other in theirs and other not in mine and word not in hours
     ][:1]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.ground.evidence import stem_set
+from rag.ground.mirrors import mirrored
 from rag.text.terms import STOPWORDS, content_terms, fold, stems
 
 TITLES = {
@@ -19,13 +20,27 @@ TITLES = {
     "lady": "she", "madam": "she", "dr": "", "doctor": "", "prof": "", "professor": "",
     "captain": "", "judge": "", "president": "", "herr": "he", "frau": "she",
 }  # fmt: skip
-_WORD = r"(?:[A-ZÀ-ÖØ-Þ][\w’'&-]*|(?<=\s)\d+(?:\.\d+)*\b|[a-z]\.)"
-_NAME = re.compile(rf"\b[A-ZÀ-ÖØ-Þ][\w&-]*(?:\.(?=\s[A-Z]))?(?:\s{_WORD}(?:\.(?=\s[A-Z]))?)*")
+_WORD = r"(?:[a-z]?[A-ZÀ-ÖØ-Þ][\w’'&-]*|(?<=\s)\d+(?:\.\d+)*\b|[a-z]\.)"
+_HEAD = (
+    r"(?:Court|Bank|University|Ministry|Department|Office|Institute|House|Museum|Board|Council|Bureau|"
+    r"Chamber|Church|Republic|Kingdom|Isle|Gulf|Bay|Cape|Port|Federation|Association|Society|Academy|"
+    r"School|College|Faculty|Cent(?:re|er)|League|City|Free State|Duke|Duchess|Prince|"
+    r"Princess)\s(?:of|for)\s"
+    r"(?:the\s)?(?=[A-Z])"
+)
+_NAME = re.compile(
+    rf"\b(?:{_HEAD})?[a-z]?[A-ZÀ-ÖØ-Þ][\w&-]*(?:\.(?=\s[A-Z]))?(?:\s(?:&\s)?(?:{_HEAD})?{_WORD}(?:\.(?=\s[A-Z]))?)*"
+)
 _OWN = re.compile(r"['’]s?\s*$")
+_PART = re.compile(r"[\w&]+(?:-[\w&]+)*")
+_OWNS = re.compile(r"['’]s?(?=\s|$)")
+_AT_START = re.compile(r"\W*(?:the\s|an?\s)?$", re.IGNORECASE)
+_BE_BEFORE = re.compile(r"\b(?:is|was|are|were|became|remains)\s(?:the\s)?$")
 _BEFORE = re.compile(
     r"\b(from|to|by|of|for|with|against|over|under|into|than|as|in|on|at|between|and|or|"
     r"before|after|above|below|behind)\s+(?:the\s+|an?\s+)?(?:[a-z-]+\s+)?$"
 )
+_OPENING = re.compile(r"^\W*(?:[A-Z][a-z]*)\b[^.;]*,\s(?:the\s)?$")
 _PASSIVE = re.compile(
     r"\b(?:is|are|was|were|be|been|being|gets?|got)\s(?:\w+ly\s)?(?:not\s)?\w+(?:ed|en|t|n|id|ld|"
     r"de|un|ng|ought|ade|ung|ept|elt)\b[^.;]*\bby\b"
@@ -33,8 +48,8 @@ _PASSIVE = re.compile(
 _BE = re.compile(r"^[^a-z]*\s*(?:is|are|was|were|became|remains?|be)\b")
 _SYMMETRIC = re.compile(
     r"\b(?:and|married|marry|met|meets?|next to|near|between|together|partners?|similar|same as|"
-    r"differ\w*|equals?|border\w*|friends?|siblings?|brothers?|sisters?|cousins?|colleagues?|"
-    r"twin\w*|merged?|versus|vs|share\w*|both)\b"
+    r"differ\w*|equals?|border\w*|(?:is|are|was|were|became)\s(?:\w+\s){0,2}(?:friends?|siblings?|"
+    r"brothers?|sisters?|cousins?|colleagues?)|twin\w*|merged?|versus|vs|share\w*|both)\b"
 )
 _CUT = re.compile(r"[;:]|,\s(?:and|but|while|whereas)\b|\b(?:while|whereas|but)\b|\.\s")
 _ITS = re.compile(r"\b(?:its|his|her|their|it|there)\b", re.IGNORECASE)
@@ -73,7 +88,7 @@ def entities(text: str) -> tuple[Entity, ...]:
     found: list[Entity] = []
     for match in _NAME.finditer(text):
         words, gender = [], ""
-        for word in re.findall(r"[\w&]+(?:-[\w&]+)*", re.sub(r"['’]s?(?=\s|$)", "", match[0])):
+        for word in _PART.findall(_OWNS.sub("", match[0])):
             folded = fold(word)
             if folded in TITLES:
                 gender = TITLES[folded]
@@ -82,32 +97,31 @@ def entities(text: str) -> tuple[Entity, ...]:
         if words:
             end = match.end()
             found.append(Entity(tuple(words), gender, "", match.start(), end, match[0]))
-    return tuple(_with_role(text, entity, found) for entity in found)
+    passive = " by " in text and bool(_PASSIVE.search(text))
+    return tuple(_with_role(text, entity, found, passive=passive) for entity in found)
 
 
-def _with_role(text: str, entity: Entity, found: Sequence[Entity]) -> Entity:
+def _with_role(text: str, entity: Entity, found: Sequence[Entity], *, passive: bool) -> Entity:
     before, after = text[: entity.start], text[entity.end :]
-    role = _BEFORE.search(before)
+    role = _BEFORE.search(before[-60:])
     if entity.shown.endswith(("'s", "’s", "'", "’")) or _OWN.match(after[:2]):
         name = "of"
     elif role:
         name = role[1]
     else:
-        first = re.match(r"\W*(?:the\s|an?\s)?$", before, re.IGNORECASE) is not None
+        first = _AT_START.match(before) is not None
         subject = first or _subject(before, entity, found)
         name = "subject" if subject else "object"
-        if _BE.match(after) or re.search(
-            r"\b(?:is|was|are|were|became|remains)\s(?:the\s)?$", before
-        ):
+        if _BE.match(after) or _BE_BEFORE.search(before[-16:]):
             name = "be"
-    if _PASSIVE.search(text):
+    if passive:
         name = {"subject": "object", "be": "object", "by": "subject"}.get(name, name)
     return Entity(entity.words, entity.gender, name, entity.start, entity.end, entity.shown)
 
 
 def _subject(before: str, entity: Entity, found: Sequence[Entity]) -> bool:
     """After an opening phrase ("In the spring, Dorn …") the first name is the subject."""
-    opening = re.match(r"^\W*(?:[A-Z][a-z]*)\b[^.;]*,\s(?:the\s)?$", before) is not None
+    opening = before.endswith((", ", ", the ")) and _OPENING.match(before) is not None
     return opening and not any(e.end <= entity.start and e.role in _ORDER for e in found)
 
 
@@ -127,6 +141,9 @@ def swapped(claim: str, sentence: str) -> str:
     """Return why two names of a claim stand the other way round in the sentence, or ""."""
     if _SYMMETRIC.search(claim) and not re.search(r"\bfrom\b.*\bto\b|\bbetween\b", claim):
         return ""
+    turned = mirrored(claim, sentence)
+    if turned:
+        return turned
     for piece in _CUT.split(sentence):
         pair = _exchange(claim, piece)
         if pair and _same_deed(claim, piece, entities(claim)):
@@ -135,23 +152,41 @@ def swapped(claim: str, sentence: str) -> str:
 
 
 def exchanged(claim: str, sentence: str) -> bool:
-    """Tell whether two names of a claim stand the other way round, whatever is said of them."""
-    return any(_exchange(claim, piece) for piece in _CUT.split(sentence))
+    """Tell whether two names of a claim stand the other way round, whatever is said of them.
+
+    "A sold it to B" and "B bought it from A" have each other's subject.
+    """
+    for piece in _CUT.split(sentence):
+        mine, theirs = entities(claim), entities(piece)
+        one = next((e for e in mine if e.role in _ORDER[:2]), None)
+        two = next((e for e in theirs if e.role in _ORDER[:2]), None)
+        if _exchange(claim, piece) or (
+            one and two and not known(one, two)
+            and any(known(one, e) for e in theirs) and any(known(e, two) for e in mine)
+        ):  # fmt: skip
+            return True
+    return False
 
 
 def _exchange(claim: str, piece: str) -> tuple[Entity, Entity] | None:
     mine, theirs = entities(claim), entities(piece)
     for index, one in enumerate(mine):
         for two in mine[index + 1 :]:
-            if set(one.words) & set(two.words):
+            if known(one, two):
                 continue
-            first = next((e for e in theirs if known(one, e)), None)
-            second = next((e for e in theirs if known(two, e) and e is not first), None)
+            first = _best(one, theirs, None)
+            second = _best(two, theirs, first)
             if first is None or second is None or set(first.words) == set(second.words):
                 continue
             if _exchanged(one, two, first, second):
                 return one, two
     return None
+
+
+def _best(name: Entity, theirs: Sequence[Entity], taken: Entity | None) -> Entity | None:
+    """Return the name of a sentence that may be the claim's, one with the same words first."""
+    candidates = [e for e in theirs if known(name, e) and e is not taken]
+    return max(candidates, key=lambda e: len(set(e.words) & set(name.words)), default=None)
 
 
 def _exchanged(one: Entity, two: Entity, first: Entity, second: Entity) -> bool:
@@ -175,56 +210,3 @@ def _same_deed(claim: str, piece: str, names: Sequence[Entity]) -> bool:
         for word in re.findall(r"[a-z-]+", claim.casefold()) if word in _SAME
     )  # fmt: skip
     return bool(shared) and shared >= 0.6 * len(terms)
-
-
-def taken(claim: str, pieces: Sequence[str]) -> str:
-    """Return why what a claim says of a name is said of another name in its place, or "".
-
-    Nothing is found where some statement has the name together with all that the claim says.
-    """
-    for name in entities(claim):
-        if name.role not in ("subject", "be", "object"):
-            continue
-        own = {stem for word in name.words for stem in stems(word)}
-        terms = {t for t in content_terms(claim) if t not in own}
-        terms &= frozenset().union(*(stem_set(piece) for piece in pieces))
-        if not terms:
-            continue
-        with_name = [n for n, piece in enumerate(pieces) if _has(piece, name)]
-        if not any(_predicate(pieces[n], own) for n in with_name):
-            continue
-        if any(terms <= stem_set(pieces[n]) | _next(pieces, n) for n in with_name):
-            continue
-        for n, piece in enumerate(pieces):
-            before = stem_set(pieces[n - 1]) if n and _ITS.search(piece) else frozenset()
-            if (
-                n in with_name
-                or not stem_set(piece) & terms
-                or not terms <= stem_set(piece) | before
-            ):
-                continue
-            for other in entities(piece):
-                strange = not set(other.words) & set(map(fold, claim.split())) and not known(
-                    name, other
-                )
-                if other.role == name.role and strange:
-                    return f"the evidence says this of {other.shown}, not of {name.shown}"
-    return ""
-
-
-def _next(pieces: Sequence[str], n: int) -> frozenset[str]:
-    """What follows with a pronoun or without a name of its own is said of the same name."""
-    after = pieces[n + 1] if n + 1 < len(pieces) else ""
-    return stem_set(after) if after and not any(
-        e.role in ("subject", "be", "object") for e in entities(after)
-    ) else frozenset()  # fmt: skip
-
-
-def _has(piece: str, name: Entity) -> bool:
-    return any(known(name, other) for other in entities(piece))
-
-
-def _predicate(piece: str, own: set[str]) -> bool:
-    """Tell whether a piece says something beside the name: "and Emil Strand" does not."""
-    words = [w for w in re.findall(r"[^\W\d_]+", piece) if w.islower() and w not in STOPWORDS]
-    return any(not own.issuperset(stems(word)) for word in words)

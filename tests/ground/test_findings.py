@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from rag.ground.dates import blanked, moments, opposed, says
 from rag.ground.denial import denials
 from rag.ground.facts import check
+from rag.ground.mirrors import mirrored
 from rag.ground.names import strangers
-from rag.ground.parallels import disordered, mixed, pieces_of
+from rag.ground.parallels import disordered, mixed
 from rag.ground.polarity import compare
+from rag.ground.quantifiers import overstated
 from rag.ground.quantities import quantities, same
-from rag.ground.roles import swapped, taken
+from rag.ground.roles import swapped
+from rag.ground.statements import statements
+from rag.ground.takers import taken
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,24 @@ from rag.ground.roles import swapped, taken
         ("version 2", "v2", True),
         ("about 5,000 people", "4,950 people", True),
         ("version 2.2.1", "version 2.2.10", False),
+        ("fifteen paid leave days", "15 days", True),
+        ("2 hours 30 minutes", "150 minutes", True),
+        ("2½ hours", "two and a half hours", True),
+        ("three times a day", "every eight hours", True),
+        ("once an hour", "every sixty minutes", True),
+        ("twice a week", "weekly", False),
+        ("3/4 of the staff", "75 % of the staff", True),
+        ("one in five patients", "20% of patients", True),
+        ("of the 60 seats, 15", "25 % of the seats", True),
+        ("two thirds of the men", "67% of the men", True),
+        ("grew by half", "grew by 50 %", True),
+        ("double the rate", "twice the rate", True),
+        ("5 miles", "8 km", True),
+        ("98.6 °F", "37 °C", True),
+        ("120 m²", "120 square metres", True),
+        ("10 hectares", "0.1 square kilometres", True),
+        ("2.3 million people", "2,314,559 people", True),
+        ("2.4 million people", "2,314,559 people", False),
     ],
 )
 def test_quantities(one: str, other: str, equal: bool) -> None:
@@ -77,6 +99,17 @@ def test_quantities(one: str, other: str, equal: bool) -> None:
         ("at 8 pm", "from 06:00 to 22:00", True),
         ("on 4 November", "from 4 to 8 November 2024", True),
         ("am 3. März 2024", "2024-03-03", True),
+        ("in spring 2020", "in April 2020", True),
+        ("in autumn 2020", "in spring 2020 and in autumn 2021", False),
+        ("in the late 1970s", "in the early 1970s", False),
+        ("in the late 18th century", "on 8 Aug. 1786", True),
+        ("at the end of 2026", "in mid-2026", False),
+        ("at 19:45", "at a quarter to eight in the evening", True),
+        ("at 9 pm", "at 9 in the evening", True),
+        ("in the morning", "in the evening", False),
+        ("in the morning", "at 9:15 am", True),
+        ("in early 2020", "in the first quarter of 2020", True),
+        ("on Saturdays", "Mon–Fri 8:00–18:00 and Sat 9:00–13:00", True),
     ],
 )
 def test_moments(claim: str, evidence: str, said: bool) -> None:
@@ -107,6 +140,35 @@ def test_a_verb_and_a_count_are_no_dates() -> None:
         ("It has 10 cars and 3 vans.", "It has 3 cars and 10 vans.", True),
         ("The shop is on the second floor.", "The shop is on the fifth floor.", True),
         ("Two people talk.", "Ann and Bob talk.", False),
+        ("B was founded in 1911.", "A was founded in 1901, ten years before B.", False),
+        (
+            "It went public in 2014.",
+            "It was founded in 2004. Ten years later it went public.",
+            False,
+        ),
+        (
+            "It went public in 2004.",
+            "It was founded in 2004. Ten years later it went public.",
+            True,
+        ),
+        ("B employs 300 people.", "A employs 340 people, 40 more than B.", False),
+        ("The price doubled.", "The price rose from 40 euros to 80 euros.", False),
+        ("It is held on 8 May.", "It was planned for 8 May and moved to 9 May.", True),
+        ("It is held on 9 May.", "It was planned for 8 May and moved to 9 May.", False),
+        (
+            "Teachers get 50 % off the plan.",
+            "Students get 50 % off the plan. Teachers get 30 %.",
+            True,
+        ),
+        ("More than 300 people came.", "300 people came.", True),
+        (
+            "A door ticket costs 45 euros.",
+            "A ticket costs 45 euros in advance and 52 at the door.",
+            True,
+        ),
+        ("It is cleaned weekly.", "It is cleaned monthly.", True),
+        ("It has 4 USB ports.", "It has 4 LAN ports, 1 WAN port and 2 USB ports.", True),
+        ("It was paid on 7 March.", "The invoice dated 7 March was paid on 4 April.", True),
     ],
 )
 def test_facts(claim: str, evidence: str, found: bool) -> None:
@@ -127,6 +189,11 @@ def test_facts(claim: str, evidence: str, found: bool) -> None:
         ("Vane is the manager of Clara.", "Clara is the manager of Vane.", True),
         ("Dorn married Pell.", "Pell married Dorn.", False),
         ("Dorn and Pell met.", "Pell and Dorn met.", False),
+        ("It turns glucose into lactose.", "It turns lactose into glucose and water.", True),
+        ("Zinc is heavier than tin.", "Tin is heavier than zinc.", True),
+        ("Zinc is heavier than tin.", "Tin is lighter than zinc.", False),
+        ("The jury questioned the judge.", "The judge questioned the jury.", True),
+        ("The judge was questioned by the jury.", "The jury questioned the judge.", False),
     ],
 )
 def test_swapped(claim: str, sentence: str, found: bool) -> None:
@@ -134,9 +201,9 @@ def test_swapped(claim: str, sentence: str, found: bool) -> None:
 
 
 def test_taken() -> None:
-    pieces = pieces_of(("Sundry is the largest city of Maravia, but Quell is its capital.",))
-    assert "Quell" in taken("Sundry is the capital of Maravia.", pieces)
-    assert not taken("Quell is the capital of Maravia.", pieces)
+    units = ("Sundry is the largest city of Maravia, but Quell is its capital.",)
+    assert "Quell" in taken("Sundry is the capital of Maravia.", units)
+    assert not taken("Quell is the capital of Maravia.", units)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +259,17 @@ def test_strangers(claim: str, evidence: str, found: list[str]) -> None:
         ("Sales of the index increase.", "The increase of sales has an index.", False),
         ("He led it in 2017.", "He led it from 2015 to 2019 without a break.", False),
         ("It has no slot for cards.", "It has no jack, but it has a slot for cards.", True),
+        ("A note is unnecessary.", "Staff do not need a note.", False),
+        ("Logins are switched off.", "Logins are disabled.", False),
+        ("The firm said it was not in talks.", "The firm denied that it was in talks.", False),
+        ("The firm confirmed that it was in talks.", "The firm denied that it was in talks.", True),
+        ("The chairman did not attend.", "Neither the clerk nor the chairman attended.", False),
+        ("The plan covers loss.", "The plan covers theft but not loss.", True),
+        ("The sauna is heated.", "The pool is heated; the sauna isn't.", True),
+        ("All lines are affected.", "Not all lines are affected.", True),
+        ("Most lines are affected.", "Few lines are affected.", True),
+        ("Some lines are affected.", "All lines are affected.", False),
+        ("Few lines are affected.", "Hardly any lines are affected.", False),
     ],
 )
 def test_denial(claim: str, sentence: str, denied: bool) -> None:
@@ -216,12 +294,15 @@ def test_nothing_fails_on_odd_text(claim: str, evidence: str) -> None:
     units = (evidence, claim)
     assert check((claim,), units, english=True) == check((claim,), units, english=True)
     swapped(claim, evidence)
-    taken(claim, pieces_of(units))
+    taken(claim, units)
     mixed(claim, units)
     disordered(claim, units)
     strangers((claim,), units, units)
     compare(claim, evidence)
     denials(claim)
+    statements(claim, evidence)
+    mirrored(claim, evidence)
+    overstated(claim, evidence)
     assert len(blanked(claim)) == len(claim)
 
 
