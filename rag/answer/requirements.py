@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Self
 
 from rag.text.terms import STOPWORDS, content_terms, fold
@@ -18,9 +19,9 @@ from rag.types import Passage
 
 _SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?=\S)[^.!?]*)*[.!?]*")
 _NAME = re.compile(r"(?<=[\s(\"“‘'/-])[A-ZÄÖÜÀ-Þ][^\W\d_]+(?:[’'-][^\W\d_]+)*")
-_CODE = re.compile(
-    r"(?<![\w-])(?:(?:[^\W\d_]+-)*(?:[^\W\d_]+\d+|[^\W\d_]+-\d+)(?:-?[A-Z\d]+)*|\d+[A-Z]{1,2})"
-    r"(?=s?\b)",
+_CODE = re.compile(  # bounded, for what is searched may be anything
+    r"(?<![\w-])(?:(?:[^\W\d_]{1,20}-){0,3}(?:[^\W\d_]{1,20}\d{1,12}|[^\W\d_]{1,20}-\d{1,12})"
+    r"(?:-?[A-Z\d]{1,12}){0,4}+|\d{1,12}[A-Z]{1,2})(?=s?\b)",
     re.IGNORECASE,
 )
 _VERSION = re.compile(
@@ -29,7 +30,8 @@ _VERSION = re.compile(
 _DATED = re.compile(r"[^\W\d_]+-(?:1[5-9]|20)\d\d")  # mid-2024
 _YEAR = re.compile(r"(?<![\w.,/-])(?:1[5-9]|20)\d\d(?![\w,/-]|\.\d)")
 _WORD = re.compile(r"[^\W_]+")
-_NAMED_AND_NUMBERED = re.compile(r"([^\W\d_]+)[ -](\d+)\b")
+_MOST_NAMES = 12  # that are looked up, for spelling costs time
+_NAMED_AND_NUMBERED = re.compile(r"\b([^\W\d_]{1,30})[ -](\d{1,12})\b")
 _CALENDAR = frozenset(
     "january february march april may june july august september october november december monday "
     "tuesday wednesday thursday friday saturday sunday christmas easter new year eve".split()
@@ -101,8 +103,9 @@ def unheard(question: str, passages: Passages, *, english: bool = True) -> list[
 
     Names are left out of questions in other languages, which may write them in their own way.
     """
+    names = islice(_names(question), _MOST_NAMES) if english else ()
     return [
-        *(name for name in _names(question) if english and not passages.has_name(name)),
+        *(name for name in names if not passages.has_name(name)),
         *(code for code in _codes(question) if not passages.has_code(code)),
         *(v for v in _VERSION.findall(question) if v not in passages.text),
         *(year for year in _YEAR.findall(question) if year not in passages.words),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rag.answer.requirements import Passages, lacks, missing_unit, unheard
@@ -84,3 +86,22 @@ def test_names_of_other_languages_are_not_looked_up() -> None:
     assert unheard(asked, PASSAGES)
     assert lacks(asked, PASSAGES, english=False) is None
     assert lacks("Was bedeutet E-118?", PASSAGES, english=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a1" + "a" * 5000 + "_", "a1" + "-a" * 5000 + "_", "." * 20_000, "a-" * 10_000, "a" * 200_000,
+     "1" * 100_000, "1." * 50_000 + "x", "USD " * 20_000, "A1-" * 20_000],
+    ids=lambda text: text[:4],
+)  # fmt: skip
+def test_whatever_is_in_a_passage_is_searched_at_once(text: str) -> None:
+    began = time.process_time()
+    lacks(f"How many Foo {text[:4000]}?", Passages([text]))
+    assert time.process_time() - began < 2
+
+
+def test_a_question_of_many_names_is_bounded() -> None:
+    letters = str.maketrans("0123456789", "abcdefghij")
+    words = " ".join(f"word{n}x" for n in range(3000)).translate(letters)
+    names = " ".join(f"and Worm{n}xq" for n in range(300)).translate(letters)
+    assert 0 < len(unheard(f"{names}?", Passages([words]))) <= 12
