@@ -95,14 +95,21 @@ def words_of(text: str) -> Words:
     return tuple(_WORD.findall(text))
 
 
+_BEFORE_VERBS = frozenset("not never no also then later now still".split())
+
+
 @lru_cache(maxsize=4096)
 def begins_with_verb(words: Words) -> bool:
     """Tell whether a part has no subject of its own: "was sold", "joins the river"."""
-    first = words[0].casefold().replace("’", "'")
     if not words[0][:1].islower():
         return False
-    if first in ("not", "never", "no", "also", "then", "later", "now", "still") and len(words) > 1:
-        return begins_with_verb(words[1:])
+    before = 0
+    while words[before].casefold() in _BEFORE_VERBS and before + 1 < len(words):
+        before += 1
+        if not words[before][:1].islower():
+            return False
+    words = words[before:]
+    first = words[0].casefold().replace("’", "'")
     if first in AUXILIARY or first in PAST or (first.endswith("ed") and len(first) > 3):
         return True
     after = words[1] if len(words) > 1 else ""

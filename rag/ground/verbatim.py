@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from rag.text.sentences import sentences
+from rag.text.sentences import Span, sentences
 from rag.text.terms import fold, negations
 
 # Letters of scripts without spaces are words of their own; 14.5, non-refundable and 9% are one.
@@ -76,10 +76,15 @@ def _occurrences(wanted: tuple[str, ...], text: str) -> Iterator[tuple[int, int]
 
 def _region(text: str, left: int, right: int) -> tuple[int, int]:
     """Widen to the sentences that the span touches."""
-    touched = [s for s in sentences(text) if s.end > left and s.start < right]
+    touched = [s for s in _sentences(text) if s.end > left and s.start < right]
     if not touched:
         return left, right
     return min(left, touched[0].start), max(right, touched[-1].end)
+
+
+@lru_cache(maxsize=64)
+def _sentences(text: str) -> tuple[Span, ...]:
+    return tuple(sentences(text))
 
 
 def _undone(before: str, after: str) -> bool:

@@ -43,6 +43,7 @@ _EITHER = frozenset(
     """.split()
 )
 _LAST_WORD = re.compile(r"([^\s(\[\"'“‘«]+)\.$")
+_NEAR = 200  # characters around an end mark
 _INITIAL = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 
 
@@ -136,7 +137,10 @@ def _item(text: str, start: int, end: int, marker: str) -> Iterator[Span]:
 def _cut(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     left = start
     for match in _END.finditer(text, start, end):
-        if match.start() > left and _ends(text[left : match.start()], text[match.end() : end]):
+        # What decides stands close by: a line may have thousands of full stops that end nothing.
+        before = text[max(left, match.start() - _NEAR) : match.start()]
+        after = text[match.end() : min(end, match.end() + _NEAR)]
+        if match.start() > left and _ends(before, after):
             yield left, match.start()
             left = match.end()
     if text[left:end].strip():

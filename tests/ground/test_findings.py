@@ -16,6 +16,7 @@ from rag.ground.polarity import compare
 from rag.ground.quantifiers import overstated
 from rag.ground.quantities import quantities, same
 from rag.ground.roles import swapped
+from rag.ground.seams import begins_with_verb
 from rag.ground.statements import statements
 from rag.ground.takers import taken
 
@@ -311,3 +312,9 @@ def test_what_is_said_is_there(text: str) -> None:
     """A statement never lacks a number of its own."""
     facts = check((text,), (text,), english=True)
     assert not any("not in the evidence" in r for r in (*facts.numbers, *facts.dates))
+
+
+@pytest.mark.parametrize("word", ["not", "also", "and", "later"])
+def test_long_runs_of_one_word_come_to_an_end(word: str) -> None:
+    statements("The fee is due and " + f"{word} " * 3000)
+    assert begins_with_verb((word,) * 3000 + ("was", "sold")) == (word != "and")
