@@ -242,6 +242,7 @@ class HubStream(Iterator[str]):
                 if piece and not self._stopped.is_set():
                     self._text.append(piece)
                     yield piece
+            self._thread.join(_LEAVING)  # it counts its tokens after the last piece
         finally:
             self._seconds = time.perf_counter() - began
         if self._fault is not None:

@@ -130,6 +130,8 @@ def test_a_reply_comes_word_by_word(model):
     assert "".join(pieces) == stream.reply.text == SAID
     assert stream._thread is not None
     assert not stream._thread.is_alive()
+    assert stream.reply.finished == "stop"
+    assert stream.reply.usage.output_tokens > 5
 
 
 def test_the_same_is_said_again(make_model):
