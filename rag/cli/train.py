@@ -61,13 +61,13 @@ def reader(
         ),
     ] = None,
     epochs: Annotated[
-        float | None,
+        float,
         typer.Option(
             "--epochs",
-            help="Passes over the data (default: 1; with --corpus 2). More make a run longer.",
+            help="Passes over the data. More make a run longer.",
             min=0.01,
         ),
-    ] = None,
+    ] = 2.0,
     minutes: MinutesOption = None,
     scale: ScaleOption = 1.0,
     device: DeviceOption = "cpu",
@@ -89,7 +89,7 @@ def reader(
         raise MissingExtraError("Training", "train") from None
     if corpus is not None:
         result = train_on_corpus(
-            corpus, out, start=start, install=install, epochs=epochs or 2.0, minutes=minutes,
+            corpus, out, start=start, install=install, epochs=epochs, minutes=minutes,
             device=device, threads=threads, log=_log,
         )  # fmt: skip
         _print(result, as_json=as_json)

@@ -21,6 +21,7 @@ from rag.train.recipe import (
     Held,
     claim_figures,
     held_apart,
+    later,
     load,
     mixture,
     pairs_of,
@@ -35,7 +36,7 @@ def train_reader(
     data: Path,
     out: Path,
     *,
-    epochs: float | None = None,
+    epochs: float = Plan.epochs,
     scale: float = 1.0,
     minutes: float | None = None,
     device: str = "cpu",
@@ -52,7 +53,7 @@ def train_reader(
     if threads:
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    plan = Plan() if epochs is None else replace(Plan(), epochs=epochs)
+    plan = replace(Plan(), epochs=epochs)
     amounts = Amounts().scaled(scale) if scale < 1 else Amounts()
     embedder = load_embedder(Settings().models)
     kept = out / "examples.jsonl.gz"
@@ -61,8 +62,12 @@ def train_reader(
     folder = packaged()
     model = new_model(folder, plan)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    examples = load(kept)
+    again = None
+    if plan.epochs > 1:
+        again = encode(later(data, embedder, examples, amounts, plan.seed), tokenizer)
     done = train(
-        model, encode(load(kept), tokenizer), plan, out, device=device, log=log,
+        model, encode(examples, tokenizer), plan, out, later=again, device=device, log=log,
         stop_after=None if minutes is None else minutes * 60,
     )  # fmt: skip
     digest = export_reader(model, out / MODEL_FILE)

@@ -38,7 +38,7 @@ class Plan:
     warm_up: float = 0.03
     decay: float = 0.35
     batch_tokens: int = 4608
-    epochs: float = 1.0
+    epochs: float = 2.0
     relevance_weight: float = 0.5
     support_weight: float = 1.0
     frozen_layers: int = 0
@@ -219,6 +219,7 @@ def train(
     plan: Plan,
     out: Path,
     *,
+    later: Sequence[Encoded] | None = None,
     device: str = "cpu",
     log: Log = print,
     checkpoint_every: float = 300.0,
@@ -226,13 +227,14 @@ def train(
 ) -> bool:
     """Train to the end of the plan, going on from ``out/checkpoint.pt`` if that is there.
 
-    Writes a checkpoint every so many seconds; with ``stop_after`` seconds it stops early. Returns
-    whether the plan is done. The order of batches depends on the seed alone.
+    ``later`` is read by passes after the first (default: the same again). Writes a checkpoint every
+    so many seconds; with ``stop_after`` seconds it stops early. Returns whether the plan is done.
+    The order of batches depends on the seed alone.
     """
-    steps = list(_schedule(encoded, plan))
+    steps = list(schedule(encoded, encoded if later is None else later, plan))
 
     def step_loss(step: int) -> tuple[Any, dict[str, float], int]:
-        batch = tensors([encoded[n] for n in steps[step]], device)
+        batch = tensors(steps[step], device)
         return *loss_of(model, batch, plan), len(steps[step])
 
     return loop.run(
@@ -241,11 +243,16 @@ def train(
     )  # fmt: skip
 
 
-def _schedule(encoded: Sequence[Encoded], plan: Plan) -> Iterator[list[int]]:
+def schedule(
+    encoded: Sequence[Encoded], later: Sequence[Encoded], plan: Plan
+) -> Iterator[list[Encoded]]:
+    """Yield the batches of all passes: the first over ``encoded``, others over ``later``."""
     whole, part = divmod(plan.epochs, 1)
     for epoch in range(int(whole) + (part > 0)):
-        found = batches(encoded, plan, epoch)
-        yield from found if epoch < whole else found[: int(len(found) * part)]
+        members = later if epoch else encoded
+        found = batches(members, plan, epoch)
+        for batch in found if epoch < whole else found[: int(len(found) * part)]:
+            yield [members[n] for n in batch]
 
 
 # Reading with it, for the figures

@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.evaluate.texts import f1
+from rag.train.claims import answered_claims, made_claims, read_claims, stated_claims
 from rag.train.examples import (
     HELD_CLAIMS,
     SHIPPED_CLAIMS,
     SHIPPED_QA,
     Example,
     Question,
-    answered_claims,
     changed_questions,
     from_question,
     hard_negatives,
-    made_claims,
-    read_claims,
     read_questions,
     second_text,
     sought_sentences,
@@ -53,6 +51,7 @@ class Amounts:
     made: int = 14_000
     answered: int = 9_000
     snli: int = 12_000
+    stated: int = 28_000  # in later passes
     repeats: int = 2  # of small sets
     measured: int = 1_500  # of each set that is held apart
 
@@ -99,6 +98,25 @@ def mixture(
         found += claims[: amounts.snli] if name == "snli" else claims * amounts.repeats
     random_.shuffle(found)
     log(f"{len(found)} examples")
+    return found
+
+
+_AGAIN = {"squad1-train": 0.6, "squad1-train/negative": 0.4, "sought": 0.4, "sought/negative": 0.4,
+          "made": 0.3, "answered": 0.4}  # fmt: skip
+"""Share of a source that later passes read again: what short runs learn well needs less of it."""
+
+
+def later(
+    data: Path, embedder: Embedder, examples: Sequence[Example], amounts: Amounts, seed: int
+) -> list[Example]:
+    """Return what passes after the first read: part of ``examples``, and claims stated anew."""
+    random_ = random.Random(f"{seed}/later")
+    found = [e for e in examples if random_.random() < _AGAIN.get(e.source, 1.0)]
+    for name, share in (("squad1-train", 0.85), ("qed-train", 0.15)):
+        questions = read_questions(data, name, embedder.count_tokens, held_apart=False)
+        answerable = [q for q in questions if q.answerable]
+        found += stated_claims(answerable, random_, int(amounts.stated * share))
+    random_.shuffle(found)
     return found
 
 

@@ -5,27 +5,31 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rag.protocols import Embedder
+from rag.train.claims import (
+    answered_claims,
+    best_evidence,
+    made_claims,
+    read_claims,
+    stated_claims,
+)
 from rag.train.examples import (
     HELD_CLAIMS,
     SHIPPED_CLAIMS,
     SHIPPED_QA,
     Example,
     Question,
-    answered_claims,
-    best_evidence,
     changed,
     changed_questions,
     from_question,
     hard_negatives,
     held,
-    made_claims,
-    read_claims,
     read_questions,
 )
 
@@ -180,3 +184,16 @@ def test_the_real_sets_give_exact_spans(data: Path, embedder: Embedder) -> None:
         example = from_question(one, random.Random(0))
         if one.answerable:
             assert example.second[example.start : example.end].strip()
+
+
+def test_stated_claims_are_true_false_or_about_another_chunk() -> None:
+    other = replace(TOWER, id="2", text="When was the tower in Lyon sold?",
+                    start=CONTEXT.index("1921"), end=CONTEXT.index("1921") + 4)  # fmt: skip
+    far = replace(question(1), article=TOWER.article)
+    found = stated_claims([TOWER, other, far] * 30, random.Random(0), 90)
+    said = {(e.first, e.second.removeprefix("Tower\n"), e.support) for e in found}
+    assert ("The tower in Lyon was built in 1894.", CONTEXT, 1.0) in said
+    assert ("The tower in Lyon was built in 1921.", CONTEXT, 0.0) in said
+    assert ("The tower in Lyon was built in 1894.", far.chunk, 0.0) in said
+    assert not any(support for claim, chunk, support in said if chunk == far.chunk != CONTEXT
+                   and "Lyon" in claim)  # fmt: skip

@@ -29,6 +29,7 @@ from rag.train.reader import (  # noqa: E402
     encode,
     new_model,
     predict,
+    schedule,
     tensors,
     train,
 )
@@ -60,6 +61,15 @@ def tokenizer() -> Any:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(packaged() / "tokenizer.json"))
+
+
+def test_passes_after_the_first_read_something_else(tokenizer: Any) -> None:
+    encoded = encode(examples(), tokenizer)
+    first, later = encoded[:-3], encoded[-3:]
+    batches = list(schedule(first, later, replace(PLAN, epochs=2.5)))
+    read = [tuple(one.ids) for batch in batches for one in batch]
+    assert sorted(read[: len(first)]) == sorted(tuple(one.ids) for one in first)
+    assert set(read[len(first) :]) == {tuple(one.ids) for one in later}
 
 
 def test_targets_are_on_the_tokens_of_the_answer(tokenizer: Any) -> None:
