@@ -868,7 +868,9 @@ class Pipeline:
             shown_from=self.settings.answer.supported_from,
             question=asked.standalone,
         )
-        return Writing(draft, verifier, name=generator.name)
+        # A model that runs here needs the cores for itself.
+        ahead = self.settings.models.generator == BUILT_IN
+        return Writing(draft, verifier, name=generator.name, ahead=ahead)
 
     def _partial(self, asked: _Asked) -> Answer | None:
         """Return what holds of an answer that was stopped; None if that is nothing."""

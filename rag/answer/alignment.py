@@ -7,7 +7,7 @@ letter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -63,7 +63,8 @@ class _Unit:
 class Aligner:
     """Finds the spans for the sentences of one answer; keeps the vectors it has seen.
 
-    Make one for each answer: it grows with what it embeds, and threads must not share it.
+    Make one for each answer: it grows with what it embeds. Threads must not share it, but one may
+    ``prepare`` passages while another aligns.
     """
 
     def __init__(self, embedder: Embedder, checker: Checker | None = None) -> None:
@@ -81,22 +82,25 @@ class Aligner:
             ranked = self._rechecked(pairs, ranked, self._checker)
         return [best[0] if best else None for best in ranked]
 
+    def prepare(self, passage: Passage) -> None:
+        """Embed the sentences of a passage, so that aligning does not have to."""
+        text = passage.chunk.text
+        self._embed({text[start:end] for start, end in _cut(text)})
+
     def ranked(self, pairs: Sequence[tuple[str, Passage]]) -> list[list[Aligned]]:
         """Return the spans that are about each sentence in its passage, best first."""
         cut = [_cut(passage.chunk.text) for _, passage in pairs]
-        self._embed(pairs, cut)
+        wanted = {sentence for sentence, _ in pairs}
+        for (_, passage), spans in zip(pairs, cut, strict=True):
+            wanted.update(passage.chunk.text[start:end] for start, end in spans)
+        self._embed(wanted)
         return [
             self._ranked(sentence, passage, units)
             for (sentence, passage), units in zip(pairs, cut, strict=True)
         ]
 
-    def _embed(
-        self, pairs: Sequence[tuple[str, Passage]], cut: Sequence[Sequence[tuple[int, int]]]
-    ) -> None:
-        wanted = {sentence for sentence, _ in pairs}
-        for (_, passage), spans in zip(pairs, cut, strict=True):
-            wanted.update(passage.chunk.text[start:end] for start, end in spans)
-        lacking = sorted(wanted - self._vectors.keys())
+    def _embed(self, texts: Collection[str]) -> None:
+        lacking = sorted(text for text in texts if text not in self._vectors)
         if lacking:
             self._vectors.update(zip(lacking, self._embedder.embed(lacking), strict=True))
 

@@ -8,8 +8,11 @@ reader wants to see it. Every step leaves a line for ``answer.problems``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from rag.answer.alignment import Aligned, Aligner
@@ -34,6 +37,7 @@ _LOST = re.compile(r"the (?:number|name|month) .+ is not in the evidence")
 _LOST_FIGURE = re.compile(r"the (?:number|month) .+ is not in the evidence")
 _LEADS = re.compile(r":[*_]*$")
 _SHOWN = 160  # characters of a sentence in a problem
+_HEAD_START = 0.02  # seconds that a request has to go out before anything is done beside it
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,33 @@ class Verifier:
     def can_rewrite(self) -> bool:
         """Whether there is a model that failing sentences can be written again by."""
         return self._repairer is not None
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Do, beside what runs within, what the first sentence would have to wait for.
+
+        Passages are embedded and the checker is loaded in a thread. Nothing waits for it, and it
+        changes no verdict: what it has not done yet is done when it is needed.
+        """
+        left = Event()
+        # No daemon: one that is inside a model when the interpreter ends can take it down.
+        Thread(target=self._prepare, args=(left,), name="verifier").start()
+        try:
+            yield
+        finally:
+            left.set()
+
+    def _prepare(self, left: Event) -> None:
+        steps: list[Callable[[], object]] = [
+            *(partial(self._aligner.prepare, passage) for passage in self._passages),
+            getattr(self._checker, "load", lambda: None),
+        ]
+        left.wait(_HEAD_START)
+        with suppress(Exception):  # it comes again where what failed is needed
+            for step in steps:
+                if left.is_set():
+                    return
+                step()
 
     def judge(self, marked: Sequence[Marked]) -> list[Judged]:
         """Cite and check sentences, and cite again those that fail; no model is asked."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from rag.answer.growing import GrowingText, written_out
@@ -53,13 +54,19 @@ class _Waiting:
 
 
 class Writing:
-    """The steps of one answer. What was settled stays in ``sentences`` whatever happens next."""
+    """The steps of one answer. What was settled stays in ``sentences`` whatever happens next.
 
-    def __init__(self, draft: Draft, verifier: Verifier, *, name: str = "the model") -> None:
+    With ``ahead`` the verifier prepares itself while the first words are waited for.
+    """
+
+    def __init__(
+        self, draft: Draft, verifier: Verifier, *, name: str = "the model", ahead: bool = False
+    ) -> None:
         self.sentences: list[Sentence] = []
         self._draft = draft
         self._verifier = verifier
         self._name = name
+        self._ahead = ahead
         self._growing = GrowingText(draft.request.sent)
         self._waiting: deque[_Waiting] = deque()
         self._numbers: dict[int, int] = {}
@@ -80,7 +87,8 @@ class Writing:
 
     def steps(self) -> Iterator[Step]:
         """Write, check and mend. Raises ModelError where the draft does."""
-        with self._draft as draft:
+        preparing = self._verifier.preparing() if self._ahead else nullcontext()
+        with preparing, self._draft as draft:
             for piece in draft:
                 yield Token(piece)  # first: checking must not hold it up
                 yield from self._taken(self._growing.feed(draft.text))

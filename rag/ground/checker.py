@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from rag.protocols import Embedder
     from rag.settings import GroundSettings
 
+    Vectors = Mapping[str, NDArray[np.float32]]
+    Pair = tuple[Claim, Evidence]
+    Judged = tuple[Measured, float]
+
 WEIGHTS = Path(__file__).with_name("checker.json")
 QUOTES = 3
 """Evidence sentences shown with a verdict, at most."""
@@ -106,33 +110,6 @@ class HeuristicChecker:
         A claim that states nothing (empty, thanks, a question) has label and support None. One
         without evidence is unsupported with support 0. Raises UsageError if the lengths differ.
         """
-        pairs, vectors = self._prepared(claims, evidence)
-        measured = [
-            measure(claim, texts, vectors.__getitem__)
-            if claim.parts and texts.units and not quoted_from(claim.body, texts.texts)
-            else None
-            for claim, texts in pairs
-        ]
-        supports = self._supports(pairs, measured, vectors)
-        return [
-            self._verdict(*pair, one, support)
-            for pair, one, support in zip(pairs, measured, supports, strict=True)
-        ]
-
-    def _supports(
-        self,
-        pairs: Sequence[tuple[Claim, Evidence]],
-        measured: Sequence[Measured | None],
-        vectors: Mapping[str, NDArray[np.float32]],
-    ) -> list[float]:
-        """Return the probability of support of each claim; 0 where nothing was measured."""
-        weights = self._weights or _shipped()
-        return [weights.support(one) if one else 0.0 for one in measured]
-
-    def _prepared(
-        self, claims: Sequence[str], evidence: Sequence[Sequence[str]]
-    ) -> tuple[list[tuple[Claim, Evidence]], dict[str, NDArray[np.float32]]]:
-        """Split everything and embed each distinct text once, all in one batch."""
         if len(claims) != len(evidence):
             raise UsageError(
                 f"There are {len(claims)} claims but evidence for {len(evidence)}; "
@@ -144,20 +121,37 @@ class HeuristicChecker:
             (Claim.of(claim), Evidence.of(texts))
             for claim, texts in zip(claims, evidence, strict=True)
         ]
-        needed = sorted(
-            set(
-                chain.from_iterable(
-                    (claim.body, *claim.parts, *texts.units)
-                    for claim, texts in pairs
-                    if claim.parts and texts.units and not quoted_from(claim.body, texts.texts)
-                )
-            )
-        )
-        return pairs, dict(zip(needed, self._embedder.embed(needed), strict=True) if needed else ())
+        places = [
+            n
+            for n, (claim, texts) in enumerate(pairs)
+            if claim.parts and texts.units and not quoted_from(claim.body, texts.texts)
+        ]
+        judged = self._judged([pairs[n] for n in places]) if places else []
+        found = dict(zip(places, judged, strict=True))
+        return [self._verdict(*pair, found.get(n)) for n, pair in enumerate(pairs)]
 
-    def _verdict(
-        self, claim: Claim, evidence: Evidence, measured: Measured | None, support: float
-    ) -> Verdict:
+    def load(self) -> None:
+        """Load models and tables now rather than at the first claim. Raises ModelError."""
+        self.check(["Paris lies north of Lyon."], [["Lyon lies south of Paris."]])
+
+    def _judged(self, pairs: Sequence[Pair]) -> list[Judged]:
+        """Measure each claim and return the probability of its support with that."""
+        measured = self._measured(pairs, self._vectors(pairs))
+        return [(one, self._plain(one)) for one in measured]
+
+    def _plain(self, measured: Measured) -> float:
+        return (self._weights or _shipped()).support(measured)
+
+    def _measured(self, pairs: Sequence[Pair], vectors: Vectors) -> list[Measured]:
+        return [measure(claim, evidence, vectors.__getitem__) for claim, evidence in pairs]
+
+    def _vectors(self, pairs: Sequence[Pair]) -> Vectors:
+        """Embed each distinct text once, all in one batch."""
+        texts = ((claim.body, *claim.parts, *evidence.units) for claim, evidence in pairs)
+        needed = sorted(set(chain.from_iterable(texts)))
+        return dict(zip(needed, self._embedder.embed(needed), strict=True))
+
+    def _verdict(self, claim: Claim, evidence: Evidence, judged: Judged | None) -> Verdict:
         if not claim.parts:
             return Verdict(claim=claim.text, reasons=("there is nothing to check in it",))
         if not evidence.units:
@@ -167,9 +161,10 @@ class HeuristicChecker:
                 support=0.0,
                 reasons=("there is no evidence",),
             )
-        if measured is None:
+        if judged is None:
             quotes = quoted_from(claim.body, evidence.texts)
             return self._labelled(claim, VERBATIM, quotes, ("the evidence says it word for word",))
+        measured, support = judged
         reasons = measured.reasons
         if measured["nearest"] < DISTANT:
             reasons = ("nothing in the evidence is about this", *reasons)

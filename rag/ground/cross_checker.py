@@ -8,7 +8,8 @@ as in checker.py. Claims in other languages are judged as there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,18 +17,13 @@ from typing import TYPE_CHECKING
 from rag.ground.checker import HeuristicChecker, Weights
 from rag.ground.claims import Claim
 from rag.ground.evidence import Evidence
-from rag.ground.features import Measured
 from rag.models.judge import LANGUAGES, Scorer
 from rag.text.language import detect
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from rag.ground.checker import Judged, Pair, Vectors
     from rag.protocols import Embedder
     from rag.settings import GroundSettings
-
-    Vectors = Mapping[str, NDArray[np.float32]]
 
 WEIGHTS = Path(__file__).with_name("cross_checker.json")
 MODEL_FEATURES = ("model",)
@@ -57,26 +53,33 @@ class CrossChecker(HeuristicChecker):
         self._encoder = encoder
         self._cross_weights = weights
 
-    def _supports(
-        self,
-        pairs: Sequence[tuple[Claim, Evidence]],
-        measured: Sequence[Measured | None],
-        vectors: Vectors,
-    ) -> list[float]:
-        supports = super()._supports(pairs, measured, vectors)
-        chosen = [
-            n for n, (claim, _) in enumerate(pairs) if measured[n] is not None and known(claim)
-        ]
-        logits = self.logits([pairs[n] for n in chosen], vectors)
-        weights = self._cross_weights or _shipped()
-        for n, logit in zip(chosen, logits, strict=True):
-            one = measured[n]
-            if one is not None:
-                supports[n] = weights.support(one, {"model": logit})
-        return supports
+    def _judged(self, pairs: Sequence[Pair]) -> list[Judged]:
+        def read(places: Sequence[int], vectors: Vectors) -> dict[int, float]:
+            found = self.logits([pairs[n] for n in places], vectors)
+            return dict(zip(places, found, strict=True))
 
-    def logits(self, pairs: Sequence[tuple[Claim, Evidence]], vectors: Vectors) -> list[float]:
-        """Return the model's logit of support for each claim, scaled."""
+        # Short evidence is read beside the embedding, as no vectors are needed to cut it. A single
+        # claim is not: a thread costs what it saves.
+        english = [n for n, (claim, _) in enumerate(pairs) if known(claim)]
+        whole = [n for n in english if fits(pairs[n][1])]
+        ahead = whole if len(whole) > 1 else []
+        with ThreadPoolExecutor(1) as aside:
+            reading = aside.submit(read, ahead, {}) if ahead else None
+            vectors = self._vectors(pairs)
+            measured = self._measured(pairs, vectors)
+            logits = read(sorted({*english} - {*ahead}), vectors)
+            logits |= reading.result() if reading else {}
+        weights = self._cross_weights or _shipped()
+        return [
+            (one, weights.support(one, {"model": logits[n]}) if n in logits else self._plain(one))
+            for n, one in enumerate(measured)
+        ]
+
+    def logits(self, pairs: Sequence[Pair], vectors: Vectors) -> list[float]:
+        """Return the model's logit of support for each claim, scaled.
+
+        ``vectors`` need not have those of evidence that ``fits``.
+        """
         texts = [
             (claim.body[:_CLAIM_CHARACTERS], nearest(claim, evidence, vectors))
             for claim, evidence in pairs
@@ -90,9 +93,14 @@ def known(claim: Claim) -> bool:
     return language is None or language in LANGUAGES
 
 
+def fits(evidence: Evidence) -> bool:
+    """Tell whether all of the evidence is read at once."""
+    return sum(len(text) + 1 for text in evidence.texts) <= EVIDENCE_CHARACTERS
+
+
 def nearest(claim: Claim, evidence: Evidence, vectors: Vectors) -> str:
     """Return the sentences that are nearest to a claim, in their order, as much as is read."""
-    if sum(len(text) + 1 for text in evidence.texts) <= EVIDENCE_CHARACTERS:
+    if fits(evidence):
         return "\n".join(evidence.texts)
     vector = vectors[claim.body]
     cosines = [float(vectors[unit] @ vector) for unit in evidence.units]

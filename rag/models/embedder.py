@@ -7,9 +7,11 @@ graph; the card beside the weights (JSON) says what they are and how large they 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +23,17 @@ from rag.settings import BUILT_IN, ModelSettings
 from rag.types import digest_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rag.protocols import Embedder, Vectors
 
 WEIGHTS = Path(__file__).parent / "weights"
 MODEL_FILE = "minilm-l6-int8.onnx"
 TOKENIZER_FILE = "minilm-l6-tokenizer.json"
 CARD_FILE = "minilm-l6-int8.json"
+
+_FEW = 16_000
+"""Characters; a longer call is a batch of documents, which nobody asks for again."""
 
 
 class WeightsCard(BaseModel):
@@ -63,6 +70,8 @@ class BuiltInEmbedder:
     A text has one vector, whatever else is in its batch: activations are quantised token by token.
     Construction reads the card only; the model is loaded at the first use. Threads may share one.
     ``weights`` is a folder as ``python -m rag.train.export`` writes it, None for the shipped one.
+    The vectors of the last ``remembered`` texts are kept, as a question and a sentence of evidence
+    are needed by several stages; those of long calls are not.
     Raises ModelError where files are missing, cut short or do not belong together.
     """
 
@@ -72,8 +81,12 @@ class BuiltInEmbedder:
         threads: int | None = None,
         batch_tokens: int = ModelSettings.model_fields["batch_tokens"].default,
         weights: Path | None = None,
+        remembered: int = 2048,
     ) -> None:
         folder = weights or WEIGHTS
+        self._remembered = remembered
+        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = Lock()
         self._card = WeightsCard.read(folder / CARD_FILE)
         # The digest is trusted to the card, as hashing would cost more than loading; the size
         # catches what happens in practice: a cut download and a file of another version.
@@ -118,6 +131,23 @@ class BuiltInEmbedder:
         """
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
+        if sum(map(len, texts)) > _FEW:
+            return self._embedded(texts)
+        with self._lock:
+            known = {text: self._known[text] for text in texts if text in self._known}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            # Copies, as a row of an array would keep all of it.
+            known.update(zip(new, map(np.copy, self._embedded(new)), strict=True))
+        with self._lock:
+            self._known.update(known)
+            for text in known:
+                self._known.move_to_end(text)
+            while len(self._known) > self._remembered:
+                self._known.popitem(last=False)
+        return np.stack([known[text] for text in texts])
+
+    def _embedded(self, texts: Sequence[str]) -> Vectors:
         outputs = self._model.run(self._model.encode(texts))
         return np.stack([vector for (vector,) in outputs]).astype(np.float32, copy=False)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SEQUENCE_AXIS = "sequence"
 """Name that an exported model gives to the axis of its tokens; outputs are cut along it."""
 
+_WORTH_A_THREAD = 32  # tokens; with fewer, starting a thread costs what it saves
+
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     """Group positions so that inputs of like length share a batch, the longest first.
@@ -127,7 +129,10 @@ class TextModel:
                     for output, is_cut in zip(outputs, cut, strict=True)
                 )
 
-        groups = batches([len(e) for e in encodings], self._batch_tokens)
+        lengths = [len(encoding) for encoding in encodings]
+        # A few inputs would fit one batch, and the other threads would have nothing to do.
+        share = max(_WORTH_A_THREAD, -(-sum(lengths) // self._threads))
+        groups = batches(lengths, min(share, self._batch_tokens))
         if len(groups) < 2 or self._threads == 1:
             for group in groups:
                 run_batch(group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
@@ -308,6 +309,48 @@ def test_numbers_that_follow(claim: str, evidence: str, figures: dict[str, str])
 )  # fmt: skip
 def test_replies(reply: str, found: dict[int, str]) -> None:
     assert read(reply, 3) == found
+
+
+def test_preparing_changes_no_verdict(embedder: Embedder) -> None:
+    text = marked("Refunds take five days. [1] The hub is green. [2] Firms wait two weeks. [1]")
+    checker = HeuristicChecker(embedder, GroundSettings())
+    plain = Verifier(PAGES, CountingEmbedder(), checker).judge(text)
+    counting = CountingEmbedder()
+    ahead = Verifier(PAGES, counting, checker)
+    with ahead.preparing():
+        assert ahead.judge(text) == plain  # whatever is ready by now
+        join_verifiers()
+    with ahead.preparing():
+        join_verifiers()
+    known = counting.embedded
+    assert ahead.judge(text) == plain
+    assert counting.embedded == known
+
+
+def test_preparing_stops_with_what_it_was_for() -> None:
+    counting = CountingEmbedder()
+    with Verifier(PAGES, counting, Words()).preparing():
+        pass
+    join_verifiers()
+    assert counting.embedded == 0
+
+
+def test_preparing_fails_in_silence() -> None:
+    class Broken:
+        def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
+            return []
+
+        def load(self) -> None:
+            raise ModelError("there is no model")
+
+    with Verifier(PAGES, CountingEmbedder(), Broken()).preparing():
+        join_verifiers()
+
+
+def join_verifiers() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "verifier":
+            thread.join()
 
 
 def test_numbers_follow_first_use(make: Make) -> None:

@@ -65,6 +65,26 @@ def test_the_nearest_sentences_are_read_in_their_order(embedder: Embedder) -> No
     assert nearest(claim, short, vectors) == TOWER
 
 
+def test_claims_together_are_judged_as_one_by_one(checker: CrossChecker) -> None:
+    claims = [
+        "Anna Weber built a tower in Lyon.",
+        "The tower is 85 metres high.",
+        "Der Turm in Lyon ist im Jahr 1894 nach den Plänen von Anna Weber gebaut worden.",
+        "Thanks!",
+        TOWER,
+    ]
+    evidence = [[TOWER], [FILLER, TOWER], [TOWER], [TOWER], [FILLER, TOWER]]
+    together = checker.check(claims, evidence)
+    alone = [checker.check([c], [e])[0] for c, e in zip(claims, evidence, strict=True)]
+    assert together == alone
+
+
+def test_loading_leaves_nothing_behind(checker: CrossChecker) -> None:
+    before = checker.check([TOWER], [[FILLER]])
+    checker.load()
+    assert checker.check([TOWER], [[FILLER]]) == before
+
+
 def test_other_languages_are_judged_without_the_model(
     checker: CrossChecker, embedder: Embedder
 ) -> None:

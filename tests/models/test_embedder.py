@@ -55,6 +55,28 @@ def test_a_text_has_one_vector_whatever_its_batch(embedder):
     assert 1 - (together * alone).sum(axis=1).min() < INVARIANCE
 
 
+def test_what_was_embedded_last_is_not_embedded_again(monkeypatch):
+    embedder = BuiltInEmbedder(threads=1, remembered=3)
+    run, seen = embedder._model.encode, []
+    monkeypatch.setattr(embedder._model, "encode", lambda t: seen.append(list(t)) or run(t))
+    first = embedder.embed(["a", "b", "a"])
+    np.testing.assert_array_equal(first[0], first[2])
+    np.testing.assert_array_equal(embedder.embed(["b", "c"]), embedder.embed(["b", "c"]))
+    embedder.embed(["d", "b"])  # "a" was used longest ago
+    embedder.embed(["a"])
+    long = "word " * 4000
+    embedder.embed([long])
+    embedder.embed([long])
+    assert seen == [["a", "b"], ["c"], ["d"], ["a"], [long], [long]]
+
+
+def test_vectors_that_were_given_can_be_written_to(embedder):
+    given = embedder.embed(["a wren"])
+    kept = given.copy()
+    given[:] = 0
+    np.testing.assert_array_equal(embedder.embed(["a wren"]), kept)
+
+
 def test_the_order_of_the_texts_makes_no_difference(embedder):
     texts = [f"{'word ' * (n * 7 % 40)}number {n}" for n in range(60)]
     shuffled = np.random.default_rng(1).permutation(len(texts))

@@ -55,6 +55,15 @@ def test_outputs_come_in_the_order_of_the_inputs(model):
         np.testing.assert_allclose(vector, alone, atol=1e-4)
 
 
+def test_a_few_inputs_are_shared_among_the_threads(model):
+    two = TextModel(
+        WEIGHTS / MODEL_FILE, WEIGHTS / TOKENIZER_FILE, max_tokens=64, threads=2, batch_tokens=256
+    )
+    texts = [f"Number {n} of the sentences that four claims are held against." for n in range(9)]
+    with_one, with_two = model.run(model.encode(texts)), two.run(two.encode(texts))
+    np.testing.assert_allclose(np.stack(with_one), np.stack(with_two), atol=1e-6)
+
+
 def test_running_nothing_gives_nothing(model):
     assert model.run(model.encode([])) == []
 

@@ -22,6 +22,7 @@ import rag.testing
 from rag.answer.extractive import ExtractiveGenerator
 from rag.errors import QuestionError
 from rag.ground.checker import HeuristicChecker
+from rag.models.embedder import BuiltInEmbedder
 from rag.protocols import Embedder
 from rag.retrieve.rewrite import RuleRewriter
 from rag.settings import Settings
@@ -82,8 +83,9 @@ def test_correct_stages_pass() -> None:
     check_checker(WordChecker())
 
 
-def test_our_embedder(embedder: Embedder) -> None:
-    check_embedder(embedder)
+def test_our_embedder() -> None:
+    # What is remembered would hide what a batch does to a vector.
+    check_embedder(BuiltInEmbedder(remembered=0))
 
 
 def test_our_checker(embedder: Embedder) -> None:
