@@ -36,6 +36,7 @@ from rag.answer.features import (
 )
 from rag.answer.questions import understand
 from rag.protocols import Embedder
+from rag.settings import OPERATING_POINTS
 from rag.text.sentences import sentences
 from rag.text.terms import content_terms, fold
 from rag.types import Chunk, Passage, digest_of
@@ -594,7 +595,7 @@ def report_answerable(read: list[Read], confidence: list[float]) -> tuple[float,
     for kind, rows in [*list(of.items())[1:], ("all", every)]:
         figures[f"AUROC {kind}"] = auroc_interval(of["gold"], rows)
         print(f"  AUROC against {kind:5} {figures[f'AUROC {kind}']}  ({len(rows)})")
-    for at in (threshold, 0.08, 0.15, 0.2, 0.3, 0.4, 0.5):
+    for at in (threshold, *sorted(OPERATING_POINTS.values()), 0.2, 0.3, 0.5):
         parts = []
         for kind, rows in of.items():
             share = interval([float(c < at) for _, c in rows], [g for g, _ in rows])

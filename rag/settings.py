@@ -36,7 +36,7 @@ NO_RERANKER = "none"
 LANGUAGE_MODEL = "llm"
 HUB = "hub:"
 
-OPERATING_POINTS = {"cautious": 0.4, "balanced": 0.15, "eager": 0.08}
+OPERATING_POINTS = {"cautious": 0.4, "balanced": 0.12, "eager": 0.08}
 """Confidence under which to abstain. eval/LOG.md says what each is worth."""
 
 Style = Literal["brief", "normal", "detailed", "steps"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -330,12 +331,11 @@ def test_stopped_too_early_there_is_nothing(make: Make, server: ScriptedServer) 
 
 def test_an_interrupt_in_the_middle_of_waiting(make: Make, server: ScriptedServer) -> None:
     """Ctrl-C comes while the next token is waited for."""
-    import _thread
-
     server.enqueue(stalled(f"{DAYS} [1] The money ", "goes back ", seconds=20))
     events = make().stream(ASK)
     until(events, "sentence")
-    threading.Timer(0.3, _thread.interrupt_main).start()
+    main = threading.main_thread().ident
+    threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         for _ in events:
             pass

@@ -139,7 +139,7 @@ def _newer_holds(newer: Passage, as_of: date | None) -> bool:
 
 
 _VERSION = re.compile(
-    r"\(.*?\)|\bv(?:ersion|\.)?\s*[\d.]+|\bv\d\S*|\d+|\b(?:version|fassung|versi[óo]n|from|until|"
+    r"\(.*?\)|\bv(?:ersion|\.)?\s*[\d.]+|\bv\d\S*|\d+|\b(?:version|fassung|versi[óo]n|from|until|in|"
     r"since|of|ab|vom|archived?|old|new|previous|current|january|february|march|april|may|june|"
     r"july|august|september|october|november|december)\b|[^\w\s]"
 )

@@ -67,7 +67,17 @@ def reader(
             help="Passes over the data. More make a run longer.",
             min=0.01,
         ),
-    ] = 2.0,
+    ] = 1.75,
+    averaged: Annotated[
+        Path | None,
+        typer.Option(
+            "--average",
+            help="Average the weights with those of an earlier end of the run.",
+            metavar="CHECKPOINT",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     minutes: MinutesOption = None,
     scale: ScaleOption = 1.0,
     device: DeviceOption = "cpu",
@@ -87,6 +97,8 @@ def reader(
         from rag.train.corpus import train_on_corpus
     except ImportError:
         raise MissingExtraError("Training", "train") from None
+    if corpus is not None and averaged is not None:
+        raise UsageError("--average does not go with --corpus")
     if corpus is not None:
         result = train_on_corpus(
             corpus, out, start=start, install=install, epochs=epochs, minutes=minutes,
@@ -96,8 +108,8 @@ def reader(
         return
     assert data is not None
     result = train_reader(
-        data, out, epochs=epochs, scale=scale, minutes=minutes, device=device, threads=threads,
-        log=_log,
+        data, out, epochs=epochs, averaged=averaged, scale=scale, minutes=minutes, device=device,
+        threads=threads, log=_log,
     )  # fmt: skip
     if as_json:
         print_json(result)

@@ -47,9 +47,10 @@ def fraction(text: str, tokens: list[Token], place: int) -> tuple[Quantity, int]
     if unit and (skip > at or end < tokens[skip].start):
         end = tokens[skip].end
         return made(text, value * unit[1], unit[0], frozenset(), start, end), skip + 1
-    if low_at(tokens, at + 1) == "dozen" and after == "a":
-        things = things_at(tokens, at + 2)
-        return made(text, 12 * value, "", things, start, tokens[at + 1].end), at + 2
+    if low_at(tokens, skip) in SCALES and skip > at:
+        # "Half a dozen", "a quarter of a million".
+        whole = SCALES[low_at(tokens, skip)] * value
+        return _finished(text, tokens, place, skip + 1, whole, None)
     if (after in _WHOLE and low_at(tokens, at + 1) != "way") or before == "by":
         things = things_at(tokens, at + (after in _WHOLE and after != "of"))
         return made(text, 100 * value, "%", things, start, end), at
@@ -137,6 +138,8 @@ def _finished(
         and low_at(tokens, at + 2) == "half"
     ):
         value, end, at = value + 0.5, tokens[at + 2].end, at + 3
+        if low_at(tokens, at) in SCALES:  # two and a half million
+            value, end, at = value * SCALES[tokens[at].low], tokens[at].end, at + 1
     if low_at(tokens, at) in _PARTS:
         value, end, at = value + _PARTS[low_at(tokens, at)], tokens[at].end, at + 1
     signed = before in ("minus", "−") or (before == "-" and _loose(text, tokens, first - 1))

@@ -25,14 +25,15 @@ CHANGE = re.compile(
 _COMPARED = re.compile(
     r"\b(?:more|fewer|less|higher|lower|larger|smaller|longer|shorter|older|younger|taller|heavier|"
     r"lighter|faster|slower|greater|bigger|cheaper|dearer|difference|ahead|behind|above|below|extra|"
-    r"additional|remaining|left|other)\b",
+    r"additional|remaining|left|other|expensive|lost|gained|saved)\b",
     re.IGNORECASE,
 )
 _LASTING = re.compile(
     r"\b(?:after|later|before|earlier|apart|between|for|last(?:s|ed)?|took|takes?|duration|within|old|"
-    r"age|long|over|previous\w*|since|spent|held)\b",
+    r"age|long|over|previous\w*|since|spent|held|runs?|ran)\b",
     re.IGNORECASE,
 )
+_AGED = re.compile(r"\b(?:aged|age of|age|lived to(?: be)?|became)\s+$", re.IGNORECASE)
 _GENERAL = re.compile(r"^\W*(?:an?|any|anyone|anybody|someone|somebody|if|whoever|every)\b", re.I)
 _ATTRIBUTE = re.compile(r"\b(?:with|aged|after|for|of|weighing|costing|worth)\s+$", re.IGNORECASE)
 _MOST = 12
@@ -61,9 +62,14 @@ def follows(
     if (changed or _COMPARED.search(part)) and any(
         abs(abs(one.value - two.value) - quantity.value) < 1e-6
         for one, two in combinations(values, 2)
-        if not changed or {one.role, two.role} == {"from", "to"}
+        if not changed or {one.role, two.role} in ({"from", "to"}, {""})
     ):
         return True
+    if not quantity.kind and _AGED.search(part[: quantity.start]):
+        return any(
+            kind == "month" and value / 12 - quantity.value in (0, 1)
+            for kind, value in distances(dates[:_MOST])
+        )
     return (
         quantity.kind in ("s", "month")
         and len(dates) <= _MOST
@@ -102,7 +108,7 @@ def falls_under(
     said: Iterable[tuple[int, Quantity]],
 ) -> bool:  # fmt: skip
     """Tell whether a case ("12 years of service") falls under a rule ("more than 10 years")."""
-    if not (_GENERAL.match(part) or _ATTRIBUTE.search(part[: quantity.start])):
+    if quantity.bound or not (_GENERAL.match(part) or _ATTRIBUTE.search(part[: quantity.start])):
         return False
     everything = list(said)
     for unit, value in everything:

@@ -30,6 +30,7 @@ _RULES = (
     (r"unavailable|sold out|out of stock|fully booked|booked up|out of order|out of service|"
      r"out of use", "not {available booked bought work operation}"),
     (r"impossible", "not {possible can}"),
+    (r"not (?:uncommon|infrequent|rare|unusual)", "often common"),
     (r"uncommon|infrequent|rare|unusual", "not [common frequent usual]"),
     (r"rarely|seldom|infrequently", "not [often usually always frequently]"),
     (r"absent from|missing from|(?<!\ba )(?<!\bthe )(?:missed|skipped)|stayed away from",
@@ -46,6 +47,7 @@ _RULES = (
      r"charged]"),
     (r"exempt(?:ed)? from|excused from|spared", "not [pay required subject]"),
     (r"(?:null and )?void(?! of)", "not [valid]"),
+    (r"cancel(?:l?ed)|called off", r"\g<0> not [take took place happen held]"),
     (r"devoid of|void of", "without"),
 )  # fmt: skip
 _ANY = re.compile(
@@ -65,7 +67,7 @@ _COUNTED_OUT = re.compile(
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
     """Return the text with its words of negation in one form; quantifiers apart from "no" go."""
-    text = _NEITHER.sub(r"not\g<one>or", text)
+    text = _NEITHER.sub(r"not\g<one>&", text)  # "or" might begin another clause
     text = _COUNTED_OUT.sub(" ", text)
     return _ANY.sub(_rewritten, text)
 

@@ -26,6 +26,8 @@ _Y = r"1[0-9]\d\d|20\d\d|21\d\d"
 _D = r"[12]\d|3[01]|0?[1-9]"
 _N = "|".join(TH)
 _AP = r"a\.?\s?m\b\.?|p\.?\s?m\b\.?|in\sthe\s(?:morning|afternoon|evening)\b|at\snight\b"
+_MIN = r"(?:five|ten|twenty(?:[\s-]five)?|[1-5]?\d)"
+_MIN_WORD = r"(?:five|ten|twenty(?:[\s-]five)?)"
 HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
 MOMENT = re.compile(
     # No date begins with another word: one look at it, instead of one for each kind.
@@ -44,7 +46,9 @@ MOMENT = re.compile(
     rf"|(?P<century>\b(?P<c>\d\d?(?:st|nd|rd|th)|{_N})[\s-]century\b)"
     rf"|(?P<decade>\b(?P<dy>1\d\d0|20\d0)(?:\s?['’]\s?)?s\b|['’](?P<ds>[2-9]0)s\b"
     rf"|\b(?:the|nineteen|twenty)[\s-](?P<dw>{'|'.join(DECADES)})\b)"
-    rf"|(?P<past>\b(?P<pw>half|(?:a\s)?quarter)\s(?P<pt>past|to)\s(?P<ph>\d\d?|{'|'.join(HOURS)})\b"
+    rf"|(?P<past>\b(?P<pw>half|(?:a\s)?quarter|{_MIN}(?:\sminutes)?(?=\spast\s)|"
+    rf"(?<=at\s){_MIN_WORD}(?=\sto\s)|{_MIN}\sminutes(?=\sto\s))\s(?P<pt>past|to)\s"
+    rf"(?P<ph>\d\d?|{'|'.join(HOURS)})\b(?!\s?%|\s\w+s\b)"
     rf"\s?(?P<ap3>{_AP})?)"
     rf"|(?P<clock>\b(?P<h1>[01]?\d|2[0-4])(?:[:h]|\.(?=\d\d\s?(?:{_AP}|uhr\b|hrs\b)))(?P<mi>[0-5]\d)(?!\d)\s?(?P<ap1>{_AP})?)"
     rf"|(?P<hour>\b(?P<h2>1[0-2]|[1-9])\s?(?P<ap2>{_AP}))"
@@ -88,3 +92,10 @@ IN = re.compile(
 JOIN = re.compile(r"\s?(?:to|until|till|through|-|–|—|and|bis|al?)\s?(?:the\s)?$", re.IGNORECASE)
 NAMES = ("January February March April May June July August September October November "
           "December").split()  # fmt: skip
+
+
+def minutes_of(word: str) -> int:
+    """Return how many minutes "half", "a quarter" or "twenty-five" past the hour are."""
+    words = re.split(r"[\s-]", word.removeprefix("a ").removesuffix(" minutes"))
+    named = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20}
+    return sum(int(w) if w.isdigit() else named[w] for w in words)

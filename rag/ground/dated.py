@@ -22,8 +22,10 @@ from rag.ground.superseded import speaks_of_before
 from rag.text.terms import content_terms
 
 _LIMIT = re.compile(
-    r"\b(?:(?P<end>end(?:s|ed|ing)?|finish(?:es|ed)?|clos(?:es|ed)|expires?d?|until|over)|"
-    r"(?P<start>start(?:s|ed)?|beg[iau]ns?|open(?:s|ed)?))\s(?:on\s|in\s|at\s)?(?:the\s)?$",
+    r"\b(?:(?P<end>end(?:s|ed|ing)?|finish(?:es|ed)?|"
+    r"(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )clos(?:es|ed)|expires?d?|until|over)|"
+    r"(?P<start>start(?:s|ed)?|beg[iau]ns?|(?<!\bis )(?<!\bare )(?<!\bwas )open(?:s|ed)?))\s"
+    r"(?:on\s|in\s|at\s)?(?:the\s)?$",
     re.IGNORECASE,
 )
 

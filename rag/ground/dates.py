@@ -24,9 +24,12 @@ from rag.ground.date_patterns import (
     RELATIONS,
     SHORT,
     TH,
+    minutes_of,
 )
 from rag.ground.periods import SOFT, Fields, Range, narrowed, part_of, periods, season_of
 from rag.text.terms import month_number
+
+_TIMES = frozenset("clock ap1 mi past ap3 ph hour ap2 oclock uhr h4 noon midnight".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +142,7 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
         base = int(got["dy"] or 0)
         base = base or 1900 + int(got["ds"] or 0) + DECADES.get((got["dw"] or "").casefold(), 0)
         yield {"year": (base, base + 9)}
-    elif kind in (
-        "clock",
-        "ap1",
-        "mi",
-        "past",
-        "ap3",
-        "ph",
-        "hour",
-        "ap2",
-        "oclock",
-        "uhr",
-        "h4",
-        "noon",
-        "midnight",
-    ):
+    elif kind in _TIMES:
         yield from _time(got)
     elif got["weekday"]:
         word = got["weekday"].casefold().rstrip(".")
@@ -197,7 +186,7 @@ def _time(got: dict[str, str | None]) -> Iterable[Fields]:
         number = number % 12 + (12 if half == "p" else 0)
     minute = (number % 24) * 60 + int(got["mi"] or 0)
     if got["past"]:
-        part = 30 if (got["pw"] or "").casefold() == "half" else 15
+        part = minutes_of((got["pw"] or "").casefold())
         minute = (minute + (part if (got["pt"] or "").casefold() == "past" else -part)) % 1440
     yield {"minute": (minute, minute)}
     if got["oclock"] or (got["past"] and not half):

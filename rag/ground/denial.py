@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.ground.canonical import canonical
+from rag.ground.ellipsis import complete
 from rag.ground.evidence import stem_set
-from rag.ground.seams import begins_with_verb, verb_place
 from rag.ground.statements import statements
 from rag.text.terms import STOPWORDS, content_terms, stems
 
@@ -20,7 +20,7 @@ from rag.text.terms import STOPWORDS, content_terms, stems
 _NOISE = re.compile(
     r"\bi\s*(?:['’]\s*m|am) not (?:sure|certain)\b[^,.;]*|\b(?:not|no) (?:only|just|merely|"
     r"(?:later|more|less|fewer|earlier|longer|sooner) than|doubt|matter)\b|\bno\.?\s(?=\d)|"
-    r"\bwhether or not\b|\bif not\b|\bbut also\b|\bfree of charge\b|\bnot until\b",
+    r"\bwhether or not\b|\bif not\b|\bbut also\b|\bnot until\b",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
@@ -50,8 +50,11 @@ _ONLY = re.compile(
     r"will|must|do|does|did|should)\b.*)$",
     re.IGNORECASE,
 )
-
-
+_ONLY_IN = re.compile(
+    r"\bonly (?:(?:available|valid|open|allowed|possible|sold|used) )?(?:for|to|in|on|by|with|at|"
+    r"from|during|between) (?:the )?([\w-]+(?: [\w-]+)?)",
+    re.IGNORECASE,
+)
 _ROOT = 6
 """Letters that words of one family share."""
 
@@ -102,64 +105,36 @@ def denials(clause: str) -> tuple[Denial, ...]:
     return tuple(found)
 
 
-_ELLIPSIS = re.compile(
-    r"^(?P<who>\W*(?:[\w'’-]+\s){1,6}?)(?P<verb>(?:is|are|was|were|do|does|did|has|have|had|can|could|"
-    r"may|must|will|would)(?P<no>n['’]t|\snot)?|cannot|won['’]t|can['’]t)(?:\s(?:so|either|too))?\W*$",
-    re.IGNORECASE,
-)
-_PREDICATE = re.compile(
-    r"\b(?:is|are|was|were|do|does|did|has|have|had|can|could|may|must|will|would)(?:n['’]t|\snot)?\s"
-    r"(?P<what>.+)$",
-    re.IGNORECASE,
-)
-
-
 def clauses(text: str) -> list[str]:
-    """Cut a sentence where what was denied is over; "the sauna isn't" gets what it leaves out."""
+    """Cut a sentence where what was denied is over; each part gets what it leaves out."""
     return list(_clauses_of(text))
-
-
-_SHORT = re.compile(r"^\s*not\s(?:\S+\s){0,3}\S+\s*$", re.IGNORECASE)
-
-
-def _up_to_verb(clause: str) -> str:
-    words = tuple(clause.split())
-    place = verb_place(words)
-    return " ".join(words[: 1 + (place if place is not None else 1)])
 
 
 @lru_cache(maxsize=2048)
 def _clauses_of(text: str) -> tuple[str, ...]:
-    found = [c for c in _CLAUSES.split(text) if len(c.split()) >= 2] or [text]
-    for place in range(1, len(found)):
-        if _SHORT.match(found[place]):
-            # "It covers theft but not loss": it covers not loss.
-            found[place] = f"{_up_to_verb(found[place - 1])} {found[place]}"
-        elif _ELLIPSIS.match(found[place]):
-            before = _PREDICATE.search(found[place - 1])
-            rest = before["what"] if before else " ".join(found[place - 1].split()[1:])
-            found[place] = f"{found[place].rstrip(' .;,')} {rest}"
+    found = [
+        c for whole in complete(text) for c in _CLAUSES.split(whole) if len(c.split()) >= 2
+    ] or [text]
     return tuple(found)
 
 
-def nearest(clause_list: list[str], wanted_by: str) -> str:
+def nearest(
+    clause_list: list[str], wanted_by: str,
+    related: Callable[[str, frozenset[str]], bool] = lambda _term, _there: False,
+) -> str:  # fmt: skip
     """Return the clause that is meant: a denial in another one says nothing about it."""
     if len(clause_list) == 1:
         return clause_list[0]
     wanted = set(content_terms(wanted_by))
     every = stem_set(wanted_by)
     topic = next((s.topic for s in statements(wanted_by)), frozenset())
-    first = next((s.topic for s in statements(clause_list[0])), frozenset())
-
-    def taken(clause: str) -> frozenset[str]:
-        """The subject of the first clause is that of "but did not improve it", too."""
-        words = tuple(clause.split())
-        return first if words and begins_with_verb(words) else frozenset()
 
     return max(
         clause_list,
         key=lambda c: (
-            len(wanted & stem_set(c)) + 1.5 * bool(topic and topic <= stem_set(c) | taken(c)),
+            # "Excludes labour" speaks of what is covered, too.
+            sum(t in stem_set(c) or related(t, stem_set(c)) for t in wanted)
+            + 1.5 * bool(topic and topic <= stem_set(c)),
             len(every & stem_set(c)),
         ),
     )
@@ -191,11 +166,24 @@ def elsewhere(
 ) -> bool:
     """Tell whether another clause than the chosen one denies what these deny."""
     scopes = [d.scope - _LITTLE - topic for d in denied]
+    said = stem_set(chosen)
     return any(
-        scope & other.scope
+        len(scope & other.scope) > len(scope & said)
         for clause in clause_list if clause != chosen
         for other in denials(clause) if not other.implied for scope in scopes
     )  # fmt: skip
+
+
+def only_besides(claim: str, clause: str) -> bool:
+    """Tell whether a claim denies of others what the evidence says of one thing only.
+
+    "Only available in English" says that it is not available in German.
+    """
+    match = _ONLY.match(clause)
+    found = match["who"] if match else "".join(_ONLY_IN.findall(clause)[:1])
+    one = set(stems(found)) - _LITTLE
+    own = stem_set(clean(re.sub(r"\bnon-\w+", "", claim)))
+    return bool(one) and not one & own
 
 
 def only_others(claim: str, clause: str) -> str:

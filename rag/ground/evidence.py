@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.ground.verbs import with_forms
 from rag.text.sentences import sentences
 from rag.text.terms import stems
 
@@ -70,5 +71,5 @@ def _cut(sentence: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def stem_set(text: str) -> frozenset[str]:
-    """Return the stems of all words of a text."""
-    return frozenset(stems(text))
+    """Return the stems of all words of a text, with the other forms of irregular verbs."""
+    return with_forms(frozenset(stems(text)))

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from rag.ground.arithmetic import CHANGE, covers, falls_under, follows
 from rag.ground.dated import check_dates
 from rag.ground.dates import Moment, blanked
+from rag.ground.denial import clean
 from rag.ground.frequencies import FACTOR, FREQUENCY
 from rag.ground.places import Place, about, asked_of, outdone, places
 from rag.ground.quantities import quantities, same
 from rag.ground.quantity import Quantity
 from rag.ground.superseded import speaks_of_before
-from rag.text.terms import content_terms
+from rag.ground.synonyms import synonyms
+from rag.text.terms import content_terms, negations
 
 # COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
 _NAMED = re.compile(r"\b(?:[A-Z]\w*|covid)(?:-\w+)*-\d+\w*")
@@ -34,6 +36,9 @@ _HEDGE = re.compile(
     r"\s(?:[€$£]\s?)?$",
     re.IGNORECASE,
 )
+_LITTLE = frozenset("take took made make total amount place happen long last altogeth".split())
+"""Stems of words that say nothing beside a value: "it took 90 minutes"."""
+
 _EXACT = 1000
 """From here on people say "over a million" of a million."""
 
@@ -71,6 +76,7 @@ def check(parts: Sequence[str], units: tuple[str, ...], *, english: bool) -> Fac
             (lost_numbers if is_year else lost_dates)[moment_reason] = None
         for reason in _numbers(part, said, dates, proved, english=english):
             lost_numbers[reason] = None
+    proved |= synonyms(parts, units) | (_LITTLE if proved else frozenset())
     return Facts(tuple(lost_numbers), tuple(lost_dates), frozenset(proved))
 
 
@@ -106,12 +112,13 @@ def _numbers(
             reason = _misplaced(part, quantity, asked, matches, alike, said) if english else ""
             if reason:
                 yield reason
-            else:
-                hedge = _HEDGE.search(part[: quantity.start])
-                start = hedge.start() if hedge else quantity.start
-                proved.update(content_terms(part[start : quantity.end]))
+                continue
         elif not _explained(part, quantity, asked, said, alike, dates):
             yield f"the number {_plain(quantity, part)} is not in the evidence"
+            continue
+        hedge = _HEDGE.search(part[: quantity.start])
+        start = hedge.start() if hedge else quantity.start
+        proved.update(content_terms(part[start : quantity.end]))
 
 
 def _elided(claim: Quantity, said: Quantity, everything: list[_Said]) -> bool:
@@ -156,7 +163,9 @@ def _misplaced(
     """Return why a number is in the evidence, but not for this; or ""."""
     shown = quantity.shown.strip(" -")
     values = [s.value for s in matches]
-    if quantity.bound and all(v.bound and v.bound != quantity.bound for v in values):
+    other_side = quantity.bound and all(v.bound and v.bound != quantity.bound for v in values)
+    # "More than 25 MB cannot be sent" says "up to 25 MB can".
+    if other_side and not (_denies(part) and not any(_denies(s.place.text) for s in matches)):
         return f"the evidence has {shown} as a limit on the other side"
     strict = (
         quantity.bound
@@ -198,6 +207,11 @@ def _misplaced(
     rivals = [s.place for s in alike if not any(same(q, s.value) for q in asked)]
     given = outdone(part, quantity, [s.place for s in matches], rivals)
     return _given(given, quantity) if given else ""
+
+
+def _denies(text: str) -> bool:
+    """Tell whether a statement has a negation; that of "no more than" is none."""
+    return negations(clean(text)) > 0
 
 
 def _plain(quantity: Quantity, part: str) -> str:

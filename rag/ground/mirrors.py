@@ -71,7 +71,8 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
         rest = statement.text[place.end() :] if place else ""
         rest = _ADVERBIAL.split(rest, maxsplit=1)[0]
         stem = next(iter(stems(participle or verb)), "")
-        passive = "passive " if participle else ""
+        # "And fixed by Ann" leaves "was" out.
+        passive = "passive " if participle or rest.startswith(" by ") else ""
         found.append(_Clause(passive + stem, statement.topic, frozenset(content_terms(rest))))
     return tuple(found)
 

@@ -27,6 +27,13 @@ _TIME = re.compile(
     r"someone|everyone|everybody|somebody|nobody|anyone|mom|dad|mum|mother|father|internet|"
     r"covid.*|coronavirus|sars.*|earth|god|online|ceo|dna|rna|pdf|wi-?fi|it"
 )
+_NEVER_LOST = frozenset(
+    "celsius fahrenheit monday mondays tuesday tuesdays wednesday wednesdays thursday thursdays "
+    "friday fridays saturday saturdays sunday sundays mount lake river city inc ltd llc gmbh corp "
+    "corporation".split()
+)
+"""Words with a capital that are judged as values, or say what sort of thing a name is of."""
+
 _ENDINGS = re.compile(r"(?:'s|’s|s|es|n|an|ian|ean|ese|ish|i|ic|al|er|ers)$")
 _PEOPLES = {
     people: country
@@ -63,13 +70,17 @@ def said(texts: tuple[str, ...]) -> tuple[frozenset[str], str, frozenset[str]]:
     text = "\n".join(texts)
     folded = fold(text)
     plain = _WORD.findall(folded)
-    words = set(plain)
+    words = {*plain, *_NEVER_LOST}
     words.update(
         part for word in words.copy() if not word.isalnum() for part in _NO_LETTER.split(word)
     )
     runs = [
         "".join(w[0] for w in _PLAIN.findall(run) if w[0].isupper()).casefold()
         for run in _CAPITALS.findall(text)
+    ]
+    # The Department of Energy is the DOE, too.
+    runs += [
+        "".join(w[0] for w in _PLAIN.findall(run)).casefold() for run in _CAPITALS.findall(text)
     ]
     initials = {run[start:] for run in runs for start in range(len(run) - 1)}
     # "Chief financial officer" is a CFO.

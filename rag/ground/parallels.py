@@ -12,8 +12,10 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from rag.ground.dates import Moment, moments
+from rag.ground.ellipsis import complete
 from rag.ground.evidence import stem_set
 from rag.ground.polarity import opposites
+from rag.ground.seams import PREPOSITIONS
 from rag.text.terms import STOPWORDS, content_terms, fold, negations, stems
 
 _CUT = re.compile(
@@ -21,6 +23,7 @@ _CUT = re.compile(
 )
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _IT = frozenset("it he she they its his her their".split())
+_BE = frozenset("is are was were be".split())
 _MOST = 8  # statements of the evidence that are laid beside each other, at most
 _LONGEST = 25
 """Words of a statement; what is longer says too much to be parallel to another."""
@@ -63,7 +66,8 @@ def pieces_of(units: tuple[str, ...]) -> tuple[str, ...]:
     """Cut sentences where another statement may begin."""
     found: list[str] = []
     for unit in units:
-        cut = [piece.strip() for piece in _CUT.split(unit)]
+        cut = complete(unit)
+        cut = cut if len(cut) > 1 else tuple(piece.strip() for piece in _CUT.split(unit))
         found += [unit] if len(cut) == 1 else [p for p in cut if len(p.split()) > 2]
     return tuple(dict.fromkeys(found))
 
@@ -77,7 +81,8 @@ def _slots(one: str, two: str) -> tuple[Slot, ...]:
     if max(len(left), len(right)) > _LONGEST or alike < _ALIKE * min(len(left), len(right)):
         return ()
     same = frozenset().union(*(telling(left[a:b]) for tag, a, b, _, _ in codes if tag == "equal"))
-    if not same:
+    both = {*left} & {*right}
+    if not same and not (_BE & {*left} and _BE & {*right} and both & PREPOSITIONS):
         return ()
     slots = []
     for tag, a, b, c, d in codes:

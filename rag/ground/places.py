@@ -33,6 +33,7 @@ _HEAD = re.compile(
     r"\b(?P<verb>[a-z]+(?:ed|en|id|old|ent|aid|ought|uilt|ade|egan|ook|ell|ose))\s"
     r"(?:(?P<by>on|in|at|by|from|since|until|before|after)\s)?(?:the\s)?$"
 )
+_WHERE = re.compile(r"\b(in|at|for|from|to|on|with|by)\s(?:the\s)?([A-ZÀ-ÖØ-Þ][\w-]+)")
 _Value = TypeVar("_Value", Quantity, Moment)
 
 
@@ -41,7 +42,7 @@ class Place:
     """A value of the evidence with the stems around it: in its statement, in its sentence.
 
     ``old`` is None for a value that holds, else whether it once did. ``head`` is the verb that a
-    date belongs to, with its preposition.
+    date belongs to, with its preposition. ``where`` are the names after prepositions.
     """
 
     unit: int
@@ -53,6 +54,8 @@ class Place:
     old: bool | None = None
     gapped: bool = False
     head: tuple[str, str] = ("", "")
+    where: frozenset[tuple[str, str]] = frozenset()
+    text: str = ""
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +88,26 @@ def _place(
     if not found:
         return Place(index, value, around, around, frozenset(), "", was, head=head)
     near = found.stems | found.subject
-    return Place(index, value, near, around, found.topic, found.verb, was, found.gapped, head)
+    where = where_of(found.text)
+    return Place(
+        index,
+        value,
+        near,
+        around,
+        found.topic,
+        found.verb,
+        was,
+        found.gapped,
+        head,
+        where,
+        found.text,
+    )
+
+
+@lru_cache(maxsize=1024)
+def where_of(text: str) -> frozenset[tuple[str, str]]:
+    """Return the names that follow a preposition, each with it: "in York"."""
+    return frozenset((m[1], stem) for m in _WHERE.finditer(text) for stem in stem_set(m[2]))
 
 
 def head_of(text: str, value: Quantity | Moment) -> tuple[str, str]:
@@ -104,6 +126,7 @@ class Asked:
 
     terms: tuple[str, ...]
     topic: frozenset[str]
+    where: frozenset[tuple[str, str]] = frozenset()
 
 
 def asked_of(part: str, value: Quantity | Moment) -> Asked:
@@ -118,7 +141,7 @@ def asked_of(part: str, value: Quantity | Moment) -> Asked:
     )
     if len(terms) < 2:
         terms = tuple(t for t in content_terms(part) if t not in inside)
-    return Asked(terms, own.topic - inside)
+    return Asked(terms, own.topic - inside, where_of(own.text))
 
 
 def about(place: Place, asked: Asked) -> bool:
@@ -147,7 +170,7 @@ def outdone(
 def _joined(one: Place, other: Place) -> bool:
     """Tell whether two values stand side by side: "in the 1980s and 1990s"."""
     first, second = sorted((one.value, other.value), key=lambda value: value.start)
-    return one.unit == other.unit and second.start - first.end <= _SIDE
+    return one.unit == other.unit and one.near == other.near and second.start - first.end <= _SIDE
 
 
 def _governs(head: tuple[str, str], rival: Place, match: Place) -> bool:
@@ -159,6 +182,8 @@ def _nearer(rival: Place, match: Place, asked: Asked) -> bool:
     subject = _subjects(rival, match, asked.topic)
     if subject:
         return subject > 0
+    if _elsewhere(rival, match, asked.where):
+        return True
     same = rival.unit == match.unit
     around = _AROUND / 2 if same else _AROUND
     gain = loss = 0.0
@@ -167,6 +192,12 @@ def _nearer(rival: Place, match: Place, asked: Asked) -> bool:
         gain, loss = gain + max(difference, 0.0), loss + max(-difference, 0.0)
     enough = (0.7 if same else 1.0) * _GAIN
     return gain >= (1.5 if loss else enough) and gain >= 2 * loss
+
+
+def _elsewhere(rival: Place, match: Place, asked: frozenset[tuple[str, str]]) -> bool:
+    """Tell whether "in York" is said of the rival, and "in Leeds" of the match."""
+    other = {preposition for preposition, _ in match.where - asked}
+    return not asked & match.where and any(pair[0] in other for pair in asked & rival.where)
 
 
 def _subjects(rival: Place, match: Place, topic: frozenset[str]) -> int:

@@ -18,10 +18,11 @@ from rag.ground.denial import (
     denials,
     elsewhere,
     nearest,
+    only_besides,
     only_others,
 )
 from rag.ground.evidence import stem_set
-from rag.ground.quantifiers import overstated
+from rag.ground.quantifiers import limits_differ, not_all, overstated
 from rag.ground.statements import statements
 from rag.text.terms import content_terms, numbers, stems
 
@@ -49,6 +50,9 @@ _PAIRS = """
     temporary/permanent fixed/variable manual/automatic victory/defeat expand/contract
     strengthen/weaken improve/worsen improve/deteriorate appear/disappear connect/disconnect
     lock/unlock install/uninstall hire/fire hired/fired join/leave enter/leave entrance/exit
+    increase/fall increase/drop increase/decline rise/drop rise/decline rise/decrease rise/fell
+    grow/fall grow/decline grow/decrease grew/fell rose/dropped grew/dropped climb/fall climb/drop
+    cover/exclude start/finish begin/finish
     arrival/departure pass/fail freeze/melt visible/hidden minority/majority praise/criticise
     uphold/overturn upheld/overturned confirm/overturn convict/acquit convicted/acquitted
     indoor/outdoor expire/continue end/continue stop/continue continue/cease oldest/youngest
@@ -63,11 +67,12 @@ _STRONGER = """
 """
 _VIEWS = "lend borrow buy sell bought sold win lose won lost import export"
 _HOURS = frozenset("open close start end begin stop".split())
+_EVERY = frozenset("all none every no everyon nobodi alway never".split())
 _STRONG = ("forb", "prohib", "ban", "exclud")
 _PREFIXES = ("un", "non", "in", "im", "dis", "ir", "il")
 _PREFIXED = re.compile(
     r"^(?:non-?(?=\w{4})|un(?=\w{4})|(?:in|im|ir|il|dis)(?=\w{3,}"
-    r"(?:able|ible|[ae]nt|[ae]te|al|ive|ect|id|ar|ary|ic|ous|ally|ly|ed|ing)$))"
+    r"(?:able|ible|uble|[ae]nt|[ae]te|al|ive|ect|id|ar|ary|ic|ous|ally|ly|ed|ing)$))"
 )
 _YEAR = re.compile(r"1\d{3}|20\d\d")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -119,17 +124,21 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
     ``units`` are all sentences: where another one has what the claim says of its subject, and the
     closest has only the subject, that one decides.
     """
+    if not_all(claim) and not_all(sentence):
+        return Polarity(False)
     more = overstated(claim, sentence)
     sentence = clean(_said_in(claim, sentence, units))
     claim = clean(claim)
-    there = nearest(clauses(sentence), claim)
-    here = nearest(clauses(claim), there)
+    there = nearest(clauses(sentence), claim, related)
+    here = nearest(clauses(claim), there, related)
     antonyms = [
         found for found in _antonyms(claim, sentence) if not _turned(found, claim, sentence)
     ]
     # A word of negation that is one of a pair of opposites counts once, as such.
     pairs = {stem for _, *both in antonyms for stem in both}
     mine, theirs = applying(here, sentence, related), applying(there, claim, related)
+    if only_besides(claim, there):
+        mine = []
     own = _without(pairs, [d.word for d in mine])
     said = _without(pairs, [d.word for d in theirs])
     turns: list[str] = []
@@ -144,6 +153,9 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
         else:
             turns.append(f"the claim says '{_shown(own)}', the evidence does not")
     turns += [reason for reason, *_ in antonyms] + _prefixed(claim, sentence)
+    turns = list(dict.fromkeys(turns))
+    if turns and limits_differ(claim, sentence):
+        turns.append("the limits are on different sides")
     others = only_others(claim, there)
     if others:
         turns.append(f"the evidence says it only of {others}")
@@ -233,16 +245,15 @@ def _views() -> frozenset[str]:
 
 
 def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
-    """Return the first pair of opposites: the reason, and both stems."""
+    """Return pairs of opposites, one or two: the reason, and both stems."""
     both, _ = _opposites()
     # "Open 9:00–17:00" says when it closes.
-    hours = (
-        _HOURS if any(m.span and not m.get("weekday") for m in moments(sentence)) else frozenset()
-    )
+    spans = any(m.span and not m.get("weekday") for m in moments(sentence))
+    hours = _HOURS if spans or "until" in sentence else frozenset()
     mine, theirs = stem_set(claim), stem_set(sentence)
     said = {stem: word for word in _words(claim) for stem in stems(word)}
     shown = {stem: word for word in _words(sentence) for stem in stems(word)}
-    return [
+    found = [
         (
             f"the evidence says '{shown.get(other, word)}' where the claim says "
             f"'{said.get(own, own)}'",
@@ -251,8 +262,14 @@ def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
         )
         for own in sorted(mine - theirs)
         for other, word in both.get(own, {}).items()
-        if other in theirs and other not in mine and word not in hours
-    ][:1]
+        if other in theirs
+        and other not in mine
+        and word not in hours
+        # "Begins in May and ends in June" has both: "starts" is no opposite of it.
+        and not theirs & both.get(other, {}).keys()
+    ]
+    # "None failed" is "all passed": two pairs cancel.
+    return found[:2] if any(own in _EVERY for _, own, _ in found) else found[:1]
 
 
 def _stronger(claim: str, sentence: str) -> list[str]:

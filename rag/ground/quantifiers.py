@@ -1,4 +1,4 @@
-"""Of how many a claim and its evidence speak: all, most, some, few, not all."""
+"""Of how many a claim and its evidence speak: all, most, few, the second largest, at most ten."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from rag.ground.dates import blanked
+from rag.ground.quantities import quantities, same
 from rag.text.terms import STOPWORDS, stems
 from rag.text.units import unit_of
 
@@ -24,6 +26,16 @@ _QUANTIFIER = re.compile(
     r"|(?P<some>some(?! \d)|several|a few|many|a number|numerous|various))\b",
     re.IGNORECASE,
 )
+_RANK = re.compile(
+    r"\b(?:the|its|\w+['’]s)\s((?:second|third|fourth|fifth|2nd|3rd|4th|5th)[\s-])?"
+    r"(\w{2,}(?<!for)(?<!inter)(?<!\bt)est|most \w+)\b",
+    re.IGNORECASE,
+)
+_NOT_ALL = re.compile(
+    r"\bnot (?:all|every|each)\b|\b(?:some|several|a few|many)\b[^.;,]{1,60}?(?:\b(?:not?|without|"
+    r"lacks?|cannot)\b|n['’]t\b)",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W\d_]+")
 _ENTAILED = {
     "all": {"all", "most", "some"}, "allbut": {"allbut", "notall", "most", "some"},
@@ -35,6 +47,10 @@ _ENTAILED = {
 
 def overstated(claim: str, sentence: str) -> str:
     """Return why a claim speaks of more (or fewer) of the same than the sentence does, or ""."""
+    mine, theirs = _ranks(claim), _ranks(sentence)
+    for word in mine.keys() & theirs.keys():
+        if mine[word] != theirs[word]:
+            return f"the claim says '{mine[word]}{word}', the evidence '{theirs[word]}{word}'"
     said = list(_quantified(sentence))
     for kind, shown, things in _quantified(claim) if said else ():
         alike = [(k, s) for k, s, other in said if other & things]
@@ -42,6 +58,28 @@ def overstated(claim: str, sentence: str) -> str:
             only = "" if alike[0][1].startswith("not") else "only "
             return f"the claim says '{shown}' where the evidence says {only}'{alike[0][1]}'"
     return ""
+
+
+@lru_cache(maxsize=2048)
+def _ranks(text: str) -> dict[str, str]:
+    """Return the superlatives of a text, each with its rank: "second largest"."""
+    return {
+        m[2].casefold(): (m[1] or "").casefold().replace("-", " ") for m in _RANK.finditer(text)
+    }
+
+
+def not_all(text: str) -> bool:
+    """Tell whether a text says that something is not so of all: "some rooms have no window"."""
+    return bool(_NOT_ALL.search(text))
+
+
+def limits_differ(claim: str, sentence: str) -> bool:
+    """Tell whether one value is a limit upwards in one text and downwards in the other."""
+    there = [q for q in quantities(blanked(sentence)) if q.bound]
+    return any(
+        q.bound and q.bound != other.bound and same(q, other)
+        for q in (quantities(blanked(claim)) if there else ()) for other in there
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2048)

@@ -27,6 +27,7 @@ _OF = re.compile(
     r"these\s|those\s)?(?:first\s)?"
 )
 _OF_THEM = re.compile(r"\s(?:of|from among|among)\s(?:them|these|those|which|whom)\b")
+_OF_WHICH = re.compile(r"\s(?:of (?:which|whom|them))\b")
 _ONCE = re.compile(r"\b(?:once|twice|thrice)\b(?!\s(?:as|the|its|their|that)\b)", re.IGNORECASE)
 _AMONG = re.compile(r"\b(?:of|among|from)\s(?:the\s|all\s|its\s|their\s|our\s)*$", re.IGNORECASE)
 _ARTICLE = re.compile(
@@ -58,7 +59,11 @@ def quantities(text: str) -> tuple[Quantity, ...]:
             place = read[1]
         else:
             place += 1
-    found = _compounds(text, _ranges(text, found))
+    found = [
+        replace(two, things=two.things | one.things) if _OF_WHICH.match(text, two.end) else two
+        for one, two in pairwise([*found[:1], *found])
+    ]
+    found = _compounds(text, _ranges(text, _with_articles(text, found)))
     often, times = list(frequencies(text)), list(factors(text))
     return (*_ratios(text, found), *often, *times, *_articles(text))
 
@@ -76,6 +81,16 @@ def _articles(text: str) -> list[Quantity]:
             Quantity(factor, kind, frozenset(), match.start(), match.end(), match[0], asked=False)
         )
     return made
+
+
+def _with_articles(text: str, found: list[Quantity]) -> list[Quantity]:
+    """Put "an hour" before "35 minutes", that both may become one value."""
+    starts = {quantity.start for quantity in found}
+    more = [
+        one for one in _articles(text) if one.kind
+        for join in [_COMPOUND.match(text, one.end + 1)] if join and join.end() in starts
+    ]  # fmt: skip
+    return sorted([*found, *more], key=lambda one: one.start) if more else found
 
 
 def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
@@ -115,7 +130,8 @@ def _compounds(text: str, found: list[Quantity]) -> list[Quantity]:
             and _COMPOUND.fullmatch(text[last.end : one.start])
         ):  # fmt: skip
             shown = text[last.start : one.end]
-            joined[-1] = replace(last, value=last.value + one.value, end=one.end, shown=shown)
+            joined[-1] = replace(last, value=last.value + one.value, end=one.end, shown=shown,
+                                 asked=True)  # fmt: skip
         else:
             joined.append(one)
     return joined
@@ -129,6 +145,10 @@ def _ratios(text: str, found: list[Quantity]) -> list[Quantity]:
     """Add the share of "30 of the 200 users" and "one in five"; nobody need prove it."""
     more = []
     for one, two in pairwise(found):
+        if one.kind == "%" and not two.kind and _OF.fullmatch(text[one.end : two.start].casefold()):
+            # "Half of the 60 seats" are 30 seats.
+            part = one.value * two.value / 100
+            more.append(Quantity(part, "", two.things, one.start, two.end, "", asked=False))
         if one.kind or two.kind or not one.value or not two.value:
             continue
         between = text[one.end : two.start].casefold()

@@ -8,19 +8,28 @@ from dataclasses import dataclass
 from rag.ground.numerals import Token, low_at
 from rag.text.terms import STOPWORDS, stems
 
+_UP = r"(?:more|larger|longer|later|greater|higher|older|heavier|taller|bigger)"
+_DOWN = r"(?:less|fewer|smaller|shorter|earlier|lower|younger|lighter)"
 _MORE = re.compile(
-    r"(?:\bat least|\bminimum(?: of)?|\bmore than|\bover|\babove|(?<!not )(?<!never )(?<!n't "
-    r")(?<!cannot )\bexceed\w*|\bno(?:t)? (?:less|"
-    r"fewer) than|\b(?:larger|longer|greater|higher|older) than|\bmin\.|>)\s*(?:€|\$|£)?\s*$"
+    r"(?:\bat (?:the (?:very )?)?least|\bminimum(?: (?:\w+ )?(?:of|is))?|\bover|\babove|"
+    r"(?<!not )(?<!never )(?<!n't )(?<!cannot )\bexceed\w*|"
+    rf"(?<!\bno )(?<!\bnot )(?<!\bnot be )\b{_UP} than|\bno(?:t)? {_DOWN} than|"
+    r"\bmin\.|>)\s*(?:€|\$|£)?\s*$"
 )
 _LESS = re.compile(
-    r"(?:\bat most|\bmaximum(?: of)?|\b(?:less|fewer) than|\bunder|\bbelow|\bup to|\bwithin|"
-    r"\b(?:not|never|cannot|n't) exceed\w*|\bno(?:t)? (?:more|longer|later) than|\b(?:smaller|"
-    r"shorter|lower|younger) than|"
+    r"(?:\bat (?:the (?:very )?)?most|\bmaximum(?: (?:\w+ )?(?:of|is))?|\bunder|\bbelow|\bup to|"
+    r"\bwithin|\b(?:not|never|cannot|n't) exceed\w*|"
+    rf"(?<!\bno )(?<!\bnot )\b{_DOWN} than|\bno(?:t)? (?:be )?{_UP} than|"
     r"\b(?:capped|limited) (?:at|to)|\bmax\.|<)\s*(?:€|\$|£)?\s*$"
 )
-_MORE_AFTER = re.compile(r"\s*(?:\w+\s)?(?:\w+\s)?(?:or|and) (?:more|above|over|older|longer)\b|\+")
-_LESS_AFTER = re.compile(r"\s*(?:\w+\s)?(?:\w+\s)?(?:or|and) (?:less|fewer|below|under|younger)\b")
+_MORE_AFTER = re.compile(
+    r"\s*(?:\w+\s)?(?:\w+\s)?(?:(?:or|and) (?:more|above|over|older|longer)|at (?:the )?least|"
+    r"minimum)\b|\+"
+)
+_LESS_AFTER = re.compile(
+    r"\s*(?:\w+\s)?(?:\w+\s)?(?:(?:or|and) (?:less|fewer|below|under|younger)|at (?:the )?most|"
+    r"maximum)\b"
+)
 _ABOUT = re.compile(
     r"\b(?:about|around|roughly|approximately|nearly|almost|circa|some)\s*[€$£]?\s*$"
 )
@@ -53,7 +62,10 @@ class Quantity:
 
 def things_at(tokens: list[Token], place: int) -> frozenset[str]:
     """Return the stems of the next words up to a function word: what is counted."""
-    if low_at(tokens, place) == "of":
+    if low_at(tokens, place) == "of" and low_at(tokens, place + 1) in ("which", "whom", "them"):
+        # "64 rooms, 12 of which are suites" counts 12 suites.
+        place += 3
+    elif low_at(tokens, place) == "of":
         place += 1
         while low_at(tokens, place) in ("the", "its", "our", "all") or (
             place < len(tokens) and tokens[place].kind == "digits"

@@ -17,7 +17,7 @@ from rag.ground.quantities import quantities
 from rag.ground.quantity import Quantity
 
 _LATER = re.compile(
-    r"\s(?:(?P<plus>later|afterwards?|thereafter|after that|after this|on)\b(?!\s(?:the|a)\b)"
+    r"\s(?:(?P<plus>later|afterwards?|thereafter|after that|after this|on\b(?!\s(?:the|a)\b))\b"
     r"|(?P<minus>earlier|previously|before that|before this|beforehand|prior)\b(?!\sthan)"
     r"|(?P<after>after|later than|from)\s|(?P<before>before|earlier than|prior to)\s)",
     re.IGNORECASE,
@@ -29,6 +29,13 @@ _MORE = re.compile(
 )
 _LESS = frozenset("fewer less lower smaller shorter younger lighter slower below cheaper".split())
 _END = re.compile(r"[,;.](?:\s|$)")
+_LASTED = re.compile(r"\b(?:lasted|lasts|took|takes)\s$")
+_BORN = re.compile(r"\bborn\b[^.;]{0,60}?\b(1\d{3}|20\d\d)\b")
+_AGE = re.compile(r"\b(?:at the age of|at age|aged) (\d{1,3})\b")
+_DAY_ALONE = re.compile(
+    r"\b(?:on|by|until|to|from|since|before|after) the (\d{1,2})(?:st|nd|rd|th)\b"
+    r"(?=[.,;)]|$|\s(?:and|at|but|to)\b)"
+)
 _DAY = 86400.0
 
 
@@ -37,14 +44,42 @@ def derived_moments(units: tuple[str, ...]) -> tuple[tuple[int, Moment], ...]:
     """Return the moments that durations give, each with the sentence that it stands in."""
     found: list[tuple[int, Moment]] = []
     for index, unit in enumerate(units):
+        for alone in _DAY_ALONE.finditer(unit):
+            # "Approved on 21 December, given on the 27th".
+            base = next((m for m in reversed(moments(unit)) if m.end <= alone.start()
+                         and not m.span and m.get("day")), None)  # fmt: skip
+            if base and 1 <= int(alone[1]) <= 31:
+                fields = {n: (low, high) for n, low, high in base.fields if n in ("month", "year")}
+                fields["day"] = (int(alone[1]), int(alone[1]))
+                found.append((index, made_of(fields, alone.start(1), alone.end(), alone[0])))
+        found += [(index, moment) for moment in _at_age(unit)]
         for lasting in quantities(blanked(unit)):
             if lasting.kind not in ("s", "month") or lasting.span:
                 continue
             match = _LATER.match(unit, lasting.end)
+            if not match and _LASTED.search(unit, max(0, lasting.start - 8), lasting.start):
+                found += [(index, m) for m in _ends(unit, lasting)]
             if match:
                 earlier = units[index - 1] if index else ""
                 found += [(index, m) for m in _moments(unit, lasting, match, earlier)]
     return tuple(found)
+
+
+def _ends(unit: str, lasting: Quantity) -> Iterator[Moment]:
+    """Yield the end of what began at a time that the sentence gives and lasted so long."""
+    base = next((m for m in moments(unit) if m.end <= lasting.start and not m.span), None)
+    moved = _moved(base, lasting, 1) if base else {}
+    if moved:
+        yield made_of(moved, lasting.start, lasting.end, unit[lasting.start : lasting.end])
+
+
+def _at_age(unit: str) -> Iterator[Moment]:
+    """Yield the years in which somebody born in a year is of an age that the sentence gives."""
+    born = _BORN.search(unit)
+    for match in _AGE.finditer(unit):
+        year = int(born[1]) + int(match[1]) if born else 0
+        for reached in (year, year + 1) if year else ():
+            yield made_of({"year": (reached, reached)}, match.start(1), match.end(), match[0])
 
 
 def _moments(unit: str, lasting: Quantity, match: re.Match[str], earlier: str) -> Iterator[Moment]:
@@ -153,6 +188,11 @@ def distances(found: Sequence[Moment]) -> Iterator[tuple[str, float]]:
                     except ValueError:
                         continue
                     yield "s", abs(gap.days) * _DAY
+                    # From 1 January to 31 December: both days counted.
+                    yield "s", (abs(gap.days) + 1) * _DAY
+                    after = date(stop, later[0], end[0]) + timedelta(days=1)
+                    if after.day == days[0]:
+                        yield "month", float((after.year - start) * 12 + after.month - months[0])
             weekday, to = one.get("weekday"), two.get("weekday")
             if weekday and to:
                 yield "s", ((to[0] - weekday[0]) % 7) * _DAY

@@ -51,7 +51,9 @@ _SYMMETRIC = re.compile(
     r"differ\w*|equals?|border\w*|(?:is|are|was|were|became)\s(?:\w+\s){0,2}(?:friends?|siblings?|"
     r"brothers?|sisters?|cousins?|colleagues?)|twin\w*|merged?|versus|vs|share\w*|both)\b"
 )
-_CUT = re.compile(r"[;:]|,\s(?:and|but|while|whereas)\b|\b(?:while|whereas|but)\b|\.\s")
+_CUT = re.compile(
+    r"[;:]|,\s(?:and|but|while|whereas)\b|\b(?:while|whereas|but)\b|(?<!\b[A-Z])(?<!\b[MDSJ][rs])(?<!\bMrs)\.\s"
+)
 _ITS = re.compile(r"\b(?:its|his|her|their|it|there)\b", re.IGNORECASE)
 _ORDER = ("be", "subject", "object")
 _SAME = {
@@ -141,13 +143,27 @@ def swapped(claim: str, sentence: str) -> str:
     """Return why two names of a claim stand the other way round in the sentence, or ""."""
     if _SYMMETRIC.search(claim) and not re.search(r"\bfrom\b.*\bto\b|\bbetween\b", claim):
         return ""
-    turned = mirrored(claim, sentence)
+    turned = mirrored(claim, sentence) or _other_way(claim, sentence)
     if turned:
         return turned
     for piece in _CUT.split(sentence):
         pair = _exchange(claim, piece)
         if pair and _same_deed(claim, piece, entities(claim)):
             return f"the evidence has {pair[0].shown} and {pair[1].shown} the other way round"
+    return ""
+
+
+def _other_way(claim: str, sentence: str) -> str:
+    """Return why "from Boston" is wrong of what went "from Rotterdam to Boston"."""
+    mine, theirs = entities(claim), entities(sentence)
+    for name in mine:
+        other = {"from": "to", "to": "from"}.get(name.role)
+        same = [e for e in theirs if known(name, e)]
+        if (
+            other and same and all(e.role == other for e in same)
+            and any(e.role == name.role for e in theirs)
+        ):  # fmt: skip
+            return f"the evidence has “{other} {name.shown}”, not “{name.role} {name.shown}”"
     return ""
 
 

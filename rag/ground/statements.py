@@ -21,6 +21,7 @@ from rag.ground.seams import (
     has_verb,
     is_bare_count,
     is_count,
+    is_object,
     pieces_of,
     verb_place,
     words_of,
@@ -62,7 +63,7 @@ def statements(sentence: str, before: str = "") -> tuple[Statement, ...]:
         text = sentence[start:end]
         words = words_of(text)
         subject: frozenset[str] = frozenset()
-        gapped = False
+        gapped = thing = False
         if not words:
             continue
         first = words[0].casefold()
@@ -84,6 +85,12 @@ def statements(sentence: str, before: str = "") -> tuple[Statement, ...]:
             gapped = not begins_with_verb(words) and _nominal(words)
             # "Ropane in the evening" has the verb of the statement before, not its subject.
             subject = _verb_stems(found[-1].text) if gapped else found[-1].topic
+            thing = gapped and is_object(words_of(found[-1].text), words)
+            if thing:
+                subject = found[-1].topic | frozenset(content_terms(found[-1].verb))
+            elif words[0].casefold() in PREPOSITIONS:
+                # "And at 9:30 on Sundays" has both.
+                subject |= _verb_stems(found[-1].text)
             if gapped and (is_count(words[0]) or _ordinal_head(words)):
                 subject |= found[-1].topic | _left_out(words_of(found[-1].text), words)
         place = verb_place(words)
@@ -92,7 +99,7 @@ def statements(sentence: str, before: str = "") -> tuple[Statement, ...]:
             before_it = words_of(found[-1].text)
             subject |= frozenset(content_terms(" ".join(before_it[verb_place(before_it) or 0 :])))
         if gapped:
-            same = is_count(words[0]) or _ordinal_head(words)
+            same = is_count(words[0]) or _ordinal_head(words) or thing
             topic = found[-1].topic if same else _gapped_topic(words)
             verb = found[-1].verb
         else:

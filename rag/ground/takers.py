@@ -51,7 +51,7 @@ def taken(claim: str, units: tuple[str, ...]) -> str:
         own = {stem for word in name.words for stem in stems(word)}
         # "A is older than B": B may be what the evidence calls older.
         own_too = {s for e in entities(main) if e.role == "than" for w in e.words for s in stems(w)}
-        terms = {t for t in content_terms(main) if t not in own | own_too} & everything
+        terms = {t for t in content_terms(main) if t not in own | own_too | _titles()} & everything
         if name.role in _PLACED:
             # "From the late Jurassic": what stands before the name belongs to it.
             terms -= set(content_terms(" ".join(main[: name.start].split()[-1:])))

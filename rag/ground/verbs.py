@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
+
+from rag.text.terms import stems
 
 AUXILIARY = frozenset(
     "is are was were be been being am has have had do does did can could may might must shall "
@@ -59,6 +61,51 @@ _BASE = frozenset(
     "warn "
     "wash waste wear weigh win withdraw work worsen write".split()
 )
+
+# "Found" and "left" are more often other words.
+_IRREGULAR = """
+    beat/beaten become/became begin/began/begun bind/bound bite/bit/bitten blow/blew/blown
+    break/broke/broken bring/brought build/built buy/bought catch/caught choose/chose/chosen
+    come/came deal/dealt draw/drew/drawn drink/drank/drunk drive/drove/driven eat/ate/eaten
+    fall/fell/fallen feed/fed feel/felt fight/fought fly/flew/flown forbid/forbad/forbidden
+    forget/forgot/forgotten freeze/froze/frozen get/got/gotten give/gave/given go/went/gone
+    grow/grew/grown hang/hung hear/heard hide/hid/hidden hold/held keep/kept know/knew/known
+    lead/led lend/lent lose/lost make/made mean/meant meet/met pay/paid prove/proven
+    ride/rode/ridden rise/rose/risen run/ran say/said see/seen seek/sought sell/sold send/sent
+    shake/shook/shaken show/shown shrink/shrank/shrunk sing/sang/sung sink/sank/sunk sit/sat
+    sleep/slept speak/spoke/spoken spend/spent stand/stood steal/stole/stolen strike/struck
+    swear/swore/sworn sweep/swept swim/swam/swum take/took/taken teach/taught tear/torn
+    tell/told think/thought throw/threw/thrown undergo/underwent/undergone
+    understand/understood wake/woke/woken wear/wore/worn win/won withdraw/withdrew/withdrawn
+    write/wrote/written
+"""
+
+
+@cache
+def _forms() -> dict[str, frozenset[str]]:
+    """Map the stem of each irregular form to the stems of all of its verb."""
+    groups = [
+        frozenset(stem for word in group.split("/") for stem in stems(word))
+        for group in _IRREGULAR.split()
+    ]
+    return {stem: group for group in groups for stem in group}
+
+
+@cache
+def _pasts() -> frozenset[str]:
+    return frozenset(word for group in _IRREGULAR.split() for word in group.split("/")[1:])
+
+
+def is_past(word: str) -> bool:
+    """Tell whether a word in lower case is the past form or the participle of a verb."""
+    return word in PAST or word in _pasts() or (word.endswith("ed") and len(word) > 3)
+
+
+def with_forms(found: frozenset[str]) -> frozenset[str]:
+    """Add the stems of the other forms of irregular verbs: wrote, written."""
+    table = _forms()
+    more = [table[stem] for stem in found if stem in table]
+    return found.union(*more) if more else found
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,7 @@ from rag.models.cross_encoder import MODEL_FILE, CrossEncoder
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
 from rag.train.export import packaged
-from rag.train.export_reader import export_reader
+from rag.train.export_reader import average, export_reader
 from rag.train.reader import Plan, encode, new_model, train
 from rag.train.recipe import (
     Amounts,
@@ -37,6 +37,7 @@ def train_reader(
     out: Path,
     *,
     epochs: float = Plan.epochs,
+    averaged: Path | None = None,
     scale: float = 1.0,
     minutes: float | None = None,
     device: str = "cpu",
@@ -45,6 +46,8 @@ def train_reader(
 ) -> dict[str, Any]:
     """Train, export and measure the reader in ``out``; an interrupted run is gone on with.
 
+    With ``averaged`` the weights at its end are averaged with those of that checkpoint, and are
+    written to ``averaged.pt`` too.
     Returns ``done``, the plan, the figures on what is held apart and where the weights are. Figures
     are those of the exported, quantised file: what is measured is what is shipped.
     """
@@ -70,6 +73,8 @@ def train_reader(
         model, encode(examples, tokenizer), plan, out, later=again, device=device, log=log,
         stop_after=None if minutes is None else minutes * 60,
     )  # fmt: skip
+    if done and averaged is not None:
+        average(model, averaged, out / "averaged.pt")
     digest = export_reader(model, out / MODEL_FILE)
     found = figures(CrossEncoder(weights=out), held_apart(data, embedder, amounts, plan.seed))
     result = {"done": done, "plan": asdict(plan), "amounts": asdict(amounts), "digest": digest,

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn import functional
 
@@ -78,3 +79,22 @@ def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
         raise ModelError(f"{file} holds the weights of another model than the reader.") from None
     plan: dict[str, Any] = json.loads(json.dumps(state["plan"]))
     return plan
+
+
+def average(model: ReaderModel, file: Path, out: Path, share: float = 0.65) -> None:
+    """Mix ``share`` of another checkpoint's weights into the model and write the result to ``out``.
+
+    Two ends of one run are better than either (Wortsman et al., "Model soups", ICML 2022): later
+    passes read texts again and begin to know them by heart. Raises ModelError as
+    ``load_checkpoint`` does.
+    """
+    own = {
+        name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()
+    }
+    load_checkpoint(file, model)
+    mixed = {
+        name: torch.lerp(own[name], other.detach().float().cpu(), share)
+        for name, other in model.state_dict().items()
+    }
+    model.load_state_dict(mixed)
+    torch.save(read_checkpoint(file) | {"model": mixed}, out)

@@ -38,7 +38,7 @@ class Plan:
     warm_up: float = 0.03
     decay: float = 0.35
     batch_tokens: int = 4608
-    epochs: float = 2.0
+    epochs: float = 1.75
     relevance_weight: float = 0.5
     support_weight: float = 1.0
     frozen_layers: int = 0

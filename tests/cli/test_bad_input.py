@@ -188,7 +188,7 @@ def test_an_unreadable_setting(rag: Rag, place: Path) -> None:
 def test_ctrl_c_in_an_ingest(rag: Rag, place: Path) -> None:
     folder = place / "many"
     folder.mkdir()
-    for n in range(400):
+    for n in range(2000):
         (folder / f"{n}.md").write_text(f"# Page {n}\n\n" + f"Page {n} says this. " * 60)
     running = subprocess.Popen(
         [sys.executable, "-m", "rag.cli.main", "ingest", "many"], cwd=place,

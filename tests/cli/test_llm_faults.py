@@ -384,7 +384,7 @@ def test_ctrl_c_prints_what_holds_and_leaves_with_130(index: Path, server: Scrip
                 break
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=100)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "interrupted" in err
     partial = json.loads(out.splitlines()[-1])
     assert partial["text"] == f"{DAYS} [1]"

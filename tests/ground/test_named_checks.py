@@ -1,6 +1,6 @@
 """Numbers, dates, names and negation: hand-written pairs, each kind of which has to come out right.
 
-They were written in five rounds, each before the rules were mended by what the round showed: what
+They were written in rounds, each before the rules were mended by what the round showed: what
 the rules get of pairs that they have not met is lower (eval/LOG.md).
 """
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.train
 from rag.errors import UsageError  # noqa: E402
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder  # noqa: E402
 from rag.train.export import packaged  # noqa: E402
-from rag.train.export_reader import export_reader, load_checkpoint  # noqa: E402
+from rag.train.export_reader import average, export_reader, load_checkpoint  # noqa: E402
 from rag.train.reader import (  # noqa: E402
     MAX_TOKENS,
     Plan,
@@ -147,4 +147,13 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     longer = replace(PLAN, epochs=7)  # a run can be made longer
     train(loaded, encoded, longer, tmp_path, log=lambda _: None)
     assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 7
+
+    other, mixed = new_model(packaged(), PLAN), tmp_path / "averaged.pt"
+    before = other.spans.weight.detach().clone()
+    average(other, tmp_path / "checkpoint.pt", mixed, share=0.25)
+    expected = 0.75 * before + 0.25 * loaded.spans.weight
+    assert torch.allclose(other.spans.weight, expected, atol=1e-6)
+    again = new_model(packaged(), PLAN)
+    load_checkpoint(mixed, again)
+    assert torch.equal(again.spans.weight, other.spans.weight)
     assert json.dumps(read[0])
