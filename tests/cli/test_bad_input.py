@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import docx
@@ -185,6 +186,11 @@ def test_an_unreadable_setting(rag: Rag, place: Path) -> None:
     assert len(done.err.splitlines()) == 1
 
 
+def documents(place: Path) -> int:
+    with closing(sqlite3.connect(place / ".rag" / "catalog.db")) as catalog:
+        return int(catalog.execute("SELECT count(*) FROM documents").fetchone()[0])
+
+
 def test_ctrl_c_in_an_ingest(rag: Rag, place: Path) -> None:
     folder = place / "many"
     folder.mkdir()
@@ -194,7 +200,9 @@ def test_ctrl_c_in_an_ingest(rag: Rag, place: Path) -> None:
         [sys.executable, "-m", "rag.cli.main", "ingest", "many"], cwd=place,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(6)
+    until = time.monotonic() + 60
+    while documents(place) < 100 and time.monotonic() < until:  # it is in the middle of it
+        time.sleep(0.05)
     running.send_signal(2)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
