@@ -4,14 +4,15 @@ A standalone question is mostly the question as it was said and a few words of t
 So every content word of the history that the question lacks is judged: where and how it was said
 (``talk``), and what the shipped embedder's layers make of it when it reads the history and the
 question together (``rag.models.states``). A linear model sums up the many numbers of the latter,
-trees decide with its result for the word, its neighbours and its rivals. ``follow.json`` holds both
-and says what they were fitted to; ``eval/fit_rewriter.py`` makes it.
+trees decide with its result for the word, its neighbours and its rivals, and with how near the
+question is to the talk at all: after a change of subject nothing should be added. ``follow.json``
+holds both and says what they were fitted to; ``eval/fit_rewriter.py`` makes it.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rag.errors import ModelError
 from rag.models.states import TokenStates
 from rag.retrieve import talk
-from rag.retrieve.rewrite import RuleRewriter, depends
+from rag.retrieve.rewrite import RuleRewriter
+from rag.retrieve.seen import around, forms, level, look
 from rag.retrieve.talk import Candidate, Talk, Word
 from rag.types import Turn
 
@@ -34,13 +36,20 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WEIGHTS = Path(__file__).with_name("follow.json")
-TOKENS = 60  # of a turn of the user or the question; fewer of what the assistant said before
-REPLY_TOKENS, OLDER_REPLY_TOKENS = 100, 50
 MOST = 12  # words that are added; who needs more asks about something else
-ENOUGH = 4  # content words of a question that changes the subject
 KEPT = 0.95  # share of a question's own words that a standalone question keeps
-LAYER = 2  # of ``Inside.states``: whose states go in as they are, not only as cosines
 LANGUAGE_SAMPLE = 300  # characters
+SHORT_REPLY = 25  # characters
+
+_FIGURE_BEFORE, _FIGURE_AFTER = re.compile(r"\d ?$"), re.compile(r" ?\d")
+_COURTESY = re.compile(r"\b(?:thank|thanks|bye|goodbye|hello|hi|cheers)\b", re.IGNORECASE)
+_COURTEOUS = talk.CHATTER | frozenset(
+    """
+    welcome day nice lot lots wonderful perfect awesome excellent fine nope nothing everything night
+    helpful appreciate sounds kind problem covered believe right now everyone love lovely guess
+    alright yep yeah
+    """.split()
+)
 
 
 class Weights(BaseModel):
@@ -91,9 +100,9 @@ class Model:
     def judge(self, read: Talk, states: TokenStates) -> Floats:
         """Return a probability for each candidate."""
         formed = forms(read, self.forms)
-        seen = np.concatenate([formed, look(read, states)], axis=1)
-        first = seen @ self._linear + self._linear_bias
-        return self.trees(np.concatenate([formed, around(read, first)], axis=1))
+        seen = look(read, states)
+        first = np.concatenate([formed, seen], axis=1) @ self._linear + self._linear_bias
+        return self.trees(np.concatenate([formed, around(read, first), level(seen)], axis=1))
 
     def trees(self, rows: Array) -> Floats:
         """Walk down all trees for all rows at once."""
@@ -135,9 +144,10 @@ class TrainedRewriter:
         if not _may_be_english(history, question):
             return self._rule.rewrite(history, question)
         read = talk.read(history, question)
-        if not read.candidates or stands_alone(read):
+        if not read.candidates or is_courtesy(read):
             return question
         chosen = choose(len({word.term for word in read.asked}), _model().judge(read, _states()))
+        chosen = with_whole_names(read, without_replies(read, chosen))
         added = _written(read, [read.candidates[n] for n in chosen])
         return f"{question.strip()} ({added})" if added else question
 
@@ -149,14 +159,14 @@ def _may_be_english(history: Sequence[Turn], question: str) -> bool:
     return detect(" ".join([question[:LANGUAGE_SAMPLE], *said[-2:]]))[0] in (None, "en")
 
 
-def stands_alone(read: Talk) -> bool:
-    """Tell whether a question says enough by itself, in words that are new to the talk.
-
-    Nobody changes the subject in the sets that the model was fitted to, so it cannot tell.
-    """
-    terms = {w.term for w in read.asked if w.text.casefold() not in talk.CHATTER}
-    known = any(word.term in terms for said in read.turns for word in said.words)
-    return len(terms) >= ENOUGH and not known and not depends(read.question)
+def is_courtesy(read: Talk) -> bool:
+    """Tell whether the turn only greets, thanks or says goodbye: it asks about nothing."""
+    text = read.question
+    return (
+        "?" not in text
+        and bool(_COURTESY.search(text))
+        and all(word.text.casefold() in _COURTEOUS for word in read.asked)
+    )
 
 
 def choose(own: int, probabilities: Floats) -> list[int]:
@@ -170,6 +180,49 @@ def choose(own: int, probabilities: Floats) -> list[int]:
     added = np.arange(len(order) + 1)
     expected = 2 * hits / (own + added + hits[-1] + 1e-9)
     return [int(n) for n in order[: int(np.argmax(expected[: MOST + 1]))]]
+
+
+def without_replies(read: Talk, chosen: Sequence[int]) -> list[int]:
+    """Return the chosen candidates but for figures, with their units, that a short reply gave.
+
+    "EUR 14.90" answered the question before; the next one is about something else.
+    """
+    short = {
+        said.turn: said.text
+        for said in read.turns
+        if not said.user and len(said.text) <= SHORT_REPLY
+    }
+
+    def figure(word: Word) -> bool:
+        text = short.get(word.turn, "")
+        return bool(text) and bool(
+            word.text[0].isdigit()
+            or _FIGURE_BEFORE.search(text[: word.start])
+            or _FIGURE_AFTER.match(text[word.end :])
+        )
+
+    return [n for n in chosen if not all(map(figure, read.candidates[n].words))]
+
+
+def with_whole_names(read: Talk, chosen: Sequence[int]) -> list[int]:
+    """Return the chosen candidates and the rest of the names that they are a part of.
+
+    Half a name finds something else.
+    """
+    capitals = {
+        (word.turn, word.phrase, word.position): n
+        for n, candidate in enumerate(read.candidates)
+        for word in candidate.words
+        if word.text[:1].isupper() and (word.right or not word.first)
+    }
+    found = dict.fromkeys(chosen)
+    for word in [main_word(read.candidates[n]) for n in chosen]:
+        for step in (-1, 1):
+            place = word.position
+            while (n := capitals.get((word.turn, word.phrase, place))) is not None:
+                found[n] = None
+                place += step
+    return list(found)
 
 
 def _written(read: Talk, chosen: Sequence[Candidate]) -> str:
@@ -189,120 +242,3 @@ def main_word(candidate: Candidate) -> Word:
     """Return the place that stands for a candidate: where the user said it last, if ever."""
     words = [word for word in candidate.words if word.user] or candidate.words
     return max(words, key=lambda word: (word.turn, -word.position))
-
-
-# --- what the models see ------------------------------------------------------------------------
-
-
-def forms(read: Talk, names: Sequence[str]) -> Array:
-    """Return the features of form as an array, a row for each candidate."""
-    rows = talk.features(read)
-    return np.array([[row[name] for name in names] for row in rows], np.float32)
-
-
-def look(read: Talk, states: TokenStates) -> Array:
-    """Return what the embedder's layers say of each candidate beside the question.
-
-    Attention between the question and the word (all heads), cosines of their states (all layers),
-    both also relative to the best candidate, and the states of one layer.
-    """
-    limits = [
-        TOKENS if s.user else REPLY_TOKENS if s.back == 0 else OLDER_REPLY_TOKENS
-        for s in read.turns
-    ]
-    texts = [(said.text, limit) for said, limit in zip(read.turns, limits, strict=True)]
-    question = (read.question[: talk.TURN_CHARACTERS], TOKENS)
-    inside = states.look([*texts, question])
-    places = dict(zip([said.turn for said in read.turns], inside.places, strict=False))
-    places[-1] = inside.places[-1]
-    asked = [n for _, _, n in places[-1]] or [inside.states.shape[1] - 1]
-    content = sorted({n for word in read.asked for n in _tokens(word, places[-1])})
-    function = [n for n in asked if n not in content] or asked
-
-    words: list[list[int]] = []  # the tokens of every place where a candidate was said
-    owners: list[int] = []
-    for row, candidate in enumerate(read.candidates):
-        at = [tokens for word in candidate.words if (tokens := _tokens(word, places[word.turn]))]
-        words += at
-        owners += [row] * len(at)  # none where the window ends before it
-
-    attention, layers = inside.attention, inside.states
-    units = layers / np.linalg.norm(layers, axis=2, keepdims=True)
-    size = 4 * (len(attention) + len(layers))
-    seen = np.zeros((len(read.candidates), size), np.float32)
-    state = np.zeros((len(read.candidates), layers.shape[2]), np.float32)
-    asked_state = layers[LAYER][asked].mean(axis=0)
-    if words:
-        flat = [n for tokens in words for n in tokens]
-        lengths = np.array([len(tokens) for tokens in words], np.float32)
-        starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.intp)
-        to, units_of = attention[:, asked][:, :, flat], units[:, flat]
-        content_unit = units[:, content or asked].mean(axis=1)[:, :, None]
-        near, near_function, near_content = (
-            np.add.reduceat(units_of @ others, starts, axis=1) / lengths[:, None]
-            for others in (
-                units[:, asked].transpose(0, 2, 1),
-                units[:, function].transpose(0, 2, 1),
-                content_unit,
-            )
-        )
-        cosines = np.stack(
-            [near.max(axis=2), near.mean(axis=2), near_function.max(axis=2), near_content[:, :, 0]],
-            axis=2,
-        )
-        views = np.concatenate(
-            [
-                np.add.reduceat(to.mean(axis=1), starts, axis=1).T,
-                np.maximum.reduceat(to.max(axis=1), starts, axis=1).T,
-                np.maximum.reduceat(
-                    attention[:, function][:, :, flat].max(axis=1), starts, axis=1
-                ).T,
-                np.add.reduceat(attention[:, flat][:, :, asked].sum(axis=2), starts, axis=1).T
-                / lengths[:, None],
-                cosines.transpose(1, 0, 2).reshape(len(words), -1),
-            ],
-            axis=1,
-        )
-        there, firsts, counts = np.unique(owners, return_index=True, return_counts=True)
-        seen[there] = np.maximum.reduceat(views, firsts, axis=0)
-        own = np.add.reduceat(layers[LAYER][flat], starts, axis=0) / lengths[:, None]
-        state[there] = np.add.reduceat(own, firsts, axis=0) / counts[:, None]
-    heads = 4 * len(attention)
-    seen[:, :heads] = np.log(seen[:, :heads] + 1e-5)
-    relative = seen - seen.max(axis=0)
-    shared = np.tile(asked_state, (len(state), 1))
-    return np.concatenate([seen, relative, state, state * shared, shared], axis=1)
-
-
-def _tokens(word: Word, places: Sequence[tuple[int, int, int]]) -> list[int]:
-    return [n for start, end, n in places if start < word.end and word.start < end]
-
-
-def around(read: Talk, first: Array) -> Array:
-    """Return the first model's result for each candidate beside its rivals and neighbours."""
-    result = dict(zip([c.term for c in read.candidates], first.tolist(), strict=True))
-    phrases: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for said in read.turns:
-        for word in said.words:
-            if word.term in result:
-                phrases[word.turn, word.phrase].append(result[word.term])
-    near = []
-    for candidate in read.candidates:
-        groups = [phrases[word.turn, word.phrase] for word in candidate.words]
-        means = [sum(group) / len(group) for group in groups]
-        near.append((max(means), max(map(max, groups)), means[0], max(map(min, groups))))
-    ordered = np.sort(first)[::-1]
-    ranks = np.argsort(np.argsort(-first, kind="stable"), kind="stable")
-    second, third = (ordered[n] if len(ordered) > n else 0.0 for n in (1, 2))
-    neighbours = np.array(near, np.float32)
-    best = ordered[0]
-    same = np.array([best, np.clip(first, 0, 1).sum(), second, third], np.float32)
-    return np.concatenate(
-        [
-            np.stack([first, np.minimum(ranks, 20), first - best], axis=1),
-            np.tile(same, (len(first), 1)),
-            neighbours,
-            neighbours[:, 1:2] - first[:, None],
-        ],
-        axis=1,
-    ).astype(np.float32)
