@@ -1,0 +1,367 @@
+"""From a question to a checked answer, one step after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import ModelError
+from rag.events import AnswerStream, Event
+from rag.models.spent import Spent
+from rag.pipeline.searching import candidates, nearest, ranked, with_whole_lists
+from rag.plan import Plan, PlannedRequest
+from rag.settings import BUILT_IN
+from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn
+
+if TYPE_CHECKING:
+    from rag.answer.choosing import Meant
+    from rag.answer.decompose import Decomposer
+    from rag.answer.llm import LanguageModelGenerator
+    from rag.answer.writing import Step, Writing
+    from rag.models.chat import ChatModel
+    from rag.pipeline.stages import Stages
+
+
+class _Clock:
+    """Milliseconds of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[f"{name}_ms"] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+
+@dataclass
+class Answering:
+    """One question on its way to an answer: what there is so far, and how it goes on.
+
+    ``meant`` is what a reply to a question of ours stands for. With ``ask_back`` such a question
+    takes the place of an answer.
+    """
+
+    stages: Stages
+    question: str
+    wanted: Filter = field(default_factory=Filter)
+    history: Sequence[Turn] = ()
+    meant: Meant | None = None
+    ask_back: bool = False
+
+    standalone: str = field(init=False)
+    clock: _Clock = field(default_factory=_Clock)
+    passages: Sequence[Passage] = ()
+    confidence: float = 0.0
+    writing: Writing | None = None
+    clarification: Clarification | None = None
+    spent: Spent = field(default_factory=Spent)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.standalone = self.meant.question if self.meant else self.question
+        if self.meant and self.meant.uri and not self.wanted and not self.stages.custom_retriever:
+            self.wanted = Filter(where={"uri": self.meant.uri})
+
+    def stream(self) -> AnswerStream:
+        """Return the steps; nothing is done before the first is taken."""
+        return AnswerStream(self._steps(), self._partial)
+
+    def read(self, document: Document) -> Answer:
+        """Answer from one document that is not indexed."""
+        passages = nearest(self.stages, self.question, document)
+        self.clock.lap("retrieve")
+        return whole(self._answer(passages))
+
+    # What a question finds
+
+    def _steps(self) -> Generator[Event, None, None]:
+        if self.meant is None:
+            rewriter = self.stages.rewriter
+            self.standalone = rewriter.rewrite(self.history, self.question)
+            self.spent.add(getattr(rewriter, "usage", None))
+        self.clock.lap("rewrite")
+        passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
+        self.clock.lap("retrieve")
+        if passages and (decomposer := self.stages.decomposer) is not None:
+            self.passages = self._of_parts(passages, decomposer)
+        yield from self._answer(() if self.passages else passages)
+
+    def _looked_up(self, question: str) -> list[Passage]:
+        """Search for an answer; what the ranking costs, and that it failed, is told with that."""
+        passages = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
+        reranker = self.stages.reranker
+        self.spent.add(getattr(reranker, "usage", None))
+        if problem := getattr(reranker, "problem", None):
+            self.notes.append(str(problem))
+        return passages
+
+    def _of_parts(self, passages: list[Passage], decomposer: Decomposer) -> list[Passage]:
+        """Return what a hard question and each of its parts find; nothing for any other question.
+
+        They come read, each for its own part, and all of them are handed over together, so that
+        the answer can hold the parts side by side. Nothing is sent of what the documents have next
+        to nothing on.
+        """
+        from rag.answer.decompose import answer_in, compound, filled, together
+
+        if not compound(self.standalone):
+            return []
+        reader, settings = self.stages.reader, self.stages.settings
+        found = [reader.read(self.standalone, passages)]
+        if confidence_of(found[0]) < settings.answer.ask_model_from:
+            return []
+        parts = decomposer.parts(self.standalone)
+        self.spent.add(decomposer.usage)
+        self.clock.lap("decompose")
+        if not parts:
+            return []
+        answers: list[str] = []
+        for part in parts:
+            question = filled(part, answers)
+            more = self._looked_up(question) if question else []
+            if not question:
+                self.notes.append(
+                    "a part of the question was not looked up, since the documents do not answer "
+                    f"the part that it builds on: {part}"
+                )
+            found.append(reader.read(question, more) if more else [])
+            answers.append(answer_in(found[-1], settings.answer.threshold))
+        self.clock.lap("parts")
+        return together(found, 2 * settings.retrieve.k)
+
+    # What is made of it
+
+    def _answer(self, passages: Sequence[Passage]) -> Iterator[Event]:
+        """Read, draft and check: what follows once there are passages."""
+        from rag.answer.llm import LanguageModelGenerator
+
+        settings = self.stages.settings.answer
+        if passages:  # those of a question in parts have been read for their parts
+            self.passages = self.stages.reader.read(self.standalone, passages)
+        self.clock.lap("read")
+        yield Event(kind="passages", passages=tuple(self.passages))
+        self.confidence = confidence_of(self.passages)
+        if settings.clarify:
+            self.clarification = self._unclear()
+        if self.clarification:
+            yield Event(kind="clarification", clarification=self.clarification)
+            if self.ask_back:
+                yield Event(kind="answer", answer=self._made((), ()))
+                return
+        generator = self.stages.generator
+        if isinstance(generator, LanguageModelGenerator):
+            yield from self._written(generator)
+            return
+        drafted: list[Sentence] = []
+        if self.confidence >= settings.threshold:
+            drafted = list(generator.draft(self.standalone, self.passages, self.history))
+        self.clock.lap("draft")
+        sentences, problems = self._settle(drafted)
+        self.clock.lap("check")
+        for sentence in sentences:
+            yield Event(kind="sentence", sentence=sentence)
+        yield Event(kind="answer", answer=self._made(sentences, problems))
+
+    def _unclear(self) -> Clarification | None:
+        from rag.answer.clarify import unclear
+
+        def text_of(document_id: str) -> str | None:
+            # There is no index, or none of ours, where the passages were not retrieved from it.
+            index = self.stages.opened_index
+            if index is None or self.stages.custom_retriever:
+                return None
+            found = index.catalog.document(document_id)
+            return found.text if found else None
+
+        threshold = self.stages.settings.answer.threshold
+        return unclear(self.standalone, self.passages, threshold, text_of=text_of)
+
+    def _written(self, generator: LanguageModelGenerator) -> Iterator[Event]:
+        """Have the language model write, and give what it writes as it comes and as it settles.
+
+        It is not asked where the documents have next to nothing on the question.
+        """
+        if self.confidence < self.stages.settings.answer.ask_model_from:
+            self.clock.lap("draft")
+            yield Event(kind="answer", answer=self._made((), ()))
+            return
+        writing = self.writing = self._begin(generator)
+        try:
+            yield from map(_event_of, writing.steps())
+        except ModelError as error:
+            # What holds up to there is given, and the fault is a fault all the same.
+            yield from map(_event_of, writing.broken_off())
+            self.clock.lap("draft")
+            if writing.sentences:
+                problems = (*writing.problems, f"stopped before its end: {error}")
+                yield Event(kind="answer", answer=self._made(writing.sentences, problems))
+            raise
+        self.clock.lap("draft")  # it is checked while it is written
+        yield Event(kind="answer", answer=self._made(writing.sentences, writing.problems))
+
+    def _begin(self, generator: LanguageModelGenerator) -> Writing:
+        from rag.answer.repair import LanguageModelRepairer
+        from rag.answer.verify import Verifier
+        from rag.answer.writing import Writing
+
+        settings = self.stages.settings
+        draft = generator.draft_text(self.standalone, self.passages, self.history)
+        verifier = Verifier(
+            self.passages[: draft.request.sent],
+            self.stages.embedder,
+            self.stages.checker,
+            repairer=LanguageModelRepairer(
+                generator.model, settings.llm, self.standalone, self.spent
+            ),
+            keep_unsupported=settings.answer.keep_unsupported,
+            shown_from=settings.answer.supported_from,
+            question=self.standalone,
+        )
+        # A model that runs here needs the cores for itself.
+        ahead = settings.models.generator == BUILT_IN
+        return Writing(draft, verifier, name=generator.name, ahead=ahead)
+
+    def _settle(self, drafted: Sequence[Sentence]) -> tuple[list[Sentence], list[str]]:
+        """Keep exact citations only, judge each sentence by them, leave out the unsupported."""
+        from rag.answer.citations import exact_only, renumbered
+
+        kept, problems = exact_only(drafted, self.passages)
+        verdicts = self.stages.checker.check(
+            [sentence.text for sentence in kept],
+            [[citation.quote for citation in sentence.citations] for sentence in kept],
+        )
+        supported = []
+        for sentence, verdict in zip(kept, verdicts, strict=True):
+            if verdict.label == "unsupported":
+                problems.append(f"not supported by what it cites, left out: {sentence.text}")
+            else:
+                supported.append(sentence.model_copy(update={"verdict": verdict}))
+        return renumbered(supported), problems
+
+    def _partial(self) -> Answer | None:
+        """Return what holds of an answer that was stopped; None if that is nothing."""
+        if self.writing is None or not self.writing.stop():
+            return None
+        problems = (*self.writing.problems, "stopped before its end")
+        return self._made(self.writing.sentences, problems)
+
+    def _made(self, sentences: Sequence[Sentence], problems: Sequence[str]) -> Answer:
+        remarks = self._remarks(sentences)
+        if self.writing is not None:
+            self.spent.add(self.writing.usage)
+        generator = self.stages.generator
+        return Answer(
+            question=self.question,
+            standalone=self.standalone,
+            sentences=tuple(sentences),
+            passages=tuple(self.passages),
+            abstained=not sentences,
+            confidence=self.confidence,
+            generator=str(getattr(generator, "name", type(generator).__name__)),
+            problems=(*dict.fromkeys(self.notes), *problems, *remarks),
+            timings=self.clock.laps,
+            usage=self.spent.usage,
+            clarification=self.clarification if sentences or self.ask_back else None,
+        )
+
+    def _remarks(self, sentences: Sequence[Sentence]) -> list[str]:
+        """Say what a person should know about how the answer came to be."""
+        from rag.answer.conflicts import find
+        from rag.answer.questions import understand
+        from rag.answer.requirements import Passages, lacks
+
+        question, passages = self.standalone, self.passages
+        remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
+        english = not understand(question).foreign
+        if passages and (lacking := lacks(question, Passages.of(passages), english=english)):
+            remarks.append(lacking)
+        # There is none where the passages were not retrieved: asking for it would open an index.
+        retriever = self.stages.loaded("retriever")
+        unknown = getattr(retriever, "unknown_language", lambda _: None)(question)
+        if unknown:
+            remarks.append(
+                f"the embedder does not know the language of the question ({unknown}): "
+                "passages were found mostly by their words"
+            )
+        return remarks
+
+
+def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
+    """Return what an answer would send to the language model. Nothing is sent."""
+    from rag.answer.decompose import compound
+    from rag.answer.llm import LanguageModelGenerator
+    from rag.answer.replies import SCHEMA
+    from rag.models.chat import ChatModel
+    from rag.text.tokens import estimate_tokens
+
+    settings = stages.settings
+    ranker = None if "reranker" in stages.given else stages.model_ranker
+    model, generator = stages.language_model, stages.generator
+    if model is None:
+        return Plan(reason="no language model is configured; answers are quoted from the documents")
+    if not isinstance(model, ChatModel):
+        return Plan(reason=f"{model.name} runs on this machine")
+    found = candidates(stages, question, settings.retrieve.k, wanted)
+    ranking = ranker.planned(model, question, found) if ranker else None
+    bodies = [ranking] if ranking else []
+    tokens = estimate_tokens(str(ranking[1]["messages"])) if ranking else 0
+    if not isinstance(generator, LanguageModelGenerator):
+        reason = "no language model writes; answers are quoted from the documents"
+        return _plan(model, bodies, tokens, reason)
+    passages = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
+    passages = with_whole_lists(stages, passages)
+    passages = stages.reader.read(question, passages) if passages else []
+    if confidence_of(passages) < settings.answer.ask_model_from or not passages:
+        reason = "the documents have next to nothing on the question"
+        return _plan(model, bodies, tokens, reason)
+    request = generator.request(question, passages, ())
+    if (decomposer := stages.decomposer) is not None and compound(question):
+        why = "the parts of the question, each of which is looked up; then, if it has none,"
+        bodies.append((why, decomposer.planned(model, question)))
+    ordered = ", in the order of that reply; here they are as retrieved" if ranking else ""
+    schema = SCHEMA if request.structured else None
+    bodies.append(
+        (f"an answer from {request.sent} passages{ordered}",
+         model.planned(request.messages, schema=schema))
+    )  # fmt: skip
+    return _plan(model, bodies, tokens + request.tokens)
+
+
+def _plan(
+    model: ChatModel, bodies: Sequence[tuple[str, dict[str, Any]]], tokens: int, reason: str = ""
+) -> Plan:
+    """Return the plan to send these; ``reason`` says why there is no more, if there is nothing."""
+    requests = tuple(
+        PlannedRequest(purpose=purpose, url=model.url, authorization=model.authorization, body=body)
+        for purpose, body in bodies
+    )
+    return Plan(requests=requests, tokens=tokens, reason=None if requests else reason)
+
+
+def whole(events: Iterable[Event]) -> Answer:
+    """Return the answer at the end of its events."""
+    answer = None
+    for event in events:
+        answer = event.answer
+    assert answer is not None  # the last event holds it
+    return answer
+
+
+def confidence_of(passages: Sequence[Passage]) -> float:
+    """Return the probability that one of the passages answers, as the reader sees it."""
+    return max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)
+
+
+def _event_of(step: Step) -> Event:
+    """Return a step of a language model's answer as the event that tells of it."""
+    from rag.answer.writing import Settled, Token
+
+    if isinstance(step, Token):
+        return Event(kind="token", text=step.text)
+    if isinstance(step, Settled):
+        return Event(kind="sentence", sentence=step.sentence, place=step.place)
+    return Event(kind="sentence_withdrawn", text=step.text, place=step.place)

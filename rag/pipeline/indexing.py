@@ -1,0 +1,155 @@
+"""What changes the index, and how a document is named when it is looked up there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import SourceError
+from rag.types import Document, SyncReport
+
+if TYPE_CHECKING:
+    from rag.ingest.sync import Progress
+    from rag.pipeline.stages import Stages
+
+
+def ingest(stages: Stages, sources: Iterable[str], on_progress: Progress | None) -> SyncReport:
+    """Bring the index up to date with sources."""
+    from rag.index.catalog import Entry
+    from rag.index.index import words_of
+    from rag.ingest.sync import Ingest
+
+    index = stages.open_index(create=True)
+    with index.writing(stages.fingerprint):
+        index.catalog.set_state("embedder", stages.embedder.identity)
+        return Ingest(
+            index,
+            stages.embedder,
+            stages.settings,
+            base=stages.folder.parent,
+            make_entry=Entry,
+            words_of=words_of,
+            on_progress=on_progress,
+        ).run(list(sources))
+
+
+def remove(stages: Stages, source: str) -> SyncReport:
+    """Forget a source and the documents that no other source holds; or a single document."""
+    index = stages.index
+    catalog = index.catalog
+    with index.writing(stages.fingerprint):
+        location = _location(stages, source)
+        if location is None:
+            documents = [document_of(stages, source)]
+            items = catalog.items_of_document(documents[0].id)
+            items = [item for item in items if len(catalog.documents_of(item)) == 1]
+        else:
+            items = catalog.orphans(location, keep=())
+            documents = [d for item in items for d in catalog.documents_of(item)]
+        # The source goes last: whatever stops this, it can be asked for again.
+        index.remove([document.id for document in documents])
+        catalog.delete_items(items)
+        if location is not None:
+            catalog.delete_source(location)
+    note = f"{source} is part of a source, and comes back when that is ingested again"
+    return SyncReport(
+        removed=tuple(document.uri for document in documents),
+        notes=() if location is not None else (note,),
+    )
+
+
+def _location(stages: Stages, source: str) -> str | None:
+    """Return the source that is meant: by its name, its path, or the end of its path."""
+    from rag.ingest.fetch import discover
+
+    known = [row["location"] for row in stages.index.catalog.sources()]
+    base = stages.folder.parent
+    with discover(source, stages.settings.fetch, base=base) as listing:
+        named = [location for location in known if location in (source, listing.location)]
+    if not named and not source.startswith(("/", "..")):
+        named = [location for location in known if location.endswith(f"/{source.rstrip('/')}")]
+    if len(named) > 1 and source not in named:
+        raise SourceError(f"{source} may be {' or '.join(named)}: give the whole location")
+    return source if source in named else next(iter(named), None)
+
+
+def rebuild(stages: Stages, on_progress: Progress | None) -> int:
+    """Make the stores again from the catalog; return how many chunks were written."""
+    index, embedder = stages.index, stages.embedder
+    with index.rebuilding(stages.fingerprint) as put:
+        # Counted inside: another process may have written while this one waited for its turn.
+        total = index.catalog.counts()["documents"]
+        same = index.catalog.state("embedder") == embedder.identity
+        known = index.known if same else lambda _: {}
+        written = _write(stages, index.catalog.documents(), put, known, on_progress, total)
+        index.catalog.set_state("embedder", embedder.identity)
+    return written
+
+
+def add(stages: Stages, documents: Iterable[Document], on_progress: Progress | None) -> int:
+    """Index documents that belong to no source; return how many chunks were written."""
+    index = stages.open_index(create=True)
+    with index.writing(stages.fingerprint):
+        index.catalog.set_state("embedder", stages.embedder.identity)
+        items = ((document.uri, document) for document in documents)
+        return _write(stages, items, index.put, index.known, on_progress, 0)
+
+
+def _write(
+    stages: Stages,
+    items: Iterable[tuple[str, Document]],
+    put: Callable[..., None],
+    known: Callable[[Mapping[str, str]], Mapping[str, Any]],
+    on_progress: Progress | None,
+    total: int,
+) -> int:
+    """Chunk, embed and write documents, some at a time."""
+    from rag.index.catalog import Entry
+    from rag.index.index import words_of
+    from rag.ingest.chunk import chunk_document
+    from rag.ingest.sync import embed_missing
+    from rag.types import digest_of
+
+    settings, embedder = stages.settings, stages.embedder
+    fingerprint = stages.fingerprint
+    written = 0
+    entries: list[Entry] = []
+    words: dict[str, str] = {}
+
+    def flush() -> None:
+        put(entries, embed_missing(embedder, words, known(words)).by_content)
+        entries.clear()
+        words.clear()
+
+    for done, (item, document) in enumerate(items, start=1):
+        chunks = chunk_document(document, settings.chunk, embedder.count_tokens, fingerprint)
+        texts = [words_of(document.title, c.headings, c.text) for c in chunks]
+        contents = [digest_of(text) for text in texts]
+        words.update(zip(contents, texts, strict=True))
+        entries.append(Entry(item, document, chunks, contents))
+        written += len(chunks)
+        if len(words) >= settings.index.write_batch:
+            flush()
+        if on_progress:
+            on_progress(document.uri, done, total)
+    flush()
+    return written
+
+
+def document_of(stages: Stages, uri: str) -> Document:
+    """Return a document by its uri, or by the end of its path. Raises SourceError."""
+    catalog, base = stages.index.catalog, stages.folder.parent
+    found = catalog.find(uri)
+    if not found and not uri.startswith(("http:", "https:", "file:")):
+        path = Path(os.path.abspath(uri))  # noqa: PTH100  (resolve would follow links)
+        found = catalog.find(path.as_uri())
+        if not found and path.is_relative_to(base):
+            found = catalog.find(path.relative_to(base).as_posix())
+    if not found:
+        raise SourceError(f"no document {uri} is indexed: `rag sources` lists what is")
+    if len(found) > 1:
+        names = ", ".join(document.uri for document in found[:5])
+        raise SourceError(f"{uri} may be any of {len(found)} documents: {names}")
+    return found[0]
