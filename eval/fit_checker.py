@@ -135,6 +135,9 @@ def main() -> int:
     held_out = {name: fit(sets, names, signs, leave_out=family(name)) for name in FITTED}
     weights = fit(sets, names, signs)
     held_out |= dict.fromkeys(MEASURED, weights)
+    if cross:
+        shift, held_out = moved(sets, held_out, threshold)
+        weights = moved_by(weights, shift)
     supports = {
         name: np.array([row.support(held_out[name]) for row in rows]) for name, rows in sets.items()
     }
@@ -148,6 +151,50 @@ def main() -> int:
     )
     check_same(Path(folder), checker, sets["q2"], weights)
     return 0
+
+
+def moved(
+    sets: dict[str, Rows], held_out: dict[str, Weights], threshold: float
+) -> tuple[float, dict[str, Weights]]:
+    """Return how far to move the bias, and each set's weights moved by what all others ask for.
+
+    Sets that are fitted say their evidence's words again; people's claims about papers and pages do
+    not, and get less support. The move makes ``threshold`` best in the mean over sets that neither
+    the cross-encoder nor the regression has seen.
+    """
+    unseen = [name for name in sets if name not in SHIPPED_CLAIMS]
+    steps = [round(float(step), 2) for step in np.arange(-0.5, 1.51, 0.05)]
+    accuracy = {
+        name: np.array(
+            [
+                balanced(
+                    truth(sets[name]),
+                    np.array(
+                        [
+                            row.support(moved_by(held_out[name], s)) >= threshold
+                            for row in sets[name]
+                        ]
+                    ),
+                )
+                for s in steps
+            ]
+        )
+        for name in unseen
+    }
+
+    def best(names: Iterable[str]) -> float:
+        return steps[int(np.mean([accuracy[name] for name in names], axis=0).argmax())]
+
+    shift = best(unseen)
+    print(f"bias moved by {shift}; without each set: ", end="")
+    print(*(f"{name} {best(o for o in unseen if o != name)}" for name in unseen))
+    apart = {name: best(o for o in unseen if family(o) != family(name)) for name in sets}
+    return shift, {name: moved_by(w, apart[name]) for name, w in held_out.items()}
+
+
+def moved_by(weights: Weights, shift: float) -> Weights:
+    """Return weights with another bias."""
+    return weights.model_copy(update={"bias": round(weights.bias + shift, 4)})
 
 
 def load(folder: Path, name: str) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def reader(
         Path | None,
         typer.Option(
             "--from",
-            help="With --corpus: the reader to begin with (default: that of --out).",
+            help="The trained reader to begin with (with --corpus, by default that of --out).",
             metavar="CHECKPOINT",
         ),
     ] = None,
@@ -78,6 +78,10 @@ def reader(
             dir_okay=False,
         ),
     ] = None,
+    share: Annotated[
+        float,
+        typer.Option("--share", help="Share of that checkpoint in the average.", min=0, max=1),
+    ] = 0.65,
     minutes: MinutesOption = None,
     scale: ScaleOption = 1.0,
     device: DeviceOption = "cpu",
@@ -89,8 +93,8 @@ def reader(
     With --corpus, one that is trained already learns from your own questions and answers.
     """
     if corpus is None:
-        if start or install:
-            raise UsageError("--from and --install go with --corpus")
+        if install:
+            raise UsageError("--install goes with --corpus")
         _need_data(data)
     try:
         from rag.train.command import train_reader
@@ -108,8 +112,8 @@ def reader(
         return
     assert data is not None
     result = train_reader(
-        data, out, epochs=epochs, averaged=averaged, scale=scale, minutes=minutes, device=device,
-        threads=threads, log=_log,
+        data, out, epochs=epochs, start=start, averaged=averaged, share=share, scale=scale,
+        minutes=minutes, device=device, threads=threads, log=_log,
     )  # fmt: skip
     if as_json:
         print_json(result)

@@ -1,9 +1,10 @@
 """The checker of claims in English: a cross-encoder reads claim and evidence, too.
 
 The model sees a claim with the sentences of the evidence that are nearest to it, from all texts
-together: support is over their union, and a window that is silent contradicts nothing. Its logit is
-one more feature of the regression, and the findings on numbers, names, dates and negation cap it
-as in checker.py. Claims in other languages are judged as there.
+together: support is over their union, and a window that is silent contradicts nothing. Of long
+evidence it reads the nearest sentences once more, with less around them. Its logit is one more
+feature of the regression, and the findings on numbers, names, dates and negation cap it as in
+checker.py. Claims in other languages are judged as there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ WEIGHTS = Path(__file__).with_name("cross_checker.json")
 MODEL_FEATURES = ("model",)
 EVIDENCE_CHARACTERS = 900
 """Evidence that is read at once, as in training: its nearest sentences, in their order."""
+
+NEARER_CHARACTERS = 450
+"""Read once more of evidence that is longer: the mean of both logits counts."""
 
 _CLAIM_CHARACTERS = 400
 _SCALE = 5.0  # the logit is divided by it
@@ -80,11 +84,17 @@ class CrossChecker(HeuristicChecker):
 
         ``vectors`` need not have those of evidence that ``fits``.
         """
+        near = [n for n, (_, evidence) in enumerate(pairs) if not fits(evidence)]
+        views = [(n, EVIDENCE_CHARACTERS) for n in range(len(pairs))]
+        views += [(n, NEARER_CHARACTERS) for n in near]
         texts = [
-            (claim.body[:_CLAIM_CHARACTERS], nearest(claim, evidence, vectors))
-            for claim, evidence in pairs
+            (pairs[n][0].body[:_CLAIM_CHARACTERS], nearest(*pairs[n], vectors, room))
+            for n, room in views
         ]
-        return [pair.support / _SCALE for pair in self._encoder.judge(texts)] if texts else []
+        found = [pair.support / _SCALE for pair in self._encoder.judge(texts)] if texts else []
+        for n, other in zip(near, found[len(pairs) :], strict=True):
+            found[n] = (found[n] + other) / 2
+        return found[: len(pairs)]
 
 
 def known(claim: Claim) -> bool:
@@ -98,16 +108,20 @@ def fits(evidence: Evidence) -> bool:
     return sum(len(text) + 1 for text in evidence.texts) <= EVIDENCE_CHARACTERS
 
 
-def nearest(claim: Claim, evidence: Evidence, vectors: Vectors) -> str:
-    """Return the sentences that are nearest to a claim, in their order, as much as is read."""
+def nearest(
+    claim: Claim, evidence: Evidence, vectors: Vectors, room: int = EVIDENCE_CHARACTERS
+) -> str:
+    """Return the sentences that are nearest to a claim, in their order, in ``room`` characters.
+
+    The nearest one is there in any case.
+    """
     if fits(evidence):
         return "\n".join(evidence.texts)
     vector = vectors[claim.body]
     cosines = [float(vectors[unit] @ vector) for unit in evidence.units]
     kept: list[int] = []
-    room = EVIDENCE_CHARACTERS
     for place in sorted(range(len(cosines)), key=lambda n: (-cosines[n], n)):
-        if len(evidence.units[place]) <= room:
+        if not kept or len(evidence.units[place]) <= room:
             kept.append(place)
             room -= len(evidence.units[place]) + 1
     return " ".join(evidence.units[place] for place in sorted(kept))

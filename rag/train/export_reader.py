@@ -81,7 +81,7 @@ def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
     return plan
 
 
-def average(model: ReaderModel, file: Path, out: Path, share: float = 0.65) -> None:
+def average(model: ReaderModel, file: Path, out: Path, share: float) -> None:
     """Mix ``share`` of another checkpoint's weights into the model and write the result to ``out``.
 
     Two ends of one run are better than either (Wortsman et al., "Model soups", ICML 2022): later

@@ -115,8 +115,8 @@ def _resumed(model: Any, optimiser: Any, plan: Any, out: Path, device: str) -> i
     if not file.exists():
         return 0
     state = read_checkpoint(file, device)
-    longer = state["plan"] | {"epochs": max(state["plan"]["epochs"], plan.epochs)}
-    if longer != asdict(plan):
+    kept = asdict(type(plan)()) | state["plan"]  # checkpoints may be older than a field
+    if kept | {"epochs": max(kept["epochs"], plan.epochs)} != asdict(plan):
         raise UsageError(
             f"{file} is of another plan ({json.dumps(state['plan'])}): remove it, or name another "
             "folder with --out"

@@ -43,6 +43,7 @@ class Plan:
     support_weight: float = 1.0
     frozen_layers: int = 0
     weight_decay: float = 0.01
+    dropout: float = 0.0
 
 
 class ReaderModel(nn.Module):  # type: ignore[misc]
@@ -208,7 +209,7 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
 def new_model(folder: Path, plan: Plan) -> ReaderModel:
     """Return a model over the encoder in ``folder``; word and position tables stay as they are."""
     torch.manual_seed(plan.seed)
-    model = ReaderModel(load_encoder(folder, add_pooling_layer=False))
+    model = ReaderModel(load_encoder(folder, plan.dropout, add_pooling_layer=False))
     freeze(model.encoder, plan.frozen_layers)
     return model
 

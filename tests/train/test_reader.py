@@ -109,6 +109,22 @@ def test_best_span_is_in_order_in_bounds_and_not_too_long() -> None:
     assert best_span(logits, 2, 7, longest=2)[:2] != (2, 6)
 
 
+def test_dropout_only_while_training() -> None:
+    model = new_model(packaged(), replace(PLAN, dropout=0.25))
+    masks = model.encoder.embeddings.dropout
+    assert model.encoder.encoder.layer[0].output.dropout is masks
+    ones = torch.ones(40, 50, 10)
+    torch.manual_seed(1)
+    once, twice = masks(ones), masks(ones)
+    assert not torch.equal(once, twice)
+    assert 0.2 < (once == 0).float().mean() < 0.3
+    assert once.mean() == pytest.approx(1.0, abs=0.03)
+    torch.manual_seed(1)
+    assert torch.equal(masks(ones), once)
+    assert masks.eval()(ones) is ones
+    assert "mask" not in str(list(model.state_dict()))  # checkpoints fit models without it
+
+
 @pytest.mark.timeout(300)
 def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -> None:
     lines: list[str] = []
@@ -144,6 +160,9 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
         train(loaded, encoded, Plan(seed=1), tmp_path)
     with pytest.raises(UsageError, match="is of another plan"):
         train(loaded, encoded, replace(PLAN, epochs=5), tmp_path)
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    del kept["plan"]["dropout"]  # written by a version that had none
+    torch.save(kept, tmp_path / "checkpoint.pt")
     longer = replace(PLAN, epochs=7)  # a run can be made longer
     train(loaded, encoded, longer, tmp_path, log=lambda _: None)
     assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 7
