@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +43,33 @@ def load_encoder(folder: Path, dropout: float = 0.0, **options: Any) -> Any:
 
     ALL_ATTENTION_FUNCTIONS.register(_NAME, _attention)
     ALL_MASK_ATTENTION_FUNCTIONS.register(_NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
-    encoder = AutoModel.from_pretrained(
-        str(folder), attn_implementation=_NAME, local_files_only=True,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **options,
-    )  # fmt: skip
+    with _quiet():
+        encoder = AutoModel.from_pretrained(
+            str(folder), attn_implementation=_NAME, local_files_only=True,
+            hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **options,
+        )  # fmt: skip
     if dropout:
         masks = Dropout(dropout)
         encoder.embeddings.dropout = masks
         for layer in encoder.encoder.layer:
             layer.attention.output.dropout = layer.output.dropout = masks
     return encoder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back transformers' bars and its reports of weights that are not needed."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def freeze(encoder: Any, layers: int) -> None:

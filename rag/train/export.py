@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,10 +113,14 @@ def to_onnx(module: Any, file: Path, *, outputs: Sequence[str]) -> None:
     import onnx
     import torch
 
+    # What the exporter says is about its own parts, and about libraries that are not needed.
+    said = logging.getLogger("torch.onnx._internal.exporter._registration")
+    said.setLevel(logging.ERROR)
     ids = torch.tensor([[101, 2023, 2003, 1037, 102], [101, 2023, 102, 0, 0]])
     mask = (ids > 0).long()
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim(SEQUENCE_AXIS, max=MAX_TOKENS)}
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
             (ids, mask, torch.zeros_like(ids)),

@@ -144,7 +144,7 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     assert right > 20  # of 24
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # warnings of torch's exporter are not ours
+        warnings.simplefilter("error")  # nothing of torch's exporter reaches the terminal
         export_reader(again, tmp_path / MODEL_FILE)
     shipped = CrossEncoder(weights=tmp_path)
     made = examples()[0]
