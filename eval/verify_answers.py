@@ -37,7 +37,7 @@ SETS = (
     "summedits-news",
 )
 ROWS = 200
-LEVELS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.66, 0.7, 0.8, 0.9)
+LEVELS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.68, 0.7, 0.8, 0.9)
 
 
 def main(data: Path, rows: int) -> None:

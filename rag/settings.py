@@ -153,7 +153,7 @@ class AnswerSettings(_Group):
         False, description="mark unsupported sentences of a language model, not leave them out"
     )
     supported_from: float = Field(
-        0.66,
+        0.68,
         ge=0,
         le=1,
         description="support from which a language model's sentence is shown as it is",
