@@ -107,7 +107,8 @@ class Asked:
         own = len({word.term for word in self.read.asked})
         alone = not len(probabilities) or follow.is_courtesy(self.read)
         picks = [] if alone else follow.choose(own, probabilities)
-        picks = follow.with_whole_names(self.read, follow.without_replies(self.read, picks))
+        picks = follow.without_rivals(self.read, follow.without_replies(self.read, picks))
+        picks = follow.with_whole_names(self.read, picks)
         return frozenset(self.read.candidates[n].term for n in picks)
 
 

@@ -41,6 +41,12 @@ KEPT = 0.95  # share of a question's own words that a standalone question keeps
 LANGUAGE_SAMPLE = 300  # characters
 SHORT_REPLY = 25  # characters
 
+_BY = "to|in|for|from|at|with|on|of"
+_INSTEAD = re.compile(  # "And to Sweden?", "What about the Solo plan?"
+    rf"(?:(?i:and what about|what about|how about|and|or|but) (?:(?i:(?P<by>{_BY})) )?|"
+    rf"(?i:(?P<first>{_BY})) )(?i:the )?"
+    r"[A-Z][\w’'-]*(?: [A-Z\d][\w’'-]*)*(?: [a-z]+)?[ ?.!]*"
+)
 _FIGURE_BEFORE, _FIGURE_AFTER = re.compile(r"\d ?$"), re.compile(r" ?\d")
 _COURTESY = re.compile(r"\b(?:thank|thanks|bye|goodbye|hello|hi|cheers)\b", re.IGNORECASE)
 _COURTEOUS = talk.CHATTER | frozenset(
@@ -147,7 +153,7 @@ class TrainedRewriter:
         if not read.candidates or is_courtesy(read):
             return question
         chosen = choose(len({word.term for word in read.asked}), _model().judge(read, _states()))
-        chosen = with_whole_names(read, without_replies(read, chosen))
+        chosen = with_whole_names(read, without_rivals(read, without_replies(read, chosen)))
         added = _written(read, [read.candidates[n] for n in chosen])
         return f"{question.strip()} ({added})" if added else question
 
@@ -202,6 +208,26 @@ def without_replies(read: Talk, chosen: Sequence[int]) -> list[int]:
         )
 
     return [n for n in chosen if not all(map(figure, read.candidates[n].words))]
+
+
+def without_rivals(read: Talk, chosen: Sequence[int]) -> list[int]:
+    """Return the chosen candidates but for names that the question puts another in place of.
+
+    "And to Sweden?" after "What does shipping to Norway cost?" is not about Norway.
+    """
+    other = _INSTEAD.fullmatch(read.question.strip())
+    if other is None:
+        return list(chosen)
+    texts = {said.turn: said.text for said in read.turns}
+    by = (other["by"] or other["first"] or "").lower()
+    before = re.compile(rf"(?:^|\W){by}(?: the)?(?: [A-Z][\w’'-]*)* ?$") if by else None
+
+    def rival(word: Word) -> bool:
+        if not word.user or word.first or not word.text[0].isupper():
+            return False
+        return before is None or bool(before.search(texts[word.turn][: word.start]))
+
+    return [n for n in chosen if not any(map(rival, read.candidates[n].words))]
 
 
 def with_whole_names(read: Talk, chosen: Sequence[int]) -> list[int]:

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from rag.errors import ModelError
 from rag.evaluate.texts import term_f1, terms
-from rag.retrieve.follow import TrainedRewriter, Weights, choose, with_whole_names, without_replies
+from rag.retrieve.follow import (
+    TrainedRewriter,
+    Weights,
+    choose,
+    with_whole_names,
+    without_replies,
+    without_rivals,
+)
 from rag.retrieve.rewrite import RuleRewriter
 from rag.retrieve.talk import cut, read
 from rag.types import Turn
@@ -179,6 +186,28 @@ def test_the_figure_of_a_short_reply_stays_behind() -> None:
     longer = talk("Find a station.", "The nearest one is 4 miles away, at 91 Main Street.")
     seen = read(longer, "Take me there")
     assert without_replies(seen, range(len(seen.candidates))) == [*range(len(seen.candidates))]
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "left"),
+    [
+        ("What does shipping to Norway cost?", "And to Sweden?", {"ship", "cost"}),
+        ("What does shipping to Norway cost?", "What about Sweden", {"ship", "cost"}),
+        ("What does express shipping to the United States cost?", "and to Peru?",
+         {"express", "ship", "cost"}),
+        ("What does the Studio plan cost?", "And the Solo plan?", {"cost"}),
+        ("Does Visa work in Norway?", "And in Sweden?", {"visa", "work"}),
+        ("What does shipping to Norway cost?", "And how long does it take?",
+         {"ship", "norway", "cost"}),
+        ("What does shipping to Norway cost?", "And express?", {"ship", "norway", "cost"}),
+    ],
+)  # fmt: skip
+def test_a_name_goes_where_another_takes_its_place(
+    said: str, question: str, left: set[str]
+) -> None:
+    seen = read(talk(said, "No."), question)
+    kept = without_rivals(seen, range(len(seen.candidates)))
+    assert {seen.candidates[n].term for n in kept} == left
 
 
 def test_as_many_words_as_help() -> None:
