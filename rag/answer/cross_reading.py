@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from rag.answer.features import context_terms, holds, question_terms
+from rag.answer.features import Unit, context_terms, holds, question_terms
 from rag.answer.questions import Question, understand
 from rag.answer.reading import EMBEDDED, Answers, Model, Study, sigmoid, studied
 from rag.answer.requirements import Passages, lacks
+from rag.answer.rivals import Rivals
 from rag.answer.spans import typed, types_for
 from rag.models.judge import LANGUAGES, Judge, Judged
 from rag.protocols import Embedder
@@ -38,9 +39,11 @@ _FOREIGN = 1.0
 """Log-odds that a passage in another language loses to those that the model has read: what such a
 passage shares with a question are names more often than an answer. Set by hand."""
 UNHEARD = 2.5
-"""Log-odds that a question loses by a name, code, year or unit that no passage has; see
-requirements.py. Set by hand: 44% of the development questions without an answer have one, 2% of
-those with an answer (5% and 0.6% in SQuAD 2.0, whose own fit gives 1.3)."""
+"""Log-odds that a question loses by a name, code, year or unit that no passage has
+(requirements.py), or if the likeliest answer is about another one (rivals.py). Set by hand: 44% of
+the development questions without an answer name what is nowhere, 2% of those with an answer (5% and
+0.6% in SQuAD 2.0, whose own fit gives 1.3); the likeliest answer is another's in 17 of 404 and 2 of
+676."""
 _LEAST = -2.0  # a margin below -20 says no more than -20
 
 
@@ -85,23 +88,34 @@ def judged(judge: Judge, question: Question, passages: Sequence[Passage]) -> dic
 
 @dataclass(frozen=True)
 class Signals:
-    """The features of every unit that the model has read, and the best span in it."""
+    """The features of every unit that the model has read, and the best span in it.
+
+    ``missed`` tells that the model would have answered from a unit that was turned down.
+    """
 
     rows: dict[int, dict[str, float]]
     spans: dict[int, tuple[int, int]]
+    missed: bool = False
 
 
-def signals(study: Study, judged: Mapping[int, Judged]) -> Signals:
-    """Return what the model says of each unit, beside what its words say."""
+def signals(study: Study, judged: Mapping[int, Judged], turned: Collection[int] = ()) -> Signals:
+    """Return what the model says of each unit, beside what its words say.
+
+    Units that are ``turned`` down hold no answer, whatever the model says; see rivals.py.
+    """
     spans: dict[int, tuple[int, int]] = {}
     margins: dict[int, float] = {}
     for n, unit in enumerate(study.units):
         passage = judged.get(unit.passage)
-        best = passage.best(unit.span.start, unit.span.end) if passage else None
         if passage is not None:
+            best = passage.best(unit.span.start, unit.span.end)
             margins[n] = max(_LEAST, best[2] / _SCALE) if best else _LEAST
-        if best:
-            spans[n] = best[:2]
+            if best:
+                spans[n] = best[:2]
+    missed = bool(margins) and max(margins, key=margins.__getitem__) in turned
+    for n in turned:
+        margins[n] = _LEAST
+        spans.pop(n, None)
     top = max(margins.values(), default=0.0)
     about = {n: passage.relevance / _SCALE for n, passage in judged.items()}
     nearest = max(about.values(), default=0.0)
@@ -115,17 +129,24 @@ def signals(study: Study, judged: Mapping[int, Judged]) -> Signals:
         }
         for n, margin in margins.items()
     }
-    return Signals(rows, spans)
+    return Signals(rows, spans, missed)
 
 
 def seen(
     question: Question, passages: Sequence[Passage], study: Study, judged: Mapping[int, Judged]
 ) -> Study:
     """Return the study with what the model says of the passages that it has read."""
-    unheard = UNHEARD * lacking(question, passages, study)
+    unheard = lacking(question, passages, study)
     if not judged:
-        return replace(study, calibrated=[logit - unheard for logit in study.calibrated])
-    found = signals(study, judged)
+        calibrated = [logit - UNHEARD * unheard for logit in study.calibrated]
+        return replace(study, calibrated=calibrated)
+    rivals = Rivals(question.text)
+    turned = {
+        n
+        for n, unit in enumerate(study.units)
+        if unit.passage in judged and rivals.of(*_said(passages[unit.passage], unit))
+    }
+    found = signals(study, judged, turned)
     relevance = list(study.relevance)
     # Both sides of a comparison are wanted, and the model looks for one span that answers.
     if question.wants != "comparison":
@@ -138,12 +159,18 @@ def seen(
         evidence[n] = models()["passage"].logit(features)
         calibrated[n] = models()["answerable"].logit({"evidence": evidence[n]})
     calibrated = [
-        logit - unheard - (_FOREIGN if n not in judged else 0.0)
+        logit - UNHEARD * (unheard or found.missed) - (_FOREIGN if n not in judged else 0.0)
         for n, logit in enumerate(calibrated)
     ]
     return replace(
         study, relevance=relevance, answers=answers, evidence=evidence, calibrated=calibrated
     )
+
+
+def _said(passage: Passage, unit: Unit) -> tuple[str, str]:
+    """Return the text of a unit and what stands over it."""
+    text = passage.chunk.text[unit.span.start : unit.span.end]
+    return text, " ".join((passage.title, *passage.chunk.headings))
 
 
 def lacking(question: Question, passages: Sequence[Passage], study: Study) -> bool:

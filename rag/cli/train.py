@@ -82,6 +82,10 @@ def reader(
         float,
         typer.Option("--share", help="Share of that checkpoint in the average.", min=0, max=1),
     ] = 0.65,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="With --from: draw other examples than an earlier run."),
+    ] = None,
     minutes: MinutesOption = None,
     scale: ScaleOption = 1.0,
     device: DeviceOption = "cpu",
@@ -112,8 +116,8 @@ def reader(
         return
     assert data is not None
     result = train_reader(
-        data, out, epochs=epochs, start=start, averaged=averaged, share=share, scale=scale,
-        minutes=minutes, device=device, threads=threads, log=_log,
+        data, out, epochs=epochs, start=start, averaged=averaged, share=share, seed=seed,
+        scale=scale, minutes=minutes, device=device, threads=threads, log=_log,
     )  # fmt: skip
     if as_json:
         print_json(result)

@@ -48,6 +48,7 @@ def train_reader(
     start: Path | None = None,
     averaged: Path | None = None,
     share: float = 0.65,
+    seed: int | None = None,
     scale: float = 1.0,
     minutes: float | None = None,
     device: str = "cpu",
@@ -56,7 +57,8 @@ def train_reader(
 ) -> dict[str, Any]:
     """Train, export and measure the reader in ``out``; an interrupted run is gone on with.
 
-    ``start`` is a checkpoint to begin with: all passes then read what later passes do.
+    ``start`` is a checkpoint to begin with: all passes then read what later passes do, other draws
+    of it with another ``seed``.
     With ``averaged`` the weights at its end are averaged with those of that checkpoint, which has
     ``share`` of the mean, and are written to ``averaged.pt`` too.
     Returns ``done``, the plan, the figures on what is held apart and where the weights are. Figures
@@ -68,7 +70,7 @@ def train_reader(
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     first = Plan(epochs=epochs)
-    plan = replace(first, **FURTHER) if start else first
+    plan = replace(first, **FURTHER | ({"seed": seed} if seed else {})) if start else first
     amounts = Amounts().scaled(scale) if scale < 1 else Amounts()
     embedder = load_embedder(Settings().models)
     kept = out / "examples.jsonl.gz"
