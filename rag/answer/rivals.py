@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import NamedTuple
 
 from rag.ground.dates import Moment, conflicting, moments
 from rag.text.terms import STOPWORDS
@@ -39,11 +41,22 @@ _BOUND = re.compile(
 )
 _BEGINS = re.compile(r"(?:^|[.:;|] )(?:\w{1,3} ){0,2}$")
 _ASKS_COUNTRY = re.compile(r"\b(?:which|what) (?:\w+ )?countr(?:y|ies)\b", re.IGNORECASE)
-_NAME = re.compile(r"(?<!\w)[^\W\d_a-z][^\W\d_]")
+_WORD = re.compile(r"[^\W\d_][\w’'.-]*")
+_LONGEST = 5  # words of the name of a country
 _SHORT = {
     "UK": "GB", "U.K.": "GB", "Great Britain": "GB", "US": "US", "USA": "US", "U.S.": "US",
     "U.S.A.": "US", "Holland": "NL", "Turkey": "TR", "Czech Republic": "CZ",
 }  # fmt: skip
+
+
+class Mention(NamedTuple):
+    """How a text names something, and whether the text, a sentence or a cell begins with it."""
+
+    shown: str
+    leads: bool
+
+
+Named = defaultdict[str, dict[str, Mention]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ class Rivals:
         return moments(self.question)
 
     @cached_property
-    def _named(self) -> dict[str, dict[str, bool]]:
+    def _asked(self) -> Named:
         named = _named(self.question)
         if _ASKS_COUNTRY.search(self.question):
             named.pop("country", None)
@@ -87,15 +100,16 @@ class Rivals:
         return there[0].shown if there and rival else ""
 
     def _other(self, text: str, heading: str) -> str:
-        if not self._named:
+        if not self._asked:
             return ""
-        there, over = _named(text), _named(heading)
-        if any(asked.keys() & there[kind].keys() for kind, asked in self._named.items()):
+        wanted = "country" in self._asked
+        there, over = (_named(one, countries=wanted) for one in (text, heading))
+        if any(asked.keys() & there[kind].keys() for kind, asked in self._asked.items()):
             return ""
-        for kind, asked in self._named.items():
-            rivals = [name for name, leads in there[kind].items() if leads]
+        for kind, asked in self._asked.items():
+            rivals = [mention.shown for mention in there[kind].values() if mention.leads]
             if rivals and asked.keys().isdisjoint(over[kind]):
-                return f"{kind} {rivals[0]}"
+                return rivals[0]
         return ""
 
 
@@ -105,13 +119,13 @@ def _kind(moment: Moment, text: str) -> tuple[str, ...]:
     return () if bound or "day" in names or "minute" in names else names
 
 
-def _named(text: str) -> defaultdict[str, dict[str, bool]]:
+def _named(text: str, *, countries: bool = True) -> Named:
     """Return what a text names by its kind: L-05, release 4.10.1, step 3, red, Belgium.
 
-    With each, whether the text is about it. Of a country or a colour that is so where a sentence
-    or a cell begins with it: "send it to Venlo, Netherlands" holds for customers in Spain.
+    Codes and numbers lead wherever they stand, a country or a colour only where a sentence or a
+    cell begins with it: "send it to Venlo, Netherlands" holds for customers in Spain.
     """
-    found = defaultdict[str, dict[str, bool]](dict)
+    found: Named = defaultdict(dict)
     for pattern in (_CODE, _NUMBERED, _VERSION):
         for match in pattern.finditer(text):
             # What lies between the ends of a range may be meant as well.
@@ -122,21 +136,32 @@ def _named(text: str) -> defaultdict[str, dict[str, bool]]:
                 if match[1] in CURRENCIES or kind in STOPWORDS:
                     continue
                 kind = "release"
-            found[kind][match[2]] = True
-    patterns = [("colour", _COLOUR, _COLOURS)]
-    if _NAME.search(text):
-        patterns.append(("country", *_countries()))
-    for kind, names, values in patterns:
-        for match in names.finditer(text):
-            leads = bool(_BEGINS.search(text, max(0, match.start() - 16), match.start()))
-            value = values[match[0].lower()]
-            found[kind][value] = leads or found[kind].get(value, False)
+            found[kind][match[2]] = Mention(match[0], True)
+    named = [("colour", _COLOURS[m[0].lower()], m.start(), m[0]) for m in _COLOUR.finditer(text)]
+    if countries:
+        named += [("country", *country) for country in _countries_in(text)]
+    for kind, value, start, shown in named:
+        begins = bool(_BEGINS.search(text, max(0, start - 16), start))
+        if begins or value not in found[kind]:
+            found[kind][value] = Mention(shown, begins)
     return found
 
 
+def _countries_in(text: str) -> Iterator[tuple[str, int, str]]:
+    """Yield the ISO 3166 codes of the countries that a text names, where, and how."""
+    words = list(_WORD.finditer(text))
+    for n, word in enumerate(words):
+        if not word[0][0].isupper() or word[0].lower() in STOPWORDS:
+            continue
+        for last in reversed(words[n : n + _LONGEST]):
+            name = text[word.start() : last.end()]
+            if code := _countries().get(name) or _countries().get(name.rstrip(".")):
+                yield code, word.start(), name
+                break
+
+
 @cache
-def _countries() -> tuple[re.Pattern[str], dict[str, str]]:
-    """Return a pattern for the names of countries, and their ISO 3166 codes by small letters."""
+def _countries() -> dict[str, str]:
     from babel import Locale
 
     codes = dict(_SHORT)
@@ -144,6 +169,4 @@ def _countries() -> tuple[re.Pattern[str], dict[str, str]]:
         for code, name in Locale(language).territories.items():
             if len(code) == 2 and code.isalpha() and code not in ("EU", "EZ", "UN", "ZZ"):
                 codes.setdefault(name, code)
-    words = "|".join(map(re.escape, sorted(codes, key=len, reverse=True)))
-    pattern = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])")
-    return pattern, {name.lower(): code for name, code in codes.items()}
+    return codes

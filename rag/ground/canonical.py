@@ -37,7 +37,10 @@ _RULES = (
      "did not {attend play present reach take}"),
     (r"(?<!cannot )(?<!not )(?:rejects?|rejected|turned down|declin(?:es|ed)(?= (?:the|to|a|his|"
      r"her|"
-     r"their|its)\b)|dismiss(?:es|ed)(?! (?:for|from|because)\b)|vetoed|voted against)",
+     r"their|its)\b)|"
+     r"dismiss(?:es|ed)(?= (?:\w+ ){0,3}(?:appeal|case|charge|claim|complaint|criticism|idea|"
+     r"motion|petition|proposal|report|request|rumou?r|suggestion|suit|theory)s?\b)|"
+     r"vetoed|voted against)",
      "did not {accept approve grant back support allow}"),
     (r"den(?:y|ies|ied)(?! (?:access|entry)\b)", "did not confirm"),
     (r"(?:has|have|had) (?:ended|ceased|stopped|expired)|came to an end|"
@@ -46,7 +49,18 @@ _RULES = (
      r"(?:is|are|was|were) free(?! (?:of|from|to|until|at|again)\b)", "not [pay cost charge fee "
      r"charged]"),
     (r"exempt(?:ed)? from|excused from|spared", "not [pay required subject]"),
-    (r"(?:null and )?void(?! of)", "not [valid]"),
+    (r"(?:null and )?void(?! of)|invalid", "not [valid]"),
+    *(
+        (rf"(?:non-?|un){root}able", f"not [{root}able {root} {root}ed]")
+        for root in ("refund", "transfer", "return", "exchange", "renew", "remov", "negoti")
+    ),
+    (r"unsuitable|unfit|unsuited", "not [suitable fit suited use used]"),
+    (r"ineligible", "not [eligible entitled qualify]"),
+    (r"unaffected", "not [affected affect]"),
+    (r"un(?:changed|altered)", "not [changed change altered]"),
+    (r"un(?:damaged|harmed|hurt|injured)", "not [damaged harmed hurt injured]"),
+    (r"incompatible", "not [compatible works work]"),
+    (r"incomplete|unfinished", "not [complete completed finished]"),
     (r"cancel(?:l?ed)|called off", r"\g<0> not [take took place happen held]"),
     (r"devoid of|void of", "without"),
 )  # fmt: skip

@@ -59,7 +59,11 @@ _ROOT = 6
 """Letters that words of one family share."""
 
 _LITTLE = STOPWORDS | {"one"}
-_ALL_BUT = re.compile(r"\b((?:every|all|any|each)\w*(?:\s\w+){0,2}) but (?!also\b)", re.IGNORECASE)
+_ALL_BUT = re.compile(
+    r"\b((?:every|all|any|each)\w*(?:\s\w+){0,2}) but "
+    r"(?!(?:also|not|never|is|are|was|were|has|have|had|do|does|did|can|could|will|would)\b)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from rag.ground.evidence import stem_set
 from rag.ground.polarity import opposites
 from rag.ground.statements import statements
-from rag.ground.verbs import AUXILIARY
+from rag.ground.verbs import AUXILIARY, MODAL, is_base
 from rag.text.terms import STOPWORDS, content_terms, stems
 
 _PIVOTS = frozenset("into to over before after".split())
@@ -61,6 +61,8 @@ def _clauses(text: str) -> tuple[_Clause, ...]:
     found = []
     for statement in statements(text):
         verb, _, participle = statement.verb.partition(" ")
+        if verb in MODAL and is_base(participle):
+            verb, participle = participle, ""
         if (
             not statement.topic
             or not verb

@@ -59,6 +59,13 @@ _SHORT = {
         "greg/gregory".split()
     )
 }
+_FIRST = frozenset(
+    "every each all both most many some several few any such another only even just over under "
+    "more less fewer about around nearly almost half since during after before until while when "
+    "although unlike despite however today".split()
+)
+"""Words that stand before a name at the beginning of a claim and are no part of it."""
+
 _LIKE = 0.6
 _PRESENT = 0.6
 """Share of a statement's other terms that the evidence must have for a name to be wrong in it."""
@@ -139,6 +146,7 @@ def _names(part: str, words: frozenset[str], units: tuple[str, ...]) -> Iterator
             not word[:1].isupper()
             or low in STOPWORDS
             or low in TITLES
+            or (place == 0 and low in _FIRST)
             or _TIME.fullmatch(low)
             or month_number(low)
             or unit_of(low)

@@ -30,7 +30,8 @@ _AROUND = 0.5
 """What a term counts that is in the sentence of a value, but in another statement."""
 
 _HEAD = re.compile(
-    r"\b(?P<verb>[a-z]+(?:ed|en|id|old|ent|aid|ought|uilt|ade|egan|ook|ell|ose))\s"
+    r"\b(?P<verb>[a-z]+(?:ed|en|id|old|ent|aid|ought|uilt|ade|egan|ook|ell|ose)|"
+    r"(?:begin|close|commence|end|expire|launch|leave|open|start)(?:e?s)?)\s"
     r"(?:(?P<by>on|in|at|by|from|since|until|before|after)\s)?(?:the\s)?$"
 )
 _WHERE = re.compile(r"\b(in|at|for|from|to|on|with|by)\s(?:the\s)?([A-ZÀ-ÖØ-Þ][\w-]+)")

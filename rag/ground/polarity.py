@@ -127,8 +127,9 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
     if not_all(claim) and not_all(sentence):
         return Polarity(False)
     more = overstated(claim, sentence)
-    sentence = clean(_said_in(claim, sentence, units))
-    claim = clean(claim)
+    sentence = _said_in(claim, sentence, units)
+    prefixed = _prefixed(claim, sentence)
+    sentence, claim = clean(sentence), clean(claim)
     there = nearest(clauses(sentence), claim, related)
     here = nearest(clauses(claim), there, related)
     antonyms = [
@@ -148,7 +149,9 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
         if len(own) % 2
         else elsewhere(theirs, clauses(claim), here, topic)
     ):
-        if len(said) % 2:
+        if prefixed:
+            turns += prefixed
+        elif len(said) % 2:
             turns.append(f"the evidence says '{_shown(said)}', the claim does not")
         else:
             turns.append(f"the claim says '{_shown(own)}', the evidence does not")

@@ -6,6 +6,7 @@ from functools import cache, lru_cache
 
 from rag.text.terms import stems
 
+MODAL = frozenset("can could may might must shall should will would cannot".split())
 AUXILIARY = frozenset(
     "is are was were be been being am has have had do does did can could may might must shall "
     "should "

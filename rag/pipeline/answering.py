@@ -273,12 +273,17 @@ class Answering:
         from rag.answer.conflicts import find
         from rag.answer.questions import understand
         from rag.answer.requirements import Passages, lacks
+        from rag.answer.rivals import Rivals
 
         question, passages = self.standalone, self.passages
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
         english = not understand(question).foreign
         if passages and (lacking := lacks(question, Passages.of(passages), english=english)):
             remarks.append(lacking)
+        elif passages and not sentences:
+            nearest = passages[0]
+            if rival := Rivals(question).of(nearest.chunk.text, nearest.title):
+                remarks.append(f"the nearest passage speaks of “{rival}” instead")
         # There is none where the passages were not retrieved: asking for it would open an index.
         retriever = self.stages.loaded("retriever")
         unknown = getattr(retriever, "unknown_language", lambda _: None)(question)

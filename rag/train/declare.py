@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from rag.ground.verbs import AUXILIARY, PAST, is_base
+from rag.ground.verbs import AUXILIARY, MODAL, PAST, is_base
 
 _WH = re.compile(
     r"^(?:(?P<place>in|on|at|by|for|from|to|with|during|of|under) )?"
@@ -51,7 +51,7 @@ def declared(question: str, answer: str) -> str | None:
         return None
     if auxiliary.lower() in _BE and not place and wh in ("who", "what", "which"):
         return _copula(wh, auxiliary, rest, value)
-    verb = _verb(rest, past=auxiliary.lower() not in _DO and auxiliary.lower() not in _MODAL)
+    verb = _verb(rest, past=auxiliary.lower() not in _DO and auxiliary.lower() not in MODAL)
     if verb is None:
         if place or wh not in ("when", "where") or auxiliary.lower() not in _BE:
             return None
@@ -64,9 +64,6 @@ def declared(question: str, answer: str) -> str | None:
     if at_the_end or wh in ("when", "where", "how long"):
         return _sentence([*subject, *middle, *tail, value])
     return _sentence([*subject, *middle, tail[0], value, *tail[1:]])
-
-
-_MODAL = frozenset("can could may might must shall should will would cannot".split())
 
 
 def _subject(wh: str, place: str, words: list[str], answer: str) -> str | None:

@@ -16,15 +16,15 @@ from rag.answer.rivals import Rivals
         ("How many Hubs were online in November 2025?",
          "Measure: Hubs online; January 2025: 141,700", "January 2025"),
         ("Are you open on Sunday?", "Day: Saturday; Hours: 10-16", "Saturday"),
-        ("Leak sensor shows L-05. What now?", "Code: L-04; Meaning: contacts dirty", "L 04"),
-        ("On what day was app 5.9 released?", "App 5.8 came on 24 March.", "release 5.8"),
-        ("What does section 4 say?", "Section 9 says that nobody pays.", "section 9"),
+        ("Leak sensor shows L-05. What now?", "Code: L-04; Meaning: contacts dirty", "L-04"),
+        ("On what day was app 5.9 released?", "App 5.8 came on 24 March.", "App 5.8"),
+        ("What does section 4 say?", "Section 9 says that nobody pays.", "Section 9"),
         ("What does slowly blinking turquoise mean?", "Colour: Violet; Slow: not used",
-         "colour violet"),
+         "Violet"),
         ("Which carrier brings parcels to Luxembourg?", "Country: Germany; Carrier: Paketweg",
-         "country DE"),
-        ("Qui livre au Luxembourg ?", "Pays : Allemagne ; Transporteur : Paketweg", "country DE"),
-        ("What happened in the UK?", "The Netherlands imposed prison sentences.", "country NL"),
+         "Germany"),
+        ("Qui livre au Luxembourg ?", "Pays : Allemagne ; Transporteur : Paketweg", "Allemagne"),
+        ("What happened in the UK?", "The Netherlands imposed prison sentences.", "Netherlands"),
     ],
 )  # fmt: skip
 def test_what_stands_in_its_place_is_named(question: str, text: str, rival: str) -> None:
@@ -60,7 +60,7 @@ def test_what_does_not_exclude_the_question_passes(question: str, text: str) -> 
 
 def test_a_heading_names_what_its_rows_leave_out() -> None:
     rivals = Rivals("What is express to Luxembourg?")
-    assert rivals.of("Country: Germany; Express: EUR 9", "Benelux and Germany") == "country DE"
+    assert rivals.of("Country: Germany; Express: EUR 9", "Benelux and Germany") == "Germany"
     assert rivals.of("Country: Germany; Express: EUR 9", "Germany and Luxembourg") == ""
     assert Rivals("How much in 2024?").of("In 2023 it was 4.", "Report 2024") == "2023"
 

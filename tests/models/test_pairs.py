@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from rag.models.cross_encoder import CrossEncoder, Pair
@@ -114,3 +115,25 @@ def test_odd_texts_are_judged(encoder: CrossEncoder, question: str, text: str) -
 
 def test_no_passages_need_no_model(encoder: CrossEncoder) -> None:
     assert Judge(encoder).judge("When?", []) == []
+
+
+def _pair(starts: list[float], ends: list[float]) -> Pair:
+    places = tuple((5 * n, 5 * n + 4) for n in range(len(starts)))
+    logits = (np.array(values, np.float32) for values in (starts, ends))
+    return Pair(0.0, 0.0, 1.0, *logits, places)
+
+
+def test_the_answer_shares_most_with_what_is_likely() -> None:
+    """One span alone is likeliest, but most of the probability lies about another place."""
+    starts, ends = [-9.0] * 60, [-9.0] * 60
+    starts[0], ends[0] = 3.2, 3.2
+    starts[50:52], ends[52:54] = [3.0, 2.9], [3.0, 2.9]
+    start, end, margin = _pair(starts, ends).best(0, 300) or (0, 0, 0.0)
+    assert (start, end) == (5 * 50, 5 * 53 + 4)
+    assert margin == pytest.approx(3.2 + 3.2 - 1.0)
+
+
+def test_one_likely_span_is_the_answer() -> None:
+    assert _pair([9, -9, 0], [-9, 9, 0]).best(0, 100) == (0, 9, 17.0)
+    assert _pair([9, -9, 0], [-9, 9, 0]).best(10, 14) == (10, 14, -1.0)
+    assert _pair([9, -9, 0], [-9, 9, 0]).best(1, 4) is None
