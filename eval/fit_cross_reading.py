@@ -190,9 +190,7 @@ def answers_of(item: Seen) -> tuple[list[float], Answers]:
 def passages_of(item: Seen) -> list[dict[str, float]]:
     """Return the features of each passage of a question."""
     return [
-        cross_reading.passage_features(
-            item.question, n, item.read.passages[n], item.study, item.found
-        )
+        cross_reading.passage_features(n, item.read.passages[n], item.study, item.found)
         for n in item.judged
     ]
 

@@ -19,7 +19,7 @@ from typing import Any
 from rag.answer.features import Unit, context_terms, holds, question_terms
 from rag.answer.questions import Question, understand
 from rag.answer.reading import EMBEDDED, Answers, Model, Study, sigmoid, studied
-from rag.answer.requirements import Passages, lacks, names
+from rag.answer.requirements import Passages, lacks
 from rag.answer.rivals import Rivals
 from rag.answer.spans import typed, types_for
 from rag.models.judge import LANGUAGES, Judge, Judged
@@ -30,7 +30,7 @@ from rag.types import Passage
 SENTENCE_FEATURES = ("words", "margin", "gap", "relevance", "relevance_gap")
 SPAN_FEATURES = ("sentence", "margin", "gap", "relevance", "exact", "typed", "untyped", "length",
                  "said")  # fmt: skip
-PASSAGE_FEATURES = ("margin", "relevance", "dense", "unnamed")
+PASSAGE_FEATURES = ("margin", "relevance", "dense")
 
 _SPANNED = 6  # sentences in which answers are looked for, over all passages
 _ANSWERS = 3  # spans kept for a passage
@@ -155,7 +155,7 @@ def seen(
     answers = _answers(question, passages, study, found, relevance)
     evidence, calibrated = list(study.evidence), list(study.calibrated)
     for n in judged:
-        features = passage_features(question, n, passages[n], study, found)
+        features = passage_features(n, passages[n], study, found)
         evidence[n] = models()["passage"].logit(features)
         calibrated[n] = models()["answerable"].logit({"evidence": evidence[n]})
     calibrated = [
@@ -253,25 +253,17 @@ def span_features(
     }
 
 
-def passage_features(
-    question: Question, n: int, passage: Passage, study: Study, found: Signals
-) -> dict[str, float]:
+def passage_features(n: int, passage: Passage, study: Study, found: Signals) -> dict[str, float]:
     """Return the features of whether a passage answers the question at all.
 
-    What the words say is left out, but for names: people who ask in other words than the
-    documents' would be told that there is no answer.
+    What the words say is left out: people who ask in other words than the documents' would be told
+    that there is no answer.
     """
-    own = {m: row for m, row in found.rows.items() if study.units[m].passage == n}
-    best = max(own, key=lambda m: own[m]["margin"], default=None)
-    unnamed = False
-    if best is not None and not question.foreign:
-        said = Passages([" ".join(_said(passage, study.units[best]))], passage.language)
-        unnamed = any(not said.has_name(name) for name in names(question.text))
+    own = [row for m, row in found.rows.items() if study.units[m].passage == n]
     return {
-        "margin": _LEAST if best is None else own[best]["margin"],
-        "relevance": max((row["relevance"] for row in own.values()), default=-1.0),
+        "margin": max((row["margin"] for row in own), default=_LEAST),
+        "relevance": max((row["relevance"] for row in own), default=-1.0),
         "dense": passage.scores.get("dense", 0.0),
-        "unnamed": float(unnamed),
     }
 
 

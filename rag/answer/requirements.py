@@ -103,8 +103,9 @@ def unheard(question: str, passages: Passages, *, english: bool = True) -> list[
 
     Names are left out of questions in other languages, which may write them in their own way.
     """
+    names = islice(_names(question), _MOST_NAMES) if english else ()
     return [
-        *(name for name in (names(question) if english else ()) if not passages.has_name(name)),
+        *(name for name in names if not passages.has_name(name)),
         *(code for code in _codes(question) if not passages.has_code(code)),
         *(v for v in _VERSION.findall(question) if v not in passages.text),
         *(year for year in _YEAR.findall(question) if year not in passages.words),
@@ -117,9 +118,9 @@ def lacks(question: str, passages: Passages, *, english: bool = True) -> str | N
     >>> lacks("What is E-118?", Passages(["E-117 means that the hub has an owner."]))
     'nothing found mentions “E-118”'
     """
-    missing = list(dict.fromkeys(unheard(question, passages, english=english)))
-    if missing:
-        return "nothing found mentions " + " or ".join(f"“{name}”" for name in missing[:3])
+    names = list(dict.fromkeys(unheard(question, passages, english=english)))
+    if names:
+        return "nothing found mentions " + " or ".join(f"“{name}”" for name in names[:3])
     unit = missing_unit(question, passages)
     return f"nothing found gives a figure for “{unit}”" if unit else None
 
@@ -137,11 +138,6 @@ def missing_unit(question: str, passages: Passages) -> str | None:
         if kind not in there and not (kind == "month" and "s" in there):
             return match[0]
     return None
-
-
-def names(question: str) -> list[str]:
-    """Return the names that a question in English gives, the first dozen of them."""
-    return list(islice(_names(question), _MOST_NAMES))
 
 
 def _names(question: str) -> Iterator[str]:

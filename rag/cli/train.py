@@ -100,6 +100,8 @@ def reader(
         if install:
             raise UsageError("--install goes with --corpus")
         _need_data(data)
+    if seed is not None and (start is None or corpus is not None):
+        raise UsageError("--seed goes with --from, and not with --corpus")
     try:
         from rag.train.command import train_reader
         from rag.train.corpus import train_on_corpus

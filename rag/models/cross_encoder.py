@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MODEL_FILE = "reader-l6-int8.onnx"
 MAX_TOKENS = 256
 _LIKELY = 20  # spans that the answer is chosen from
-_TEMPERATURE = 0.7  # of their probabilities
+_TEMPERATURE = 0.5  # of their probabilities
 LONGEST = 40  # tokens of an answer
 
 

@@ -31,7 +31,6 @@ from rag.train.examples import (
     second_text,
     sought_sentences,
 )
-from rag.train.facts import fact_claims
 from rag.train.tables import table_questions
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class Amounts:
     snli: int = 12_000
     stated: int = 28_000  # in later passes
     tables: int = 9_000  # likewise
-    facts: int = 45_000  # likewise; they are short
     repeats: int = 2  # of small sets
     measured: int = 1_500  # of each set that is held apart
 
@@ -113,7 +111,7 @@ _AGAIN = {"squad1-train": 0.6, "squad1-train/negative": 0.4, "sought": 0.4, "sou
 def later(
     data: Path, embedder: Embedder, examples: Sequence[Example], amounts: Amounts, seed: int
 ) -> list[Example]:
-    """Return what passes after the first read: part of ``examples``, and what is made anew."""
+    """Return what passes after the first read: part of ``examples``, claims stated anew, tables."""
     random_ = random.Random(f"{seed}/later")
     found = [e for e in examples if random_.random() < _AGAIN.get(e.source, 1.0)]
     for name, share in (("squad1-train", 0.85), ("qed-train", 0.15)):
@@ -121,7 +119,6 @@ def later(
         answerable = [q for q in questions if q.answerable]
         found += stated_claims(answerable, random_, int(amounts.stated * share))
     found += table_questions(random_, amounts.tables)
-    found += fact_claims(random_, amounts.facts)
     random_.shuffle(found)
     return found
 

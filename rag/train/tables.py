@@ -113,7 +113,9 @@ def _written(
 @cache
 def kinds() -> tuple[Kind, ...]:
     """Return the kinds of ``tables.toml``."""
-    lists = {name: _one_of(*told) for name, told in values().items()}
+    with Path(__file__).with_name("tables.toml").open("rb") as file:
+        told = tomllib.load(file)
+    lists = {name: _one_of(*values) for name, values in told["values"].items()}
 
     def value(sort: str, *arguments: Any) -> Value:
         return lists[sort] if sort in lists else _SORTS[sort](*arguments)
@@ -127,19 +129,8 @@ def kinds() -> tuple[Kind, ...]:
                 for header, how, questions in kind["columns"]
             ),
         )
-        for kind in _told()["kinds"]
+        for kind in told["kinds"]
     )
-
-
-def values() -> dict[str, list[str]]:
-    """Return the values that are told one by one: cities, countries, plans …"""
-    found: dict[str, list[str]] = _told()["values"]
-    return found
-
-
-@cache
-def _told() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("tables.toml").read_text("utf-8"))
 
 
 # Sorts of values
@@ -171,14 +162,14 @@ def _range(low: int, high: int, unit: str = "") -> Value:
     return value
 
 
-MONTHS = (
+_MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
 
 
 def _date(random_: random.Random) -> str:
-    day, month, year = random_.randint(1, 28), random_.choice(MONTHS), random_.randint(1990, 2029)
+    day, month, year = random_.randint(1, 28), random_.choice(_MONTHS), random_.randint(1990, 2029)
     return random_.choice(
         (f"{day} {month} {year}", f"{month} {day}, {year}", f"{month} {year}", f"{day} {month}")
     )
@@ -211,25 +202,21 @@ _FIRMS = ("Ltd", "Group", "Labs", "& Co", "Freight", "Systems")
 _LETTERS = "ABCDEFGHKMPRSTX"
 
 
-def person(random_: random.Random) -> str:
-    """Return the first and last name of nobody."""
+def _person(random_: random.Random) -> str:
     return f"{random_.choice(_FIRST)} {random_.choice(_LAST)}"
 
 
-def made_name(random_: random.Random) -> str:
-    """Return a made name of a product."""
+def _made_name(random_: random.Random) -> str:
     name = "".join(random_.sample(_SYLLABLES, random_.randint(2, 3))).capitalize()
     number = random_.randint(1, 9)
     return name + random_.choice(_OFFERS).format(number)
 
 
-def company(random_: random.Random) -> str:
-    """Return a made name of a company."""
-    return f"{random_.choice((*_LAST, made_name(random_)))} {random_.choice(_FIRMS)}"
+def _company(random_: random.Random) -> str:
+    return f"{random_.choice((*_LAST, _made_name(random_)))} {random_.choice(_FIRMS)}"
 
 
-def code(random_: random.Random) -> str:
-    """Return letters and a number: "EB-118"."""
+def _code(random_: random.Random) -> str:
     letters = random_.choice(_LETTERS) + random_.choice(_LETTERS)
     return f"{letters}-{random_.randint(10, 9999)}"
 
@@ -237,6 +224,6 @@ def code(random_: random.Random) -> str:
 _SORTS: dict[str, Callable[..., Value]] = {
     "number": _number, "money": _money, "one_of": _one_of, "range": _range,
     "date": lambda: _date, "time": lambda: _time, "hours": lambda: _hours,
-    "person": lambda: person, "made_name": lambda: made_name, "company": lambda: company,
-    "code": lambda: code,
+    "person": lambda: _person, "made_name": lambda: _made_name, "company": lambda: _company,
+    "code": lambda: _code,
 }  # fmt: skip
