@@ -90,12 +90,12 @@ def judged(judge: Judge, question: Question, passages: Sequence[Passage]) -> dic
 class Signals:
     """The features of every unit that the model has read, and the best span in it.
 
-    ``missed`` tells that the model would have answered from a unit that was turned down.
+    ``liked`` is the unit that the model would have answered from, though it was turned down.
     """
 
     rows: dict[int, dict[str, float]]
     spans: dict[int, tuple[int, int]]
-    missed: bool = False
+    liked: int | None = None
 
 
 def signals(study: Study, judged: Mapping[int, Judged], turned: Collection[int] = ()) -> Signals:
@@ -112,7 +112,7 @@ def signals(study: Study, judged: Mapping[int, Judged], turned: Collection[int] 
             margins[n] = max(_LEAST, best[2] / _SCALE) if best else _LEAST
             if best:
                 spans[n] = best[:2]
-    missed = bool(margins) and max(margins, key=margins.__getitem__) in turned
+    liked = max(margins, key=margins.__getitem__, default=None)
     for n in turned:
         margins[n] = _LEAST
         spans.pop(n, None)
@@ -129,7 +129,7 @@ def signals(study: Study, judged: Mapping[int, Judged], turned: Collection[int] 
         }
         for n, margin in margins.items()
     }
-    return Signals(rows, spans, missed)
+    return Signals(rows, spans, liked if liked in turned else None)
 
 
 def seen(
@@ -147,6 +147,9 @@ def seen(
         if unit.passage in judged and rivals.of(*_said(passages[unit.passage], unit))
     }
     found = signals(study, judged, turned)
+    if found.liked is not None:
+        passage = passages[study.units[found.liked].passage]
+        unheard = unheard or not rivals.names(passage.chunk.text)
     relevance = list(study.relevance)
     # Both sides of a comparison are wanted, and the model looks for one span that answers.
     if question.wants != "comparison":
@@ -159,7 +162,7 @@ def seen(
         evidence[n] = models()["passage"].logit(features)
         calibrated[n] = models()["answerable"].logit({"evidence": evidence[n]})
     calibrated = [
-        logit - UNHEARD * (unheard or found.missed) - (_FOREIGN if n not in judged else 0.0)
+        logit - UNHEARD * unheard - (_FOREIGN if n not in judged else 0.0)
         for n, logit in enumerate(calibrated)
     ]
     return replace(

@@ -37,7 +37,14 @@ _COLOURS = {
 }  # fmt: skip
 _COLOUR = re.compile(rf"\b(?:{'|'.join(_COLOURS)})\b", re.IGNORECASE)
 _BOUND = re.compile(
-    r"\b(?:before|after|since|until|till|from|by|as of)\b[^.;:]{0,40}$", re.IGNORECASE
+    r"\b(?:before|after|since|until|till|from|by|as of|at least|than|up to|minimum|required?s?)\b"
+    r"[^.;:]{0,40}$",
+    re.IGNORECASE,
+)
+_OPEN = re.compile(
+    r"\+|,? (?:or|and) (?:later|newer|above|higher|up|earlier|older|below|lower)\b|(?: is|,) "
+    r"required",
+    re.IGNORECASE,
 )
 _BEGINS = re.compile(r"(?:^|[.:;|] )(?:\w{1,3} ){0,2}$")
 _ASKS_COUNTRY = re.compile(r"\b(?:which|what) (?:\w+ )?countr(?:y|ies)\b", re.IGNORECASE)
@@ -99,13 +106,18 @@ class Rivals:
         rival = all(conflicting(asked, said) for asked in self._moments for said in there)
         return there[0].shown if there and rival else ""
 
+    def names(self, text: str) -> bool:
+        """Tell whether a text names a code, number, colour or country that is asked about."""
+        there = self._named(text)
+        return any(asked.keys() & there[kind].keys() for kind, asked in self._asked.items())
+
+    def _named(self, text: str) -> Named:
+        return _named(text, countries="country" in self._asked)
+
     def _other(self, text: str, heading: str) -> str:
-        if not self._asked:
+        if not self._asked or self.names(text):
             return ""
-        wanted = "country" in self._asked
-        there, over = (_named(one, countries=wanted) for one in (text, heading))
-        if any(asked.keys() & there[kind].keys() for kind, asked in self._asked.items()):
-            return ""
+        there, over = self._named(text), self._named(heading)
         for kind, asked in self._asked.items():
             rivals = [mention.shown for mention in there[kind].values() if mention.leads]
             if rivals and asked.keys().isdisjoint(over[kind]):
@@ -128,8 +140,12 @@ def _named(text: str, *, countries: bool = True) -> Named:
     found: Named = defaultdict(dict)
     for pattern in (_CODE, _NUMBERED, _VERSION):
         for match in pattern.finditer(text):
-            # What lies between the ends of a range may be meant as well.
-            if _RANGE.search(text, max(0, match.start() - 16), match.end() + 8):
+            # What lies between the ends of a range, or beyond one, may be meant as well.
+            if (
+                _RANGE.search(text, max(0, match.start() - 16), match.end() + 8)
+                or _BOUND.search(text, max(0, match.start() - 40), match.start())
+                or _OPEN.match(text, match.end())
+            ):
                 continue
             kind = match[1] if pattern is _CODE else match[1].lower()
             if pattern is _VERSION:

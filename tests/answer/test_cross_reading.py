@@ -112,3 +112,23 @@ def test_the_numbers_say_where_they_come_from() -> None:
     assert set(raw["data"].values()) <= {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0"}
     assert raw["figures"]
     assert set(models()) == {"sentence", "span", "passage", "answerable"}
+
+
+def test_what_is_said_of_another_year_is_no_answer(reader: CrossReader) -> None:
+    text = "In 2023 we received 11.4 tonnes of old devices. Most of them were phones."
+    right, wrong = (f"How many tonnes of old devices did you receive in {y}?" for y in (2023, 2024))
+    assert confidence(reader, right, text, FERRY) > 0.5
+    assert confidence(reader, wrong, text, FERRY, "The report of 2024 is late.") < 0.1
+    [read] = reader.read(wrong, [passage(text)])
+    assert read.reading is not None
+    assert not any("11.4" in text[start:end] for start, end, _ in read.reading.answers)
+
+
+def test_another_row_of_the_table_is_no_answer(reader: CrossReader) -> None:
+    rows = "Country: Germany; Express: EUR 9.00\nCountry: Poland; Express: EUR 14.00"
+    question = "What does express to Poland cost?"
+    [read] = reader.read(question, [passage(rows, title="Shipping")])
+    assert read.reading is not None
+    assert rows[slice(*read.reading.answers[0][:2])] == "EUR 14.00"
+    without = confidence(reader, question, rows.partition("\n")[0], FERRY)
+    assert without < confidence(reader, question, rows, FERRY) / 3

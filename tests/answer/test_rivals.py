@@ -43,6 +43,8 @@ def test_what_stands_in_its_place_is_named(question: str, text: str, rival: str)
         ("What does L-05 mean?", "L-05: the probe is dry. L-04: contacts dirty."),
         ("My WC-20 shows C-14. What now?", "On a WC-10, C-14 means that the lens is steamed up."),
         ("iOS 16.2 gives E-231.", "This happens on iOS 16.0 to 16.3."),
+        ("Does it run on iOS 16.2?", "The app needs at least iOS 15.0."),
+        ("Does it run on iOS 16.2?", "It runs on iOS 15.0 or later."),
         ("My pack is B2347. Is it recalled?", "Only B2344 to B2349 are affected."),
         ("Why was I charged EUR 4.50?", "Standard costs EUR 5.95."),
         ("How much is 2.5 kg?", "Parcels of 1.5 kg cost EUR 4."),
