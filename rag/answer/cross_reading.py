@@ -144,7 +144,7 @@ def seen(
     turned = {
         n
         for n, unit in enumerate(study.units)
-        if unit.passage in judged and rivals.of(*_said(passages[unit.passage], unit))
+        if unit.passage in judged and rivals.of(*_said(unit, passages[unit.passage]))
     }
     found = signals(study, judged, turned)
     if found.liked is not None:
@@ -170,10 +170,10 @@ def seen(
     )
 
 
-def _said(passage: Passage, unit: Unit) -> tuple[str, str]:
-    """Return the text of a unit and what stands over it."""
-    text = passage.chunk.text[unit.span.start : unit.span.end]
-    return text, " ".join((passage.title, *passage.chunk.headings))
+def _said(unit: Unit, passage: Passage) -> tuple[str, str]:
+    """Return a unit as it is read, and what stands over it."""
+    over = " ".join((passage.title, *passage.chunk.headings, unit.heading))
+    return f"{unit.lead} {unit.text}".lstrip(), over
 
 
 def lacking(question: Question, passages: Sequence[Passage], study: Study) -> bool:

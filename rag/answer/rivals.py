@@ -46,7 +46,7 @@ _OPEN = re.compile(
     r"required",
     re.IGNORECASE,
 )
-_BEGINS = re.compile(r"(?:^|[.:;|] )(?:\w{1,3} ){0,2}$")
+_BEGINS = re.compile(r"(?:^|[.:;|?!] )(?:\w{1,3} ){0,2}$")
 _ASKS_COUNTRY = re.compile(r"\b(?:which|what) (?:\w+ )?countr(?:y|ies)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w’'.-]*")
 _LONGEST = 5  # words of the name of a country
