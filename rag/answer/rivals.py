@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
 
-from rag.ground.dates import Moment, conflicting, moments
+from rag.text.dates import Moment, conflicting, moments
 from rag.text.terms import STOPWORDS
 from rag.text.units import CURRENCIES
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from rag.ground.dates import Moment
 from rag.ground.frequencies import FACTOR
 from rag.ground.quantities import same
 from rag.ground.quantity import Quantity
 from rag.ground.relative import distances
+from rag.text.dates import Moment
 
 _TOTAL = re.compile(
     r"\b(?:total\w*|together|altogether|in all|in sum|combined|overall|sum of|both)\b",

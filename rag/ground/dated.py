@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rag.ground.dates import (
+from rag.ground.places import Place, about, asked_of, outdone
+from rag.ground.quantity import Quantity
+from rag.ground.superseded import speaks_of_before
+from rag.text.dates import (
     Moment,
     conflicting,
     missing,
@@ -15,10 +18,7 @@ from rag.ground.dates import (
     passed,
     says,
 )
-from rag.ground.periods import SOFT
-from rag.ground.places import Place, about, asked_of, outdone
-from rag.ground.quantity import Quantity
-from rag.ground.superseded import speaks_of_before
+from rag.text.periods import SOFT
 from rag.text.terms import content_terms
 
 _LIMIT = re.compile(

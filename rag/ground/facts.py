@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from rag.ground.arithmetic import CHANGE, covers, falls_under, follows
 from rag.ground.dated import check_dates
-from rag.ground.dates import Moment, blanked
 from rag.ground.denial import clean
 from rag.ground.frequencies import FACTOR, FREQUENCY
 from rag.ground.places import Place, about, asked_of, outdone, places
@@ -20,6 +19,7 @@ from rag.ground.quantities import quantities, same
 from rag.ground.quantity import Quantity
 from rag.ground.superseded import speaks_of_before
 from rag.ground.synonyms import synonyms
+from rag.text.dates import Moment, blanked
 from rag.text.terms import content_terms, negations
 
 # COVID-19 and SARS-CoV-2 are names that happen to end in a digit.

@@ -11,11 +11,11 @@ import re
 from difflib import SequenceMatcher
 from functools import lru_cache
 
-from rag.ground.dates import Moment, moments
 from rag.ground.ellipsis import complete
 from rag.ground.evidence import stem_set
 from rag.ground.polarity import opposites
 from rag.ground.seams import PREPOSITIONS
+from rag.text.dates import Moment, moments
 from rag.text.terms import STOPWORDS, content_terms, fold, negations, stems
 
 _CUT = re.compile(

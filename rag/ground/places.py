@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
-from rag.ground.dates import Moment, blanked, moments
 from rag.ground.evidence import stem_set
 from rag.ground.quantities import quantities
 from rag.ground.quantity import Quantity
 from rag.ground.relative import derived_moments, derived_quantities
 from rag.ground.statements import Statement, statement_at, statements
 from rag.ground.superseded import withdrawn
+from rag.text.dates import Moment, blanked, moments
 from rag.text.terms import content_terms
 
 _LONGEST = 25

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from rag.ground.dates import moments
 from rag.ground.denial import (
     applying,
     clauses,
@@ -24,6 +23,7 @@ from rag.ground.denial import (
 from rag.ground.evidence import stem_set
 from rag.ground.quantifiers import limits_differ, not_all, overstated
 from rag.ground.statements import statements
+from rag.text.dates import moments
 from rag.text.terms import content_terms, numbers, stems
 
 _PAIRS = """

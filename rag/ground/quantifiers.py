@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from rag.ground.dates import blanked
 from rag.ground.quantities import quantities, same
+from rag.text.dates import blanked
 from rag.text.terms import STOPWORDS, stems
 from rag.text.units import unit_of
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 
-from rag.ground.dates import Moment, blanked, made_of, moments
 from rag.ground.quantities import quantities
 from rag.ground.quantity import Quantity
+from rag.text.dates import Moment, blanked, made_of, moments
 
 _LATER = re.compile(
     r"\s(?:(?P<plus>later|afterwards?|thereafter|after that|after this|on\b(?!\s(?:the|a)\b))\b"

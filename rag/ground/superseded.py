@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from rag.ground.dates import Moment, blanked, moments
 from rag.ground.quantities import quantities
 from rag.ground.quantity import Quantity
+from rag.text.dates import Moment, blanked, moments
 
 _MOVED = re.compile(
     r"\b(?:moved|postponed|put off|rescheduled|brought forward|delayed|pushed back|shifted|"

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 
-from rag.ground.date_patterns import DAYS
-from rag.ground.dates import blanked, moments, says
 from rag.ground.evidence import stem_set
 from rag.ground.quantities import quantities, same
 from rag.ground.roles import TITLES, Entity, entities, known
 from rag.ground.seams import begins_with_verb
 from rag.ground.statements import Statement, statements
+from rag.text.date_patterns import DAYS
+from rag.text.dates import blanked, moments, says
 from rag.text.terms import STOPWORDS, content_terms, fold, month_number, stems
 from rag.text.units import SMALL
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.ground.dates import blanked, moments, opposed, says
 from rag.ground.denial import denials
 from rag.ground.facts import check
 from rag.ground.mirrors import mirrored
@@ -19,6 +18,7 @@ from rag.ground.roles import swapped
 from rag.ground.seams import begins_with_verb
 from rag.ground.statements import statements
 from rag.ground.takers import taken
+from rag.text.dates import blanked, moments, opposed, says
 
 
 @pytest.mark.parametrize(

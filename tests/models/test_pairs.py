@@ -129,7 +129,7 @@ def test_the_answer_shares_most_with_what_is_likely() -> None:
     starts[0], ends[0] = 3.2, 3.2
     starts[50:52], ends[52:54] = [3.0, 2.9], [3.0, 2.9]
     start, end, margin = _pair(starts, ends).best(0, 300) or (0, 0, 0.0)
-    assert (start, end) == (5 * 50, 5 * 53 + 4)
+    assert (start, end) == (5 * 50, 5 * 52 + 4)
     assert margin == pytest.approx(3.2 + 3.2 - 1.0)
 
 

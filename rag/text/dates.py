@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from rag.ground.date_patterns import (
+from rag.text.date_patterns import (
     CONFLICTS,
     COUNTED,
     DATED,
@@ -26,7 +26,7 @@ from rag.ground.date_patterns import (
     TH,
     minutes_of,
 )
-from rag.ground.periods import SOFT, Fields, Range, narrowed, part_of, periods, season_of
+from rag.text.periods import SOFT, Fields, Range, narrowed, part_of, periods, season_of
 from rag.text.terms import month_number
 
 _TIMES = frozenset("clock ap1 mi past ap3 ph hour ap2 oclock uhr h4 noon midnight".split())
