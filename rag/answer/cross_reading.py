@@ -149,7 +149,7 @@ def seen(
     found = signals(study, judged, turned)
     if found.liked is not None:
         passage = passages[study.units[found.liked].passage]
-        unheard = unheard or not rivals.names(passage.chunk.text)
+        unheard = unheard or not (rivals.of_release or rivals.names(passage.chunk.text))
     relevance = list(study.relevance)
     # Both sides of a comparison are wanted, and the model looks for one span that answers.
     if question.wants != "comparison":

@@ -22,6 +22,7 @@ _CODE = re.compile(r"(?<![\w-])([A-Z]{1,4})-?(\d{1,5})(?!\w)")
 _VERSION = re.compile(
     r"\b([^\W\d_]+) (\d{1,3}(?:\.\d{1,3})+)(?!\.?\d|,\d|\w| ?(?:%|[^\W\d_]{1,2}\b))"
 )
+_RELEASE = re.compile(r"(?<![\w.])()(\d{1,3}\.\d{1,3}\.\d{1,3})(?!\w|\.\d)")
 _NUMBERED = re.compile(
     r"\b(version|chapter|section|article|clause|step|phase|stage|level|class|category|type|grade|"
     r"model|series|generation|season|episode|volume|page|table|figure|annex|zone)(?:: | )(\d{1,4})"
@@ -106,6 +107,11 @@ class Rivals:
         rival = all(conflicting(asked, said) for asked in self._moments for said in there)
         return there[0].shown if there and rival else ""
 
+    @property
+    def of_release(self) -> bool:
+        """Whether the question is about a release: what holds of one may hold of the next."""
+        return "release" in self._asked
+
     def names(self, text: str) -> bool:
         """Tell whether a text names a code, number, colour or country that is asked about."""
         there = self._named(text)
@@ -138,7 +144,7 @@ def _named(text: str, *, countries: bool = True) -> Named:
     cell begins with it: "send it to Venlo, Netherlands" holds for customers in Spain.
     """
     found: Named = defaultdict(dict)
-    for pattern in (_CODE, _NUMBERED, _VERSION):
+    for pattern in (_CODE, _NUMBERED, _VERSION, _RELEASE):
         for match in pattern.finditer(text):
             # What lies between the ends of a range, or beyond one, may be meant as well.
             if (
@@ -148,7 +154,7 @@ def _named(text: str, *, countries: bool = True) -> Named:
             ):
                 continue
             kind = match[1] if pattern is _CODE else match[1].lower()
-            if pattern is _VERSION:
+            if pattern in (_VERSION, _RELEASE):
                 if match[1] in CURRENCIES or kind in STOPWORDS:
                     continue
                 kind = "release"
