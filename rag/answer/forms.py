@@ -214,7 +214,7 @@ _WORDED = re.compile(
 )
 _LONE = re.compile(r"[(（]\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*[)）]")
 _ENDS_WITH_LONE = re.compile(r"[(（]\s*\d{1,3}\s*[)）]\s*[.!?。]?\s*$")
-_AT_END = re.compile(rf"{BLANK}*(?:[.!?。…]|\n|$)")
+_AT_END = re.compile(rf"{BLANK}*(?:[.!?。…]|\n|$)|\s*\Z")  # space at the end is trimmed, all of it
 _STOPPED = re.compile(r"[.!?。…][\"'”’)»]*\s*$")
 _COUNTED = re.compile(  # "see step (2)." names a step, and "five (5)." repeats a number
     r"(?:\d|\b(?:step|figure|fig|table|equation|eq|section|sec|part|chapter|pages?|p|point|option|"

@@ -6,7 +6,7 @@ An expected text is the clean text with ``«1,2»`` behind every sentence: the n
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.answer.marks import neutralise, parse
@@ -566,6 +566,8 @@ def test_any_text_parses_to_something_that_parses_to_itself(text, count):
 
 @settings(max_examples=300, deadline=None)
 @given(TEXTS)
+@example("It is so… (1)\u2028")
+@example("It is so (1)\u2003")
 def test_a_neutralised_text_has_no_marks(text):
     parsed = parse(neutralise(text), 9)
     assert parsed.problems == ()
