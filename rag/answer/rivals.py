@@ -114,16 +114,18 @@ class Rivals:
 
     def names(self, text: str) -> bool:
         """Tell whether a text names a code, number, colour or country that is asked about."""
-        there = self._named(text)
-        return any(asked.keys() & there[kind].keys() for kind, asked in self._asked.items())
+        return self._among(self._named(text))
 
     def _named(self, text: str) -> Named:
         return _named(text, countries="country" in self._asked)
 
+    def _among(self, there: Named) -> bool:
+        return any(asked.keys() & there[kind].keys() for kind, asked in self._asked.items())
+
     def _other(self, text: str, heading: str) -> str:
-        if not self._asked or self.names(text):
+        if not self._asked or self._among(there := self._named(text)):
             return ""
-        there, over = self._named(text), self._named(heading)
+        over = self._named(heading)
         for kind, asked in self._asked.items():
             rivals = [mention.shown for mention in there[kind].values() if mention.leads]
             if rivals and asked.keys().isdisjoint(over[kind]):

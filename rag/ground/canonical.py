@@ -51,8 +51,12 @@ _RULES = (
     (r"exempt(?:ed)? from|excused from|spared", "not [pay required subject]"),
     (r"(?:null and )?void(?! of)|invalid", "not [valid]"),
     *(
-        (rf"(?:non-?|un){root}able", f"not [{root}able {root} {root}ed]")
-        for root in ("refund", "transfer", "return", "exchange", "renew", "remov", "negoti")
+        (rf"(?:non-?|un){able}", f"not [{able} {done}]")
+        for able, done in (
+            ("refundable", "refunded"), ("transferable", "transferred"),
+            ("returnable", "returned"), ("exchangeable", "exchanged"), ("renewable", "renewed"),
+            ("removable", "removed"), ("negotiable", "negotiated"),
+        )
     ),
     (r"unsuitable|unfit|unsuited", "not [suitable fit suited use used]"),
     (r"ineligible", "not [eligible entitled qualify]"),

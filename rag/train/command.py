@@ -70,7 +70,9 @@ def train_reader(
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
     first = Plan(epochs=epochs)
-    plan = replace(first, **FURTHER | ({"seed": seed} if seed else {})) if start else first
+    plan = replace(first, **FURTHER) if start else first
+    if seed is not None:
+        plan = replace(plan, seed=seed)
     amounts = Amounts().scaled(scale) if scale < 1 else Amounts()
     embedder = load_embedder(Settings().models)
     kept = out / "examples.jsonl.gz"
