@@ -20,13 +20,15 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _SAMPLE = 100_000
 
 
-def decode(data: bytes, name: str, media_type: str | None = None, *, markup: bool = False) -> str:
-    """Return the text; raises SourceError when the bytes are no text at all."""
+def decode(
+    data: bytes, name: str, media_type: str | None = None, *, markup: bool = False
+) -> tuple[str, list[str]]:
+    """Return the text and what is doubtful about it; raises SourceError when it is no text at all."""
     text = _decode(data, media_type, markup)
     sample = text[:_SAMPLE]
     if len(_CONTROL.findall(sample)) > 0.01 * len(sample):
         raise SourceError(f"{name} is binary data, not text; convert it to text or PDF first.")
-    return text
+    return text, []
 
 
 def _decode(data: bytes, media_type: str | None, markup: bool) -> str:

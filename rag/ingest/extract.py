@@ -25,10 +25,14 @@ _LANGUAGE_SAMPLE = 4000
 
 @dataclass(frozen=True)
 class Extracted:
-    """The documents of one source (one, or one a row) and the rows that could not be read."""
+    """The documents of one source (one, or one a row) and the rows that could not be read.
+
+    ``notes`` are sentences on what was read with doubt or left out: a guessed encoding, an attachment.
+    """
 
     documents: list[Document]
     failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -42,6 +46,7 @@ class _Draft:
     language: str | None = None
     pages: int = 0
     metadata: dict[str, MetadataValue] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def extract(fetched: Fetched) -> Extracted:
@@ -51,6 +56,11 @@ def extract(fetched: Fetched) -> Extracted:
         return _extract(fetched, name)
     except SourceError:
         raise
+    except ImportError as error:
+        raise SourceError(
+            f"{name} needs a library that cannot be imported here ({one_line(str(error))[:200]}); "
+            "install footnote-rag again, with all that it depends on."
+        ) from error
     except Exception as error:
         reason = one_line(str(error))[:200] or type(error).__name__
         raise SourceError(
@@ -70,7 +80,7 @@ def _extract(fetched: Fetched, name: str) -> Extracted:
     document = _document(fetched, draft, name)
     if not document.text:
         raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
-    return Extracted([document])
+    return Extracted([document], notes=[f"{name}: {note}" for note in draft.notes])
 
 
 def _document(fetched: Fetched, draft: _Draft, name: str) -> Document:
@@ -111,7 +121,7 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
     from rag.ingest import records
 
     read = records.read_csv if kind == "csv" else records.read_jsonl
-    text = decode(fetched.data, name, fetched.media_type)
+    text, notes = decode(fetched.data, name, fetched.media_type)
     found, failures = read(text, name, fetched.uri)
     records.check_rows(found, failures, name)
     documents = [
@@ -127,27 +137,31 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
         )
         for record in found
     ]
-    return Extracted([document for document in documents if document.text], failures)
+    return Extracted(
+        [document for document in documents if document.text],
+        failures,
+        [f"{name}: {note}" for note in notes],
+    )
 
 
 def _html(fetched: Fetched, name: str) -> _Draft:
     from rag.ingest import html
     from rag.ingest.html_metadata import read_metadata
 
-    root = html.parse(decode(fetched.data, name, fetched.media_type, markup=True))
+    text, notes = decode(fetched.data, name, fetched.media_type, markup=True)
+    root = html.parse(text)
     if root is None:
         raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
     title, author, published, language = read_metadata(root)
     blocks = html.read(root).blocks
-    return _Draft(blocks, title, author, published, language)
+    return _Draft(blocks, title, author, published, language, notes=notes)
 
 
 def _markdown(fetched: Fetched, name: str) -> _Draft:
     from rag.ingest import markdown
 
-    values, body, error = markdown.split_front_matter(
-        decode(fetched.data, name, fetched.media_type)
-    )
+    text, notes = decode(fetched.data, name, fetched.media_type)
+    values, body, error = markdown.split_front_matter(text)
     by_name: Mapping[str, object] = {key.lower(): value for key, value in values.items()}
     metadata = markdown.scalars(values)
     language = str(by_name.get("language") or by_name.get("lang") or "")[:2].lower()
@@ -163,16 +177,15 @@ def _markdown(fetched: Fetched, name: str) -> _Draft:
         published=parse_date(by_name.get(dated)) if dated else None,
         language=language or None,
         metadata=metadata,
+        notes=notes,
     )
 
 
 def _text(fetched: Fetched, name: str) -> _Draft:
     from rag.ingest import plain
 
-    return _Draft(
-        plain.read(decode(fetched.data, name, fetched.media_type)),
-        title=PurePosixPath(name).stem,
-    )
+    text, notes = decode(fetched.data, name, fetched.media_type)
+    return _Draft(plain.read(text), title=PurePosixPath(name).stem, notes=notes)
 
 
 def _pdf(fetched: Fetched, name: str) -> _Draft:
