@@ -2,22 +2,30 @@
 
 The address that is connected to is the address that was checked, at every hop, so neither a
 redirect nor a name that changes its address between check and use leads into a private network.
+Whatever a server answers, and whenever the reading is stopped, the outcome is a page or a sentence.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import re
 import socket
+import ssl
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from http.client import responses
 from pathlib import PurePosixPath
+from string import ascii_letters, digits, punctuation
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import httpcore
 import httpx
@@ -25,15 +33,22 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.stop import stop_base
 
 from rag.errors import SourceError
+from rag.ingest.addresses import is_public
 from rag.ingest.fetched import Fetched, too_large
+from rag.ingest.unpack import MAX_LAYERS, unpacked
 from rag.settings import FetchSettings
 
 ATTEMPTS = 2
 BACKOFF = 0.5
 """Seconds before the second attempt when the server does not say."""
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_RETRIED = frozenset({429, 500, 502, 503, 504})
+MAX_DELAY = 30.0
+"""The most seconds between requests that a site's robots.txt can ask for."""
+
+_MAX_NAME = 200
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+_UNRESERVED = frozenset(f"{ascii_letters}{digits}-._~")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REASONS = {
     401: "asks for a login; save the page as a file and ingest that",
     403: "refuses access; save the page as a file and ingest that",
@@ -41,6 +56,8 @@ _REASONS = {
     410: "is gone for good (410); remove it from the sources",
     429: "asks to slow down (429); set fetch.delay or try again later",
 }
+
+_T = TypeVar("_T")
 
 
 class TransientError(SourceError):
@@ -56,40 +73,53 @@ class Fetcher:
 
     def __init__(self, settings: FetchSettings) -> None:
         self.settings = settings
-        self._backend = _GuardedBackend(settings)
         self._turns: dict[str, float] = {}
         self._delays: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._opened: httpx.Client | None = None
+        self._opened: _Connections | None = None
 
     def get(self, url: str) -> Fetched:
         """Return what the URL holds; raises SourceError with one sentence."""
-        self._client()  # made before any turn is waited for
-        self._backend.start_clock()
+        uri = canonical_url(url)
+        connections = self._connections()  # made before any turn is waited for
+        connections.start_clock()
         retrying = Retrying(
-            stop=_StopLate(self._backend) | stop_after_attempt(ATTEMPTS),
+            stop=_StopLate(connections) | stop_after_attempt(ATTEMPTS),
             wait=_pause,
+            sleep=connections.sleep,
             retry=retry_if_exception_type(TransientError),
             reraise=True,
         )
         try:
-            return retrying(self._attempt, url)
-        except (httpcore.TimeoutException, httpx.TimeoutException):
-            limit = f"{self.settings.timeout:g} s (setting fetch.timeout)"
-            raise SourceError(f"{url} took longer than {limit}; try again or raise it.") from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise SourceError(f"{url} cannot be read: {_plain(error)}.") from None
+            return retrying(self._attempt, uri, connections)
+        except Exception as error:
+            if connections.closed.is_set():
+                raise SourceError(f"{uri} was not read to its end; ingest it again.") from None
+            if isinstance(error, SourceError):
+                raise
+            if isinstance(error, httpcore.TimeoutException):
+                limit = f"{self.settings.timeout:g} s (setting fetch.timeout)"
+                raise TransientError(
+                    f"{uri} took longer than {limit}; try again or raise it."
+                ) from None
+            raise SourceError(f"{uri} cannot be read: {_plain(error)}.") from None
+        finally:
+            if connections.closed.is_set():
+                connections.close()  # the one that this request leaves behind
 
     def slow_down(self, host: str, delay: float) -> None:
-        """Keep at least ``delay`` seconds between requests to the host, as its robots.txt asks."""
-        self._delays[host] = delay
+        """Keep ``delay`` seconds between requests to the host, ``MAX_DELAY`` at most."""
+        self._delays[host] = min(delay, MAX_DELAY)
 
     def close(self) -> None:
-        """Close the connections; a later ``get`` opens new ones."""
+        """Close the connections, from any thread: a ``get`` that waits raises SourceError at once.
+
+        A later ``get`` opens new ones.
+        """
         with self._lock:
-            client, self._opened = self._opened, None
-        if client is not None:
-            client.close()
+            connections, self._opened = self._opened, None
+        if connections is not None:
+            connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -102,67 +132,80 @@ class Fetcher:
     ) -> None:
         self.close()
 
-    def _client(self) -> httpx.Client:
-        """Return the one client, made when it is first needed: its certificates take time."""
+    def _connections(self) -> _Connections:
+        """Return those in use, made when they are first needed."""
         with self._lock:
             if self._opened is None:
-                self._opened = httpx.Client(
-                    transport=_Transport(self._backend),
-                    follow_redirects=False,
-                    timeout=self.settings.timeout,
-                    headers={
-                        "User-Agent": self.settings.user_agent,
-                        "Accept": "text/html,*/*;q=0.8",
-                    },
-                )
+                self._opened = _Connections(self.settings)
                 weakref.finalize(self, self._opened.close)
             return self._opened
 
-    def _attempt(self, url: str) -> Fetched:
-        here = canonical_url(url)
+    def _attempt(self, uri: str, connections: _Connections) -> Fetched:
+        here = uri
         seen = {here}
         for _ in range(self.settings.max_redirects + 1):
-            self._wait_for_turn(urlsplit(here).netloc)
+            self._wait_for_turn(urlsplit(here).netloc, connections)
             try:
-                answer = self._request(url, here)
-            except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-                raise _connection_error(url, error) from None
+                answer = self._request(uri, here, connections)
+            except httpcore.NetworkError as error:
+                raise _connection_error(uri, error) from None
+            except httpcore.ProtocolError as error:
+                raise TransientError(
+                    f"{uri} cannot be read, its answer is broken or breaks off ({_plain(error)}); "
+                    "try again or save the page as a file."
+                ) from None
             if isinstance(answer, Fetched):
                 return answer
             here = answer
             if here in seen:
-                raise SourceError(f"{url} redirects in a circle; open it in a browser and check.")
+                raise SourceError(f"{uri} redirects in a circle; open it in a browser and check.")
             seen.add(here)
         raise SourceError(
-            f"{url} redirects more than {self.settings.max_redirects} times "
+            f"{uri} redirects more than {self.settings.max_redirects} times "
             "(setting fetch.max_redirects); use the address that it ends at."
         )
 
-    def _request(self, url: str, here: str) -> Fetched | str:
+    def _request(self, uri: str, here: str, connections: _Connections) -> Fetched | str:
         """Return the page, or the address that it redirects to."""
-        with self._client().stream("GET", here) as response:
-            if response.has_redirect_location:
-                return canonical_url(str(response.url.join(response.headers["Location"])))
-            _check_status(url, response)
+        with connections.ask(here) as response:
+            location = _header(response, b"location")
+            if location and response.status in _REDIRECTS:
+                return _redirect(uri, here, location[0])
+            _check_status(uri, response)
             return Fetched(
-                uri=canonical_url(url),
-                data=self._read(url, response),
-                media_type=response.headers.get("Content-Type"),
+                uri=uri,
+                data=self._read(uri, response, connections),
+                media_type=next(map(_decoded, _header(response, b"content-type")), None),
                 name=_name_of(here),
-                modified=_date(response.headers.get("Last-Modified")),
+                modified=next(map(_date, map(_decoded, _header(response, b"last-modified"))), None),
                 final_uri=here,
             )
 
-    def _read(self, url: str, response: httpx.Response) -> bytes:
-        limit = self.settings.max_bytes
-        data = bytearray()
-        for piece in response.iter_bytes():
-            data += piece
-            if len(data) > limit:
-                raise too_large(url, limit)
-        return bytes(data)
+    def _read(self, uri: str, response: httpcore.Response, connections: _Connections) -> bytes:
+        """Return the body; every layer of it keeps to the limits, so that none can be a bomb."""
 
-    def _wait_for_turn(self, host: str) -> None:
+        def limited(pieces: Iterable[bytes]) -> Iterator[bytes]:
+            size = 0
+            for piece in pieces:
+                connections.left_or_raise()
+                size += len(piece)
+                if size > self.settings.max_bytes:
+                    raise too_large(uri, self.settings.max_bytes)
+                yield piece
+
+        pieces = limited(response.iter_stream())
+        codings = _codings(uri, response)
+        for coding in codings:
+            pieces = limited(unpacked(pieces, coding))
+        try:
+            return b"".join(pieces)
+        except zlib.error as error:
+            raise TransientError(
+                f"{uri} is packed as {', '.join(codings)} and cannot be unpacked: "
+                f"{_plain(error)}; try again or save the page as a file."
+            ) from None
+
+    def _wait_for_turn(self, host: str, connections: _Connections) -> None:
         delay = max(self.settings.delay, self._delays.get(host, 0.0))
         if not delay:
             return
@@ -170,47 +213,96 @@ class Fetcher:
             now = time.monotonic()
             turn = max(now, self._turns.get(host, now))
             self._turns[host] = turn + delay
-        time.sleep(turn - now)
-        self._backend.extend_clock(turn - now)  # our own manners do not count against the server
+        connections.sleep(turn - now)
+        connections.extend_clock(turn - now)  # our own manners do not count against the server
 
 
 def canonical_url(url: str) -> str:
-    """Return the URL with a lower-case host, without its default port and its fragment."""
+    """Return the URL in ASCII, with a lower-case host, without its default port and its fragment.
+
+    Raises SourceError for what cannot be fetched.
+    """
+    shown = _printable(url.rpartition("@")[2])  # whatever stands before may be a password
     try:
         parsed = httpx.URL(url.strip())
+        path = _ESCAPE.sub(_normal_escape, parsed.raw_path.decode("ascii").partition("?")[0])
+        canonical = parsed.copy_with(fragment=None, path=path)
     except (httpx.InvalidURL, ValueError) as error:
-        raise SourceError(f"{url} is not a valid address: {_plain(error)}.") from None
+        raise SourceError(f"{shown} is not a valid address: {_plain(error)}.") from None
     if parsed.scheme not in ("http", "https"):
-        raise SourceError(f"{url} cannot be fetched; only http and https addresses can.")
+        raise SourceError(f"{shown} cannot be fetched; only http and https addresses can.")
     if not parsed.host:
-        raise SourceError(f"{url} names no host; write it as https://host/path.")
+        raise SourceError(f"{shown} names no host; write it as https://host/path.")
     if parsed.userinfo:
         raise SourceError(
             f"The address of {parsed.host} holds a user name or password, which would be stored "
             "in the index; save the page as a file and ingest that."
         )
-    return str(parsed.copy_with(fragment=None, path=parsed.path or "/"))
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise SourceError(f"{shown} names a port that there is not; correct or leave out the port.")
+    return str(canonical)
 
 
-def is_public(address: str) -> bool:
-    """Tell whether an IP address is on the public internet, also one wrapped in IPv6."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            ip = inner
-    return ip.is_global and not ip.is_multicast
+def _normal_escape(match: re.Match[str]) -> str:
+    """Decode only what means the same without an escape: %2F is no slash, nor %3F a query."""
+    letter = unquote(match[0])
+    return letter if letter in _UNRESERVED else match[0].upper()
 
 
-class _GuardedBackend(httpcore.NetworkBackend):
-    """Connects to addresses that were checked, and ends every wait at the deadline."""
+@cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # once: reading them takes longer than a page
+
+
+class _Connections(httpcore.NetworkBackend):
+    """Connects to addresses that were checked, ends every wait at the deadline or when closed."""
 
     def __init__(self, settings: FetchSettings) -> None:
+        self.closed = threading.Event()
         self._settings = settings
         self._inner = httpcore.SyncBackend()
         self._clock = threading.local()  # a request stays in its thread
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._waiting: set[Future[Any]] = set()
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_certificates(),
+            network_backend=self,
+            max_connections=None,  # the callers' threads are limit enough
+            keepalive_expiry=5.0,
+        )
+
+    def ask(self, uri: str) -> AbstractContextManager[httpcore.Response]:
+        """Return the context in which the answer can be read."""
+        url = httpx.URL(uri)
+        return self._pool.stream(
+            "GET",
+            httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers={
+                "Host": url.netloc,
+                "User-Agent": self._settings.user_agent,
+                "Accept": "text/html,*/*;q=0.8",
+                "Accept-Encoding": "gzip, deflate",
+            },
+        )
+
+    def close(self) -> None:
+        """End every wait and close what is idle; what is in use is closed by its own thread."""
+        self.closed.set()
+        with self._lock:
+            for future in self._waiting:
+                future.cancel()
+            for handle in self._sockets:
+                with suppress(OSError):
+                    handle.shutdown(socket.SHUT_RDWR)
+        for connection in self._pool.connections:
+            if connection.is_idle():
+                connection.close()
+
+    def sleep(self, seconds: float) -> None:
+        self.closed.wait(seconds)
 
     def start_clock(self) -> None:
         self._clock.deadline = time.monotonic() + self._settings.timeout
@@ -223,6 +315,8 @@ class _GuardedBackend(httpcore.NetworkBackend):
         return seconds
 
     def left_or_raise(self) -> float:
+        if self.closed.is_set():
+            raise httpcore.ReadError("closed")
         if (seconds := self.left()) <= 0:
             raise httpcore.ReadTimeout
         return seconds
@@ -235,25 +329,76 @@ class _GuardedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        error: httpcore.NetworkError | None = None
-        for address in self._resolve(host, port):
+        error: Exception = httpcore.ConnectError(f"{host} has no address")
+        addresses = self._aside(self._resolve, host, port)
+        for number, address in enumerate(addresses):
+            share = self.left_or_raise() / (len(addresses) - number)  # one may be out of order
             try:
-                stream = self._inner.connect_tcp(
-                    address, port, self.left_or_raise(), local_address, socket_options
+                stream = self._aside(
+                    self._inner.connect_tcp, address, port, share, local_address, socket_options
                 )
-            except httpcore.NetworkError as failed:
+            except (httpcore.NetworkError, httpcore.ConnectTimeout) as failed:
                 error = failed
             else:
-                return _TimedStream(stream, self)
-        raise error or httpcore.ConnectError(f"{host} has no address")
+                return self._timed(stream)
+        raise error
+
+    def forget(self, handle: socket.socket) -> None:
+        with self._lock:
+            self._sockets.discard(handle)
+            handle.close()
+
+    def _timed(self, stream: httpcore.NetworkStream) -> _TimedStream:
+        # A second handle on the connection, which stays valid when TLS takes over the first.
+        handle = stream.get_extra_info("socket").dup()
+        with self._lock:
+            self._sockets.add(handle)
+        timed = _TimedStream(stream, self, handle)
+        if self.closed.is_set():  # after it was added, so that one of the two threads sees it
+            timed.close()
+        return timed
+
+    def _aside(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """Call what cannot be interrupted in a thread that is left behind when time is up."""
+        outcome: Future[_T] = Future()
+
+        def call() -> None:
+            try:
+                found = function(*arguments)
+            except BaseException as error:
+                with suppress(InvalidStateError):
+                    outcome.set_exception(error)
+                return
+            try:
+                outcome.set_result(found)
+            except InvalidStateError:  # nobody waits any more
+                if isinstance(found, httpcore.NetworkStream):
+                    found.close()
+
+        left = self.left_or_raise()
+        with self._lock:
+            self._waiting.add(outcome)
+        threading.Thread(target=call, daemon=True, name="rag-connect").start()
+        try:
+            if self.closed.is_set():
+                outcome.cancel()
+            return outcome.result(left)
+        except TimeoutError:
+            raise httpcore.ConnectTimeout from None
+        finally:
+            outcome.cancel()
+            with self._lock:
+                self._waiting.discard(outcome)
 
     def _resolve(self, host: str, port: int) -> list[str]:
+        sentence = f"The host {host} cannot be found; check the address and the network."
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
-            sentence = f"The host {host} cannot be found; check the address and the network."
             if error.errno == socket.EAI_AGAIN:
                 raise TransientError(sentence) from None
+            raise SourceError(sentence) from None
+        except UnicodeError:  # a part of the name is empty or too long
             raise SourceError(sentence) from None
         addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
         if not self._settings.private_addresses and not all(map(is_public, addresses)):
@@ -264,78 +409,49 @@ class _GuardedBackend(httpcore.NetworkBackend):
 
 
 class _TimedStream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream, backend: _GuardedBackend) -> None:
+    def __init__(
+        self, inner: httpcore.NetworkStream, connections: _Connections, handle: socket.socket
+    ) -> None:
         self._inner = inner
-        self._backend = backend
+        self._connections = connections
+        self._handle = handle
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._backend.left_or_raise())
+        data = self._inner.read(max_bytes, self._connections.left_or_raise())
+        if not data:
+            self._connections.left_or_raise()  # the end that we made is not the page's end
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._backend.left_or_raise())
+        self._inner.write(buffer, self._connections.left_or_raise())
 
     def close(self) -> None:
         self._inner.close()
+        self._connections.forget(self._handle)
 
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = self._backend.left_or_raise()
-        return _TimedStream(
-            self._inner.start_tls(ssl_context, server_hostname, left), self._backend
-        )
+        try:
+            left = self._connections.left_or_raise()
+            inner = self._inner.start_tls(ssl_context, server_hostname, left)
+        except BaseException:
+            self.close()
+            raise
+        return _TimedStream(inner, self._connections, self._handle)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
-class _Transport(httpx.BaseTransport):
-    """httpx over a pool with our own network backend, which its own transport cannot be given."""
-
-    def __init__(self, backend: _GuardedBackend) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(), network_backend=backend, keepalive_expiry=5.0
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
-
-
 class _StopLate(stop_base):
     """No second attempt that the time limit would cut off."""
 
-    def __init__(self, backend: _GuardedBackend) -> None:
-        self._backend = backend
+    def __init__(self, connections: _Connections) -> None:
+        self._connections = connections
 
     def __call__(self, state: RetryCallState) -> bool:
-        return _pause(state) >= self._backend.left()
+        return self._connections.closed.is_set() or _pause(state) >= self._connections.left()
 
 
 def _pause(state: RetryCallState) -> float:
@@ -344,46 +460,85 @@ def _pause(state: RetryCallState) -> float:
     return BACKOFF * state.attempt_number if after is None else after
 
 
-def _check_status(url: str, response: httpx.Response) -> None:
-    status = response.status_code
-    if status == 200:
+def _check_status(uri: str, response: httpcore.Response) -> None:
+    status = response.status
+    if status in (200, 203):
         return
     reason = _REASONS.get(status)
     if reason is None:
         advice = "try again later" if status >= 500 else "check the address"
-        reason = f"answers with status {status} ({response.reason_phrase or 'unknown'}); {advice}"
-    if status in _RETRIED:
-        raise TransientError(f"{url} {reason}.", _retry_after(response))
-    raise SourceError(f"{url} {reason}.")
+        reason = f"answers with status {status} ({responses.get(status, 'unknown')}); {advice}"
+    if status >= 500 or status == 429:
+        raise TransientError(f"{uri} {reason}.", _retry_after(response))
+    raise SourceError(f"{uri} {reason}.")
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
+def _retry_after(response: httpcore.Response) -> float | None:
+    value = next(map(_decoded, _header(response, b"retry-after")), "").strip()
+    if value.isascii() and value.isdecimal():
         return float(value)
     when = _date(value)
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _connection_error(url: str, error: Exception) -> SourceError:
+def _redirect(uri: str, here: str, location: bytes) -> str:
+    try:
+        there = location.decode("utf-8")
+    except UnicodeDecodeError:
+        there = quote(location, safe=punctuation)
+    try:
+        return canonical_url(urljoin(here, there))
+    except (SourceError, ValueError) as error:
+        raise SourceError(f"{uri} redirects to what is no page: {_plain(error)}.") from None
+
+
+def _codings(uri: str, response: httpcore.Response) -> list[str]:
+    """Return how the body is packed, the outermost first."""
+    named = b",".join(_header(response, b"content-encoding"))
+    codings = [_decoded(coding).strip().lower() for coding in named.split(b",")]
+    codings = [coding.removeprefix("x-") for coding in codings if coding not in ("", "identity")]
+    if len(codings) > MAX_LAYERS or set(codings) - {"gzip", "deflate"}:
+        raise SourceError(
+            f"{uri} is packed as {_printable(', '.join(codings))}, which cannot be unpacked here; "
+            "save the page as a file and ingest that."
+        )
+    return codings[::-1]
+
+
+def _header(response: httpcore.Response, name: bytes) -> list[bytes]:
+    return [value for key, value in response.headers if key.lower() == name]
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+def _connection_error(uri: str, error: Exception) -> SourceError:
     message = _plain(error)
     if "CERTIFICATE" in message.upper():
-        return SourceError(f"{url} has a certificate that cannot be trusted: {message}.")
-    return TransientError(f"{url} cannot be reached ({message}); check the address and try again.")
+        return SourceError(f"{uri} has a certificate that cannot be trusted: {message}.")
+    return TransientError(f"{uri} cannot be reached ({message}); check the address and try again.")
 
 
 def _plain(error: Exception) -> str:
-    return str(error).strip().rstrip(".") or type(error).__name__
+    return _printable(str(error).strip().rstrip(".")) or type(error).__name__
 
 
-def _date(value: str | None) -> datetime | None:
+def _printable(text: str) -> str:
+    """Return the text for a sentence: without signs that a terminal would obey, and not long."""
+    return text[:300] if text[:300].isprintable() else ascii(text[:300])[1:-1]
+
+
+def _date(value: str) -> datetime | None:
     try:
-        parsed = parsedate_to_datetime(value or "")
-    except ValueError:
+        parsed = parsedate_to_datetime(value)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _name_of(url: str) -> str:
+    """Return the file's name: its last part when decoded, too, and nothing that is not printed."""
     parts = urlsplit(url)
-    return unquote(PurePosixPath(parts.path).name) or parts.netloc
+    name = PurePosixPath(unquote(PurePosixPath(parts.path).name)).name
+    return "".join(filter(str.isprintable, name))[-_MAX_NAME:] or parts.netloc
