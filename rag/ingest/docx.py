@@ -1,35 +1,48 @@
-"""Word documents to blocks: headings by style, lists with their numbers, tables, footnotes.
+"""Word documents to blocks: headings by style, lists with their numbers, tables, boxes, notes.
 
-python-docx opens the file and knows its styles; the text of a paragraph is taken from the XML,
-because insertions under revision, content controls and fields are text, too, and hidden runs and
-deletions are not.
+The XML is walked, because only it has what a page of Word shows beyond plain paragraphs: fields,
+content controls, text boxes, merged cells, revisions. What hangs on a paragraph (a text box, a
+footnote, a comment, a chart) follows it as blocks of its own; headers and footers come first.
 """
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, linearise, one_line
+from rag.ingest.blocks import Block, one_line
+from rag.ingest.dates import parse_date
+from rag.ingest.docx_chart import read_chart, read_diagram
+from rag.ingest.docx_package import MC, M, Package, R, Relation, W, open_package
+from rag.ingest.docx_styles import Numbering, Style, Styles, place_of, value
+from rag.ingest.docx_table import cell_text, read_grid
+from rag.ingest.docx_text import PAGE_MARK, Hanging, Line, plain
 
-_MAX_UNPACKED = 300_000_000
-_HEADING = re.compile(r"heading (\d)", re.I)
-_LIST_STYLE = re.compile(r"list (bullet|number)\s*(\d)?", re.I)
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_MC_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_SKIPPED = frozenset([f"{_W}del", f"{_W}moveFrom", f"{_W}delText", f"{_W}instrText", _MC_FALLBACK])
-_NUMERIC = re.compile(r"[\d.,%€$£\s-]+")
+_LONGEST_HEADING = 500
+_OUTLINE = frozenset("012345678")
+_MAX_CHUNK_DEPTH = 3
+_LIST_STYLE = re.compile(r"list ?(bullet|number) ?(\d)?", re.I)
+_CONTINUES = ("list paragraph", "list continue", "listparagraph", "listcontinue")
+_INLINE = frozenset(
+    [f"{W}{name}" for name in ("r", "t", "hyperlink", "fldSimple")] + [f"{M}oMath", f"{M}oMathPara"]
+)
+_NO_TEXT = frozenset(
+    f"{W}{name}" for name in ("del", "moveFrom", "sectPr", "pPr", "tcPr", "sdtPr", "bookmarkStart")
+)
+_PAGE_WORDS = frozenset(
+    "page pages pg p seite seiten von s página páginas pagina pagine pág pag de di del sur sida "
+    "side av af van of strana str z sivu стр страница из 第 页 頁 共 ページ".split()
+) | {""}
+_APART = re.compile(r"\n| \| ")
 
 
 @dataclass
 class Word:
-    """What a Word document holds and says of itself."""
+    """What a Word document holds and says of itself; ``notes`` on what is left out or in doubt."""
 
     blocks: list[Block]
     title: str | None
@@ -37,218 +50,420 @@ class Word:
     published: date | None
     language: str | None
     tags: str | None
+    notes: list[str]
 
 
-def read(data: bytes, name: str) -> Word:
-    """Return the blocks and properties; raises SourceError when it is no Word document."""
-    import docx
+def read(data: bytes, name: str, depth: int = 0) -> Word:
+    """Return the blocks and properties; raises SourceError when it is no Word document.
 
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED:
-                raise SourceError(f"{name} unpacks to an absurd size; it is not read.")
-        document = docx.Document(io.BytesIO(data))
-    except SourceError:
-        raise
-    except Exception as error:
+    ``depth`` is the number of documents that this one is a part of.
+    """
+    package = open_package(data, name)
+    root = package.xml(package.main or "")
+    if root is None:
         raise SourceError(
-            f"{name} is not a Word document that can be read ({one_line(str(error))}); "
-            "save it again as .docx."
-        ) from None
-    reader = _Reader(document)
-    reader.body(document.element.body)
-    reader.footnotes()
-    properties = document.core_properties
-    modified = properties.modified or properties.created
+            f"{name} is damaged: the text in it cannot be read; open it in Word and save it again "
+            "as .docx."
+        )
+    reader = _Reader(package, root, depth)
+    reader.document(root)
+    properties = _properties(package)
+    language = properties.get("language", "")[:2].lower()
     return Word(
         blocks=reader.blocks,
-        title=one_line(properties.title or "") or reader.title,
-        author=one_line(properties.author or "") or None,
-        published=modified.date() if modified else None,
-        language=(properties.language or "")[:2].lower() or None,
-        tags=one_line(properties.keywords or "") or None,
+        title=properties.get("title") or reader.title,
+        author=properties.get("creator"),
+        published=parse_date(properties.get("modified")) or parse_date(properties.get("created")),
+        language=language if language.isalpha() else None,
+        tags=properties.get("keywords"),
+        notes=package.notes,
     )
 
 
-@dataclass
+def _properties(package: Package) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for relation in package.relations("").values():
+        if relation.kind == "core-properties":
+            root = package.xml(relation.target)
+            for element in root if root is not None else ():
+                if text := one_line("".join(element.itertext())):
+                    found[str(element.tag).rpartition("}")[2]] = text
+    return found
+
+
 class _Reader:
-    document: Any
-    blocks: list[Block] = field(default_factory=list)
-    title: str | None = None
-    groups: int = 0
-    in_list: bool = False
-    counters: dict[tuple[str, int], int] = field(default_factory=dict)
+    def __init__(self, package: Package, root: Any, depth: int) -> None:
+        self.package = package
+        self.depth = depth
+        self.relations = package.relations(package.main or "")
+        self.styles = Styles(self.part("styles"))
+        self.numbering = Numbering(self.part("numbering"), self.styles)
+        self.notes = {
+            kind: _by_id(self.part(part))
+            for kind, part in (
+                ("note", "footnotes"),
+                ("endnote", "endnotes"),
+                ("comment", "comments"),
+            )
+        }
+        self.root = root
+        self.blocks: list[Block] = []
+        self.title: str | None = None
+        self.groups = 0
+        self.in_list = False
+        self.item_level = 0
+        self.named_count = 0
+        self.in_header = False
+        self.cells = 0
+        self.sections = 0
+        self.carried: tuple[list[str], list[Hanging]] = ([], [])
+        self.deferred: list[Hanging] = []
+        self.shown: set[str] = set()
+
+    def part(self, kind: str) -> Any | None:
+        for relation in self.relations.values():
+            if relation.kind == kind and not relation.external:
+                root = self.package.xml(relation.target)
+                if root is None:
+                    self.package.note(f"{relation.target or kind} is missing or cannot be read")
+                return root
+        return None
+
+    def document(self, root: Any) -> None:
+        body = root.find(f"{W}body")
+        self.body(root if body is None else body)
+        for kind, elements in self.notes.items():  # those that nothing refers to
+            for note_id in list(elements):
+                self.hang([Hanging(kind, note_id)])
+        self.blocks[:0] = self.headers()
 
     def body(self, element: Any) -> None:
+        """Read the blocks in an element; one that fails is read as plain text."""
         for child in element:
-            if child.tag == f"{_W}p":
-                self.paragraph(child)
-            elif child.tag == f"{_W}tbl":
-                self.in_list = False
-                self.table(child)
-            elif child.tag == f"{_W}sdt":
-                gallery = child.find(f".//{_W}docPartGallery")
-                contents = gallery is not None and "Contents" in gallery.get(f"{_W}val", "")
-                content = child.find(f"{_W}sdtContent")
-                if content is not None and not contents:
-                    self.body(content)
-            elif child.tag in (f"{_W}ins", f"{_W}customXml", f"{_W}smartTag"):
-                self.body(child)
+            before = len(self.blocks)
+            try:
+                self.block(child)
+            except (SourceError, MemoryError):
+                raise
+            except Exception as error:
+                reason = one_line(str(error))[:100] or type(error).__name__
+                self.package.note(f"a part of the text is read without its form ({reason})")
+                self.blocks[before:] = [Block("paragraph", "".join(plain(child)))]
+        self.run_out()
 
-    def paragraph(self, element: Any) -> None:
-        from docx.text.paragraph import Paragraph
+    def block(self, element: Any) -> None:
+        tag = element.tag
+        if tag == f"{W}p":
+            self.paragraph(element, element)
+        elif tag == f"{W}tbl":
+            self.table(element)
+        elif tag == f"{W}sdt":
+            gallery = element.find(f"{W}sdtPr/{W}docPartObj/{W}docPartGallery")
+            contents = gallery is not None and "Contents" in gallery.get(f"{W}val", "")
+            content = element.find(f"{W}sdtContent")
+            if content is not None and not contents:
+                self.body(content)
+        elif tag == f"{W}altChunk":
+            self.chunk(self.relations.get(element.get(f"{R}id")))
+        elif tag == f"{MC}AlternateContent":
+            before = len(self.blocks)
+            for alternative in element:
+                self.body(alternative)
+                if len(self.blocks) > before:
+                    break
+        elif tag in _INLINE:
+            self.paragraph(element, [element])
+        elif tag not in _NO_TEXT:
+            self.body(element)
 
-        text = _text(element)
-        if not text.strip():
+    def paragraph(self, element: Any, content: Any) -> None:
+        if len(element) == 0 and not self.carried[0] and element is content:
+            return  # a million of them cost nothing
+        properties = element.find(f"{W}pPr")
+        style_id = None if properties is None else value(properties, "pStyle") or None
+        style = self.styles.get(style_id)
+        pieces, hanging = self.carried
+        self.carried = ([], [])
+        line = Line(self.styles, style, self.in_header, pieces, hanging)
+        line.walk(content)
+        if line.struck:
+            self.package.note("text that is struck out is left out")
+        if line.hidden:
+            self.package.note("hidden text is left out")
+        text = line.text()
+        if properties is not None and _runs_on(properties):
+            self.carried = ([text], line.hanging)
             return
-        style = Paragraph(element, self.document).style
-        name = (style.name if style is not None else None) or ""
-        if name.lower().startswith("toc "):
+        if style.name.lower().startswith("toc "):
             return
-        heading = _HEADING.match(name)
-        if heading or name == "Title":
+        listed = self.listed(properties, style, style_id)
+        outline = "" if properties is None else value(properties, "outlineLvl")
+        level = int(outline) + 1 if outline in _OUTLINE else 0 if outline else style.heading
+        if text.strip():
+            self.say(text, style.name, level, listed, element)
+        elif self.cells and listed is not None and listed[0] != "-":
+            self.blocks.append(Block("paragraph", listed[0].rstrip(".")))  # a column of numbers
+        self.hang(line.hanging)
+
+    def say(
+        self, text: str, style: str, level: int, listed: tuple[str, int] | None, element: Any
+    ) -> None:
+        marker, depth = listed or ("", 0)
+        if level and len(text) <= _LONGEST_HEADING:
             self.in_list = False
-            if name == "Title" and self.title is None:
+            self.sections += 1
+            if style == "Title" and self.title is None:
                 self.title = one_line(text)
-            level = int(heading[1]) if heading else 1
+            if marker not in ("", "-"):
+                text = f"{marker} {text}"
             self.blocks.append(Block("heading", text, level=level, anchor=_bookmark(element)))
-        elif (place := self.list_place(element, style, name)) is not None:
-            self.item(text, *place)
+        elif marker:
+            if not self.in_list:
+                self.groups += 1
+                self.in_list = True
+            self.item_level = depth
+            self.blocks.append(Block("item", text, level=depth, marker=marker, group=self.groups))
+        elif self.in_list and (listed or style.lower().startswith(_CONTINUES)):
+            self.blocks.append(Block("paragraph", _lines(text), level=self.item_level + 1))
         else:
             self.in_list = False
             self.blocks.append(Block("paragraph", _lines(text)))
 
-    def item(self, text: str, list_id: str, level: int, numbered: bool) -> None:
-        if not self.in_list:
-            self.groups += 1
-            self.in_list = True
-        marker = "-"
-        if numbered:
-            number = self.counters[list_id, level] = self.counters.get((list_id, level), 0) + 1
-            marker = f"{number}."
-        for key in [k for k in self.counters if k[0] == list_id and k[1] > level]:
-            del self.counters[key]
-        self.blocks.append(Block("item", text, level=level, marker=marker, group=self.groups))
+    def listed(
+        self, properties: Any | None, style: Style, style_id: str | None
+    ) -> tuple[str, int] | None:
+        """Count the paragraph in its list; return marker and depth, None for no item."""
+        own = place_of(properties)
+        list_id, level = (None, None) if own is None else own
+        if list_id is None:
+            list_id = style.list_id
+            level = style.level if level is None else level
+            if level is None and list_id is not None:
+                level = self.numbering.level_of(list_id, style_id)
+        named = _LIST_STYLE.match(style.name)
+        depth = int(named[2]) - 1 if named and named[2] else 0
+        if list_id == "0":
+            return None
+        if list_id is not None and (named is None or list_id in self.numbering.lists):
+            return self.numbering.marker(list_id, level or 0), level or max(depth, 0)
+        if named is None:
+            return None
+        self.named_count = self.named_count + 1 if self.in_list else 1
+        return f"{self.named_count}." if named[1].lower() == "number" else "-", max(depth, 0)
 
-    def list_place(self, element: Any, style: Any, name: str) -> tuple[str, int, bool] | None:
-        """Return list, depth and whether it is numbered; None for what is no list item."""
-        found = _numbering(element)
-        while found is None and style is not None:
-            found = _numbering(style.element)
-            style = style.base_style
-        named = _LIST_STYLE.match(name)
-        if found is None or found[0] == "0":
-            return None if named is None or found else (name, 0, named[1].lower() == "number")
-        list_id, level = found
-        if named and named[2] and level == 0:
-            level = int(named[2]) - 1
-        numbered = self.is_numbered(list_id, level)
-        return list_id, level, numbered
-
-    def is_numbered(self, list_id: str, level: int) -> bool:
-        try:
-            numbering = self.document.part.numbering_part.element
-        except (KeyError, NotImplementedError):
-            return False
-        found = numbering.xpath(
-            f"w:abstractNum[@w:abstractNumId=../w:num[@w:numId='{list_id}']"
-            f"/w:abstractNumId/@w:val]/w:lvl[@w:ilvl='{level}']/w:numFmt/@w:val"
-        )
-        return bool(found) and found[0] not in ("bullet", "none")
+    def run_out(self) -> None:
+        """Say what was to be joined to a paragraph that does not come."""
+        (pieces, hanging), self.carried = self.carried, ([], [])
+        if text := "".join(pieces).strip():
+            self.in_list = False
+            self.blocks.append(Block("paragraph", _lines(text)))
+        self.hang(hanging)
 
     def table(self, element: Any) -> None:
-        rows = [_cells(row) for row in element.iterchildren(f"{_W}tr")]
-        rows = [row for row in rows if any(cell.strip() for cell in row)]
-        if not rows:
-            return
-        self.groups += 1
-        header = rows[0] if _has_header(element, rows) else []
-        self.blocks += linearise(header, rows[1:] if header else rows, group=self.groups)
+        self.run_out()
+        self.in_list = False
+        grid = read_grid(element, self.cell)
+        if grid.flows():
+            told: set[int] = set()
+            for cell in (cell for row in grid.rows for cell in row):
+                if id(cell) not in told:
+                    told.add(id(cell))
+                    self.blocks += cell.blocks
+        else:
+            self.groups += 1
+            self.blocks += grid.lines(self.groups)
+        if grid.shortened:
+            self.package.note(
+                "a long text in a merged cell of a table is not repeated in every row"
+            )
+        if not self.cells:
+            hanging, self.deferred = self.deferred, []
+            self.hang(hanging)
 
-    def footnotes(self) -> None:
-        from lxml import etree
+    def cell(self, element: Any) -> list[Block]:
+        self.cells += 1
+        try:
+            return self.collected(element)
+        finally:
+            self.cells -= 1
 
-        for relation in self.document.part.rels.values():
-            if relation.is_external or not relation.reltype.endswith(("/footnotes", "/endnotes")):
+    def collected(self, element: Any) -> list[Block]:
+        """Return the blocks in an element, apart from all others."""
+        outer = self.blocks, self.in_list, self.item_level, self.carried
+        self.blocks, self.in_list, self.carried = [], False, ([], [])
+        try:
+            self.body(element)
+            return self.blocks
+        finally:
+            self.blocks, self.in_list, self.item_level, self.carried = outer
+
+    def hang(self, hanging: list[Hanging]) -> None:
+        """Read what hangs on a paragraph, after it; what hangs in a table, after the table."""
+        for what in hanging:
+            if self.cells and what.kind not in ("box", "text"):
+                self.deferred.append(what)
                 continue
-            parser = etree.XMLParser(resolve_entities=False, no_network=True)
-            root = etree.fromstring(relation.target_part.blob, parser)
-            for note in root:
-                if note.get(f"{_W}type") is None and (text := _text(note).strip()):
-                    self.blocks.append(Block("paragraph", text))
+            for block in self.hung(what):
+                kind, level = block.kind, block.level
+                if kind == "heading" and self.sections:
+                    kind, level = "paragraph", 0  # of a box, not of the text
+                if kind == "paragraph" and self.in_list:
+                    level = self.item_level + 1
+                self.blocks.append(replace(block, kind=kind, level=level))
+
+    def hung(self, hanging: Hanging) -> list[Block]:
+        kind, what = hanging
+        if kind == "box":
+            sections, self.sections = self.sections, 0
+            blocks = self.collected(what)
+            self.sections = sections
+            return blocks
+        if kind == "text":
+            return [Block("paragraph", _lines(what))]
+        if kind == "left out":
+            self.package.note(what)
+            return []
+        if kind in self.notes:
+            element = self.notes[kind].pop(what, None)
+            blocks = [] if element is None else self.collected(element)
+            if kind != "comment" or element is None:
+                return blocks
+            author = one_line(element.get(f"{W}author") or "")
+            text = cell_text(blocks)
+            said = f"Comment by {author}: {text}" if author else f"Comment: {text}"
+            return [Block("paragraph", said)] if text else []
+        relation = self.relations.get(what)
+        if self.is_shown(relation):
+            return []
+        root = None if relation is None else self.package.xml(relation.target)
+        self.groups += 1
+        reader: Callable[[Any, int], list[Block]] = read_chart if kind == "chart" else read_diagram
+        blocks = [] if root is None else reader(root, self.groups)
+        if not blocks:
+            self.package.note(f"a {kind} is not read")
+        return blocks
+
+    def is_shown(self, relation: Relation | None) -> bool:
+        """Tell whether a part was read before: it may be shown a million times."""
+        target = "" if relation is None else relation.target
+        shown = target in self.shown
+        self.shown.add(target)
+        if shown and target:
+            self.package.note(f"{target} is shown more than once and read once")
+        return shown
+
+    def headers(self) -> list[Block]:
+        """Return what headers and footers say, each once, beside numbers of pages."""
+        targets: dict[str, None] = {}
+        for place in ("header", "footer"):
+            for element in self.root.iter(f"{W}{place}Reference"):
+                relation = self.relations.get(element.get(f"{R}id"))
+                if relation is not None and not relation.external:
+                    targets[relation.target] = None
+        told = {one_line(block.text) for block in self.blocks} if targets else set()
+        found: list[Block] = []
+        self.in_header = True
+        for target in targets:
+            root = self.package.xml(target)
+            if root is None:
+                self.package.note(f"{target} is missing or cannot be read")
+                continue
+            self.relations = self.package.relations(target)
+            for block in self.collected(root):
+                lines: list[str] = []
+                for line in map(_without_page, _APART.split(block.text)):
+                    if line and line not in told:
+                        told.add(line)
+                        lines.append(line)
+                found.append(Block("paragraph", "\n".join(lines)))
+        return found
+
+    def chunk(self, relation: Relation | None) -> None:
+        """Read a document of any format that is kept whole inside this one."""
+        from rag.ingest.extract import read_blocks
+        from rag.ingest.fetched import Fetched
+
+        self.run_out()
+        if self.is_shown(relation):
+            return
+        data = None if relation is None or relation.external else self.package.blob(relation.target)
+        if data is None or relation is None:
+            self.package.note("a document kept inside this one is missing")
+            return
+        try:
+            if data.startswith(b"PK\x03\x04"):
+                if self.depth >= _MAX_CHUNK_DEPTH:
+                    raise SourceError(f"{relation.target} is a document inside too many others.")
+                inner = read(data, relation.target, self.depth + 1)
+                blocks, notes = inner.blocks, inner.notes
+            else:
+                fetched = Fetched(uri=relation.target, data=data, name=relation.target)
+                blocks, notes = read_blocks(fetched)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self.package.note(
+                f"a document kept inside this one is left out: {one_line(str(error))}"
+            )
+            return
+        self.in_list = False
+        groups = max((block.group for block in blocks), default=0)
+        for block in blocks:
+            group = block.group + self.groups if block.group else 0
+            self.blocks.append(replace(block, group=group))
+        self.groups += groups
+        for note in notes:
+            self.package.note(f"{relation.target}: {note}")
 
 
-def _text(element: Any) -> str:
-    return "".join(_pieces(element))
+def _by_id(root: Any | None) -> dict[str, Any]:
+    """Return notes or comments by id, without the lines that separate notes from the text."""
+    found: dict[str, Any] = {}
+    for element in root if root is not None else ():
+        if element.get(f"{W}type") in (None, "normal"):
+            note_id = element.get(f"{W}id") or ""
+            found[f"{note_id} again {len(found)}" if note_id in found else note_id] = element
+    return found
 
 
-def _pieces(element: Any) -> Iterator[str]:
-    for child in element:
-        tag = child.tag
-        if tag in _SKIPPED or not isinstance(tag, str):
-            continue
-        if tag == f"{_W}t":
-            yield child.text or ""
-        elif tag == f"{_W}tab":
-            yield "\t"
-        elif tag in (f"{_W}br", f"{_W}cr"):
-            yield "\n"
-        elif tag == f"{_W}noBreakHyphen":
-            yield "-"
-        elif tag == f"{_W}r" and _is_hidden(child):
-            continue
-        elif tag not in (f"{_W}pPr", f"{_W}rPr"):
-            yield from _pieces(child)
-            if tag == f"{_W}p":
-                yield "\n"
-
-
-def _is_hidden(run: Any) -> bool:
-    vanish = run.find(f"{_W}rPr/{_W}vanish")
-    return vanish is not None and vanish.get(f"{_W}val", "1") not in ("0", "false")
+def _runs_on(properties: Any) -> bool:
+    """Tell whether a paragraph is one with the next: its end is deleted, or it is a drop cap."""
+    mark = properties.find(f"{W}rPr")
+    if mark is not None and (
+        mark.find(f"{W}del") is not None or mark.find(f"{W}moveFrom") is not None
+    ):
+        return True
+    frame = properties.find(f"{W}framePr")
+    return frame is not None and frame.get(f"{W}dropCap") in ("drop", "margin")
 
 
 def _lines(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.split("\n"))
 
 
-def _numbering(element: Any) -> tuple[str, int] | None:
-    found = element.find(f"{_W}pPr/{_W}numPr")
-    if found is None:
-        return None
-    number, level = found.find(f"{_W}numId"), found.find(f"{_W}ilvl")
-    if number is None:
-        return None
-    depth = level.get(f"{_W}val", "0") if level is not None else "0"
-    return number.get(f"{_W}val", "0"), int(depth) if depth.isdigit() else 0
-
-
 def _bookmark(element: Any) -> str | None:
-    mark = element.find(f"{_W}bookmarkStart")
-    return None if mark is None else mark.get(f"{_W}name")
+    for mark in element.iterchildren(f"{W}bookmarkStart"):
+        if (name := mark.get(f"{W}name")) != "_GoBack":
+            return cast("str | None", name)
+    return None
 
 
-def _cells(row: Any) -> list[str]:
-    cells: list[str] = []
-    for cell in row.iter(f"{_W}tc"):
-        if next(cell.iterancestors(f"{_W}tr")) is not row:
-            continue  # of a table inside the cell: its text is in the cell's
-        cells.append(one_line(_text(cell)))
-        span = cell.find(f"{_W}tcPr/{_W}gridSpan")
-        width = span.get(f"{_W}val", "1") if span is not None else "1"
-        cells += [""] * (int(width) - 1 if width.isdigit() else 0)
-    return cells
-
-
-def _has_header(element: Any, rows: list[list[str]]) -> bool:
-    """Tell whether the first row names the columns: marked as such, bold, or plainly labels."""
-    if len(rows) < 2 or len(rows[0]) < 2 or not all(rows[0]):
-        return False
-    first = element.find(f"{_W}tr")
-    if first.find(f"{_W}trPr/{_W}tblHeader") is not None:
-        return True
-    runs = [run for run in first.iter(f"{_W}r") if _text(run).strip()]
-    if runs and all(run.find(f"{_W}rPr/{_W}b") is not None for run in runs):
-        return True
-    labels = all(len(cell) <= 40 and not _NUMERIC.fullmatch(cell) for cell in rows[0])
-    return len(rows[0]) > 2 and labels
+def _without_page(line: str) -> str:
+    """Return a line of a header without the number of the page and the words around it."""
+    line = one_line(line)
+    if PAGE_MARK not in line:
+        return "" if line.isdecimal() and len(line) < 5 else line
+    kept: list[str] = []
+    for number, piece in enumerate(line.split(PAGE_MARK)):
+        words = piece.split()
+        while words and words[-1].strip(".,:;()[]/|–—-·").lower() in _PAGE_WORDS:
+            words.pop()
+        first = 0
+        while (
+            number
+            and first < len(words)
+            and words[first].strip(".,:;()[]/|–—-·").lower() in _PAGE_WORDS
+        ):
+            first += 1
+        kept.append(" ".join(words[first:]))
+    return " ".join(filter(None, kept))

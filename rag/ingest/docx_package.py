@@ -1,0 +1,293 @@
+"""The ZIP package of a Word document: its parts as XML, within limits, and how they are related.
+
+Any prefix, place and dialect (strict or transitional) is read. A part that is damaged is read as
+far as it goes and named in a note: one bad part must not cost the others.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+import zlib
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+from xml.parsers import expat
+
+from lxml import etree
+
+from rag.errors import SourceError
+from rag.ingest.blocks import one_line
+
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+
+_MAX_BYTES = 200_000_000
+_MAX_NODES = 6_000_000
+"""Of all parts together, as unpacked: what a ZIP says of its sizes cannot be believed."""
+_MAX_NOTES = 50
+_STRICT = re.compile(rb"(=[\"'])http://purl\.oclc\.org/ooxml/(\w{1,40})/")
+_NOT_WORD = (
+    ("xl/", "an Excel workbook"),
+    ("ppt/", "a PowerPoint presentation"),
+    ("visio/", "a Visio drawing"),
+    ("index/document.iwa", "an Apple Pages document"),
+    ("index/presentation.iwa", "an Apple Keynote presentation"),
+    ("index/tables/", "an Apple Numbers spreadsheet"),
+    ("index.xml.gz", "an Apple Pages document"),
+    ("androidmanifest.xml", "an Android app"),
+    ("meta-inf/manifest.mf", "a Java archive"),
+)
+_MIME_TYPES = (
+    ("epub", "an EPUB book"),
+    ("opendocument.text", "an OpenDocument text"),
+    ("opendocument.spreadsheet", "an OpenDocument spreadsheet"),
+    ("opendocument.presentation", "an OpenDocument presentation"),
+    ("opendocument", "an OpenDocument file"),
+)
+
+_OLE_STREAMS = (
+    ("EncryptedPackage", "an Office file protected by a password"),
+    ("WordDocument", "an old Word document (.doc)"),
+    ("PowerPoint Document", "an old PowerPoint presentation (.ppt)"),
+    ("Workbook", "an old Excel workbook (.xls)"),
+    ("__properties_version1.0", "an Outlook message (.msg)"),
+)
+
+
+@dataclass(frozen=True)
+class Relation:
+    """``kind`` is the last part of the type, as ``footnotes``; ``target`` a part, or an address."""
+
+    kind: str
+    target: str
+    external: bool
+
+
+def zip_kind(data: bytes) -> str:
+    """Return ``docx`` for a ZIP with a Word document in it, or what it is, as ``an EPUB book``."""
+    try:
+        package = Package(zipfile.ZipFile(io.BytesIO(data)), "")
+    except Exception:
+        return "docx" if b"word/" in data else "a ZIP archive"
+    if package.main is not None:
+        return "docx"
+    if "mimetype" in package.entries:
+        mime = (package.blob("mimetype") or b"")[:200].decode("ascii", "replace")
+        for word, phrase in _MIME_TYPES:
+            if word in mime:
+                return phrase
+    for start, phrase in _NOT_WORD:
+        if any(name.startswith(start) for name in package.entries):
+            return phrase
+    return "a ZIP archive"
+
+
+def open_package(data: bytes, name: str) -> Package:
+    """Return the package; raises SourceError when it is none or holds no Word document."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except Exception as error:
+        raise SourceError(
+            f"{name} is damaged: it is a ZIP archive that cannot be opened "
+            f"({one_line(str(error))[:100]}); open it in Word and save it again as .docx."
+        ) from None
+    package = Package(archive, name)
+    if package.main is None:
+        kind = zip_kind(data)
+        raise SourceError(f"{name} is {kind}, not a Word document; convert it to Word first.")
+    return package
+
+
+class Package:
+    """Parts by path, in any case. ``main`` is the path of the document itself, None without one."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self.name = name
+        self.archive = archive
+        self.notes: list[str] = []
+        self.entries = {
+            entry.filename.replace("\\", "/").lstrip("/").lower(): entry
+            for entry in archive.infolist()
+        }
+        self.bytes_left = _MAX_BYTES
+        self.nodes_left = _MAX_NODES
+        self.main = self._find_main()
+
+    def _find_main(self) -> str | None:
+        targets = [r.target for r in self.relations("").values() if r.kind == "officeDocument"]
+        types = self.xml("[Content_Types].xml")
+        for override in types if types is not None else ():
+            kind = override.get("ContentType") or ""
+            if "word" in kind and kind.endswith((".main+xml", ".mainTemplate+xml")):
+                targets.append((override.get("PartName") or "").lstrip("/"))
+        for target in (*targets, "word/document.xml"):
+            word = not target.lower().startswith(("xl/", "ppt/", "visio/"))
+            if word and target.lower() in self.entries:
+                return target
+        return next(
+            (name for name in self.entries if re.fullmatch(r"word/document\w*\.xml", name)), None
+        )
+
+    def blob(self, path: str) -> bytes | None:
+        """Return the bytes of a part as far as they can be read; None without such a part."""
+        entry = self.entries.get(path.lower())
+        if entry is None:
+            return None
+        if entry.flag_bits & 1:
+            raise SourceError(f"{self.name} is protected by a password; save it without one.")
+        pieces: list[bytes] = []
+        unchecked: Any = copy(entry)
+        unchecked.CRC = None  # a wrong sum would cost the piece it is found in
+        found = 0
+        try:
+            with self.archive.open(unchecked) as file:
+                while piece := file.read(1 << 16):
+                    found = zlib.crc32(piece, found)
+                    self.bytes_left -= len(piece)
+                    self.nodes_left -= piece.count(b"<") + piece.count(b"=")
+                    if min(self.bytes_left, self.nodes_left) < 0:
+                        self.note(f"{path} is of an absurd size and is not read to its end")
+                        break
+                    pieces.append(piece)
+                else:
+                    if found != entry.CRC:
+                        self.note(f"{path} is damaged in the archive (its checksum is wrong)")
+        except MemoryError:
+            raise
+        except Exception as error:
+            self.note(f"{path} is damaged in the archive ({one_line(str(error))[:100]})")
+        return b"".join(pieces)
+
+    def xml(self, path: str) -> Any | None:
+        """Return the root of a part; None when it is missing or nothing of it can be read."""
+        data = self.blob(path)
+        if not data:
+            return None
+        root, doubt = _parse(data)
+        if doubt:
+            self.note(f"{path} {doubt}")
+        return root
+
+    def relations(self, path: str) -> dict[str, Relation]:
+        """Return the relations of a part by id; ``""`` is the package itself."""
+        folder, file = posixpath.split(path)
+        root = self.xml(posixpath.join(folder, "_rels", f"{file}.rels"))
+        found: dict[str, Relation] = {}
+        for element in root if root is not None else ():
+            target = (element.get("Target") or "").replace("\\", "/")
+            external = (element.get("TargetMode") or "").lower() == "external"
+            if not external:
+                target = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
+                if target.lower() not in self.entries:
+                    target = unquote(target)
+            kind = (element.get("Type") or "").rpartition("/")[2]
+            found[element.get("Id") or ""] = Relation(kind, target, external)
+        return found
+
+    def note(self, note: str) -> None:
+        """Keep a sentence on what could not be read, once, and no more than can be looked at."""
+        if note not in self.notes and len(self.notes) < _MAX_NOTES:
+            self.notes.append(note)
+
+
+def _parse(data: bytes) -> tuple[Any | None, str]:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = data.decode("utf-16", "replace")
+        data = (text.partition("?>")[2] if text.startswith("<?xml") else text).encode()
+    data = _STRICT.sub(rb"\1http://schemas.openxmlformats.org/\2/2006/", data)
+    try:
+        return etree.fromstring(data, _parser()), ""
+    except etree.XMLSyntaxError as error:
+        if "HUGE" in str(error).upper():
+            flat = _Flat(data)
+            return flat.root, _DEEPLY if flat.skipped else ""
+        doubt = f"is damaged ({one_line(str(error))[:100]}) and is read as far as it goes"
+    try:
+        return etree.fromstring(data, _parser(recover=True)), doubt
+    except etree.XMLSyntaxError:
+        return None, doubt
+
+
+def _parser(*, recover: bool = False) -> Any:
+    return etree.XMLParser(
+        resolve_entities="internal",  # of which libxml2 allows no more than a few, unless huge
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=recover,
+    )
+
+
+_TEXT_TAGS = frozenset([f"{W}t", f"{W}tab", f"{W}br", f"{M}t"])
+_HOLDERS = frozenset(f"{W}{name}" for name in ("body", "tc", "txbxContent", "footnote", "endnote"))
+_DEEP = 180
+_DEEPLY = "is nested so deeply that its inmost parts are read as plain text"
+
+
+@dataclass
+class _Flat:
+    """Reads XML deeper than libxml2 goes: below a limit only paragraphs and their text are kept."""
+
+    data: bytes
+    root: Any = None
+    open: list[Any] = field(default_factory=list)
+    holders: list[tuple[int, Any]] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    skipped: bool = False
+
+    def __post_init__(self) -> None:
+        parser = expat.ParserCreate(namespace_separator="}")
+        parser.buffer_text = True
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.text.append
+        try:
+            parser.Parse(self.data, True)
+        except expat.ExpatError:
+            return  # what was read until here is kept
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.text.clear()
+        tag = _clark(name)
+        parent = self.open[-1] if self.open else None
+        if len(self.open) > _DEEP and tag not in _TEXT_TAGS:
+            self.skipped = True
+            if tag != f"{W}p":
+                self.open.append(parent)
+                return
+            parent = self.holders[-1][1] if self.holders else self.root
+        values = {_clark(key): value for key, value in attributes.items()}
+        if parent is None:
+            self.root = element = etree.Element(tag, values)
+        else:
+            element = etree.SubElement(parent, tag, values)
+        if tag in _HOLDERS:
+            self.holders.append((len(self.open), element))
+        self.open.append(element)
+
+    def end(self, name: str) -> None:
+        element = self.open.pop()
+        if self.text and element.tag == _clark(name) and len(element) == 0:
+            element.text = "".join(self.text)
+        self.text.clear()
+        if self.holders and self.holders[-1][0] == len(self.open):
+            self.holders.pop()
+
+
+def _clark(name: str) -> str:
+    return f"{{{name}" if "}" in name else name
+
+
+def ole_kind(data: bytes) -> str:
+    """Return what an OLE file (the container of old Office files) is, as ``an old .doc file``."""
+    for stream, phrase in _OLE_STREAMS:
+        if stream.encode("utf-16-le") in data:
+            return phrase
+    return "an old or encrypted Office file"
