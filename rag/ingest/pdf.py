@@ -6,18 +6,24 @@ over the end of a page stays one paragraph.
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 
 from rag.errors import SourceError
 from rag.ingest.blocks import Block, linearise, one_line
 from rag.ingest.dates import parse_date
-from rag.ingest.pdf_page import Line, read_lines
+from rag.ingest.pdf_form import read_annotations, read_string, read_xfa
+from rag.ingest.pdf_letters import Line
+from rag.ingest.pdf_page import read_lines
 from rag.ingest.pdf_table import Cell, Table
 
 _LOCK = Lock()  # pdfium is not safe for threads
@@ -25,10 +31,10 @@ _DIGITS = re.compile(r"\d{1,6}")
 _LAST_NUMBER = re.compile(
     r"(?<!\d)(\d{1,6})(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,6})?[\s|–—-]*$", re.I
 )
-_LEADERS = re.compile(r"(?:\. ?){4}|…{2}")
+# Runs of spaces are taken whole: a long one would be tried in n ways.
 _PAGE_NUMBER = re.compile(
-    r"[-–—|\s]*(?:page|seite|p\.|página|pagina)?\s*\d{1,4}\s*(?:(?:/|of|von|de|di|sur)\s*\d{1,4})?"
-    r"[-–—|\s]*",
+    r"[-–—|\s]*+(?:page|seite|p\.|página|pagina)?\s*+\d{1,4}\s*+"
+    r"(?:(?:/|of|von|de|di|sur)\s*+\d{1,4})?[-–—|\s]*+",
     re.I,
 )
 _ITEM = re.compile(r"([•◦▪‣●○■□–*-]|\d{1,3}[.)]|[a-z][.)])\s+(?=\S)")
@@ -39,11 +45,29 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _LAST_PART = re.compile(r"([^\W\d_]+)-$")
 _OPEN_END = re.compile(r"[^\s/-][-/]$")
 """A hyphen or stroke that the next line follows without a space; one between spaces is a sign."""
+_UNSPACED = re.compile("[\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffee]{2}")
+"""Chinese and Japanese, which know no spaces that a line's end could stand for."""
 _FIRST_PART = re.compile(r"[^\W\d_]+")
 _ENDS = tuple('.!?:;…"”»)')
 _LARGER = 1.15
 _MAX_HEADING = 150
 _MAX_RUNNING_ROWS = 2
+_MAX_NAMED = 10
+_NUMERALS = "0123456789ivxlcIVXLC"
+_DOTS = " .…·_"
+_MIN_DOTS = 4
+_MAX_WORD = 60
+_MAX_LABEL = 6
+_MIN_PART = 3
+_SUSPENDED = ("and", "or", "und", "oder")
+"""After a hyphen that stands for the rest of a word: "pre- and post-war"."""
+_PREFIXES = frozenset(
+    "anti auto com con counter dis fore inter macro micro mis mono multi out over para photo post "
+    "pre pro sub super tele trans under".split()
+)
+_SUFFIXES = frozenset("able age ally ers ing ings ion less ment ness ship ward wards wise".split())
+_WIDE_GAP = 4.0
+_NEAR_ROWS = 4.0
 
 
 @dataclass
@@ -55,14 +79,19 @@ class Pdf:
     title: str | None
     author: str | None
     published: date | None
+    notes: list[str] = field(default_factory=list)
 
 
-def read(data: bytes, name: str) -> Pdf:
-    """Return the blocks of a PDF; raises SourceError for a protected, broken or scanned one."""
+def read(data: bytes, name: str, *, on_page: Callable[[int, int], object] | None = None) -> Pdf:
+    """Return the blocks of a PDF; raises SourceError for a protected, broken or scanned one.
+
+    ``on_page`` is told how many pages of how many are read.
+    """
     with _LOCK:
-        lines, outline, info, pages = _load(data, name)
+        lines, outline, info, notes = _load(data, name, on_page)
     if not any(lines):
         raise SourceError(f"{name} has no text (scanned?): run OCR first, e.g. with ocrmypdf.")
+    pages = len(lines)
     kept = [line for page in _without_furniture(lines) for line in page]
     title = one_line(info.get("Title", ""))
     blocks = _Paragraphs(kept, outline).build()
@@ -75,14 +104,17 @@ def read(data: bytes, name: str) -> Pdf:
         title=title or None,
         author=one_line(info.get("Author", "")) or None,
         published=_date(info),
+        notes=notes,
     )
 
 
 def _load(
-    data: bytes, name: str
-) -> tuple[list[list[Line]], dict[tuple[int, str], int], dict[str, str], int]:
+    data: bytes, name: str, on_page: Callable[[int, int], object] | None
+) -> tuple[list[list[Line]], dict[tuple[int, str], int], dict[str, str], list[str]]:
     import pypdfium2
+    from pypdfium2 import raw
 
+    logging.getLogger("pypdfium2").addHandler(logging.NullHandler())  # nothing for stderr
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
@@ -93,26 +125,107 @@ def _load(
         raise SourceError(
             f"{name} is damaged or no PDF at all; open it in a viewer and save it again."
         ) from None
+    has_form = raw.FPDF_GetFormType(document) != raw.FORMTYPE_NONE
+    config = raw.FPDF_FORMFILLINFO(version=2)
+    form = raw.FPDFDOC_InitFormFillEnvironment(document, config) if has_form else None
     try:
-        lines = [_page(document, index) for index in range(len(document))]
+        lines: list[list[Line]] = []
+        empty: list[int] = []
+        broken: list[int] = []
+        count = len(document)
+        for index in range(count):
+            try:
+                found = _page(document, index, form, empty)
+            except pypdfium2.PdfiumError:
+                broken.append(index + 1)
+                found = []
+            lines.append(found)
+            if on_page:
+                on_page(index + 1, count)
         outline = {
-            (item.page_index + 1, _key(item.title)): item.level + 1
-            for item in map(_bookmark, document.get_toc())
-            if item is not None
+            (mark.page_index + 1, _key(mark.title)): mark.level + 1
+            for mark in map(_bookmark, document.get_toc())
+            if mark is not None
         }
-        return lines, outline, document.get_metadata_dict(), len(document)
+        info = {
+            key: read_string(raw.FPDF_GetMetaText, document, key.encode())
+            for key in ("Title", "Author", "CreationDate", "ModDate")
+        }
+        return lines, outline, info, _notes(document, empty, broken)
     finally:
+        if form:
+            raw.FPDFDOC_ExitFormFillEnvironment(form)
         document.close()
 
 
-def _page(document: Any, index: int) -> list[Line]:
+def _page(document: Any, index: int, form: Any, empty: list[int]) -> list[Line]:
+    from pypdfium2 import raw
+
     page = document[index]
-    textpage = page.get_textpage()
     try:
-        return read_lines(page, textpage, index + 1)
+        textpage = page.get_textpage()
+        try:
+            fields, comments = read_annotations(page, form)
+            lines = read_lines(page, textpage, index + 1, fields)
+        finally:
+            textpage.close()
+        if not lines and _has_picture(page):
+            empty.append(index + 1)
+        if not index and document.get_formtype() == raw.FORMTYPE_XFA_FULL:
+            comments += read_xfa(document)
+        flows = range(-len(comments), 0)
+        return lines + [
+            Line(text, 0, 0, 0, 0, 1.0, page=index + 1, flow=flow)
+            for flow, text in zip(flows, comments, strict=True)
+        ]
     finally:
-        textpage.close()
         page.close()
+
+
+def _has_picture(page: Any) -> bool:
+    from pypdfium2 import raw
+
+    pictures = page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
+    return next(pictures, None) is not None
+
+
+def _notes(document: Any, empty: list[int], broken: list[int]) -> list[str]:
+    """Return what of the document was not read."""
+    from pypdfium2 import raw
+
+    notes: list[str] = []
+    if empty:
+        notes.append(
+            f"no text on {_listed(empty)} (scanned?); run OCR first, e.g. with ocrmypdf, to have "
+            "it read"
+        )
+    if broken:
+        notes.append(f"{_listed(broken)} cannot be read; open it in a viewer and save it again")
+    attached = raw.FPDFDoc_GetAttachmentCount(document)
+    if attached > 0:
+        names = [
+            one_line(
+                read_string(raw.FPDFAttachment_GetName, raw.FPDFDoc_GetAttachment(document, index))
+            )
+            for index in range(min(attached, _MAX_NAMED))
+        ]
+        more = ", ..." if attached > _MAX_NAMED else ""
+        notes.append(
+            f"{attached} attached file{'s' * (attached > 1)} not read "
+            f"({', '.join(filter(None, names))}{more}); save each as a file of its own and add it"
+        )
+    if raw.FPDF_GetFormType(document) == raw.FORMTYPE_XFA_FULL:
+        notes.append(
+            "an XFA form, of which only the values were read, without the questions; print it to a "
+            "PDF to have all of it read"
+        )
+    return notes
+
+
+def _listed(pages: list[int]) -> str:
+    named = ", ".join(map(str, pages[:_MAX_NAMED]))
+    more = f" and {len(pages) - _MAX_NAMED} more" if len(pages) > _MAX_NAMED else ""
+    return f"page{'s' * (len(pages) > 1)} {named}{more}"
 
 
 @dataclass
@@ -123,9 +236,12 @@ class _Mark:
 
 
 def _bookmark(item: Any) -> _Mark | None:
+    from pypdfium2 import raw
+
     target = item.get_dest()
     page = target.get_index() if target else None
-    return None if page is None else _Mark(item.get_title(), item.level, page)
+    title = read_string(raw.FPDFBookmark_GetTitle, item)
+    return None if page is None else _Mark(title, item.level, page)
 
 
 def _key(text: str) -> str:
@@ -168,7 +284,8 @@ def _body_height(lines: Iterable[Line]) -> float:
     """Return the height that most of the text has."""
     sizes: Counter[float] = Counter()
     for line in lines:
-        sizes[line.height] += len(line.text)
+        if line.flow >= 0:
+            sizes[line.height] += len(line.text)
     return sizes.most_common(1)[0][0] if sizes else 1.0
 
 
@@ -180,13 +297,58 @@ def _offsets(line: Line) -> set[tuple[str, int]]:
 
 
 def _edges(lines: list[Line]) -> list[Line]:
-    by_height = sorted(lines, key=lambda line: -line.middle)
-    return by_height[:2] + by_height[2:][-2:]
+    edges: list[Line] = []
+    for flow in {line.flow for line in lines if line.flow >= 0}:
+        inside = (line for line in lines if line.flow == flow)
+        by_height = sorted(inside, key=lambda line: -line.middle)
+        edges += by_height[:2] + by_height[2:][-2:]
+    return edges
 
 
 def _running(line: Line) -> set[str]:
     """Return what a running title says, by its parts: the number of a page may stand apart."""
     return {_DIGITS.sub("#", part.text.lower()) for part in line.parts or [line]}
+
+
+def _undotted(text: str) -> str:
+    """Return a line of a table of contents without the dots before the number of the page."""
+    entry = text.rstrip(_NUMERALS)
+    title = entry.rstrip(_DOTS)
+    dots = len(entry) - len(title) - entry.count(" ", len(title))
+    return f"{title} | {text[len(entry) :]}" if title and dots >= _MIN_DOTS else text
+
+
+def _edges_of(line: Line) -> tuple[int, int, int, int]:
+    return line.page, line.column, round(line.left), round(line.right)
+
+
+def _has_wide_gap(line: Line) -> bool:
+    return any(b.left - a.right > _WIDE_GAP * line.height for a, b in pairwise(line.parts))
+
+
+def _is_beside(line: Line, other: Line) -> bool:
+    near = abs(line.middle - other.middle) <= _NEAR_ROWS * line.height
+    return near and (line.page, line.column) == (other.page, other.column)
+
+
+def _is_compound(first: str, second: str, whole: str) -> bool:
+    """Tell whether a hyphen belongs to the words, and does not only part one at a line's end."""
+    if len(first) == 1 or (first.isupper() and len(first) < _MAX_LABEL):  # X-ray, GPS-based
+        return True
+    first = first.lower()
+    if min(len(first), len(second)) < _MIN_PART or first in _PREFIXES or second in _SUFFIXES:
+        return False
+    known = _english_words()
+    return first in known and second in known and whole not in known
+
+
+@lru_cache(maxsize=1)
+def _english_words() -> frozenset[str]:
+    """Return the words among the shipped model's pieces, those most used in English."""
+    from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
+
+    vocabulary = json.loads((WEIGHTS / TOKENIZER_FILE).read_text("utf-8"))["model"]["vocab"]
+    return frozenset(word for word in vocabulary if word.isalpha())
 
 
 class _Paragraphs:
@@ -204,7 +366,9 @@ class _Paragraphs:
         self.words = {word.lower() for line in lines for word in _WORD.findall(line.text)}
         self.leading = self.typical_leading()
         self.right = self.right_edges()
+        self.rows = set(self.find_rows())
         self.blocks: list[Block] = []
+        self.tail: list[str] = []
         self.group = 0
         self.names: list[str] = []
 
@@ -216,23 +380,35 @@ class _Paragraphs:
                 self.add_heading(line, level, previous)
             elif line.table is not None:
                 self.add_table(line, line.table, previous)
-            elif len(line.parts) > 1:
+            elif id(line) in self.rows or _undotted(line.text) != line.text:
                 self.add_row(line)
             elif previous is None or self.begins(previous, line):
                 self.begin(line)
             else:
-                self.go_on(previous, line)
+                self.go_on(line)
             previous = line
+        self.close()
         return self.blocks
+
+    def put(self, block: Block) -> None:
+        self.close()
+        self.blocks.append(block)
+        self.tail = [block.text]
+
+    def close(self) -> None:
+        """Give the last block its text, of all of its lines."""
+        if self.blocks:
+            self.blocks[-1] = replace(self.blocks[-1], text="".join(self.tail))
 
     def is_larger(self, line: Line) -> bool:
         return (
             line.height >= _LARGER * self.body
             and len(line.text) <= _MAX_HEADING
             and line.table is None
+            and not line.flow
             and len(line.parts) < 2
             and any(letter.isalpha() for letter in line.text)
-            and not _LEADERS.search(line.text)
+            and _undotted(line.text) == line.text
         )
 
     def heading_level(self, line: Line) -> int:
@@ -251,16 +427,15 @@ class _Paragraphs:
             and self.is_near(previous, line)
             and (line.page, _key(line.text)) not in self.outline
         ):  # a title of two lines
-            title = f"{last.text} {line.text}"
-            self.blocks[-1] = Block("heading", title, level=last.level, page=last.page)
+            self.tail.append(f" {line.text}")
         else:
-            self.blocks.append(Block("heading", line.text, level=level, page=line.page))
+            self.put(Block("heading", line.text, level=level, page=line.page))
 
     def add_row(self, line: Line) -> None:
         if not self.blocks or self.blocks[-1].kind != "row":
             self.group += 1
-        text = " | ".join(part.text for part in line.parts)
-        self.blocks.append(Block("row", text, group=self.group, page=line.page))
+        text = " | ".join(part.text for part in line.parts) or _undotted(line.text)
+        self.put(Block("row", text, group=self.group, page=line.page))
 
     def add_table(self, line: Line, table: Table, previous: Line | None) -> None:
         names = table.names(self.cell)
@@ -273,7 +448,7 @@ class _Paragraphs:
         else:
             self.group += 1
         for block in linearise(names, rows, group=self.group):
-            self.blocks.append(replace(block, page=line.page))
+            self.put(replace(block, page=line.page))
         # A header alone at the foot of a page is told as a row, and names the columns of the rest.
         alone = len(table.rows) == 1 and all(cell.bold for cell in table.rows[0])
         self.names = rows[0] if alone and rows else names
@@ -295,18 +470,20 @@ class _Paragraphs:
     def begin(self, line: Line) -> None:
         item = _ITEM.match(line.text)
         if not item:
-            self.blocks.append(Block("paragraph", line.text, page=line.page))
+            self.put(Block("paragraph", line.text, page=line.page))
             return
         if not self.blocks or self.blocks[-1].kind != "item":
             self.group += 1
         marker = item[1] if item[1][0].isalnum() else "-"
         text = line.text[item.end() :]
-        self.blocks.append(Block("item", text, marker=marker, group=self.group, page=line.page))
+        self.put(Block("item", text, marker=marker, group=self.group, page=line.page))
 
     def begins(self, previous: Line, line: Line) -> bool:
         """Tell whether the line begins a paragraph of its own."""
         last = self.blocks[-1]
-        if last.kind in ("heading", "row") or _ITEM.match(line.text):
+        if last.kind in ("heading", "row") or line.flow != previous.flow or _ITEM.match(line.text):
+            return True
+        if self.is_label(previous) or self.is_label(line):
             return True
         if abs(previous.height - line.height) > 0.12 * previous.height:
             return True
@@ -314,13 +491,20 @@ class _Paragraphs:
             jumped = previous.page != line.page or previous.column != line.column
             unfinished = not previous.text.endswith(_ENDS) and line.text[:1].islower()
             return not (jumped and unfinished)
-        right = self.right.get((line.page, line.column), line.right)
-        short = right - previous.right > 0.25 * (right - line.left)
+        short = self.is_short(previous, line.left)
         ended = previous.text.endswith(_ENDS)
         if last.kind == "item":
             return ended and (short or line.left < previous.left - 0.5 * line.height)
         indented = line.left - previous.left > 0.8 * line.height
         return indented or (short and ended)
+
+    def is_short(self, line: Line, left: float) -> bool:
+        right = self.right.get((line.page, line.column), line.right)
+        return right - line.right > 0.25 * (right - left)
+
+    def is_label(self, line: Line) -> bool:
+        """Tell whether a line has gaps that do not come from being spaced to fill its column."""
+        return bool(line.parts) and (_has_wide_gap(line) or self.is_short(line, line.left))
 
     def is_near(self, previous: Line, line: Line) -> bool:
         if previous.page != line.page or previous.column != line.column:
@@ -328,33 +512,30 @@ class _Paragraphs:
         step = previous.middle - line.middle
         return 0 < step <= 1.35 * max(self.leading.get(line.height, 0), 1.1 * line.height)
 
-    def go_on(self, previous: Line, line: Line) -> None:
+    def go_on(self, line: Line) -> None:
         last = self.blocks[-1]
-        joint, text = self.join(last.text, line.text)
+        self.tail[-1], text = self.join(self.tail[-1], line.text)
         if last.page != line.page and last.kind == "paragraph":
-            self.blocks[-1] = Block("paragraph", joint, page=last.page, joins=last.joins)
             separator = text[: len(text) - len(text.lstrip())]
-            self.blocks.append(Block("paragraph", text.lstrip(), page=line.page, joins=separator))
-            return
-        self.blocks[-1] = Block(
-            last.kind,
-            joint + text,
-            marker=last.marker,
-            group=last.group,
-            page=last.page,
-            joins=last.joins,
-        )
+            self.put(Block("paragraph", text.lstrip(), page=line.page, joins=separator))
+        else:
+            self.tail.append(text)
 
     def join(self, before: str, after: str) -> tuple[str, str]:
         """Return both texts as they are to stand together, a hyphen at the line's end undone."""
         if before.endswith("\u00ad"):
             return before[:-1], after
-        head, tail = _LAST_PART.search(before), _FIRST_PART.match(after)
+        head, tail = _LAST_PART.search(before[-_MAX_WORD:]), _FIRST_PART.match(after)
         if not head or not tail or not after[0].islower():
-            return before, after if _OPEN_END.search(before) else f" {after}"
+            closed = _OPEN_END.search(before[-2:]) or _UNSPACED.fullmatch(before[-1:] + after[:1])
+            return before, after if closed else f" {after}"
         whole = f"{head[1]}{tail[0]}".lower()
+        if tail[0] in _SUSPENDED and whole not in _english_words():
+            return before, f" {after}"
         compound = f"{head[1]}-{tail[0]}".lower()
-        if compound in self.words and whole not in self.words:
+        if whole not in self.words and (
+            compound in self.words or _is_compound(head[1], tail[0], whole)
+        ):
             return before, after
         return before[:-1], after
 
@@ -368,11 +549,25 @@ class _Paragraphs:
         # Half of the steps may be between the items of lists, which stand further apart.
         return {height: sorted(found)[len(found) // 4] for height, found in steps.items()}
 
+    def find_rows(self) -> Iterable[int]:
+        """Yield the ids of the lines that are rows of cells: two or more, one below the other.
+
+        A line alone only has wide gaps, and so has one that is spaced to fill its column.
+        """
+        edges = Counter(_edges_of(line) for line in self.lines if len(line.parts) < 2)
+        for above, line, below in zip(
+            [None, *self.lines], self.lines, [*self.lines[1:], None], strict=False
+        ):
+            if len(line.parts) > 1 and (edges[_edges_of(line)] < 3 or _has_wide_gap(line)):
+                for other in (above, below):
+                    if other and (len(other.parts) > 1 or other.table) and _is_beside(line, other):
+                        yield id(line)
+
     def right_edges(self) -> dict[tuple[int, int], float]:
         edges: dict[tuple[int, int], float] = {}
         for line in self.lines:
             if line.table is not None:
                 continue  # it may be wider than the text
             place = (line.page, line.column)
-            edges[place] = max(edges.get(place, 0.0), line.right)
+            edges[place] = max(edges.get(place, line.right), line.right)
         return edges

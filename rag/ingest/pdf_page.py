@@ -7,17 +7,17 @@ does and table cells do not.
 
 from __future__ import annotations
 
-import ctypes
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from rag.ingest.pdf_form import Field, with_fields
+from rag.ingest.pdf_letters import Letters, Line, turned, turned_rules
 from rag.ingest.pdf_table import (
     Grid,
-    Table,
+    Rule,
     aligned,
     between_rules,
     find_grids,
@@ -25,74 +25,120 @@ from rag.ingest.pdf_table import (
     read_table,
 )
 
-_GAP = 1.6
-"""A gap of so many line heights inside a line is the edge of a column or of a table cell."""
-_BROKEN_HYPHENS = (0x02, 0xFFFE)
-"""What pdfium gives for a hyphen at the end of a line."""
-_SHORT_GAP = 0.13
-_BOLD_WEIGHT = 600
-_BOLD_NAME = re.compile(rb"bold|black|heavy|[-,]bd|cmb", re.I)
+_SIDES = ("left", "bottom", "right", "top")
 _MIN_COLUMN_LINES = 4
 _MIN_FILL = 0.7
 _MIN_GUTTER = 0.5
+_MIN_LINE_NUMBERS = 5
+_MAX_NUMBER_STEP = 10
+_MIN_NUMBERED = 30
+_MAX_GUTTERS = 20
+"""So many of the widest white strips are tried."""
 
 
-@dataclass
-class Line:
-    """A line of text: its place in points from the lower left corner, its parts if several.
+def read_lines(page: Any, textpage: Any, number: int, fields: Sequence[Field] = ()) -> list[Line]:
+    """Return the lines of a page in reading order, the values of form fields beside their labels.
 
-    A table is one line, with the text of all of its cells.
+    What is turned against most of the page follows, direction by direction, in flows of its own.
     """
+    letters = Letters(textpage)
+    rules = read_rules(page)
+    main, *others = letters.directions or [0]
+    apart = {turn: letters.segments(turn) for turn in others}
+    lines: list[Line] = []
+    for flow, turn in enumerate([main, *others]):
+        across, upright = turned_rules(*rules, turn)
+        if flow:
+            segments, grids = apart[turn], find_grids(across, upright)
+            _mark(grids, segments)
+        else:
+            segments, grids = _in_grids(letters, turn, find_grids(across, upright))
+            segments = _without_line_numbers(segments)
+            for other in others:  # a label may be turned to save room in its table
+                segments += _taken(apart[other], main - other, grids)
+            with_fields(segments, [field.turned(turn) for field in fields], grids)
+        for column, part in _ordered(segments, grids, across):
+            lines += [_placed(line, number, column, flow) for line in part]
+    slanted = letters.slanted()
+    return lines + [_placed(line, number, 0, len(others) + 1) for line in slanted]
 
-    text: str
-    left: float
-    bottom: float
-    right: float
-    top: float
-    height: float
-    page: int = 0
-    column: int = 0
-    bold: bool = False
-    grid: int | None = None
-    parts: list[Line] = field(default_factory=list)
-    table: Table | None = None
 
-    @property
-    def middle(self) -> float:
-        """The height at which it stands on the page."""
-        return (self.top + self.bottom) / 2
+def _placed(line: Line, page: int, column: int, flow: int) -> Line:
+    line.page, line.column, line.flow = page, column, flow
+    return line
 
 
-def read_lines(page: Any, textpage: Any, number: int) -> list[Line]:
-    """Return the lines of a page in reading order."""
-    across, upright = read_rules(page)
-    grids = find_grids(across, upright)
-    segments = _segments(textpage, grids)
-    if grids:
-        kept = [grid for index, grid in enumerate(grids) if _table(grid, index, segments)]
-        if len(kept) < len(grids):  # the others are frames around ordinary text
-            grids, segments = kept, _segments(textpage, kept)
+def _in_grids(letters: Letters, turn: int, grids: list[Grid]) -> tuple[list[Line], list[Grid]]:
+    """Return the runs of letters, and the grids that are no frames around ordinary text."""
+    segments = letters.segments(turn, grids)
+    kept = [
+        grid
+        for grid, inside in zip(grids, _by_grid(segments, len(grids)), strict=True)
+        if read_table(grid, inside)
+    ]
+    return (segments if len(kept) == len(grids) else letters.segments(turn, kept)), kept
+
+
+def _without_line_numbers(segments: list[Line]) -> list[Line]:
+    """Leave out numbers in the margin that count the lines of running text."""
+    numbers = [s for s in segments if s.text.isdecimal() and s.grid is None and len(s.text) < 6]
+    if len(numbers) < _MIN_LINE_NUMBERS:
+        return segments
+    numbers.sort(key=lambda segment: -segment.middle)
+    steps = {int(below.text) - int(above.text) for above, below in pairwise(numbers)}
+    counted = {id(number) for number in numbers}
+    text = [segment for segment in segments if id(segment) not in counted]
+    running = sum(segment.text[:1].islower() for segment in text)
+    if (
+        len(steps) > 1
+        or not 0 < min(steps) <= _MAX_NUMBER_STEP
+        or max(number.right for number in numbers) >= min((s.left for s in text), default=0.0)
+        or running < 0.3 * len(text)
+        or median(len(segment.text) for segment in text) < _MIN_NUMBERED
+    ):
+        return segments
+    return text
+
+
+def _taken(segments: list[Line], turn: int, grids: list[Grid]) -> list[Line]:
+    """Take out those in the grids, with their places on a page turned so many quarters back."""
+    taken: list[Line] = []
+    left: list[Line] = []
+    for segment in segments:
+        box = segment.left, segment.bottom, segment.right, segment.top
+        placed = replace(segment, **dict(zip(_SIDES, turned(box, turn), strict=True)))
+        _mark(grids, [placed])
+        if placed.grid is None:
+            left.append(segment)
+        else:
+            taken.append(placed)
+    segments[:] = left
+    return taken
+
+
+def _ordered(
+    segments: list[Line], grids: list[Grid], across: list[Rule]
+) -> list[tuple[int, list[Line]]]:
+    """Return (column, lines) in reading order, what stands in a table as one line."""
     segments = _with_tables(segments, grids)
-    grids = between_rules(across, _plain(segments))
-    segments = _with_tables(segments, _mark(grids, segments))
+    segments = _with_tables(segments, _mark(between_rules(across, _plain(segments)), segments))
     ordered = _columns(segments)
     if ordered is None:
         segments = _with_tables(segments, _mark(aligned(_plain(segments)), segments))
         ordered = _in_flows(_in_rows(segments))
-    lines: list[Line] = []
-    for column, part in ordered:
-        for line in part:
-            line.page, line.column = number, column
-            lines.append(line)
-    return lines
+    return ordered
 
 
 def _plain(segments: Iterable[Line]) -> list[Line]:
     return [segment for segment in segments if segment.table is None]
 
 
-def _table(grid: Grid, index: int, segments: Iterable[Line]) -> Table | None:
-    return read_table(grid, [segment for segment in segments if segment.grid == index])
+def _by_grid(segments: Iterable[Line], count: int) -> list[list[Line]]:
+    found: list[list[Line]] = [[] for _ in range(count)]
+    for segment in segments:
+        if segment.grid is not None:
+            found[segment.grid].append(segment)
+    return found
 
 
 def _mark(grids: list[Grid], segments: Iterable[Line]) -> list[Grid]:
@@ -105,7 +151,8 @@ def _mark(grids: list[Grid], segments: Iterable[Line]) -> list[Grid]:
 
 def _with_tables(segments: list[Line], grids: list[Grid]) -> list[Line]:
     """Put in the place of what stands in a grid one line with the table."""
-    tables = [_table(grid, index, segments) for index, grid in enumerate(grids)]
+    by_grid = _by_grid(segments, len(grids))
+    tables = [read_table(grid, found) for grid, found in zip(grids, by_grid, strict=True)]
     seen: set[int] = set()
     lines: list[Line] = []
     for segment in segments:
@@ -115,110 +162,11 @@ def _with_tables(segments: list[Line], grids: list[Grid]) -> list[Line]:
             lines.append(segment)
         elif index not in seen:
             seen.add(index)
-            inside = [part for part in segments if part.grid == index]
-            line = _row(inside)
+            line = _row(by_grid[index])
             line.text = "\n".join(" | ".join(cell.text for cell in row) for row in table.rows)
             line.table, line.grid, line.parts = table, None, []
             lines.append(line)
     return lines
-
-
-def _segments(textpage: Any, grids: list[Grid]) -> list[Line]:
-    """Return the runs of characters that stand together on one line and in one cell."""
-    from pypdfium2 import raw
-
-    found: list[Line] = []
-    box = raw.FS_RECTF()
-    pointer = ctypes.byref(box)
-    handle = textpage.raw
-    run = _Run()
-    for index in range(textpage.count_chars()):
-        code = raw.FPDFText_GetUnicode(handle, index)
-        if code in (0x0A, 0x0D, 0):
-            run.finish(found)
-            continue
-        letter = "-" if code in _BROKEN_HYPHENS else chr(code)
-        if letter.isspace():
-            run.space = True
-            continue
-        if not raw.FPDFText_GetLooseCharBox(handle, index, pointer):
-            continue
-        cell = _cell(grids, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
-        if run.letters and (cell != run.cell or not run.goes_on(box.left, box.bottom, box.top)):
-            run.finish(found)
-        if not run.letters:
-            run.cell, run.bold = cell, _is_bold(handle, index)
-        elif run.bold:
-            run.bold = _is_bold(handle, index)
-        run.add(letter, box.left, box.bottom, box.right, box.top)
-    run.finish(found)
-    return found
-
-
-def _cell(grids: list[Grid], x: float, y: float) -> tuple[int, tuple[int, int]] | None:
-    for index, grid in enumerate(grids):
-        if grid.holds(x, y):
-            return index, grid.cell(x, y)
-    return None
-
-
-def _is_bold(handle: Any, index: int) -> bool:
-    from pypdfium2 import raw
-
-    if raw.FPDFText_GetFontWeight(handle, index) >= _BOLD_WEIGHT:
-        return True
-    name = ctypes.create_string_buffer(80)
-    raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
-    return bool(_BOLD_NAME.search(name.value))
-
-
-class _Run:
-    """Characters that are being gathered into one segment."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        self.letters: list[str] = []
-        self.left = self.bottom = self.right = self.top = 0.0
-        self.heights: list[float] = []
-        self.space = self.bold = False
-        self.cell: tuple[int, tuple[int, int]] | None = None
-
-    def goes_on(self, left: float, bottom: float, top: float) -> bool:
-        height = self.heights[-1]
-        shift = abs((top + bottom) - (self.top + self.bottom)) / 2
-        level = shift <= 0.6 * max(height, top - bottom)
-        return level and -height <= left - self.right <= _GAP * height
-
-    def add(self, letter: str, left: float, bottom: float, right: float, top: float) -> None:
-        if self.letters:
-            if self.space or left - self.right > _SHORT_GAP * 2 * self.heights[-1]:
-                self.letters.append(" ")
-            self.left, self.right = min(self.left, left), max(self.right, right)
-            if top - bottom >= self.heights[0]:
-                self.bottom, self.top = bottom, top
-        else:
-            self.left, self.bottom, self.right, self.top = left, bottom, right, top
-        self.space = False
-        self.letters.append(letter)
-        self.heights.append(max(top - bottom, 1.0))
-
-    def finish(self, found: list[Line]) -> None:
-        if self.letters:
-            found.append(
-                Line(
-                    text="".join(self.letters),
-                    left=self.left,
-                    bottom=self.bottom,
-                    right=self.right,
-                    top=self.top,
-                    height=round(median(self.heights), 1),
-                    bold=self.bold,
-                    grid=self.cell[0] if self.cell else None,
-                )
-            )
-        self.reset()
 
 
 def _in_rows(segments: list[Line]) -> list[Line]:
@@ -233,7 +181,12 @@ def _in_rows(segments: list[Line]) -> list[Line]:
             rows[-1].append(segment)
         else:
             rows.append([segment])
-    return [_row(sorted(row, key=lambda segment: segment.left)) for row in rows]
+    return [_row(_in_order(row)) for row in rows]
+
+
+def _in_order(row: list[Line]) -> list[Line]:
+    backwards = 2 * sum(segment.backwards for segment in row) > len(row)
+    return sorted(row, key=lambda segment: -segment.right if backwards else segment.left)
 
 
 def _in_flows(lines: list[Line]) -> list[tuple[int, list[Line]]]:
@@ -303,15 +256,14 @@ def _gutter(segments: list[Line]) -> float | None:
     )
     height = median(segment.height for segment in segments)
     reach = left_edge
-    best: tuple[float, float] | None = None
+    gaps: list[tuple[float, float]] = []
     for segment in narrow:
         gap = segment.left - reach
-        if gap >= _MIN_GUTTER * height and reach > left_edge and (best is None or gap > best[0]):
-            middle = (segment.left + reach) / 2
-            if _are_columns(narrow, middle):
-                best = (gap, middle)
+        if gap >= _MIN_GUTTER * height and reach > left_edge:
+            gaps.append((gap, (segment.left + reach) / 2))
         reach = max(reach, segment.right)
-    return None if best is None else best[1]
+    widest = sorted(gaps, key=lambda found: -found[0])[:_MAX_GUTTERS]
+    return next((middle for _, middle in widest if _are_columns(narrow, middle)), None)
 
 
 def _are_columns(segments: Iterable[Line], gutter: float) -> bool:

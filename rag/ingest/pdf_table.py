@@ -11,16 +11,21 @@ import ctypes
 import re
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import neg
 from typing import Any, Protocol
 
+import numpy as np
+
 _THIN = 3.0
 _NEAR = 2.5
 _MAX_OBJECTS = 4000
 _MAX_SEGMENTS = 2000
+_MAX_STROKES = 20_000
 _MAX_RULES = 600
+_MAX_TRIES = 200_000
 _MAX_CELLS = 3000
 _MAX_CELL = 1200
 _MAX_UNSURE_CELL = 200
@@ -117,10 +122,12 @@ def read_rules(page: Any) -> tuple[list[Rule], list[Rule]]:
 
     across: list[Rule] = []
     upright: list[Rule] = []
+    strokes = 0
     for count, item in enumerate(page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=1)):
-        if count > _MAX_OBJECTS:
+        if count > _MAX_OBJECTS or strokes > _MAX_STROKES:
             return [], []  # a drawing
         for x0, y0, x1, y1 in _strokes(item, raw):
+            strokes += 1
             if abs(y1 - y0) <= _THIN < abs(x1 - x0):
                 across.append(Rule((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
             elif abs(x1 - x0) <= _THIN < abs(y1 - y0):
@@ -199,32 +206,32 @@ def find_grids(across: list[Rule], upright: list[Rule]) -> list[Grid]:
 
 def _connected(across: list[Rule], upright: list[Rule]) -> Iterator[tuple[list[Rule], list[Rule]]]:
     """Yield the groups of rules that touch one another."""
-    left = set(range(len(upright)))
-    todo = set(range(len(across)))
-    while todo:
-        rows: list[int] = [todo.pop()]
-        columns: list[int] = []
-        queue: list[tuple[bool, int]] = [(True, rows[0])]
-        while queue:
-            is_row, index = queue.pop()
-            if is_row:
-                touched = {i for i in left if _touch(across[index], upright[i])}
-                left -= touched
-                columns += touched
-            else:
-                touched = {i for i in todo if _touch(across[i], upright[index])}
-                todo -= touched
-                rows += touched
-            queue += [(not is_row, i) for i in touched]
-        if columns:
-            yield [across[i] for i in rows], [upright[i] for i in columns]
-
-
-def _touch(across: Rule, upright: Rule) -> bool:
-    return (
-        across.start - _THIN <= upright.at <= across.end + _THIN
-        and upright.start - _THIN <= across.at <= upright.end + _THIN
+    if not across or not upright:
+        return
+    at, start, end = _columns_of(across)[:, :, None]
+    x, low, high = _columns_of(upright)[:, None, :]
+    touching = (
+        (start - _THIN <= x) & (x <= end + _THIN) & (low - _THIN <= at) & (at <= high + _THIN)
     )
+    left = np.ones(len(across), bool)
+    for first in range(len(across)):
+        rows = np.zeros(len(across), bool)
+        columns = np.zeros(len(upright), bool)
+        new = left & (np.arange(len(across)) == first)
+        while new.any():
+            rows |= new
+            columns |= touching[new].any(0)
+            new = touching[:, columns].any(1) & ~rows
+        left &= ~rows
+        if columns.any():
+            yield (
+                [across[i] for i in np.flatnonzero(rows)],
+                [upright[i] for i in np.flatnonzero(columns)],
+            )
+
+
+def _columns_of(rules: list[Rule]) -> Any:
+    return np.array([(rule.at, rule.start, rule.end) for rule in rules]).T
 
 
 def _distinct(places: Iterable[float]) -> list[float]:
@@ -240,19 +247,20 @@ def _anchors(
 ) -> dict[tuple[int, int], tuple[int, int]]:
     """Return for each place in the grid the first place of the cell that it belongs to."""
 
-    def is_ruled(rules: list[Rule], at: float, along: float) -> bool:
-        return any(
-            abs(rule.at - at) <= 2 * _THIN and rule.start - _THIN <= along <= rule.end + _THIN
-            for rule in rules
-        )
+    def by_place(rules: list[Rule], places: list[float]) -> list[list[Rule]]:
+        return [[rule for rule in rules if abs(rule.at - at) <= 2 * _THIN] for at in places]
 
+    def is_ruled(rules: list[Rule], along: float) -> bool:
+        return any(rule.start - _THIN <= along <= rule.end + _THIN for rule in rules)
+
+    upright, across = by_place(columns, xs), by_place(rows, ys)
     anchors: dict[tuple[int, int], tuple[int, int]] = {}
     for band, (top, bottom) in enumerate(pairwise(ys)):
         for column, (left, right) in enumerate(pairwise(xs)):
             middle, height = (left + right) / 2, (top + bottom) / 2
-            if column and not is_ruled(columns, left, height):
+            if column and not is_ruled(upright[column], height):
                 anchors[band, column] = anchors[band, column - 1]
-            elif band and not is_ruled(rows, top, middle):
+            elif band and not is_ruled(across[band], middle):
                 anchors[band, column] = anchors[band - 1, column]
             else:
                 anchors[band, column] = (band, column)
@@ -262,7 +270,10 @@ def _anchors(
 def between_rules(across: list[Rule], segments: Sequence[Placed]) -> list[Grid]:
     """Return the grids of tables without upright rules, their columns told by white strips."""
     found: list[Grid] = []
-    for stack in _stacks(across):
+    stacks = _stacks(across)
+    if len(stacks) * len(segments) > _MAX_TRIES:
+        return []  # a drawing
+    for stack in stacks:
         left, right = stack[0].start - _THIN, stack[0].end + _THIN
         within = [s for s in segments if left <= s.left and s.right <= right]
         inside = [s for s in within if stack[-1].at < _middle(s) < stack[0].at]
@@ -312,20 +323,31 @@ def _end_of_columns(lines: list[list[Placed]], start: int) -> int:
         return start
     if head[0].height > 1.05 * lines[start + 1][0].height:
         return start  # titles
-    part = list(head)
+    columns = _merged(head)
     step = 0.0
     for index in range(start + 1, len(lines)):
         line = lines[index]
         down = _middle(lines[index - 1][0]) - _middle(line[0])
-        part += line
+        columns = _merged([*columns, *line])
         if (
             any(segment.bold or segment.height > 1.1 * head[0].height for segment in line)
             or down > (1.2 * step if step else 3 * head[0].height)
-            or len(_white_strips(part, 0, 0)) <= len(head)
+            or len(columns) < len(head)
         ):
             return index
         step = max(step, down)
     return len(lines)
+
+
+def _merged(segments: Iterable[Placed]) -> list[Placed]:
+    """Return one segment for each column that white strips leave between them."""
+    columns: list[Placed] = []
+    for segment in sorted(segments, key=lambda segment: segment.left):
+        if columns and segment.left - columns[-1].right < _STRIP * segment.height:
+            columns[-1].right = max(columns[-1].right, segment.right)
+        else:
+            columns.append(copy(segment))
+    return columns
 
 
 def _plain_grid(xs: list[float], ys: list[float]) -> Grid:
@@ -414,9 +436,11 @@ def _is_bold(inside: dict[tuple[int, int], list[Placed]], anchor: tuple[int, int
 
 def _rows_in_band(grid: Grid, columns: list[list[Placed]]) -> list[list[Cell]] | None:
     """Return the rows in a band without rules of its own; None where a line may wrap or not."""
-    lines: list[dict[int, Placed]] = []  # from the top, by column
-    for level in _in_lines(segment for column in columns for segment in column):
-        lines.append({i: s for s in level for i, column in enumerate(columns) if s in column})
+    column_of = {id(segment): i for i, column in enumerate(columns) for segment in column}
+    lines = [  # from the top, by column
+        {column_of[id(segment)]: segment for segment in level}
+        for level in _in_lines(segment for column in columns for segment in column)
+    ]
     rows: list[list[dict[int, Placed]]] = []
     for line in lines:
         begins = not rows or _begins_row(grid, rows[-1], line, len(columns))

@@ -1,0 +1,207 @@
+"""What a PDF page holds beside its text: values of form fields, comments and free text."""
+
+from __future__ import annotations
+
+import ctypes
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rag.ingest.blocks import one_line
+from rag.ingest.pdf_letters import Line, turned
+from rag.ingest.pdf_table import Grid
+
+_HIDDEN = 0x02 | 0x20
+"""Flags of an annotation that no viewer shows."""
+_PASSWORD = 1 << 13
+_SAME_LEVEL = 0.7
+_ABOVE = 2.6
+"""A label is at most so many of its own heights above the field."""
+_TICK_GAP = 2.5
+_REACH = 60.0
+_BUFFER = 1024
+_NO_COMMENT = ("POPUP", "LINK", "WIDGET", "XFAWIDGET")
+
+
+@dataclass
+class Field:
+    """A form field that is filled in, or a box to tick; places are in points as in a Line."""
+
+    name: str
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    is_box: bool = False
+
+    def turned(self, turn: int) -> Field:
+        """Return it on a page turned so many quarters back."""
+        left, bottom, right, top = turned((self.left, self.bottom, self.right, self.top), turn)
+        return replace(self, left=left, bottom=bottom, right=right, top=top)
+
+
+def read_string(function: Callable[..., int], *arguments: Any) -> str:
+    """Return the UTF-16 string that one of pdfium's functions writes; bad code units as U+FFFD."""
+    size = _BUFFER
+    for _ in range(2):  # pdfium may search long for what it is asked, so it is asked once
+        room = size
+        buffer = (ctypes.c_ushort * (room // 2 + 1))()
+        size = function(*arguments, buffer, room)
+        if size <= room:
+            break
+    return bytes(buffer)[:size].decode("utf-16-le", "replace").split("\0")[0]
+
+
+def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
+    """Return the form fields and the comments of a page; ``form`` is None where no form is told."""
+    from pypdfium2 import raw
+
+    silent = {getattr(raw, f"FPDF_ANNOT_{name}") for name in _NO_COMMENT}
+    fields: list[Field] = []
+    comments: list[str] = []
+    for index in range(raw.FPDFPage_GetAnnotCount(page)):
+        annotation = raw.FPDFPage_GetAnnot(page, index)
+        if not annotation:
+            continue
+        try:
+            kind = raw.FPDFAnnot_GetSubtype(annotation)
+            if raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN:
+                continue
+            if kind == raw.FPDF_ANNOT_WIDGET:
+                field = _field(annotation, form, raw)
+                fields += [field] if field else []
+            elif kind not in silent:
+                text = one_line(read_string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents"))
+                author = one_line(read_string(raw.FPDFAnnot_GetStringValue, annotation, b"T"))
+                if text and kind != raw.FPDF_ANNOT_FREETEXT:
+                    text = f"Comment by {author}: {text}" if author else f"Comment: {text}"
+                comments += [text] if text else []
+        finally:
+            raw.FPDFPage_CloseAnnot(annotation)
+    return fields, comments
+
+
+def _field(annotation: Any, form: Any, raw: Any) -> Field | None:
+    kind = raw.FPDFAnnot_GetFormFieldType(form, annotation) if form else -1
+    if kind == -1:  # no form knows of it
+        name = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"T")
+    else:
+        name = read_string(
+            raw.FPDFAnnot_GetFormFieldAlternateName, form, annotation
+        ) or read_string(raw.FPDFAnnot_GetFormFieldName, form, annotation)
+    is_box = kind in (raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON)
+    if is_box:
+        # What FPDFAnnot_IsChecked says is right only of a page that is on a screen.
+        state = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"AS")
+        if not state and kind == raw.FPDF_FORMFIELD_CHECKBOX:
+            state = read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+        text = "[ ]" if state in ("", "Off") else "[x]"
+    elif kind in (raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX):
+        text = ", ".join(_chosen(annotation, form, raw))
+    elif kind == raw.FPDF_FORMFIELD_TEXTFIELD:
+        if raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:
+            return None
+        text = read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+    elif kind == -1:
+        text = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"V")
+    else:
+        return None
+    box = raw.FS_RECTF()
+    text = one_line(text)
+    if not text or not raw.FPDFAnnot_GetRect(annotation, ctypes.byref(box)):
+        return None
+    return Field(one_line(name), text, box.left, box.bottom, box.right, box.top, is_box)
+
+
+def _chosen(annotation: Any, form: Any, raw: Any) -> list[str]:
+    """Return the labels of the options that are chosen; what was typed in where none is."""
+    count = raw.FPDFAnnot_GetOptionCount(form, annotation)
+    chosen = [i for i in range(count) if raw.FPDFAnnot_IsOptionSelected(form, annotation, i)]
+    if not chosen:
+        return [read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)]
+    return [read_string(raw.FPDFAnnot_GetOptionLabel, form, annotation, i) for i in chosen]
+
+
+def read_xfa(document: Any) -> list[str]:
+    """Return the values of an XFA form, each with the name of its field."""
+    from lxml import etree
+    from pypdfium2 import raw
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
+    values: list[str] = []
+    for index in range(raw.FPDF_GetXFAPacketCount(document)):
+        size = ctypes.c_ulong()
+        if not raw.FPDF_GetXFAPacketContent(document, index, None, 0, ctypes.byref(size)):
+            continue
+        content = ctypes.create_string_buffer(size.value)
+        raw.FPDF_GetXFAPacketContent(document, index, content, size.value, ctypes.byref(size))
+        root = etree.fromstring(content.raw, parser) if content.raw.strip(b"\0\r\n ") else None
+        for data in [] if root is None else root.iter("{*}data"):
+            for leaf in data.iter("{*}*"):
+                text = one_line(leaf.text or "")
+                if text and not len(leaf):
+                    values.append(f"{etree.QName(leaf).localname}: {text}")
+    return values
+
+
+def with_fields(segments: list[Line], fields: Sequence[Field], grids: Sequence[Grid]) -> None:
+    """Write each field's value beside its label, else with the field's name as its label.
+
+    A box to tick goes before what stands to its right.
+    """
+    if not fields:
+        return
+    labels = sorted(segments, key=lambda segment: segment.middle)
+    places = np.array([(s.left, s.bottom, s.right, s.top) for s in labels]).reshape(-1, 4)
+    middles = [label.middle for label in labels]
+    for field in sorted(fields, key=lambda field: (-field.top, field.left)):
+        x, y = (field.left + field.right) / 2, (field.bottom + field.top) / 2
+        grid = next((i for i, found in enumerate(grids) if found.holds(x, y)), None)
+        low, high = bisect_left(middles, y - _REACH), bisect_left(middles, field.top + _REACH)
+        beside = _label(field, places[low:high], y)
+        beside = None if beside is None else low + beside
+        if beside is None or (
+            grid is not None and grids[grid].cell(x, y) != _place(grids[grid], labels[beside])
+        ):
+            text = field.text if grid is not None else f"{field.name}: {field.text}".strip(": ")
+            height = min(field.top - field.bottom, 12.0)
+            segments.append(
+                Line(
+                    text, field.left, y - height / 2, field.right, y + height / 2, height, grid=grid
+                )
+            )
+        elif field.is_box and field.left < labels[beside].left:
+            labels[beside].text = f"{field.text} {labels[beside].text}"
+        else:
+            labels[beside].text = f"{labels[beside].text} {field.text}"
+
+
+def _place(grid: Grid, label: Line) -> tuple[int, int] | None:
+    x = (label.left + label.right) / 2
+    return grid.cell(x, label.middle) if grid.holds(x, label.middle) else None
+
+
+def _label(field: Field, places: Any, y: float) -> int | None:
+    """Return the index of the text that a field belongs to."""
+    left, bottom, right, top = places.T
+    height = np.maximum(top - bottom, 1.0)
+    level = np.abs((bottom + top) / 2 - y) <= _SAME_LEVEL * np.maximum(
+        height, min(field.top - field.bottom, 20.0)
+    )
+    if field.is_box:
+        gap = left - field.right
+        after = level & (gap >= -height) & (gap <= _TICK_GAP * height)
+        if after.any():
+            return int(np.where(after, gap, np.inf).argmin())
+    before = level & (left < field.left + 1)
+    if before.any():
+        return int(np.where(before, right, -np.inf).argmax())
+    down = bottom - field.top
+    above = (
+        (down >= -height) & (down <= _ABOVE * height) & (left < field.right) & (right > field.left)
+    )
+    return int(np.where(above, down, np.inf).argmin()) if above.any() else None

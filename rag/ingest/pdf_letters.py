@@ -1,0 +1,459 @@
+"""The letters of a PDF page by the direction in which they are read, and the runs they make.
+
+pdfium tells code, box and matrix of each letter. A turned text is read as if the page had been
+turned, so all else need know of upright text only; a slanted one (a watermark, a seal) is taken in
+the order in which it was drawn.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise, repeat
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from rag.ingest.pdf_table import Grid, Rule, Table
+
+_GAP = 1.6
+"""A gap of so many line heights inside a line is the edge of a column or of a table cell."""
+_WORD_GAP = 0.26
+_SCRIPT = 0.85
+"""A raised or lowered letter is smaller than so much of the letters beside it."""
+_SHIFT = 0.12
+_SCRIPT_GAP = 0.35
+_DROP_CAP = 2
+"""A first letter that is larger by so many times reaches down over several lines."""
+_LETTER_SPACING = 0.8
+_POWERS = "0123456789-−–+"
+_SPACES = [
+    *(0x09, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x20, 0x85, 0xA0, 0x1680),
+    *range(0x2000, 0x200B),
+    *(0x2028, 0x2029, 0x202F, 0x205F, 0x3000),
+]
+_SPACE, _BREAK, _HYPHEN = 1, 2, 3
+_MAX_CODE = 0x10FFFF
+_KINDS = np.zeros(_MAX_CODE + 1, np.uint8)
+_KINDS[_SPACES] = _SPACE
+_KINDS[[0x0A, 0x0D, 0]] = _BREAK
+_KINDS[[0x02, 0xFFFE]] = _HYPHEN  # what pdfium gives for a hyphen at the end of a line
+_MAX_SLANT = 10.0
+"""So many degrees beside a quarter turn are a page that lay crooked under the scanner."""
+_BOLD_WEIGHT = 600
+_BOLD_NAME = re.compile(rb"bold|black|heavy|[-,]bd|cmb", re.I)
+_FRACTION = re.compile(r"\^(\d{1,3}[/⁄]\d)")
+_SLANTED = -1
+
+
+@dataclass
+class Line:
+    """A line of text: its place in points from the lower left corner, its parts if several.
+
+    A table is one line, with the text of all of its cells. ``flow`` is 0 for what is read in the
+    direction of the page, and another number for what stands apart from it.
+    """
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    height: float
+    page: int = 0
+    column: int = 0
+    bold: bool = False
+    grid: int | None = None
+    parts: list[Line] = field(default_factory=list)
+    table: Table | None = None
+    flow: int = 0
+
+    @property
+    def middle(self) -> float:
+        """The height at which it stands on the page."""
+        return (self.top + self.bottom) / 2
+
+    @property
+    def backwards(self) -> bool:
+        """Whether it is read from right to left."""
+        return not self.text.isascii() and _is_backwards(self.text)
+
+
+def _is_backwards(text: str) -> bool:
+    strong = [letter for letter in text if letter.isalpha()]
+    return 2 * sum(map(_is_semitic, strong)) > len(strong)
+
+
+def _is_semitic(letter: str) -> bool:
+    return (
+        "\u0590" <= letter <= "\u08ff"
+        or "\ufb1d" <= letter <= "\ufdff"
+        or "\ufe70" <= letter <= "\ufefe"
+    )
+
+
+class Letters:
+    """The letters of a page, in the order in which they were drawn."""
+
+    def __init__(self, textpage: Any) -> None:
+        """Read code, box (left, bottom, right, top) and direction of each."""
+        from pypdfium2 import raw
+
+        self.handle = textpage.raw
+        count = max(textpage.count_chars(), 0)
+        self.codes = np.fromiter(
+            map(raw.FPDFText_GetUnicode, repeat(self.handle), range(count)), np.uint32, count
+        )
+        self.codes[self.codes > _MAX_CODE] = 0xFFFD
+        kinds = _KINDS[self.codes]
+        self.codes[kinds == _HYPHEN] = ord("-")
+        self.breaks, self.spaces = kinds == _BREAK, kinds == _SPACE
+        boxes = _read_all("FPDFText_GetLooseCharBox", self.handle, range(count), 4)
+        self.boxes = boxes[:, [0, 3, 2, 1]]
+        self.seen = ~(self.breaks | self.spaces | np.isnan(boxes[:, 0]))
+        self.turns = self._turns()
+
+    def _turns(self) -> Any:
+        """Return 0 to 3 quarter turns to the left for each letter, or ``_SLANTED``."""
+        from pypdfium2 import raw
+
+        turns = np.zeros(len(self.codes), np.int64)
+        index = np.flatnonzero(self.seen)
+        if not len(index):
+            return turns
+        # Letters that go on to the right on one line are of one direction: the first is asked.
+        _, bottom, right, top = self.boxes[index].T
+        level = (np.diff(bottom) == 0) & (np.diff(top) == 0) & (np.diff(right) > 0)
+        begins = np.append(True, ~level)
+        firsts = index[begins]
+        matrices = _read_all("FPDFText_GetMatrix", self.handle, firsts.tolist(), 6)
+        degrees = np.nan_to_num(np.degrees(np.arctan2(matrices[:, 1], matrices[:, 0])))
+        for number in np.flatnonzero(np.abs(degrees) > 1):
+            if raw.FPDFText_GetFontSize(self.handle, int(firsts[number])) < 0:
+                degrees[number] += 180
+        quarters = np.rint(degrees / 90)
+        upright = np.abs(degrees - 90 * quarters) <= _MAX_SLANT
+        found = np.where(upright, quarters % 4, _SLANTED).astype(np.int64)
+        turns[index] = found[np.cumsum(begins) - 1]
+        return turns
+
+    @cached_property
+    def directions(self) -> list[int]:
+        """The quarter turns that occur, the one of most letters first."""
+        found, counts = np.unique(self.turns[self.seen], return_counts=True)
+        by_count = sorted(zip(-counts, found, strict=True))
+        return [int(turn) for _, turn in by_count if turn != _SLANTED]
+
+    def segments(self, turn: int, grids: Sequence[Grid] = ()) -> list[Line]:
+        """Return the runs of letters that stand together on one line and in one cell.
+
+        Their places are those on a page turned so that they are upright.
+        """
+        index = np.flatnonzero(self.seen & (self.turns == turn))
+        if not len(index):
+            return []
+        left, bottom, right, top = turned(self.boxes[index].T, turn)
+        height = np.maximum(top - bottom, 1.0)
+        spaces, breaks = (np.cumsum(marks)[index] for marks in (self.spaces, self.breaks))
+        middles = zip(((left + right) / 2).tolist(), ((bottom + top) / 2).tolist(), strict=True)
+        cells = [_cell(grids, x, y) for x, y in middles] if grids else None
+        gap = left[1:] - right[:-1]
+        joined = (
+            (np.diff(spaces) + np.diff(breaks) == 0)
+            & (np.diff(bottom) == 0)
+            & (np.diff(top) == 0)
+            & (np.diff(right) >= 0)
+            & (gap >= -height[:-1])
+            & (gap <= _WORD_GAP * height[:-1])
+        )
+        if cells is not None:
+            joined &= [a == b for a, b in pairwise(cells)]
+        starts = np.flatnonzero(np.concatenate(([True], ~joined)))
+        ends = np.append(starts[1:], len(index))
+        text = self.codes[index].astype("<u4").tobytes().decode("utf-32-le", "replace")
+        lasts = ends - 1
+        columns = (
+            starts,
+            ends,
+            np.minimum.reduceat(left, starts),
+            bottom[starts],
+            right[lasts],
+            top[starts],
+            height[starts],
+            _apart(spaces, starts),
+            _apart(breaks, starts),
+            index[starts],
+        )
+        found: list[Line] = []
+        run = _Run(self.handle, turn)
+        for start, end, a, b, c, d, e, space, broken, first in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            cell = cells[start] if cells is not None else None
+            word = _Word(text[start:end], a, b, c, d, e, cell, space, broken, first)
+            if run.parts and (cell != run.last.cell or not run.goes_on(word)):
+                run.finish(found)
+            if not run.parts or run.bold:
+                run.bold = _is_bold(self.handle, first)
+            if run.parts and space and word.height < run.height and run.shift(word):
+                word.space = not _is_generated(self.handle, first - 1)
+            run.add(word)
+        run.finish(found)
+        return found
+
+    def slanted(self) -> list[Line]:
+        """Return the lines of slanted text, in the order in which they were drawn."""
+        lines: list[Line] = []
+        wanted = self.turns == _SLANTED
+        if not (wanted & self.seen).any():
+            return []
+        for run in np.split(np.arange(len(self.codes)), np.flatnonzero(self.breaks)):
+            letters = run[wanted[run] & self.seen[run]]
+            if len(letters):
+                kept = self.spaces[run] | (wanted[run] & self.seen[run])
+                shown = run[kept & (run >= letters[0]) & (run <= letters[-1])]
+                text = "".join(map(chr, self.codes[shown].tolist()))
+                (left, bottom), (right, top) = (
+                    self.boxes[letters, :2].min(0).tolist(),
+                    self.boxes[letters, 2:].max(0).tolist(),
+                )
+                height = float(np.median(self.boxes[letters, 3] - self.boxes[letters, 1]))
+                lines.append(Line(" ".join(text.split()), left, bottom, right, top, height))
+        return lines
+
+
+def _read_all(function: str, handle: Any, indices: Sequence[int], width: int) -> Any:
+    """Return what the function writes for each letter, a row of numbers; nan where it fails."""
+    from pypdfium2 import raw
+
+    count = len(indices)
+    values = np.zeros((count, width), np.float32)
+    # One call a letter is what reading costs: called with plain numbers, it takes half the time.
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+    read = kind(ctypes.cast(getattr(raw, function), ctypes.c_void_p).value or 0)
+    start, step = values.ctypes.data, 4 * width
+    page = ctypes.cast(handle, ctypes.c_void_p).value
+    places = range(start, start + step * count, step)
+    done = np.fromiter(map(read, repeat(page), indices, places), np.int32, count)
+    result = values.astype(np.float64)
+    result[done == 0] = np.nan
+    return result
+
+
+def _apart(counts: Any, starts: Any) -> Any:
+    """Tell for each start whether more was counted since the letter before."""
+    return counts[starts] != counts[np.maximum(starts - 1, 0)]
+
+
+def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
+    """Return left, bottom, right and top of a box on a page turned so many quarters back."""
+    left, bottom, right, top = box
+    sides = (
+        (left, bottom, right, top),
+        (bottom, -right, top, -left),
+        (-right, -top, -left, -bottom),
+        (-top, left, -bottom, right),
+    )
+    return sides[turn % 4]
+
+
+def turned_rules(
+    across: list[Rule], upright: list[Rule], turn: int
+) -> tuple[list[Rule], list[Rule]]:
+    """Return the rules in both directions of a page turned so many quarters back."""
+    for _ in range(turn % 4):
+        across, upright = (
+            [Rule(-rule.at, rule.start, rule.end) for rule in upright],
+            [Rule(rule.at, -rule.end, -rule.start) for rule in across],
+        )
+    return across, upright
+
+
+def _cell(grids: Sequence[Grid], x: float, y: float) -> tuple[int, tuple[int, int]] | None:
+    for index, grid in enumerate(grids):
+        if grid.holds(x, y):
+            return index, grid.cell(x, y)
+    return None
+
+
+def _is_bold(handle: Any, index: int) -> bool:
+    from pypdfium2 import raw
+
+    if raw.FPDFText_GetFontWeight(handle, index) >= _BOLD_WEIGHT:
+        return True
+    name = ctypes.create_string_buffer(80)
+    raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
+    return bool(_BOLD_NAME.search(name.value))
+
+
+def _is_generated(handle: Any, index: int) -> bool:
+    from pypdfium2 import raw
+
+    return bool(raw.FPDFText_IsGenerated(handle, index) == 1)
+
+
+@dataclass(slots=True)
+class _Word:
+    """Letters of one size that nothing parts."""
+
+    text: str
+    left: float
+    bottom: float
+    right: float
+    top: float
+    height: float
+    cell: tuple[int, tuple[int, int]] | None
+    space: bool
+    broken: bool
+    index: int
+
+
+class _Run:
+    """Words that are being gathered into one segment."""
+
+    def __init__(self, handle: Any, turn: int) -> None:
+        self.handle, self.turn = handle, turn
+        self.reset()
+
+    def reset(self) -> None:
+        self.last: _Word
+        self.base: _Word
+        self.parts: list[str] = []
+        self.gaps: list[float] = []
+        self.heights: Counter[float] = Counter()
+        self.left = self.bottom = self.right = self.top = self.height = 0.0
+        self.bold = self.raised = False
+        self.alone = True
+
+    def gap(self, word: _Word) -> float:
+        """Return how far the word is from what was read; less than 0 where they overlap."""
+        right = word.left - self.right
+        if right < 0 and (_is_semitic(word.text[0]) or _is_semitic(self.last.text[-1])):
+            return max(right, self.left - word.right)
+        return right
+
+    def shift(self, word: _Word) -> float:
+        """Return how far a raised letter stands above what was read, or it above that letter.
+
+        It is 0 where neither is smaller, and less than 0 for a lowered letter.
+        """
+        if word.bottom == self.bottom:
+            return 0.0
+        base = self.base.height
+        small, large = (word.height, base) if word.height < base else (base, word.height)
+        if small > _SCRIPT * large:
+            return 0.0
+        rise = self.foot(word.index) - self.foot(self.base.index)
+        return rise if abs(rise) > _SHIFT * large else 0.0
+
+    def foot(self, index: int) -> float:
+        """Return the height of the line that a letter stands on."""
+        from pypdfium2 import raw
+
+        x, y = ctypes.c_double(), ctypes.c_double()
+        raw.FPDFText_GetCharOrigin(self.handle, index, ctypes.byref(x), ctypes.byref(y))
+        return float(turned((x.value, y.value, x.value, y.value), self.turn)[1])
+
+    def goes_on(self, word: _Word) -> bool:
+        height = self.last.height
+        distance = abs((word.top + word.bottom) - (self.top + self.bottom)) / 2
+        if distance > 0.6 * max(height, word.top - word.bottom):
+            return False
+        gap = self.gap(word)
+        if word.broken:  # pdfium ends a line at what is raised or lowered
+            near = abs(gap) <= _SCRIPT_GAP * max(height, word.height)
+            return near and (self.raised or self.shift(word) != 0)
+        return -height <= gap <= _GAP * height
+
+    def add(self, word: _Word) -> None:
+        if not self.parts:
+            self.left, self.bottom, self.right, self.top = (
+                word.left,
+                word.bottom,
+                word.right,
+                word.top,
+            )
+            self.height = word.height
+            self.base = word
+        else:
+            gap, height, shift = self.gap(word), self.last.height, self.shift(word)
+            is_drop_cap = _DROP_CAP * word.height <= self.height and len(self.parts) == 1
+            if is_drop_cap or (shift and word.height < self.height and not word.broken):
+                limit = _SCRIPT_GAP * height
+            else:
+                limit = _WORD_GAP * height
+            is_mark = shift and word.height > self.height and self.last.text[-1].isdigit()
+            apart = word.space or gap > limit or (is_mark and word.text[0].isalpha())
+            power = shift > 0 and word.height < height and self.last.text[-1].isdigit()
+            if apart:
+                self.parts.append(" ")
+            elif power and word.text[0] in _POWERS:
+                self.parts.append("^")
+            self.raised = shift != 0 and word.height < self.top - self.bottom
+            self.gaps.append(gap if apart else 0.0)
+            self.left = min(self.left, word.left)
+            self.right = max(self.right, word.right)
+            if is_drop_cap:
+                self.left = word.left
+            if word.height >= self.height or is_drop_cap:
+                self.bottom, self.top = word.bottom, word.top
+                self.base = word
+        self.parts.append(word.text)
+        self.heights[word.height] += len(word.text)
+        self.alone = self.alone and len(word.text) == 1
+        self.last = word
+
+    def finish(self, found: list[Line]) -> None:
+        if self.parts:
+            text = "".join(self.parts)
+            if self.alone and len(self.gaps) > 2:
+                text = self.without_spacing(text)
+            if "^" in text:
+                text = _FRACTION.sub(r" \1", text)
+            found.append(
+                Line(
+                    text=text,
+                    left=self.left,
+                    bottom=self.bottom,
+                    right=self.right,
+                    top=self.top,
+                    height=round(_median(self.heights), 1),
+                    bold=self.bold,
+                    grid=self.last.cell[0] if self.last.cell else None,
+                )
+            )
+        self.reset()
+
+    def without_spacing(self, text: str) -> str:
+        """Return the words of a title whose letters stand apart."""
+        letters = text.replace(" ", "")
+        usual = median(self.gaps)
+        enough = sum(map(str.isalpha, letters)) >= 0.8 * len(letters)
+        if not enough or not 0 < usual <= _LETTER_SPACING * self.height:
+            return text
+        spaced = (
+            f" {x}" if gap > 1.8 * usual else x
+            for x, gap in zip(letters[1:], self.gaps, strict=True)
+        )
+        return letters[0] + "".join(spaced)
+
+
+def _median(counts: Counter[float]) -> float:
+    """Return the median of values that occur so many times each."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    half = counts.total() / 2
+    below = 0
+    values = sorted(counts)
+    for index, value in enumerate(values):
+        below += counts[value]
+        if below > half:
+            return value
+        if below == half:
+            return (value + values[index + 1]) / 2
+    return 0.0
