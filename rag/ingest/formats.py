@@ -6,7 +6,9 @@ import re
 from pathlib import PurePosixPath
 from typing import Literal
 
-Format = Literal["html", "markdown", "text", "pdf", "docx", "csv", "jsonl"]
+from rag.ingest.decode import FEW, wide
+
+Format = Literal["html", "markdown", "text", "pdf", "docx", "csv", "jsonl", "mail", "mbox"]
 
 SUFFIXES: dict[str, Format] = {
     ".html": "html",
@@ -20,10 +22,17 @@ SUFFIXES: dict[str, Format] = {
     ".log": "text",
     ".pdf": "pdf",
     ".docx": "docx",
+    ".docm": "docx",
+    ".dotx": "docx",
+    ".dotm": "docx",
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".eml": "mail",
+    ".mht": "mail",
+    ".mhtml": "mail",
+    ".mbox": "mbox",
 }
 """What a folder is searched for."""
 
@@ -35,57 +44,102 @@ _MEDIA_TYPES: dict[str, Format] = {
     "text/plain": "text",
     "application/pdf": "pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template": "docx",
+    "application/vnd.ms-word.document.macroenabled.12": "docx",
+    "application/vnd.ms-word.template.macroenabled.12": "docx",
     "text/csv": "csv",
     "text/tab-separated-values": "csv",
     "application/jsonl": "jsonl",
     "application/x-ndjson": "jsonl",
     "application/x-jsonlines": "jsonl",
+    "message/rfc822": "mail",
+    "multipart/related": "mail",
+    "application/x-mimearchive": "mail",
+    "application/mbox": "mbox",
 }
 
+# What ordinary text may begin with is told by more than the letters of a format's mark.
 _FOREIGN = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"GIF8", "a GIF image"),
-    (b"RIFF", "an image, sound or film"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"BZh", "a bzip2 archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted Office file"),
-    (b"{\\rtf", "an RTF document"),
-    (b"SQLite format 3\x00", "an SQLite database"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90", "a program"),
-    (b"ID3", "a sound file"),
-    (b"OggS", "a sound file"),
-    (b"%!PS", "a PostScript file"),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "a PNG image"),
+    (re.compile(rb"\xff\xd8\xff"), "a JPEG image"),
+    (re.compile(rb"GIF8[79]a(?=.{0,99}\x00)", re.S), "a GIF image"),
+    (re.compile(rb"RIFF.{4}(?:WAVE|WEBP|AVI |RMID|CDDA)", re.S), "an image, sound or film"),
+    (re.compile(rb"\x1f\x8b"), "a gzip archive"),
+    (re.compile(rb"7z\xbc\xaf\x27\x1c"), "a 7-Zip archive"),
+    (re.compile(rb"Rar!\x1a\x07"), "a RAR archive"),
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "a bzip2 archive"),
+    (re.compile(rb"\xfd7zXZ\x00"), "an xz archive"),
+    (re.compile(rb"\{\\rtf[0-9]{0,2}\s?[\\{]"), "an RTF document"),
+    (re.compile(rb"SQLite format 3\x00"), "an SQLite database"),
+    (re.compile(rb"\x7fELF"), "a program"),
+    (re.compile(rb"MZ(?=.{0,99}\x00)", re.S), "a program"),
+    (re.compile(rb"ID3[\x02-\x04]"), "a sound file"),
+    (re.compile(rb"OggS\x00"), "a sound file"),
+    (re.compile(rb"%!PS(?:-Adobe|\s*[\r\n])"), "a PostScript file"),
 )
-_HTML_START = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
-)
+_HTML_START = re.compile(rb"<(?:!doctype\s{1,9}html|html|head|body)\b", re.I)
+_HTML_END = re.compile(rb"</(?:html|body)\b", re.I)
+_PDF_PARTS = (b" obj", b"startxref", b"%%EOF")
+_MAX_PROLOGUE = 100_000
 _TEXT_LIKE = ("text", "markdown", "csv", "jsonl", "html")
 
 
 def format_of(name: str, data: bytes, media_type: str | None) -> Format | str:
     """Return the format, or a phrase such as ``a PNG image`` for what cannot be read."""
     head = data[:4096]
-    if b"%PDF-" in head[:1024] and not _HTML_START.match(head):
+    declared = _declared(name, media_type)
+    if _is_pdf(data, declared):
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
-        return "docx" if b"word/" in data else "a ZIP archive"
-    declared = _declared(name, media_type)
+        from rag.ingest.docx_package import zip_kind
+
+        return zip_kind(data)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        from rag.ingest.docx_package import ole_kind
+
+        return ole_kind(data)
     if not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         for magic, phrase in _FOREIGN:
-            if head.startswith(magic) and (b"\x00" in head or not magic.isalnum()):
+            if magic.match(head):
                 return phrase
-        if b"\x00" in head and head[:3] != b"\xef\xbb\xbf" and not _is_wide_text(head):
+        if head.count(0) > max(FEW, 0.01 * len(head)) and not wide(data):
             return "binary data"
     if declared in ("pdf", "docx"):
         return f"not really {'a PDF' if declared == 'pdf' else 'a Word document'}"
-    if _HTML_START.match(head.removeprefix(b"\xef\xbb\xbf")) and declared in (None, "text"):
+    # A text may begin with <html>, too, but it does not end as a page does.
+    ends_as_html = declared is None or _HTML_END.search(data[-_MAX_PROLOGUE:])
+    if declared in (None, "text") and ends_as_html and _begins_as_html(data):
         return "html"
     return declared or "text"
+
+
+def _is_pdf(data: bytes, declared: Format | None) -> bool:
+    """Tell a PDF, with junk before it where nothing else is declared, from a text about PDF."""
+    place = data[:1024].find(b"%PDF-")
+    if place < 0:
+        return False
+    if declared == "pdf":
+        return True
+    is_whole = any(part in data for part in _PDF_PARTS)
+    at_start = not data[:place].strip(b"\xef\xbb\xbf\x00 \t\r\n")
+    return is_whole and (at_start or (declared is None and not _begins_as_html(data)))
+
+
+def _begins_as_html(data: bytes) -> bool:
+    """Tell whether the first tag, after declarations and comments, is that of a page."""
+    head = data[:_MAX_PROLOGUE].removeprefix(b"\xef\xbb\xbf")
+    place = 0
+    while True:
+        while head[place : place + 1].isspace():
+            place += 1
+        for start, end in ((b"<!--", b"-->"), (b"<?", b">")):
+            if head.startswith(start, place):
+                place = head.find(end, place + len(start)) + len(end)
+                if place < len(end):
+                    return False
+                break
+        else:
+            return _HTML_START.match(head, place) is not None
 
 
 def suffix_of(name: str) -> str:
@@ -101,10 +155,3 @@ def _declared(name: str, media_type: str | None) -> Format | None:
     if by_type is None or (by_type == "text" and by_suffix in _TEXT_LIKE):
         return by_suffix or by_type
     return by_type
-
-
-def _is_wide_text(head: bytes) -> bool:
-    """Tell UTF-16 or UTF-32 without a byte order mark: zeros in a regular place, nothing odd."""
-    even, odd = head[0::2], head[1::2]
-    zeros = (even.count(0), odd.count(0))
-    return max(zeros) > 0.7 * len(odd) and min(zeros) < 0.3 * len(odd)

@@ -22,7 +22,7 @@ from rag.ingest.dates import parse_date
 
 _NAMED = re.compile(r"date|author|byline|publish|updated|posted|modified|footer", re.I)
 _TELLING = frozenset(["time", "h1", "address"])
-_PILCROW = re.compile(r"\s*[¶#§]$")
+_PILCROW = "¶#§"
 _MAX_CANDIDATE = 300
 _BYLINE_TAGS = frozenset("p div span small address time em i ul ol li header section".split())
 _INLINE = frozenset(["a", "b", "strong", "img", "abbr"])
@@ -61,13 +61,17 @@ def read_metadata(root: Any) -> tuple[str | None, str | None, date | None, str |
         found = extract_metadata(
             reduced, date_config={"extensive_search": False, "original_date": True}
         )
+    except ImportError:
+        raise  # a missing library is no fault of the page
     except Exception:  # its heuristics are many and pages are odd; metadata is not worth a failure
         return _title(root), None, None, _language(root)
-    title = _PILCROW.sub("", one_line(found.title or "")) or _title(root)
+    title = one_line(found.title or "")
+    title = title.removesuffix(title[-1:]).rstrip() if title[-1:] in _PILCROW else title
+    title = title or _title(root) or ""
     author = one_line(found.author or "") or None
     published = parse_date(found.date)
     _hide_byline(root, author, published)
-    return title, author, published, _language(root)
+    return title or None, author, published, _language(root)
 
 
 def _reduce(root: Any) -> Any:
@@ -89,7 +93,12 @@ def _reduce(root: Any) -> Any:
 
 
 def _is_short(element: Any) -> bool:
-    return len("".join(element.itertext())) <= _MAX_CANDIDATE
+    size = 0
+    for count, inside in enumerate(element.iter()):
+        size += len(inside.text or "") + (len(inside.tail or "") if count else 0)
+        if max(size, count) > _MAX_CANDIDATE:
+            return False
+    return True
 
 
 @lru_cache(maxsize=4096)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 _MAX_SPAN = 100
+_MAX_REPEATED = 10
+"""Spans are filled in up to this many places for each cell of a table, then heeded no more."""
+_SPAN = re.compile(r"[0-9]{1,6}")
+_CELLS = ("td", "th")
 _FLOW = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "table", "pre", "form", "article", "main"])
 
 
@@ -19,19 +25,37 @@ class Table:
     rows: list[list[Any]]
 
 
+def own_rows(table: Any) -> Iterator[Any]:
+    """Yield the rows of a table in their order, not those of tables inside it."""
+    stack = [iter(table)]
+    while stack:
+        child = next(stack[-1], None)
+        if child is None:
+            stack.pop()
+        elif child.tag == "tr":
+            yield child
+        elif child.tag not in ("table", *_CELLS):
+            stack.append(iter(child))
+
+
+def own_cells(table: Any) -> Iterator[Any]:
+    """Yield the cells of a table row by row, not those of tables inside it."""
+    for row in own_rows(table):
+        yield from row.iterchildren(*_CELLS)
+
+
 def read_table(element: Any, max_cell: int) -> Table | None:
     """Return the table, or None when it arranges blocks and its cells are to be read one by one."""
     if element.get("role") in ("presentation", "none"):
         return None
-    rows = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
-    lines = [[cell for cell in row if cell.tag in ("td", "th")] for row in rows]
-    cells = [cell for line in lines for cell in line]
-    has_header = any(cell.tag == "th" for cell in cells)
-    if any(_is_flow(cell, max_cell, has_header) for cell in cells):
+    rows = list(own_rows(element))
+    lines = [list(row.iterchildren(*_CELLS)) for row in rows]
+    has_header = any(cell.tag == "th" for line in lines for cell in line)
+    if any(_is_flow(cell, max_cell, has_header) for line in lines for cell in line):
         return None
     if not has_header and all(len(line) < 2 for line in lines):
         return None  # one column: paragraphs
-    grid = _fill(rows)
+    grid = _fill(lines)
     head = _header_rows(rows, lines, grid)
     width = max(map(len, grid), default=0)
     body = [_told_once(line, width) for line in grid[head:]]
@@ -51,12 +75,12 @@ def _told_once(line: list[Any], width: int) -> list[Any]:
     if _is_title(line, width):
         return line[:1]
     told = [None if i and cell is line[i - 1] else cell for i, cell in enumerate(line)]
-    return told + [None] * (width - len(told))
+    return [*told, None] if len(told) == 1 < width else told  # alone it would be a title
 
 
 def _is_flow(cell: Any, max_cell: int, has_header: bool) -> bool:
-    for inside in cell.iter():
-        if inside.tag in _FLOW and not (inside.tag == "pre" and has_header):
+    for inside in cell.iter(*_FLOW):
+        if not (inside.tag == "pre" and has_header):
             return True
     return len(cell.text_content()) > max_cell
 
@@ -68,7 +92,7 @@ def _header_rows(rows: list[Any], lines: list[list[Any]], grid: list[list[Any]])
             break
         count += 1
     if count:
-        return min(count, len(grid))
+        return count if count < len(rows) else 0
     named = 0  # rows of th; a second one belongs to the header where the first has groups
     for line in lines:
         if not line or any(cell.tag != "th" for cell in line):
@@ -80,36 +104,43 @@ def _header_rows(rows: list[Any], lines: list[list[Any]], grid: list[list[Any]])
     return named if width > 1 and named < len(rows) else 0
 
 
-def _fill(rows: list[Any]) -> list[list[Any]]:
+def _fill(lines: list[list[Any]]) -> list[list[Any]]:
     grid: list[list[Any]] = []
+    allowed = _MAX_REPEATED * sum(map(len, lines)) + 10_000
     hanging: dict[int, tuple[Any, int]] = {}  # column -> (cell that spans rows, rows left)
-    for row in rows:
+    for cells in lines:
         line: list[Any] = []
-        waiting = [cell for cell in row if cell.tag in ("td", "th")]
-        while waiting or any(column >= len(line) for column in hanging):
+        left_over: dict[int, tuple[Any, int]] = {}
+        waiting = iter(cells)
+        cell = next(waiting, None)
+        while cell is not None or hanging:
             column = len(line)
             if column in hanging:
-                cell, left = hanging.pop(column)
+                above, left = hanging.pop(column)
+                line.append(above)
                 if left > 1:
-                    hanging[column] = (cell, left - 1)
-                line.append(cell)
+                    left_over[column] = (above, left - 1)
                 continue
-            if not waiting:
+            if cell is None:
                 line.append(None)
                 continue
-            cell = waiting.pop(0)
-            for offset in range(_span(cell, "colspan")):
+            across, down = _span(cell, "colspan"), _span(cell, "rowspan")
+            if allowed < across * down:
+                across = down = 1
+            allowed -= across * down - 1
+            for offset in range(across):
                 line.append(cell)
-                if (down := _span(cell, "rowspan")) > 1:
-                    hanging[column + offset] = (cell, down - 1)
+                if down > 1:
+                    left_over[column + offset] = (cell, down - 1)
+            cell = next(waiting, None)
         grid.append(line)
-        hanging = {column: entry for column, entry in hanging.items() if entry[1] > 0}
+        hanging = left_over
     return grid
 
 
 def _span(cell: Any, name: str) -> int:
     value = (cell.get(name) or "1").strip()
-    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() else 1
+    return min(max(int(value), 1), _MAX_SPAN) if _SPAN.fullmatch(value) else 1
 
 
 def _merged(head: list[list[Any]]) -> list[Any]:

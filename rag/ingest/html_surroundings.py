@@ -1,0 +1,329 @@
+"""What stands around the content of a page goes: menus, consent texts, prompts.
+
+They are told by what they are made of: links with few words between them, a text on cookies with a
+control to accept them, a question to the reader with buttons. In doubt a part is content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice, takewhile
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from rag.ingest.html_hidden import discloses, label_of, remove
+
+CONTENT_SHARE = 0.6
+"""The smallest element with this share of the prose is the content, of a page that names none."""
+INTRODUCTION_SHARE = 0.25
+"""A title with a larger share of the prose before it heads a later part of the page."""
+
+BLOCKS = frozenset(
+    "address article blockquote body caption center dd details dialog div dl dt fieldset "
+    "figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li "
+    "listing main menu nav noframes ol optgroup option p plaintext pre search section summary "
+    "table tbody td tfoot th thead tr ul xmp".split()
+)
+_COOKIES = re.compile(r"cookie|\b(?:gdpr|rgpd|dsgvo)\b", re.I)
+_CONSENT = re.compile(
+    r"\b(?:accept|agree|consent|allow|got it|opt|necessary|preferences|akzept|zustimm|"
+    r"einverstanden|"
+    r"annehmen|einwillig|notwendig|accepte|refuse|necesari|acept|rechaz|accett|rifiut|aceit|"
+    r"accepteer|akkoord|weiger|akceptuj|zgadzam)",
+    re.I,
+)
+_MAX_CONSENT = 600
+_MAX_INTRODUCTION = 1500
+_MAX_DEPTH = 120
+_MAX_LINKS = 30
+# A row of a table and an item of a list are not read apart from the others.
+_CONTAINERS = frozenset("article aside center div footer form header section".split())
+_MAX_CURRENT = 120
+_LAST_CONTROLS = 12
+_MAX_PROMPT = 400
+_MAX_PROMPT_DEPTH = 8
+_QUESTION = re.compile(r"[^?？؟.]{8,120}[?？؟]")
+_VOTE = re.compile(
+    r"(?:yes|no|ja|nein|nee|oui|non|s[ií]|sim|não|tak|nie|helpful|not helpful|\W{1,3})[.!,]?", re.I
+)
+_COPYRIGHT = re.compile(r"©|\(c\)|copyright|rights reserved", re.I)
+_HEADING = re.compile(r"h[1-6]")
+_CONTROLS = frozenset("button input label select textarea svg script".split())
+
+
+class Size(NamedTuple):
+    """How much an element holds: characters, those of them in links, links, a paragraph or not."""
+
+    text: int = 0
+    linked: int = 0
+    links: int = 0
+    has_paragraph: bool = False
+
+    @property
+    def prose(self) -> int:
+        """The count of characters outside of links."""
+        return self.text - self.linked
+
+
+Sizes = dict[Any, Size]
+
+
+def measure(root: Any) -> Sizes:
+    """Return the size of every element, in one pass from the leaves to the root."""
+    sizes: Sizes = {}
+    text = linked = links = 0
+    has_paragraph = False
+    stack: list[tuple[int, int, int, bool]] = []
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        if event == "start":
+            stack.append((text, linked, links, has_paragraph))
+            text, linked, links, has_paragraph = _length(element.text), 0, 0, False
+            continue
+        if element.tag == "a" and element.get("href"):
+            linked, links = text, links + 1
+        # A paragraph beside the links may be prose.
+        has_paragraph |= element.tag == "p" and text - linked > max(40, linked)
+        sizes[element] = Size(text, linked, links, has_paragraph)
+        before = stack.pop()
+        text += before[0] + (_length(element.tail) if element is not root else 0)
+        linked, links = linked + before[1], links + before[2]
+        has_paragraph |= before[3]
+    return sizes
+
+
+def _length(text: str | None) -> int:
+    return len(" ".join(text.split())) if text else 0
+
+
+def squeezed(element: Any) -> str:
+    """Return the text of an element on one line."""
+    return " ".join(element.text_content().split())
+
+
+def remove_surroundings(body: Any) -> Sizes:
+    """Remove lists of links and consent texts that stand before the content or after it.
+
+    Returns what was measured; of what was removed the size is nothing.
+    """
+    sizes = measure(body)
+    named = next(body.getroottree().iter("title"), None)
+    name = "" if named is None else label_of(named)
+    title = title_of(body, sizes)
+    if title is None:
+        content = _largest(body, sizes)
+        path = [content, *content.iterancestors()]
+    else:
+        path = [title, *title.iterancestors()]
+    path = path[: path.index(body) + 1]
+    before = [sibling for element in path[:-1] for sibling in element.itersiblings(preceding=True)]
+    introduction = sum(sizes[sibling].prose for sibling in before if sibling in sizes)
+    limit = max(_MAX_INTRODUCTION, INTRODUCTION_SHARE * sizes[body].prose)
+    if len(path) > _MAX_DEPTH or introduction > limit:
+        return sizes  # it heads a later part of the page
+    if title is not None:
+        enough = CONTENT_SHARE * sizes[body].prose
+        content = next((e for e in path[1:] if sizes[e].prose >= enough), body)
+    for element in path[path.index(content) : -1]:
+        for sibling in list(element.itersiblings()):
+            _strip(sibling, _asks_for_consent, sizes, "")
+    current = "" if title is None else squeezed(title)
+    for sibling in before:
+        if sibling in sizes and _is_row_of_links(sibling, sizes, current):
+            remove(sibling)
+        else:
+            _strip(sibling, _is_consent, sizes, name)
+    if content is body:
+        _strip_edges(body, path, sizes, title is None, name)
+    return sizes
+
+
+def _strip_edges(body: Any, path: list[Any], sizes: Sizes, untitled: bool, name: str) -> None:
+    """Strip the first and last parts of a body that holds the content without a part around it."""
+    if untitled:
+        for first in list(body):
+            if first not in sizes or sizes[first].prose > 80:
+                break
+            if sizes[first].links > 2:
+                _strip(first, _is_consent, sizes, name)
+    for last in body[-3:]:
+        if last not in path and last.tag in ("div", "section") and _asks_for_consent(last, sizes):
+            remove(last)
+    for last in reversed(body):
+        if last in path or (last.tail or "").strip() or not _is_row_of_links(last, sizes):
+            if last in sizes and not sizes[last].text and not (last.tail or "").strip():
+                continue
+            break
+        before = next((e for e in last.itersiblings(preceding=True) if e in sizes), None)
+        if before is None or _HEADING.fullmatch(before.tag):
+            break  # the links are what it heads
+        remove(last)
+
+
+def _is_row_of_links(element: Any, sizes: Sizes, current: str = "") -> bool:
+    """Tell a line such as ``Home | Next`` from a sentence or a list: no word is between its links.
+
+    The name of the ``current`` page may stand there, too.
+    """
+    size = sizes[element]
+    if element.tag not in ("p", "div", "center") or not size.links:
+        return False
+    if size.links + bool(current) < 2 or size.links > _MAX_LINKS or size.prose > _MAX_CURRENT:
+        return False
+    rest = squeezed(element)
+    for label in filter(None, (current, *map(label_of, element.iter("a")))):
+        rest = rest.replace(label, "", 1)
+    return not (re.search(r"[\w,]", rest) or next(element.iter("ul", "ol", "dl"), None) is not None)
+
+
+def title_of(body: Any, sizes: Sizes) -> Any:
+    """Return the heading that the page begins with; a link, as a logo is, only if all are."""
+    headings = body.xpath(".//h1") or body.xpath("(.//h2)[1]")
+    named = (heading for heading in headings if sizes[heading].prose > 0)
+    return next(named, headings[0] if headings else None)
+
+
+def _largest(body: Any, sizes: Sizes) -> Any:
+    """Return the smallest element that holds most of the prose."""
+    enough = CONTENT_SHARE * sizes[body].prose
+    element = body
+    while enough:
+        inner = (e for e in element if e in sizes and e.tag in BLOCKS)
+        largest = next((e for e in inner if sizes[e].prose >= enough), None)
+        if largest is None or largest.tag not in ("div", "section", "center", "article"):
+            break
+        element = largest
+    return element
+
+
+def _strip(
+    element: Any, is_consent: Callable[[Any, Sizes], bool], sizes: Sizes, name: str, depth: int = 0
+) -> None:
+    """Remove the menus and consent texts in an element outside the content, or all of it.
+
+    Of a part that says the ``name`` of the page beside its links only the links go.
+    """
+    if element not in sizes or depth > _MAX_DEPTH:
+        return
+    size = sizes[element]
+    is_named = 3 < len(name) <= size.prose and name in label_of(element)
+    if not (_is_menu(size) and not is_named) and element.tag in _CONTAINERS:
+        for child in list(element):
+            if child.tag not in BLOCKS:
+                continue
+            was = sizes[child]
+            _strip(child, is_consent, sizes, name, depth + 1)
+            now = sizes[child]
+            size = Size(
+                size.text - was.text + now.text,
+                size.linked - was.linked + now.linked,
+                size.links - was.links + now.links,
+                size.has_paragraph,
+            )
+        sizes[element] = size
+    if _is_menu(size) or is_consent(element, sizes):
+        sizes[element] = Size()
+        remove(element)
+
+
+def _is_menu(size: Size) -> bool:
+    """Tell whether an element consists of links, but for a few words between them."""
+    if not size.text or size.prose > 200 or size.has_paragraph:
+        return False
+    several = size.links > 1
+    return size.linked >= (0.6 if several else 0.8) * size.text and (several or size.text <= 60)
+
+
+def _is_consent(element: Any, sizes: Sizes) -> bool:
+    if element not in sizes or sizes[element].text > _MAX_CONSENT:
+        return False
+    text = squeezed(element)
+    return bool(_COOKIES.search(text) and _CONSENT.search(text))
+
+
+def _asks_for_consent(element: Any, sizes: Sizes) -> bool:
+    """Tell whether there is a control to consent with: a text alone may be part of the content."""
+    return _is_consent(element, sizes) and any(
+        _CONSENT.search(label) and len(label) <= 40
+        for label in map(label_of, element.iter("a", "button"))
+    )
+
+
+# --- the question at the end -----------------------------------------------------------------
+
+
+def remove_prompt(main: Any, has_text: Callable[[Any], str]) -> None:
+    """Remove the question at the end of the content that the page asks of its readers.
+
+    ``has_text`` reads an element; what it returns after the prompt may be a copyright line.
+    """
+    prompts: list[Any] = []
+    for control in list(filter(_is_vote, main.iter("button", "input", "a")))[-_LAST_CONTROLS:]:
+        around = islice(control.iterancestors(), _MAX_PROMPT_DEPTH)
+        inside = takewhile(lambda element: element is not main, around)
+        prompt = next(iter(list(takewhile(_is_prompt, inside))[::-1]), None)
+        if prompt is not None and text_outside(prompt) and prompt not in prompts:
+            prompts.append(prompt)
+    # Several questions with buttons are answered by the page itself.
+    if len(prompts) == 1 and _is_last(prompts[0], main, has_text):
+        remove(prompts[0])
+
+
+def _is_vote(control: Any) -> bool:
+    """Tell whether a control answers: a button, or a link that leads nowhere or says yes or no."""
+    if control.tag == "input":
+        return control.get("type") in ("button", "submit", "radio", "image")
+    label = label_of(control)
+    href = (control.get("href") or "").strip().lower()
+    pressed = (
+        (control.tag == "button" and not discloses(control))
+        or control.get("role") == "button"
+        or href == "#"
+        or href.startswith("javascript:")
+    )
+    return len(label) <= 30 and (pressed or bool(href and _VOTE.fullmatch(label)))
+
+
+def _is_prompt(element: Any) -> bool:
+    """Tell whether an element holds one question and controls, or controls alone."""
+    size = 0
+    for part in element.itertext():
+        size += len(part)
+        if size > _MAX_PROMPT:
+            return False
+    text = text_outside(element)
+    return not text or bool(_QUESTION.fullmatch(text))
+
+
+def text_outside(element: Any) -> str:
+    """Return the text of a small element that is not in controls."""
+    text = "".join(_outside(element, 0)).replace("|", " ").replace("/", " ")
+    return " ".join(text.split())
+
+
+def _outside(element: Any, depth: int) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if depth > _MAX_DEPTH:
+            yield child.text_content()
+        elif not _is_control(child):
+            yield from _outside(child, depth + 1)
+        yield child.tail or ""
+
+
+def _is_control(element: Any) -> bool:
+    return _is_vote(element) if element.tag == "a" else element.tag in _CONTROLS
+
+
+def _is_last(element: Any, main: Any, read: Callable[[Any], str]) -> bool:
+    text = ""
+    while element is not main:
+        if element.tail and element.tail.strip():
+            return False
+        for sibling in element.itersiblings():
+            text = f"{text} {read(sibling)}".strip()
+            if len(text) > 200:
+                return False
+        element = element.getparent()
+    return not text or bool(_COPYRIGHT.search(text))
