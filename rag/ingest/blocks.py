@@ -29,9 +29,8 @@ _STRAY_JOINER = re.compile(
 )
 _LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_TRAILING = re.compile(r"[ \t]+(?=\n)")
+_TRAILING = re.compile(r"(?<![ \t])[ \t]+(?=\n)")  # looked at once for each run
 _BLANK_LINES = re.compile(r"\n{3,}")
-_RUN_OF_SPACE = re.compile(r"\s+")
 
 
 def normalise(text: str) -> str:
@@ -40,6 +39,8 @@ def normalise(text: str) -> str:
     Trailing spaces go, at most one blank line stays, lone surrogates become U+FFFD. Applying it
     twice changes nothing.
     """
+    if text.isascii() and text.isprintable():  # most that is one line
+        return text.rstrip()
     text = _LINE_BREAK.sub("\n", text)
     if not text.isascii():
         if _SURROGATE.search(text):
@@ -55,7 +56,7 @@ def normalise(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Return the normalised text with every run of white space as one space."""
-    return _RUN_OF_SPACE.sub(" ", normalise(text)).strip()
+    return " ".join(normalise(text).split())
 
 
 @dataclass(frozen=True, slots=True)

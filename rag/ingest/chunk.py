@@ -1,19 +1,28 @@
 """Documents to chunks that follow headings and sentences, with exact offsets.
 
-LlamaIndex's ``SentenceSplitter`` decides where a long section is cut; a cursor of our own finds
-each piece again, so that ``document.text[chunk.start:chunk.end] == chunk.text`` always holds.
+A long section is cut at its paragraphs, a long paragraph at its sentences, items and rows, a long
+sentence at its phrases, words, and letters at last. Only offsets are kept on the way, so that
+``document.text[chunk.start:chunk.end] == chunk.text`` always holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.errors import SourceError
 from rag.settings import ChunkSettings
-from rag.text.sentences import sentences
+from rag.text.sentences import iterate
 from rag.types import Chunk, Document, Heading, digest_of
+
+_COUNTED = 100_000  # characters that are given to the tokenizer at once
+_SHORT = 24
+_LONGEST_MARKER = 200
+_BLANK_LINE = re.compile(r"\n\n")
+_PHRASE_END = re.compile(r"[,.;。？！]")
+_SPACE = re.compile(" ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,7 @@ def chunk_document(
     A chunk carries the path of headings it stands under; the headings' own lines are left out,
     unless a short section (under ``settings.minimum`` tokens) was joined with its neighbour.
     """
+    count_tokens = _remembering(count_tokens)
     chunks: list[Chunk] = []
     seen: set[tuple[int, int]] = set()
     for section in _joined(document, settings, count_tokens):
@@ -55,6 +65,12 @@ def chunk_document(
                 )
             )
     return chunks
+
+
+def _remembering(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+    """Count short texts once: a file may have millions of lines of one word, and few words."""
+    remembered = lru_cache(maxsize=65_536)(count_tokens)
+    return lambda text: remembered(text) if len(text) <= _SHORT else count_tokens(text)
 
 
 def _sections(document: Document) -> Iterator[_Section]:
@@ -108,65 +124,91 @@ def _common(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
 def _pieces(
     text: str, section: _Section, size: int, count_tokens: Callable[[str], int]
 ) -> Iterator[tuple[int, int]]:
-    body = text[section.start : section.end]
-    if len(body) <= 20 * size and count_tokens(body) <= size:
-        pieces = [body.strip()]
-    else:
-        pieces = _splitter(size, count_tokens).split_text(body)
-    cursor = section.start
-    for piece in pieces:
-        words = piece.strip()
-        if not words:
-            continue
-        start = text.find(words, cursor, section.end)
-        if start < 0:
-            # The splitter works on strings; should it ever change one, losing words is no option.
-            raise SourceError(f"a piece of the text could not be found again: {words[:60]!r}")
-        cursor = start + len(words)
-        yield start, cursor
+    """Yield the spans of a section's chunks: as many whole parts in each as it holds."""
+    start, tokens = section.start, 0
+    for left, count in _parts(text, section.start, section.end, size, count_tokens):
+        if tokens + count > size and left > start:
+            yield from _stripped(text, start, left)
+            start, tokens = left, 0
+        tokens += count
+    yield from _stripped(text, start, section.end)
 
 
-@lru_cache(maxsize=4)
-def _splitter(size: int, count_tokens: Callable[[str], int]) -> _Splitter:
-    return _Splitter(size, count_tokens)
+def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    words = text[start:end].strip()
+    if words:
+        start = text.index(words[0], start)
+        yield start, start + len(words)
 
 
-class _Splitter:
-    """LlamaIndex's splitter with our tokens and sentences, and no overlap."""
-
-    def __init__(self, size: int, count_tokens: Callable[[str], int]) -> None:
-        from llama_index.core.node_parser import SentenceSplitter
-
-        self._splitter = SentenceSplitter(
-            chunk_size=size,
-            chunk_overlap=0,  # neighbours are one lookup away
-            # it only ever takes the length of what the tokenizer returns
-            tokenizer=lambda text: range(count_tokens(text)),
-            paragraph_separator="\n\n",
-            # Its own sentences know nothing of rows and list items, and cost 1.5 s of NLTK.
-            chunking_tokenizer_fn=_units,
-        )
-
-    def split_text(self, text: str) -> list[str]:
-        return list(self._splitter.split_text(text))
+def _parts(
+    text: str, start: int, end: int, size: int, count_tokens: Callable[[str], int], level: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Yield (start, tokens) of the largest parts that fit: all of it, paragraphs, units, …"""
+    for left, right in _LEVELS[level](text, start, end):
+        tokens = count_tokens(text[left:right]) if right - left <= _COUNTED else size + 1
+        if tokens <= size or level + 1 == len(_LEVELS):
+            yield left, tokens
+        else:
+            yield from _parts(text, left, right, size, count_tokens, level + 1)
 
 
-def _units(text: str) -> list[str]:
-    """Cut a text into its sentences, items and rows; joined they are the text again."""
-    starts = [text.rfind("\n", 0, span.start) + 1 if _opens_line(text, span.start) else span.start
-              for span in sentences(text)]  # fmt: skip
-    cuts = sorted({0, *starts})
-    return [text[left:right] for left, right in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+def _whole(_: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield start, end
 
 
-def _opens_line(text: str, start: int) -> bool:
+def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from _cut(start, end, (match.start() for match in _BLANK_LINE.finditer(text, start, end)))
+
+
+def _units(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Cut a text into its sentences, items and rows."""
+    end = len(text) if end is None else end
+    body = text[start:end]
+    yield from _cut(start, end, (start + place for place in _unit_starts(body)))
+
+
+def _unit_starts(text: str) -> Iterator[int]:
+    line = seen = 0
+    for span in iterate(text):
+        line = text.rfind("\n", seen, span.start) + 1 or line
+        seen = span.start
+        yield line if _opens_line(text, line, span.start) else span.start
+
+
+def _opens_line(text: str, line: int, start: int) -> bool:
     """Tell whether only a marker of a list or heading stands before a unit on its line."""
-    before = text[text.rfind("\n", 0, start) + 1 : start]
+    before = text[line:start] if start - line < _LONGEST_MARKER else ", ,"
     return len(before.split()) <= 1 and not before.rstrip().endswith((",", "!", "?"))
 
 
+def _phrases(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from _cut(start, end, (match.end() for match in _PHRASE_END.finditer(text, start, end)))
+
+
+def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from _cut(start, end, (match.start() for match in _SPACE.finditer(text, start, end)))
+
+
+def _characters(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    yield from _cut(start, end, range(start, end))
+
+
+def _cut(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    for place in places:
+        if place > start:
+            yield start, place
+            start = place
+    if end > start:
+        yield start, end
+
+
+_LEVELS = (_whole, _paragraphs, _units, _phrases, _words, _characters)
+
+
 def _page(document: Document, start: int) -> int | None:
-    for page in document.pages:
-        if page.start <= start < page.end:
-            return page.number
-    return document.pages[-1].number if document.pages else None
+    """Return the number of the page a place is on; after the last page, it is on that."""
+    if not document.pages:
+        return None
+    after = bisect_right(document.pages, start, key=lambda page: page.start)
+    return document.pages[max(after - 1, 0)].number

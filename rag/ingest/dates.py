@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?=$|[T\s])")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?=$|T)")
+_LONGEST = 60
 _WRITTEN = (
     "%Y/%m/%d",
     "%d.%m.%Y",
@@ -34,7 +35,7 @@ def parse_date(value: object) -> date | None:
             return date(int(match[1]), int(match[2]), int(match[3] or 1))
     except ValueError:
         return None
-    for form in _WRITTEN:
+    for form in _WRITTEN if len(text) <= _LONGEST else ():
         try:
             return datetime.strptime(text, form).date()
         except ValueError:

@@ -1,47 +1,61 @@
-"""Markdown to blocks: CommonMark and tables, front matter, anchors as GitHub makes them."""
+"""Markdown to blocks: CommonMark, tables, footnotes, definitions, anchors as GitHub makes them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from html import escape
 
+from lxml.html import defs
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mdit_py_plugins.admon import admon_plugin
+from mdit_py_plugins.deflist import deflist_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from mdit_py_plugins.footnote import footnote_plugin
 
 from rag.ingest import html
 from rag.ingest.blocks import Block, linearise, one_line
+from rag.ingest.front_matter import split_front_matter
+from rag.ingest.metadata import scalars
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
-_BREAK = re.compile(r"<br\s*/?>", re.I)
+__all__ = ["is_too_much", "read", "scalars", "split_front_matter"]
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)[ /]{0,9}>")
+_MOST_CHARACTERS = 10_000_000
+_MOST_LINES = 300_000
+_MOST_BRACKETS = 4_000_000_000  # pairs of them
+_DEEP_QUOTE = re.compile(r"^(?: {0,3}>){40,}", re.M)
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
-
-
-def split_front_matter(text: str) -> tuple[dict[str, Any], str, str | None]:
-    """Return the front matter, the body, and what is wrong with the front matter, if anything."""
-    text = text.replace("\r\n", "\n")
-    match = _FRONT_MATTER.match(text)
-    if not match:
-        return {}, text, None
-    import frontmatter
-    import yaml
-
-    try:
-        values, _ = frontmatter.parse(match[0])
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        return {}, text[match.end() :], one_line(str(error))
-    if not values:  # a text between two rules
-        return {}, text, None
-    return {str(key): value for key, value in values.items()}, text[match.end() :], None
 
 
 def read(text: str) -> list[Block]:
     """Return the blocks of a Markdown text without front matter."""
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     walker = _Walker()
-    walker.walk(parser.parse(text))
+    walker.walk(_parser().parse(_DEEP_QUOTE.sub("> ", text)))
     return walker.blocks
+
+
+def is_too_much(text: str) -> bool:
+    """Tell whether the parser would take more than some ten seconds for a text.
+
+    It needs 1.2 s for a million characters of prose and 40 µs for a line of a list or a table; in
+    each block it looks from every bracket to the end.
+    """
+    if len(text) > _MOST_CHARACTERS or text.count("\n") > _MOST_LINES:
+        return True
+    return sum(block.count("[") ** 2 for block in text.split("\n\n")) > _MOST_BRACKETS
+
+
+@cache
+def _parser() -> MarkdownIt:
+    # What is nested deeper than the parser goes, it drops.
+    parser = MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
+    parser.use(admon_plugin).use(deflist_plugin)
+    parser.use(footnote_plugin, inline=False, move_to_end=False)
+    return parser.use(dollarmath_plugin, allow_space=False, allow_digits=False)
 
 
 @dataclass
@@ -97,6 +111,19 @@ class _Walker:
         self.slugs[slug] = count + 1
         return f"{slug}-{count}" if count else slug
 
+    def _on_footnote_reference_open(self, token: Token) -> None:
+        self.open_list(None)
+        self.marker = f"[{token.meta['label']}]"
+
+    def _on_dd_open(self, token: Token) -> None:
+        self.open_list(None)
+        self.marker = "-"
+
+    def _on_math_block(self, token: Token) -> None:
+        self.paragraph(f"$${token.content}$$")
+
+    _on_math_block_label = _on_math_block
+
     def _on_bullet_list_open(self, token: Token) -> None:
         self.open_list(None)
 
@@ -122,7 +149,7 @@ class _Walker:
     def _on_bullet_list_close(self, token: Token) -> None:
         self.lists.pop()
 
-    _on_ordered_list_close = _on_bullet_list_close
+    _on_ordered_list_close = _on_footnote_reference_close = _on_dd_close = _on_bullet_list_close
 
     def _on_fence(self, token: Token) -> None:
         self.blocks.append(Block("code", token.content.rstrip("\n"), level=len(self.lists)))
@@ -152,25 +179,44 @@ class _Walker:
 
 
 def _inline(tokens: Sequence[Token]) -> str:
+    if any(token.type in ("html_inline", "s_open", "image") for token in tokens):
+        return _inline_html(tokens)
     parts: list[str] = []
     for token in tokens:
-        if token.type in ("text", "text_special", "code_inline"):
-            parts.append(token.content)
-        elif token.type == "softbreak":
+        if token.type == "softbreak":
             parts.append(" ")
-        elif token.type == "hardbreak" or _BREAK.fullmatch(token.content):
+        elif token.type == "hardbreak":
             parts.append("\n")
+        else:
+            parts.append(_plain(token))
     return "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n"))
 
 
-def scalars(values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    """Return the simple values of front matter; lists of them are joined, dates as ISO."""
-    found: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, str | bool | int | float):
-            found[key] = one_line(value) if isinstance(value, str) else value
-        elif isinstance(value, list | tuple | set):
-            found[key] = ", ".join(one_line(str(item)) for item in value)
-        elif hasattr(value, "isoformat"):
-            found[key] = value.isoformat()
-    return found
+def _plain(token: Token) -> str:
+    if token.type == "math_inline":
+        return f"${token.content}$"
+    if token.type == "footnote_ref":
+        return f"[{token.meta['label']}]"
+    return token.content
+
+
+def _inline_html(tokens: Sequence[Token]) -> str:
+    """Read a paragraph with tags in it as HTML, where what is struck out or hidden is not said."""
+    closed = {tag[2] for token in tokens if (tag := _TAG.fullmatch(token.content)) and tag[1]}
+    parts: list[str] = []
+    for token in tokens:
+        if token.type == "html_inline":
+            tag = _TAG.fullmatch(token.content)
+            # <name> may be a placeholder that the writer means to be seen.
+            seen = tag and tag[2].lower() not in defs.tags and tag[2] not in closed
+            parts.append(escape(token.content) if seen else token.content)
+        elif token.type in ("s_open", "s_close"):
+            parts.append("<s>" if token.nesting > 0 else "</s>")
+        elif token.type == "image":
+            parts.append(f'<img alt="{escape(_inline(token.children or []))}">')
+        elif token.type in ("softbreak", "hardbreak"):
+            parts.append("\n" if token.type == "softbreak" else "<br>")
+        else:
+            parts.append(escape(_plain(token)))
+    root = html.parse(f"<p>{''.join(parts)}</p>")
+    return "\n".join(block.text for block in html.fragment(root)) if root is not None else ""

@@ -66,10 +66,11 @@ class Span:
 
 def sentences(text: str) -> list[Span]:
     """Split into units in reading order; between them there is only space, markers and ``#``s."""
-    return list(_units(text))
+    return list(iterate(text))
 
 
-def _units(text: str) -> Iterator[Span]:
+def iterate(text: str) -> Iterator[Span]:
+    """Yield the units one by one, for texts that have millions of them."""
     in_code = False
     paragraph: list[int] = []  # start and end of the prose that is being gathered
     wrapped = False  # whether the line before is long enough to go on in this one
@@ -114,9 +115,10 @@ def is_row(line: str) -> bool:
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:
     start = 0
-    for line in text.split("\n"):
-        yield start, start + len(line)
-        start += len(line) + 1
+    while (end := text.find("\n", start)) >= 0:
+        yield start, end
+        start = end + 1
+    yield start, len(text)
 
 
 def _flush(text: str, paragraph: list[int]) -> Iterator[Span]:

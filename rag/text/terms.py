@@ -62,14 +62,15 @@ def analyzer(language: str | None, *, drop_stopwords: bool = False) -> Any:
 
 def stems(text: str, language: str | None = "en") -> list[str]:
     """Return every word's stem in order, stop words included."""
-    return list(analyzer(language).analyze(text))
+    return list(analyzer(language).analyze(encodable(text)))
 
 
 @lru_cache(maxsize=4096)
 def content_terms(text: str, language: str | None = "en") -> tuple[str, ...]:
     """Return the distinct stems of the words that carry meaning, in order of appearance."""
     words = [w for w in _PART.findall(_CLITIC.sub(" ", text.casefold())) if w not in STOPWORDS]
-    return tuple(dict.fromkeys(analyzer(language, drop_stopwords=True).analyze(" ".join(words))))
+    kept = analyzer(language, drop_stopwords=True).analyze(encodable(" ".join(words)))
+    return tuple(dict.fromkeys(kept))
 
 
 @lru_cache(maxsize=1024)
@@ -84,8 +85,13 @@ def without_stopwords(text: str, language: str | None) -> str:
     from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
     tokens = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.lowercase())
-    kept = tokens.filter(Filter.stopword(STEMMERS[language])).build().analyze(text)
+    kept = tokens.filter(Filter.stopword(STEMMERS[language])).build().analyze(encodable(text))
     return " ".join(kept) or text
+
+
+def encodable(text: str) -> str:
+    """Replace lone surrogates, which have no UTF-8, character by character: offsets stay."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def fold(text: str) -> str:
@@ -121,7 +127,7 @@ _NUMBER_WORDS = {
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,\u202f  ]\d{3})*(?:[.,]\d+)?(?![\w]*\d)")
+_NUMBER = re.compile(r"(?<![\w.])\d++(?:[.,\u202f  ]\d{3})*(?:[.,]\d++)?(?![\w]*\d)")
 _SCALE = re.compile(r"\s?(k|thousand|m|mn|million|bn|billion)\b", re.IGNORECASE)
 _SCALES = {
     "k": 1e3,
