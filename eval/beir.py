@@ -37,11 +37,11 @@ def build(beir: Beir, folder: Path, embedder: Embedder, settings: Settings) -> I
         entries: list[Entry] = []
         for done, document in enumerate(beir.documents(), start=1):
             chunks = chunk_document(document, settings.chunk, embedder.count_tokens, fingerprint)
-            contents = [digest_of(words_of(document.title, c.headings, c.text)) for c in chunks]
+            contents = [digest_of(words_of(document.own_title, c.headings, c.text)) for c in chunks]
             entries.append(Entry(document.uri, document, chunks, contents))
             if len(entries) == _BATCH or done == len(beir.corpus):
                 words = {
-                    content: words_of(e.document.title, c.headings, c.text)
+                    content: words_of(e.document.own_title, c.headings, c.text)
                     for e in entries
                     for c, content in zip(e.chunks, e.contents, strict=True)
                 }

@@ -28,7 +28,7 @@ from rag.errors import SettingsError
 from rag.presets import PRESETS, Preset, split_model
 from rag.types import digest_of
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
 
 BUILT_IN = "built-in"

@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from math import isfinite
+from pathlib import PurePosixPath
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +33,16 @@ def digest_of(*parts: str) -> str:
         state.update(len(encoded).to_bytes(8, "big"))
         state.update(encoded)
     return state.hexdigest()[:32]
+
+
+def own_title(uri: str, title: str) -> str:
+    """Return a title as far as the document has it: empty if it is only the name of its file."""
+    path, _, fragment = uri.partition("#")
+    name = PurePosixPath(path).stem
+    named = title in {
+        whole for stem in (name, unquote(name)) for whole in (stem, f"{stem} {fragment}")
+    }
+    return "" if named else title
 
 
 def place(title: str, headings: Iterable[str], page: int | None, published: date | None) -> str:
@@ -73,8 +86,8 @@ class Page(Value):
 class Document(Value):
     """One document as indexed. ``text`` is what every offset refers to.
 
-    ``id`` derives from the canonical ``uri``. ``digest`` covers the title and the text only: when a
-    page was fetched is not part of what it says.
+    ``id`` derives from the canonical ``uri``. ``digest`` covers what it says, its own title and the
+    text: when a page was fetched, and how its file is called, is no part of that.
     """
 
     id: str
@@ -111,9 +124,18 @@ class Document(Value):
             pages=tuple(pages),
             language=language,
             published=published,
-            digest=digest_of(title, text),
-            metadata=dict(metadata or {}),
+            digest=digest_of(own_title(uri, title), text),
+            # JSON has no NaN: one would break every search by metadata.
+            metadata={
+                key: str(value) if isinstance(value, float) and not isfinite(value) else value
+                for key, value in (metadata or {}).items()
+            },
         )
+
+    @property
+    def own_title(self) -> str:
+        """The title, empty if it is only the name of the file (and the number of the row)."""
+        return own_title(self.uri, self.title)
 
 
 class Chunk(Value):

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.cli.common import (
+    IndexOption,
+    JsonOption,
+    console,
+    echo,
+    open_pipeline,
+    print_json,
+    printable,
+)
 
 if TYPE_CHECKING:
     from rag.ingest.sync import Progress
+
+_EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
 
 
 def ingest(
@@ -21,13 +33,17 @@ def ingest(
         typer.Argument(help="Files, folders, globs, URLs, sitemaps.", metavar="SOURCE..."),
     ],
     index: IndexOption = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove what is gone from a source, even most of it."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read sources into the index; report what changed."""
     pipeline = open_pipeline(index)
     try:
         with progress("Ingesting") as on_progress:
-            report = pipeline.ingest(*sources, on_progress=on_progress)
+            report = pipeline.ingest(*sources, on_progress=on_progress, prune=prune)
     except KeyboardInterrupt:
         sys.stderr.write("\nrag: what was written is complete, run the same command to go on")
         raise
@@ -40,13 +56,12 @@ def ingest(
 
 @contextmanager
 def progress(title: str) -> Iterator[Progress | None]:
-    """Show a progress bar on a terminal; elsewhere nothing at all."""
+    """Show a progress bar on a terminal; elsewhere a line now and then, if it takes long."""
     if not sys.stderr.isatty():
-        yield None
+        yield _lines(title)
         return
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
@@ -55,15 +70,48 @@ def progress(title: str) -> Iterator[Progress | None]:
     with Progress(
         TextColumn(title),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}", markup=False),
         TimeRemainingColumn(),
         TextColumn("{task.fields[what]}", markup=False),
         console=console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task(title, total=None, what="")
+        task = bar.add_task(title, total=None, what="", count="")
 
-        def on_progress(what: str, done: int, known: int) -> None:
-            bar.update(task, completed=done, total=known or None, what=what[-60:])
+        def on_progress(what: str, done: float, known: int) -> None:
+            count = f"{int(done)}/{known or '?'}"
+            bar.update(
+                task, completed=done, total=known or None, what=printable(what)[-60:], count=count
+            )
 
         yield on_progress
+
+
+def _lines(title: str) -> Progress:
+    """Return what prints how far it is, how fast, and what is left, every ten seconds."""
+    began = told = time.monotonic()
+    at, before = 0.0, 0.0  # where this source began to count
+
+    def on_progress(what: str, done: float, known: int) -> None:
+        nonlocal began, told, at, before
+        now = time.monotonic()
+        if done < before:  # the next source
+            began, at = now, done
+        before = done
+        if now - told < _EVERY:
+            return
+        told = now
+        rate = (done - at) / max(now - began, 1e-3)
+        left = f", about {_time(max(known - done, 0) / rate)} left" if known and rate else ""
+        count = f"{int(done)} of {known}" if known else f"{int(done)}"
+        echo(f"{title}: {count}, {rate:.3g} a second{left}: {what}", err=True)
+        sys.stderr.flush()
+
+    return on_progress
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes} min" if minutes > 9 else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    )

@@ -106,7 +106,7 @@ def draft(
     unanswerable: int = 0,
     each: int = 2,
     seed: int = 0,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: Callable[[str, float, int], None] | None = None,
 ) -> Drafts:
     """Draft ``count`` questions, at most ``each`` of a passage, and write those that hold.
 
@@ -136,7 +136,7 @@ def _gather(
     drafter: _Drafter,
     count: int,
     seed: int,
-    on_progress: Callable[[str, int, int], None] | None,
+    on_progress: Callable[[str, float, int], None] | None,
 ) -> None:
     failed, count = 0, len(drafts.cases) + count
     for document, chunk in _in_turns(pipeline.passages_to_ask_about(), seed):

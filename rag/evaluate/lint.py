@@ -28,7 +28,7 @@ FEW = 1 / 3
 _SEVERAL_QUOTES = frozenset({"comparison", "conflict", "multihop"})
 _YES_NO = frozenset("yes no ja nein oui non si".split())  # what no quote has to say
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, float, int], None]
 
 
 class Asked(Protocol):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rag.protocols import Embedder
     from rag.settings import Settings
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, float, int], None]
 Row = dict[str, Any]
 """A case in a run: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
 

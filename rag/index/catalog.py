@@ -272,6 +272,10 @@ class Catalog:
         )
         return [_document(row) for row in rows]
 
+    def document_uris(self) -> list[str]:
+        """Return the uris of all documents, in order."""
+        return [row["uri"] for row in self._rows("SELECT uri FROM documents ORDER BY uri")]
+
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yield (item, document), ordered by uri, reading one at a time."""
         for row in self._rows("SELECT id FROM documents ORDER BY uri"):
@@ -282,6 +286,11 @@ class Catalog:
         """Return the documents that came out of an item (one file may hold many rows)."""
         rows = self._rows("SELECT * FROM documents WHERE item = ? ORDER BY rowid", [item])
         return [_document(row) for row in rows]
+
+    def uris_of(self, item: str) -> dict[str, str]:
+        """Return id -> uri of the documents that came out of an item."""
+        rows = self._rows("SELECT id, uri FROM documents WHERE item = ? ORDER BY rowid", [item])
+        return {row["id"]: row["uri"] for row in rows}
 
     def counts(self) -> dict[str, int]:
         """Return how many sources, documents, chunks and failures there are."""
@@ -471,6 +480,11 @@ class Catalog:
         """Return the items that a source claims."""
         rows = self._rows("SELECT item FROM item_sources WHERE source = ?", [location])
         return {row["item"] for row in rows}
+
+    def sources_of(self, item: str) -> list[str]:
+        """Return the sources that claim an item."""
+        rows = self._rows("SELECT source FROM item_sources WHERE item = ? ORDER BY source", [item])
+        return [row["source"] for row in rows]
 
     def clear_source_failures(self, location: str) -> None:
         """Forget the failures of a source, which is about to be read again."""

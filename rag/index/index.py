@@ -21,7 +21,7 @@ from rag.index.dense import DenseStore
 from rag.index.lexical import LexicalStore
 from rag.index.locks import hold
 from rag.settings import IndexSettings
-from rag.types import Filter, Passage, digest_of
+from rag.types import Chunk, Document, Filter, Passage, digest_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # cheaper to fetch more candidates and drop those that do not fit.
 _PUSHED_DOWN = 1000
 
+_DELETED = "lexical_deleted"  # the state that counts the rows deleted from the word index
+_MOST_DELETED = 0.02  # of the chunks
+
 _IN_USE = "another process has kept {folder} in use for a minute: end it, then try again"
 _BUSY = "another process is writing to {folder}: wait for it to finish, then try again"
 
@@ -41,6 +44,11 @@ def words_of(title: str, headings: Sequence[str], text: str) -> str:
     """Return what is embedded and indexed for a chunk: where it stands, then what it says."""
     path = dict.fromkeys(part for part in (title, *headings) if part)
     return "\n".join([*path, text])
+
+
+def _indexed(document: Document, chunk: Chunk) -> str:
+    """Return what the word index holds of a chunk; the name of its file is one of its words."""
+    return words_of(document.title, chunk.headings, chunk.text)
 
 
 class View:
@@ -184,6 +192,7 @@ class Index:
             self.sweep()
             try:
                 yield self
+                self._tidy()
             except BaseException:
                 # Ctrl-C in the middle of a batch: leave nothing for `rag index verify` to find.
                 # What cannot be swept now (the disk is full) is swept by the next writer.
@@ -215,6 +224,22 @@ class Index:
                 self._clean(store)
         return found
 
+    def _tidy(self) -> None:
+        """Write the word index anew once much of it is deleted: BM25 counts deleted chunks, too."""
+        store = self.catalog.store
+        deleted = int(self.catalog.state(_DELETED) or 0)
+        if deleted <= _MOST_DELETED * len(self.catalog.keys(store)):
+            return
+        with self._lock(shared=False):
+            _, lexical = self._stores()
+            lexical.replace_all(
+                (key_of(chunk.id), document.id, document.language, _indexed(document, chunk))
+                for _, document in self.catalog.documents()
+                for chunk, _ in self.catalog.chunks_of(document, store)
+            )
+            self._moved()
+        self.catalog.set_state(_DELETED, "0")
+
     def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Return content digest -> vector for what is embedded already."""
         return self.catalog.known(contents, self.catalog.store)
@@ -238,9 +263,12 @@ class Index:
             part = rows[start : start + self._settings.write_batch]
             with self._lock(shared=False):
                 dense, lexical = stores or self._stores()
+                # To half precision, as the catalog keeps them: one that is known from there
+                # gives the same cosine as one that is new.
+                rounded = np.stack([vectors[content] for *_, content in part]).astype(np.float16)
                 dense.put(
                     [key for key, *_ in part],
-                    np.stack([vectors[content] for *_, content in part]),
+                    rounded.astype(np.float32),
                     [document.id for _, document, *_ in part],
                 )
                 lexical.put(
@@ -248,7 +276,7 @@ class Index:
                         key,
                         document.id,
                         document.language,
-                        words_of(document.title, chunk.headings, chunk.text),
+                        _indexed(document, chunk),
                     )
                     for key, document, chunk, _ in part
                 )
@@ -261,6 +289,8 @@ class Index:
         if stale:
             dense.delete(stale)
             lexical.put((), stale=stale)
+            deleted = int(self.catalog.state(_DELETED) or 0) + len(stale)
+            self.catalog.set_state(_DELETED, str(deleted))
         self.catalog.settle(store)
         self._moved()
 
@@ -301,6 +331,7 @@ class Index:
                 with self.catalog.transaction():
                     self.catalog.adopt(new)
                     self.catalog.set_state("fingerprint", fingerprint)
+                    self.catalog.set_state(_DELETED, "0")
                     self.catalog.advance()
                 with self._mutex:
                     self._release()
@@ -324,7 +355,8 @@ class Index:
         for _, document in self.catalog.documents():
             chunks = self.catalog.chunks_of(document, self.catalog.store)
             for chunk, content in chunks:
-                if content != digest_of(words_of(document.title, chunk.headings, chunk.text)):
+                words = words_of(document.own_title, chunk.headings, chunk.text)
+                if content != digest_of(words):
                     faults.append(f"{document.uri}: chunk {chunk.id} is not what was embedded")
             body = document.text
             for heading in reversed(document.headings):

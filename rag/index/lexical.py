@@ -7,13 +7,15 @@ stemmer; a query asks every field that the index uses, in that field's own stems
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import log
 from pathlib import Path
+from typing import Any
 
 import tantivy
 
-from rag.errors import IndexCorruptError
+from rag.errors import IndexCorruptError, RagError
 from rag.text.language import detect
 from rag.text.terms import STEMMERS, analyzer, content_terms, stems, without_stopwords
 
@@ -62,26 +64,42 @@ class LexicalStore:
         self, rows: Iterable[tuple[int, str, str | None, str]], stale: Iterable[int] = ()
     ) -> None:
         """Write (key, document id, language, words), replacing rows of the same key; drop stale."""
-        try:
-            writer = self._index.writer(heap_size=_HEAP, num_threads=1)
-            rows = list(rows)
+        rows = list(rows)
+        with self._writer() as writer:
             gone = [*stale, *(row[0] for row in rows)]
             if gone:
                 # by query: the by-term call takes every int for a signed one and finds nothing
                 writer.delete_documents_by_query(
                     tantivy.Query.term_set_query(self._schema, "key", gone)
                 )
-            for key, document, language, words in rows:
-                row = tantivy.Document()
-                row.add_unsigned("key", key)
-                row.add_text("document", document)
-                row.add_text(field_of(language), spaced(words))
-                writer.add_document(row)
+            self._add(writer, rows)
+
+    def replace_all(self, rows: Iterable[tuple[int, str, str | None, str]]) -> None:
+        """Write all rows anew: what was deleted counts in BM25 until then."""
+        with self._writer() as writer:
+            writer.delete_all_documents()
+            self._add(writer, rows)
+
+    @contextmanager
+    def _writer(self) -> Iterator[Any]:
+        try:
+            writer = self._index.writer(heap_size=_HEAP, num_threads=1)
+            yield writer
             writer.commit()
             writer.wait_merging_threads()
             self._index.reload()
+        except RagError:
+            raise
         except Exception as error:
             raise IndexCorruptError(_corrupt(self._folder, error)) from error
+
+    def _add(self, writer: Any, rows: Iterable[tuple[int, str, str | None, str]]) -> None:
+        for key, document, language, words in rows:
+            row = tantivy.Document()
+            row.add_unsigned("key", key)
+            row.add_text("document", document)
+            row.add_text(field_of(language), spaced(words))
+            writer.add_document(row)
 
     def query(
         self,
@@ -131,7 +149,11 @@ class LexicalStore:
         """Return stem -> idf of the terms of a question that occur in that language."""
         searcher, field = self._index.searcher(), field_of(language)
         total = searcher.num_docs
-        counts = {term: searcher.doc_freq(field, term) for term in self._terms(question, field)}
+        # Deleted rows count until the index is written anew, and may be more than the live ones.
+        counts = {
+            term: min(searcher.doc_freq(field, term), total)
+            for term in self._terms(question, field)
+        }
         return {term: log(1 + (total - n + 0.5) / (n + 0.5)) for term, n in counts.items() if n}
 
     def _terms(self, question: str, field: str) -> list[str]:

@@ -5,10 +5,13 @@ Whatever goes wrong inside a reader or a library leaves here as a SourceError th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from rag.errors import SourceError
 from rag.ingest.blocks import Block, assemble, one_line
@@ -16,18 +19,25 @@ from rag.ingest.dates import parse_date
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
+from rag.ingest.metadata import scalars
 from rag.types import Document, Failure, MetadataValue
+
+if TYPE_CHECKING:
+    from rag.ingest.records import Record
 
 _MAX_TITLE = 300
 _DATES = ("published", "date", "updated")
 _LANGUAGE_SAMPLE = 4000
+_MANY_ROWS = 20_000
+_ROWS_SAMPLED = 500
 
 
 @dataclass(frozen=True)
 class Extracted:
     """The documents of one source (one, or one a row) and the rows that could not be read.
 
-    ``notes`` are sentences on what was read with doubt or left out: a guessed encoding, an attachment.
+    ``notes`` are sentences on what was read with doubt or left out: a guessed encoding, an
+    attachment.
     """
 
     documents: list[Document]
@@ -43,18 +53,21 @@ class _Draft:
     title: str | None = None
     author: str | None = None
     published: date | None = None
-    language: str | None = None
+    language: str | None = None  # an empty one is none, None is to be found out
     pages: int = 0
     metadata: dict[str, MetadataValue] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def extract(fetched: Fetched) -> Extracted:
-    """Return the documents in the bytes; raises nothing but SourceError."""
+def extract(fetched: Fetched, on_page: Callable[[int, int], None] | None = None) -> Extracted:
+    """Return the documents in the bytes; raises nothing but SourceError.
+
+    ``on_page`` is called with (pages done, pages in all) of a format that has pages.
+    """
     name = fetched.name or fetched.uri
     try:
-        return _extract(fetched, name)
-    except SourceError:
+        return _extract(fetched, name, on_page)
+    except (SourceError, MemoryError):
         raise
     except ImportError as error:
         raise SourceError(
@@ -68,19 +81,35 @@ def extract(fetched: Fetched) -> Extracted:
         ) from error
 
 
-def _extract(fetched: Fetched, name: str) -> Extracted:
+def _extract(fetched: Fetched, name: str, on_page: Callable[[int, int], None] | None) -> Extracted:
     if not fetched.data.strip():
         raise SourceError(f"{name} is empty; put text in it or leave it out.")
     kind = format_of(name, fetched.data, fetched.media_type)
     if kind in ("csv", "jsonl"):
         return _rows(fetched, name, kind)
+    if kind == "mbox":
+        return _mbox(fetched, name)
     if kind not in _READERS:
         raise SourceError(f"{name} is {kind}; convert it to text, HTML, PDF or Word first.")
-    draft = _READERS[kind](fetched, name)
+    reader = partial(_pdf, on_page=on_page) if kind == "pdf" else _READERS[kind]
+    draft = reader(fetched, name)
     document = _document(fetched, draft, name)
     if not document.text:
         raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
     return Extracted([document], notes=[f"{name}: {note}" for note in draft.notes])
+
+
+def read_blocks(fetched: Fetched) -> tuple[list[Block], list[str]]:
+    """Return the blocks of a document that is part of another, and the notes on it.
+
+    Raises SourceError for what is no document of running text.
+    """
+    name = fetched.name or fetched.uri
+    kind = format_of(name, fetched.data, fetched.media_type)
+    if kind not in _READERS:
+        raise SourceError(f"{name} is {kind}; convert it to text, HTML, PDF or Word first.")
+    draft = _READERS[kind](fetched, name)
+    return draft.blocks, draft.notes
 
 
 def _document(fetched: Fetched, draft: _Draft, name: str) -> Document:
@@ -97,9 +126,9 @@ def _document(fetched: Fetched, draft: _Draft, name: str) -> Document:
         text=text,
         headings=headings,
         pages=pages,
-        language=draft.language or _detect(draft.blocks),
+        language=(_detect(draft.blocks) if draft.language is None else draft.language) or None,
         published=draft.published,
-        metadata=metadata,
+        metadata=scalars(metadata),
     )
 
 
@@ -121,34 +150,48 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
     from rag.ingest import records
 
     read = records.read_csv if kind == "csv" else records.read_jsonl
-    text, notes = decode(fetched.data, name, fetched.media_type)
-    found, failures = read(text, name, fetched.uri)
-    records.check_rows(found, failures, name)
+    notes: list[str] = []
+    text = decode(fetched.data, name, fetched.media_type, notes=notes)
+    found = read(text, name, fetched.uri)
+    stem = PurePosixPath(name).stem
+    rows = list(found.records)
+    language = _shared_language(rows)
     documents = [
         _document(
             Fetched(uri=f"{fetched.uri}#{record.fragment}", data=b""),
             _Draft(
                 record.blocks,
-                title=record.title or f"{PurePosixPath(name).stem} {record.fragment}",
+                title=record.title or f"{stem} {record.fragment}",
                 published=record.published,
+                language=language,
                 metadata=record.metadata,
             ),
             name,
         )
-        for record in found
+        for record in rows
     ]
     return Extracted(
         [document for document in documents if document.text],
-        failures,
-        [f"{name}: {note}" for note in notes],
+        found.failures,
+        [f"{name}: {note}" for note in (*notes, *found.notes)],
     )
+
+
+def _shared_language(rows: Sequence[Record]) -> str | None:
+    """Return the language of a table with too many rows to look at each; None for several."""
+    if len(rows) < _MANY_ROWS:
+        return None
+    counts = Counter(_detect(row.blocks) for row in rows[:: len(rows) // _ROWS_SAMPLED])
+    [(language, count)] = counts.most_common(1)
+    return language or "" if count > 0.9 * counts.total() else None
 
 
 def _html(fetched: Fetched, name: str) -> _Draft:
     from rag.ingest import html
     from rag.ingest.html_metadata import read_metadata
 
-    text, notes = decode(fetched.data, name, fetched.media_type, markup=True)
+    notes: list[str] = []
+    text = decode(fetched.data, name, fetched.media_type, markup=True, notes=notes)
     root = html.parse(text)
     if root is None:
         raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
@@ -158,12 +201,13 @@ def _html(fetched: Fetched, name: str) -> _Draft:
 
 
 def _markdown(fetched: Fetched, name: str) -> _Draft:
-    from rag.ingest import markdown
+    from rag.ingest import markdown, plain
 
-    text, notes = decode(fetched.data, name, fetched.media_type)
+    notes: list[str] = []
+    text = decode(fetched.data, name, fetched.media_type, notes=notes)
     values, body, error = markdown.split_front_matter(text)
-    by_name: Mapping[str, object] = {key.lower(): value for key, value in values.items()}
     metadata = markdown.scalars(values)
+    by_name = {key.lower(): value for key, value in metadata.items()}
     language = str(by_name.get("language") or by_name.get("lang") or "")[:2].lower()
     dated = next((key for key in _DATES if parse_date(by_name.get(key))), None)
     for key in list(metadata):
@@ -171,11 +215,15 @@ def _markdown(fetched: Fetched, name: str) -> _Draft:
             del metadata[key]  # it has a place of its own
     if error:
         metadata["front_matter_error"] = error
+        notes = [*notes, f"its front matter was read line by line ({error[:200]})"]
+    is_plain = markdown.is_too_much(body)
+    if is_plain:
+        notes = [*notes, "it was read as plain text, as it is too much for a reader of Markdown"]
     return _Draft(
-        markdown.read(body),
+        plain.read(body) if is_plain else markdown.read(body),
         title=str(by_name.get("title") or ""),
         published=parse_date(by_name.get(dated)) if dated else None,
-        language=language or None,
+        language=language if language.isascii() and language.isalpha() else None,
         metadata=metadata,
         notes=notes,
     )
@@ -184,15 +232,23 @@ def _markdown(fetched: Fetched, name: str) -> _Draft:
 def _text(fetched: Fetched, name: str) -> _Draft:
     from rag.ingest import plain
 
-    text, notes = decode(fetched.data, name, fetched.media_type)
+    notes: list[str] = []
+    text = decode(fetched.data, name, fetched.media_type, notes=notes)
     return _Draft(plain.read(text), title=PurePosixPath(name).stem, notes=notes)
 
 
-def _pdf(fetched: Fetched, name: str) -> _Draft:
+def _pdf(fetched: Fetched, name: str, on_page: Callable[[int, int], None] | None = None) -> _Draft:
     from rag.ingest import pdf
 
-    found = pdf.read(fetched.data, name)
-    return _Draft(found.blocks, found.title, found.author, found.published, None, found.pages)
+    found = pdf.read(fetched.data, name, on_page=on_page)
+    return _Draft(
+        found.blocks,
+        found.title,
+        found.author,
+        found.published,
+        pages=found.pages,
+        notes=found.notes,
+    )
 
 
 def _docx(fetched: Fetched, name: str) -> _Draft:
@@ -207,7 +263,51 @@ def _docx(fetched: Fetched, name: str) -> _Draft:
         found.published,
         found.language,
         metadata=metadata,
+        notes=found.notes,
     )
 
 
-_READERS = {"html": _html, "markdown": _markdown, "text": _text, "pdf": _pdf, "docx": _docx}
+def _mail(fetched: Fetched, name: str) -> _Draft:
+    from rag.ingest import mail
+
+    found = mail.read(fetched.data, read_blocks)
+    return _Draft(
+        found.blocks,
+        found.title,
+        found.author,
+        found.published,
+        metadata=dict(found.metadata),
+        notes=found.notes,
+    )
+
+
+def _mbox(fetched: Fetched, name: str) -> Extracted:
+    from rag.ingest import mail
+
+    found = Extracted([])
+    for number, data in enumerate(mail.messages(fetched.data), 1):
+        uri = f"{fetched.uri}#{number}"
+        try:
+            draft = _mail(Fetched(uri, data, name=name), name)
+            document = _document(Fetched(uri, b""), draft, f"{PurePosixPath(name).stem} {number}")
+        except SourceError as error:
+            found.failures.append(Failure(uri=uri, reason=f"Message {number} of {name}: {error}"))
+            continue
+        found.notes.extend(f"{name}: message {number}: {note}" for note in draft.notes)
+        if document.text:
+            found.documents.append(document)
+        else:
+            found.notes.append(f"{name}: message {number} has no text")
+    if not found.documents:
+        raise SourceError(f"{name} has no message that can be read; leave it out or convert it.")
+    return found
+
+
+_READERS = {
+    "html": _html,
+    "markdown": _markdown,
+    "text": _text,
+    "pdf": _pdf,
+    "docx": _docx,
+    "mail": _mail,
+}

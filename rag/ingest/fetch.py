@@ -7,7 +7,9 @@ URL names, because only its body tells a page from a sitemap. Everything else wa
 from __future__ import annotations
 
 import os
+import re
 import stat
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from urllib.request import url2pathname
 from rag.errors import SourceError
 from rag.ingest.fetched import Fetched, too_large
 from rag.ingest.formats import SUFFIXES, suffix_of
+from rag.ingest.loading import within
 from rag.settings import FetchSettings
 from rag.types import Failure
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:  # the HTTP client is slow to import and most sources are file
     from rag.ingest.web import Fetcher
 
 __all__ = ["Discovery", "Fetched", "Item", "SourceKind", "discover"]
+
+_PIECE = 1 << 20
+_USER = re.compile("//[^/?#]*@")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 SourceKind = Literal["file", "folder", "glob", "url", "sitemap", "missing"]
 
@@ -88,6 +95,7 @@ class Discovery:
         except SourceError as error:
             self._error = str(error)
             self.kind = "missing"
+            self.location = escaped(_USER.sub("//", self.location))  # it may hold a password
         else:
             if looks_like_sitemap(self.location):
                 self.kind = "sitemap"
@@ -108,7 +116,7 @@ class Discovery:
             self.kind = "file"
         else:
             self.kind = "missing"
-            self._error = f"There is no file or folder {self.source}; check the path."
+            self._error = f"There is no file or folder {escaped(self.source)}; check the path."
 
     def __iter__(self) -> Iterator[Item | Failure]:
         self.notes.clear()
@@ -141,30 +149,51 @@ class Discovery:
 
     def _item(self, path: Path) -> Item:
         uri = local_uri(path, self._base)
-        return Item(uri, partial(_read_file, path, uri, self._settings.max_bytes))
+        settings = self._settings
+        late = (
+            f"{uri} took longer than {settings.timeout:g} s to read (setting fetch.timeout); "
+            "try again or leave it out."
+        )
+        read = partial(_read_file, path, uri, settings.max_bytes, settings.timeout, late)
+        return Item(uri, partial(within, settings.timeout, read, late))
 
     def _files(self) -> Iterator[Item | Failure]:
         skipped: Counter[str] = Counter()
-        paths: list[Path] = []
+        found: list[_Found] = []
+        links: dict[str, list[str]] = {_OUTSIDE: [], _NOWHERE: []}
         missed = False
-        for path in _walk(self._path, self._depth()):
-            if isinstance(path, _Unlisted):
+        for entry in _walk(self._path, self._depth(), self._settings.timeout):
+            path = entry.path
+            if entry.unlisted:
                 missed = True
-                yield Failure(uri=local_uri(path.folder, self._base), reason=path.reason)
+                yield Failure(uri=local_uri(path, self._base), reason=entry.unlisted)
             elif self._pattern and not _matches(path.relative_to(self._path).parts, self._pattern):
                 continue
+            elif entry.skipped:
+                links[entry.skipped].append(local_uri(path, self._base))
             elif suffix_of(path.name) in SUFFIXES:
-                paths.append(path)
+                found.append(entry)
             else:
                 skipped[suffix_of(path.name) or "no suffix"] += 1
-        yield from map(self._item, _without_second_links(paths, self._path))
+        # Each file once, under its own name if that is among them.
+        names: dict[str, Path] = {}
+        for entry in sorted(found, key=lambda entry: (entry.is_link, entry.path)):
+            names.setdefault(entry.real, entry.path)
+        yield from map(self._item, sorted(names.values()))
         self.complete = not missed
         if skipped:
-            kinds = ", ".join(f"{suffix} {count}" for suffix, count in sorted(skipped.items()))
+            kinds = ", ".join(
+                f"{escaped(suffix)} {count}" for suffix, count in sorted(skipped.items())
+            )
             self.notes.append(
                 f"{self.location}: {skipped.total()} files of other types were skipped ({kinds})."
             )
-        if not paths and not missed:
+        for reason, uris in links.items():
+            if uris:
+                more = f" and {len(uris) - _NAMED} more" if len(uris) > _NAMED else ""
+                listed = ", ".join(sorted(uris)[:_NAMED]) + more
+                self.notes.append(f"{self.location}: {reason.format(listed)}.")
+        if not names and not missed:
             yield Failure(uri=self.location, reason=self._nothing())
 
     def _nothing(self) -> str:
@@ -183,11 +212,8 @@ class Discovery:
         except SourceError as error:
             yield Failure(uri=self.location, reason=str(error))
             return
-        if not is_sitemap(fetched.data):
-            if self.kind == "sitemap":
-                reason = f"{self.location} is called a sitemap but is none; check the address."
-                yield Failure(uri=self.location, reason=reason)
-                return
+        # What is only called a sitemap is not taken for a page: reading it says what it is.
+        if self.kind != "sitemap" and not is_sitemap(fetched.data, self.location):
             self.complete = True
             yield Item(self.location, _Once(fetched, partial(fetcher.get, self.location)))
             return
@@ -229,15 +255,29 @@ def local_uri(path: Path, base: Path) -> str:
     """Return the posix path relative to ``base`` if it is below it, else a ``file://`` uri."""
     for here, root in ((path, base), (Path(os.path.realpath(path)), Path(os.path.realpath(base)))):
         if here.is_relative_to(root):
-            # Names that are not UTF-8 would make a uri that cannot be stored.
-            name = os.fsencode(here.relative_to(root).as_posix())
-            return name.decode("utf-8", "backslashreplace")
+            return escaped(here.relative_to(root).as_posix())
     return path.as_uri()
+
+
+def escaped(name: str) -> str:
+    """Return a name that can be stored and printed on one line.
+
+    Bytes that are not UTF-8 and control characters become ``\\x`` and their two digits.
+    """
+    try:
+        raw = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a character, from another source than a file system
+        raw = name.encode("utf-8", "backslashreplace")
+    return _CONTROL.sub(
+        lambda match: f"\\x{ord(match[0]):02x}", raw.decode("utf-8", "backslashreplace")
+    )
 
 
 def _path_of(source: str, relative_to: Path) -> Path:
     if source.lower().startswith("file://"):
         source = url2pathname(urlsplit(source).path)
+        if not source:
+            raise ValueError("a file:// address without a path")
     return _absolute(relative_to / Path(source).expanduser())
 
 
@@ -263,34 +303,75 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
+_OUTSIDE = "links out of it are not followed ({}); name what they lead to as a source of its own"
+_NOWHERE = "links that lead nowhere were skipped ({})"
+_NAMED = 5
+
+
 @dataclass(frozen=True)
-class _Unlisted:
-    folder: Path
-    reason: str
+class _Found:
+    """A file below a folder; or a folder that could not be listed, or a link that is skipped."""
+
+    path: Path
+    real: str = ""
+    is_link: bool = False
+    unlisted: str = ""
+    skipped: str = ""
 
 
-def _walk(top: Path, depth: int | None) -> Iterator[Path | _Unlisted]:
-    """Yield the files below, hidden ones left out, no folder twice, links to folders last."""
+def _walk(top: Path, depth: int | None, seconds: float) -> Iterator[_Found]:
+    """Yield the files below, hidden ones left out, no folder twice, links to folders last.
+
+    A link is followed as long as it stays below ``top``.
+    """
+    root = os.path.realpath(top)
     visited: set[str] = set()
     waiting = [(top, 1)]
     links: list[tuple[Path, int]] = []
+    late = (
+        f"The folder took longer than {seconds:g} s to list (setting fetch.timeout); "
+        "is it on a disk that is gone?"
+    )
     while waiting or links:
         here, level = waiting.pop() if waiting else links.pop()
-        real = os.path.realpath(here)
+        try:
+            real, listed = within(seconds, partial(_listed, here), late)
+        except OSError as error:
+            yield _Found(here, unlisted=f"The folder cannot be listed: {_why(error)}.")
+            continue
+        except SourceError as error:
+            yield _Found(here, unlisted=str(error))
+            continue
         if real in visited:
             continue  # a link back into the tree
         visited.add(real)
-        try:
-            with os.scandir(here) as entries:
-                listed = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError as error:
-            yield _Unlisted(here, f"The folder cannot be listed: {_why(error)}.")
-            continue
-        for entry in listed:
-            if not _is_folder(entry):
-                yield here / entry.name
+        for name, is_folder, target in listed:
+            path = here / name
+            if target is not None and not os.path.exists(target):  # noqa: PTH110
+                yield _Found(path, skipped=_NOWHERE)
+            elif target is not None and not Path(target).is_relative_to(root):
+                yield _Found(path, skipped=_OUTSIDE)
+            elif not is_folder:
+                yield _Found(path, target or f"{real}/{name}", target is not None)
             elif depth is None or level < depth:
-                (links if entry.is_symlink() else waiting).append((here / entry.name, level + 1))
+                (links if target is not None else waiting).append((path, level + 1))
+
+
+def _listed(folder: Path) -> tuple[str, list[tuple[str, bool, str | None]]]:
+    """Return where a folder really is, and of each entry the name, whether it is a folder, and
+    where it leads if it is a link.
+    """
+    with os.scandir(folder) as entries:
+        listed = [
+            (
+                entry.name,
+                _is_folder(entry),
+                os.path.realpath(entry.path) if entry.is_symlink() else None,
+            )
+            for entry in entries
+            if not entry.name.startswith(".")
+        ]
+    return os.path.realpath(folder), listed
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -300,32 +381,34 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _without_second_links(paths: list[Path], top: Path) -> list[Path]:
-    """Return the paths in order, each file once, under its own name if that is among them."""
-    root = Path(os.path.realpath(top))
-    kept: dict[str, Path] = {}
-    for path in sorted(paths):
-        real = os.path.realpath(path)
-        if real not in kept or real == str(root / path.relative_to(top)):
-            kept[real] = path
-    return sorted(kept.values())
-
-
-def _read_file(path: Path, uri: str, limit: int) -> Fetched:
+def _read_file(path: Path, uri: str, limit: int, seconds: float, late: str) -> Fetched:
+    """Read a file that may be anything: a pipe, a device, one that never ends."""
+    end = time.monotonic() + seconds
+    data = bytearray()
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise SourceError(f"{uri} is not an ordinary file; copy its content to one.")
         if status.st_size > limit:
             raise too_large(uri, limit)
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE):
+                data += piece
+                if len(data) > limit:
+                    raise too_large(uri, limit)  # it grew meanwhile, or tells no size
+                if time.monotonic() > end:
+                    raise SourceError(late)
     except OSError as error:
         raise SourceError(f"{uri} cannot be read: {_why(error)}.") from None
-    if len(data) > limit:
-        raise too_large(uri, limit)  # it grew meanwhile
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    return Fetched(uri=uri, data=data, name=path.name, modified=modified)
+    modified = _time(status.st_mtime)
+    return Fetched(uri=uri, data=bytes(data), name=escaped(path.name), modified=modified)
+
+
+def _time(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # a file of the year 60000
+        return None
 
 
 def _why(error: OSError) -> str:

@@ -2,26 +2,26 @@
 
 An item (a file, a page) is read, and skipped when its bytes are those of last time; its documents
 are compared by what they say; only words that were never embedded are embedded. A failure is a
-value in the report and leaves the earlier version in place. Documents are written in batches, each
-complete when it is written: an interrupted ingest goes on where it stopped.
+value in the report and leaves the earlier version in place, whatever a document raises. Documents
+are written in batches, each complete when it is written: an interrupted ingest goes on where it
+stopped.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rag.errors import SourceError
+from rag.errors import RagError, SourceError
 from rag.ingest.chunk import chunk_document
-from rag.ingest.extract import Extracted, extract
-from rag.ingest.fetch import Discovery, Item, discover
-from rag.ingest.fetched import Fetched
+from rag.ingest.fetch import Discovery, Item, discover, escaped
+from rag.ingest.loading import Part, foreign, read_ahead
 from rag.protocols import Embedder
 from rag.settings import Settings
 from rag.types import Chunk, Document, Failure, Rename, SyncReport, digest_of
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being read, items done, items known)."""
+Progress = Callable[[str, float, int], None]
+"""Called with (what is being read, items done, items known); part of a long item is a fraction."""
 
-EXTRACTOR_VERSION = 1
-"""Raised when the same bytes would give another text, so that unchanged items are read again."""
-
-_EMPTIED = (
-    "nothing is there any more, but {} files are indexed from it; their documents are kept: "
-    "`rag remove {}` if they are to go"
+_KEPT = (
+    "{gone} of the {known} files indexed from it are not there any more (a disk that is not "
+    "mounted?): their documents are kept; `rag ingest --prune {location}` if they are to go"
 )
-_AHEAD = 2  # items loaded ahead of the one in work, per download thread
+_MOST = 0.5  # of a source: more than that does not vanish without a question
+_FEW = 5  # files that may vanish at any rate
+
+_Held = tuple[str, Document, list[Chunk]]
 
 
 class Store(Protocol):
@@ -72,8 +72,19 @@ class _Tally:
     embedded: int = 0
 
 
+@dataclass
+class _Open:
+    """An item whose parts are coming in: what is left of its earlier documents, by id."""
+
+    uri: str
+    earlier: dict[str, str]
+
+
 class Ingest:
-    """One run over some sources. ``make_entry`` and ``words_of`` come from the index stage."""
+    """One run over some sources. ``make_entry`` and ``words_of`` come from the index stage.
+
+    With ``prune``, also most of a source may vanish; without, that is kept and reported.
+    """
 
     def __init__(
         self,
@@ -85,6 +96,7 @@ class Ingest:
         make_entry: Callable[[str, Document, Sequence[Chunk], Sequence[str]], Any],
         words_of: Callable[[str, Sequence[str], str], str],
         on_progress: Progress | None = None,
+        prune: bool = False,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -95,11 +107,17 @@ class Ingest:
         self._words_of = words_of
         self._on_progress = on_progress or (lambda what, done, known: None)
         self._tally = _Tally()
-        self._held: list[tuple[str, Document, list[Chunk]]] = []
+        self._prune = prune
+        self._place: tuple[str, float, int] = ("", 0, 0)
+        self._open: _Open | None = None
+        self._held: list[_Held] = []
         self._held_chunks = 0
         self._finished: list[tuple[str, str]] = []  # items whose documents are all held or written
+        self._failing: set[str] = set()  # items of which something failed: not read to the end
         self._written: dict[str, str] = {}  # digests of added documents, for renames
-        self._complete: list[tuple[str, set[str]]] = []  # sources listed to the end: what they hold
+        self._owners: dict[str, str] = {}  # which item a document of this run came out of
+        # Sources that were listed to the end: what they held and were before, what they hold now.
+        self._complete: list[tuple[str, set[str], str | None, set[str]]] = []
         self._seen: set[str] = set()
 
     def run(self, sources: Sequence[str]) -> SyncReport:
@@ -108,8 +126,8 @@ class Ingest:
         for source in sources:
             self._source(source)
         self._flush()
-        for location, present in self._complete:
-            self._vanished(location, present)
+        for complete in self._complete:
+            self._vanished(*complete)
         tally = self._tally
         return SyncReport(
             added=tuple(tally.added),
@@ -124,9 +142,17 @@ class Ingest:
         )
 
     def _source(self, source: str) -> None:
-        self._on_progress(source, 0, 0)
-        with discover(source, self._settings.fetch, base=self._base) as listing:
-            self._listed(source, listing, list(listing))
+        self._tell(escaped(source), 0, 0)
+        try:
+            listing = discover(source, self._settings.fetch, base=self._base)
+            found = list(listing)
+        except (OSError, ValueError) as error:  # a name that is none: endless, with a zero byte
+            self._tally.failed.append(
+                Failure(uri=escaped(source), reason=escaped(str(foreign(source, error))))
+            )
+            return
+        with listing:
+            self._listed(source, listing, found)
 
     def _listed(self, source: str, listing: Discovery, found: Sequence[Item | Failure]) -> None:
         catalog = self._store.catalog
@@ -134,104 +160,94 @@ class Ingest:
         if location in self._seen:
             return  # the same source by another spelling
         self._seen.add(location)
-        items = [item for item in found if isinstance(item, Item)]
+        by_uri: dict[str, Item] = {}
         failures = [failure for failure in found if isinstance(failure, Failure)]
+        for item in found:
+            if isinstance(item, Item) and by_uri.setdefault(item.uri, item) is not item:
+                reason = (
+                    "another file has the same name as this one, but for its encoding; rename one"
+                )
+                failures.append(Failure(uri=item.uri, reason=reason))
+        items = list(by_uri.values())
         known = catalog.items_of(location)
-        self._tally.notes.extend(listing.notes)
+        before = next((s["kind"] for s in catalog.sources() if s["location"] == location), None)
+        self._tally.notes.extend(map(escaped, listing.notes))
         catalog.clear_source_failures(location)
         if items or known:
             catalog.put_source(location, listing.kind, _now())
-        if not items and known and listing.complete:
-            failures = [Failure(uri=location, reason=_EMPTIED.format(len(known), location))]
+        complete = listing.complete or (self._prune and listing.kind == "missing")
+        if not items and known and complete:
+            failures = []  # told below, with what has vanished
         for failure in failures:
             # What never was a source is told of, but there is nothing to try again.
             self._fail(failure, location, remember=listing.kind != "missing" or bool(known))
-        if not items:
-            return
-        for done, (item, loaded) in enumerate(self._load(items)):
-            self._on_progress(item.uri, done, len(items))
-            self._item(location, item, loaded)
+        for part in read_ahead(items, self._settings.fetch.workers, catalog.item_digest):
+            self._part(location, part, len(items))
         self._flush()
-        self._on_progress(source, len(items), len(items))
-        if listing.complete:
+        self._tell(escaped(source), len(items), len(items))
+        if complete:
             # Whatever could not be listed or read keeps its place: only what is surely gone goes.
             present = {item.uri for item in items} | {failure.uri for failure in failures}
-            self._complete.append((location, present))
+            self._complete.append((location, known, before, present))
 
-    def _load(self, items: Sequence[Item]) -> Iterator[tuple[Item, Fetched | SourceError]]:
-        """Load items in order, a few ahead of the one in work, so that waiting overlaps."""
-
-        def load(item: Item) -> Fetched | SourceError:
-            try:
-                return item.load()
-            except SourceError as error:
-                return error
-
-        workers = self._settings.fetch.workers
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="rag-fetch")
-        try:
-            ahead: list[tuple[Item, Future[Fetched | SourceError]]] = []
-            for item in items:
-                ahead.append((item, pool.submit(load, item)))
-                if len(ahead) > _AHEAD * workers:
-                    first, future = ahead.pop(0)
-                    yield first, future.result()
-            for first, future in ahead:
-                yield first, future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _item(self, location: str, item: Item, loaded: Fetched | SourceError) -> None:
+    def _part(self, location: str, part: Part, total: int) -> None:
+        """Take what was read of an item: all of it, some rows, or a sign of life."""
         catalog = self._store.catalog
-        if isinstance(loaded, SourceError):
-            self._fail(Failure(uri=item.uri, reason=str(loaded)), location)
+        uri = part.item.uri
+        if part.page is not None:
+            done, pages = part.page
+            self._tell(f"{uri}, page {done} of {pages}", part.number + done / (pages + 1), total)
             return
-        digest = f"{EXTRACTOR_VERSION}:{sha256(loaded.data).hexdigest()}"
-        if catalog.item_digest(item.uri) == digest:
-            catalog.claim(location, item.uri)
-            self._tally.unchanged.extend(d.uri for d in catalog.documents_of(item.uri))
+        self._tell(uri, part.number, total)
+        if part.error is None and part.found is None:
+            catalog.claim(location, uri)
+            self._tally.unchanged.extend(catalog.uris_of(uri).values())
             return
-        try:
-            extracted = extract(loaded)
-        except SourceError as error:
-            self._fail(Failure(uri=item.uri, reason=str(error)), location)
-            return
-        catalog.claim(location, item.uri)
-        catalog.clear_failures(item.uri)
-        for failure in extracted.failures:
-            self._fail(failure, location)
-        try:
-            self._documents(item.uri, digest, extracted)
-        except SourceError as error:
-            self._fail(Failure(uri=item.uri, reason=str(error)), location)
+        if part.found is not None:
+            if self._open is None:
+                self._open = _Open(uri, catalog.uris_of(uri))
+                catalog.claim(location, uri)
+                catalog.clear_failures(uri)
+                # Until all is written, the item counts as unread: a crash is then made good.
+                catalog.put_item(uri, "", _now())
+            for failure in part.found.failures:
+                self._fail(failure, location, item=uri)
+            self._tally.notes.extend(map(escaped, part.found.notes))
+            for document in part.found.documents:
+                try:
+                    self._document(self._open, document)
+                except RagError as error:
+                    if not isinstance(error, SourceError):
+                        raise
+                    self._fail(Failure(uri=document.uri, reason=str(error)), location, item=uri)
+                except Exception as error:
+                    reason = str(foreign(document.uri, error))
+                    self._fail(Failure(uri=document.uri, reason=reason), location, item=uri)
+        if part.error is not None:
+            self._fail(Failure(uri=uri, reason=str(part.error)), location, item=uri)
+        if part.last and self._open is not None:
+            self._close(self._open, part.digest)
+            self._open = None
 
-    def _documents(self, item: str, digest: str, extracted: Extracted) -> None:
+    def _document(self, item: _Open, document: Document) -> None:
         catalog = self._store.catalog
-        earlier = {document.id: document for document in catalog.documents_of(item)}
-        # Until all is written, the item counts as unread: a crash in between is then made good.
-        catalog.put_item(item, "", _now())
-        for document in extracted.documents:
-            before = earlier.pop(document.id, None)
-            if before == document:
-                self._tally.unchanged.append(document.uri)
-                continue
-            if before is not None and _indexed_alike(before, document):
-                catalog.update_document(item, document)
-                self._tally.changed.append(document.uri)
-                continue
-            self._hold(item, document)
-            if before is None:
-                self._tally.added.append(document.uri)
-                self._written[document.digest] = document.uri
-            else:
-                self._tally.changed.append(document.uri)
-        if earlier and not extracted.failures:  # a row that failed keeps its earlier version
-            self._store.remove(list(earlier))
-            self._tally.removed.extend(document.uri for document in earlier.values())
-        # With rows that failed, the item is not done: no digest, so that it is read again.
-        self._finished.append((item, "" if extracted.failures else digest))
-
-    def _hold(self, item: str, document: Document) -> None:
+        item.earlier.pop(document.id, None)
+        owner = self._owners.get(document.id)
+        if owner is None:
+            owner = next(iter(catalog.items_of_document(document.id)), item.uri)
+        elif owner == item.uri:
+            raise SourceError(f"{document.uri} stands twice in {owner}; give one another id.")
+        if owner != item.uri:
+            raise SourceError(f"{document.uri} is what {owner} has, too; rename one of them.")
+        self._owners[document.id] = item.uri
+        before = catalog.document(document.id)
+        if before == document:
+            self._tally.unchanged.append(document.uri)
+            return
+        if before is not None and _indexed_alike(before, document):
+            catalog.update_document(item.uri, document)
+            self._tally.changed.append(document.uri)
+            return
         chunks = chunk_document(
             document, self._settings.chunk, self._embedder.count_tokens, self._fingerprint
         )
@@ -239,52 +255,154 @@ class Ingest:
             self._tally.notes.append(
                 f"{document.uri} has headings and no text below them: nothing of it can be found"
             )
-        self._held.append((item, document, chunks))
+        if before is None:
+            self._tally.added.append(document.uri)
+            self._written[document.digest] = document.uri
+        else:
+            self._tally.changed.append(document.uri)
+        self._held.append((item.uri, document, chunks))
         self._held_chunks += len(chunks)
         if self._held_chunks >= self._settings.index.write_batch:
             self._flush()
+
+    def _close(self, item: _Open, digest: str) -> None:
+        """End an item: what it held before and holds no more goes, if all of it could be read."""
+        if item.uri in self._failing:  # a row that failed keeps its earlier version
+            return
+        if item.earlier:
+            self._store.remove(list(item.earlier))
+            self._tally.removed.extend(item.earlier.values())
+        self._finished.append((item.uri, digest))
 
     def _flush(self) -> None:
         """Embed and write what is held; an item counts as read once all its documents are in."""
         held, self._held, self._held_chunks = self._held, [], 0
         finished, self._finished = self._finished, []
+        if held:
+            self._write(held)
+        for item, digest in finished:
+            if item not in self._failing:
+                self._store.catalog.put_item(item, digest, _now())
+
+    def _write(self, held: Sequence[_Held]) -> None:
+        """Write documents; one that cannot be becomes a failure, and the others are written."""
+        faults = self._try_to_write(held)
+        if len(faults) == len(held) and not (len(held) == 1 and _is_of_a_document(faults[0][1])):
+            raise faults[0][1]  # it is not for the documents
+        for (item, document, _), fault in faults:
+            for told in (self._tally.added, self._tally.changed):
+                if document.uri in told:
+                    told.remove(document.uri)
+            self._written.pop(document.digest, None)
+            location = next(iter(self._store.catalog.sources_of(item)), "")
+            reason = str(foreign(document.uri, fault))
+            self._fail(Failure(uri=document.uri, reason=reason), location, item=item)
+
+    def _try_to_write(self, held: Sequence[_Held]) -> list[tuple[_Held, Exception]]:
+        """Return the documents that cannot be written, found by halving, with what they raise."""
+        try:
+            self._embed_and_put(held)
+        except Exception as error:
+            if len(held) == 1:
+                return [(held[0], error)]
+            half = len(held) // 2
+            return self._try_to_write(held[:half]) + self._try_to_write(held[half:])
+        return []
+
+    def _embed_and_put(self, held: Sequence[_Held]) -> None:
         entries, words = [], dict[str, str]()
         for item, document, chunks in held:
             contents = []
             for chunk in chunks:
-                text = self._words_of(document.title, chunk.headings, chunk.text)
+                text = self._words_of(document.own_title, chunk.headings, chunk.text)
                 contents.append(digest_of(text))
                 words[contents[-1]] = text
             entries.append(self._make_entry(item, document, chunks, contents))
-        if entries:
-            vectors = embed_missing(self._embedder, words, self._store.known(words))
-            self._tally.embedded += vectors.embedded
-            self._store.put(entries, vectors.by_content)
-        for item, digest in finished:
-            self._store.catalog.put_item(item, digest, _now())
+        what, done, total = self._place
 
-    def _vanished(self, location: str, present: set[str]) -> None:
+        def tick(embedded: int, of: int) -> None:
+            if of > self._settings.index.write_batch:  # one long document
+                self._on_progress(f"{what}, {embedded} of {of} parts", done + embedded / of, total)
+
+        vectors = embed_missing(
+            self._embedder, words, self._store.known(words), self._settings.index.write_batch, tick
+        )
+        self._tally.embedded += vectors.embedded
+        self._store.put(entries, vectors.by_content)
+
+    def _vanished(
+        self, location: str, known: set[str], kind: str | None, present: set[str]
+    ) -> None:
+        """Remove what a source held and holds no more, unless that is suspiciously much."""
         catalog = self._store.catalog
-        gone = catalog.orphans(location, keep=present)
-        documents = [document for item in gone for document in catalog.documents_of(item)]
+        gone = set(catalog.orphans(location, keep=present))
+        # A file that two sources name is gone from both if it is gone from the disk.
+        shared = {
+            item: catalog.sources_of(item)
+            for item in known - present - gone
+            if self._is_off_disk(item)
+        }
+        gone.update(shared)
+        documents = {item: catalog.documents_of(item) for item in sorted(gone)}
+        moved = {d.id for found in documents.values() for d in found if self._new_name(d)}
+        lost = [
+            item for item, found in documents.items() if not moved.issuperset(d.id for d in found)
+        ]
+        replaced = kind in ("folder", "sitemap") and location in present
+        most = len(lost) > max(_FEW - 1, _MOST * len(known)) or (lost and not present) or replaced
+        if most and lost and not self._prune:
+            reason = _KEPT.format(gone=len(lost), known=len(known), location=location)
+            self._fail(Failure(uri=location, reason=reason), location)
+            documents = {item: found for item, found in documents.items() if item not in lost}
         # Documents first and the claim to them last, so that a crash in between is made good.
-        for item in gone:
+        for item in documents:
             catalog.put_item(item, "", _now())
-        self._store.remove([document.id for document in documents])
-        catalog.delete_items(gone)
-        catalog.unclaim(location, catalog.items_of(location) - present)
-        for document in documents:
-            new = self._written.get(document.digest)
-            if new is not None and new in self._tally.added:
+        self._store.remove([document.id for found in documents.values() for document in found])
+        catalog.delete_items(documents)
+        catalog.unclaim(location, (known - present) - (gone - documents.keys()))
+        for item in shared.keys() & documents.keys():
+            if item in shared[item]:  # a source that was this file alone
+                catalog.delete_source(item)
+        for document in (document for found in documents.values() for document in found):
+            if (new := self._new_name(document)) is not None:
                 self._tally.added.remove(new)
+                del self._written[document.digest]
                 self._tally.renamed.append(Rename(old=document.uri, new=new))
             else:
                 self._tally.removed.append(document.uri)
 
-    def _fail(self, failure: Failure, location: str, *, remember: bool = True) -> None:
+    def _new_name(self, document: Document) -> str | None:
+        """Return the uri under which a document that vanished was added, if it was."""
+        return self._written.get(document.digest)
+
+    def _is_off_disk(self, item: str) -> bool:
+        if "://" in item or "\\" in item:
+            return False
+        path = self._base / item
+        return not os.path.lexists(path) and path.parent.is_dir()
+
+    def _tell(self, what: str, done: float, total: int) -> None:
+        self._place = (what, done, total)
+        self._on_progress(what, done, total)
+
+    def _fail(
+        self, failure: Failure, location: str, *, item: str | None = None, remember: bool = True
+    ) -> None:
+        """Report a failure; ``item`` is what is to be read again for it."""
+        failure = Failure(uri=escaped(failure.uri), reason=escaped(failure.reason))
         self._tally.failed.append(failure)
+        if item is not None:
+            self._failing.add(item)
         if remember:
             self._store.catalog.put_failure(failure, location, _now())
+
+
+def _is_of_a_document(error: Exception) -> bool:
+    """Tell whether a document and not the store is to blame, as far as the error tells."""
+    cause = error.__cause__ if isinstance(error, RagError) else error
+    if isinstance(error, RagError) and not isinstance(error, SourceError):
+        return isinstance(cause, UnicodeError | TypeError | OverflowError)
+    return True
 
 
 def _indexed_alike(before: Document, after: Document) -> bool:
@@ -305,12 +423,24 @@ class Embedded:
 
 
 def embed_missing(
-    embedder: Embedder, words: Mapping[str, str], known: Mapping[str, NDArray[np.float32]]
+    embedder: Embedder,
+    words: Mapping[str, str],
+    known: Mapping[str, NDArray[np.float32]],
+    batch: int = 512,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Embedded:
-    """Embed what is not known; ``words`` is content digest -> text."""
+    """Embed what is not known, ``batch`` texts at a time; ``words`` is content digest -> text.
+
+    ``on_batch`` is called with (texts done, texts in all).
+    """
     missing = [content for content in words if content not in known]
-    vectors = embedder.embed([words[content] for content in missing]) if missing else ()
-    return Embedded({**known, **dict(zip(missing, vectors, strict=True))}, len(missing))
+    by_content = dict(known)
+    waiting = iter(missing)
+    while part := list(islice(waiting, batch)):
+        vectors = embedder.embed([words[content] for content in part])
+        by_content.update(zip(part, vectors, strict=True))
+        on_batch(len(by_content) - len(known), len(missing))
+    return Embedded(by_content, len(missing))
 
 
 def _now() -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from posixpath import normpath, splitext
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from rag.errors import SourceError
 from rag.types import Document, SyncReport
@@ -14,8 +17,12 @@ if TYPE_CHECKING:
     from rag.ingest.sync import Progress
     from rag.pipeline.stages import Stages
 
+_LIKE = 60  # of 100, from which on a uri is named in place of one that is not there
 
-def ingest(stages: Stages, sources: Iterable[str], on_progress: Progress | None) -> SyncReport:
+
+def ingest(
+    stages: Stages, sources: Iterable[str], on_progress: Progress | None, *, prune: bool
+) -> SyncReport:
     """Bring the index up to date with sources."""
     from rag.index.catalog import Entry
     from rag.index.index import words_of
@@ -32,6 +39,7 @@ def ingest(stages: Stages, sources: Iterable[str], on_progress: Progress | None)
             make_entry=Entry,
             words_of=words_of,
             on_progress=on_progress,
+            prune=prune,
         ).run(list(sources))
 
 
@@ -125,7 +133,7 @@ def _write(
 
     for done, (item, document) in enumerate(items, start=1):
         chunks = chunk_document(document, settings.chunk, embedder.count_tokens, fingerprint)
-        texts = [words_of(document.title, c.headings, c.text) for c in chunks]
+        texts = [words_of(document.own_title, c.headings, c.text) for c in chunks]
         contents = [digest_of(text) for text in texts]
         words.update(zip(contents, texts, strict=True))
         entries.append(Entry(item, document, chunks, contents))
@@ -139,17 +147,72 @@ def _write(
 
 
 def document_of(stages: Stages, uri: str) -> Document:
-    """Return a document by its uri, or by the end of its path. Raises SourceError."""
-    catalog, base = stages.index.catalog, stages.folder.parent
-    found = catalog.find(uri)
-    if not found and not uri.startswith(("http:", "https:", "file:")):
-        path = Path(os.path.abspath(uri))  # noqa: PTH100  (resolve would follow links)
-        found = catalog.find(path.as_uri())
-        if not found and path.is_relative_to(base):
-            found = catalog.find(path.relative_to(base).as_posix())
+    """Return a document by its uri, its path, or the end of either, as a person may write it.
+
+    Raises SourceError, which names the nearest ones where there is none.
+    """
+    from rag.ingest.fetch import escaped
+
+    catalog, uri = stages.index.catalog, escaped(uri)
+    found = [document.uri for document in catalog.find(uri)]
     if not found:
-        raise SourceError(f"no document {uri} is indexed: `rag sources` lists what is")
+        known = catalog.document_uris()
+        found = _meant(uri, known, stages.folder.parent)
+        if not found:
+            near = _nearest(uri, known)
+            hint = f"; nearest: {', '.join(near)}" if near else ""
+            raise SourceError(
+                f"no document {uri} is indexed{hint} (`rag sources --documents` lists all)"
+            )
     if len(found) > 1:
-        names = ", ".join(document.uri for document in found[:5])
+        names = ", ".join(found[:5])
         raise SourceError(f"{uri} may be any of {len(found)} documents: {names}")
-    return found[0]
+    return catalog.find(found[0])[0]
+
+
+def _meant(uri: str, known: Sequence[str], base: Path) -> list[str]:
+    """Return the uris that a name may stand for: those that fit it most strictly, perhaps none.
+
+    How its letters are written does not matter. A suffix may be left out, and so may what stands
+    behind a "#", on either side: the place in a page, or the row of a table.
+    """
+    path = Path(os.path.abspath(_key(uri, fold=False)))  # noqa: PTH100  (resolve follows links)
+    names = [_key(uri), _key(str(path))]
+    if path.is_relative_to(base):
+        names.append(_key(path.relative_to(base).as_posix()))
+    keys = [_key(one) for one in known]
+    bare = [key.partition("#")[0] for key in keys]
+    shapes = (keys, [splitext(k)[0] for k in keys], bare, [splitext(k)[0] for k in bare])
+    for mine in (
+        names,
+        [n.rpartition("#")[0] for n in names],
+        [n.partition("#")[0] for n in names],
+    ):
+        wanted = [name for name in mine if name not in ("", ".")]
+        for forms in shapes:
+            for fits in (str.__eq__, lambda key, name: key.endswith(f"/{name}")):
+                found = [
+                    one for one, key in zip(known, forms, strict=True)
+                    if any(fits(key, name) for name in wanted)
+                ]  # fmt: skip
+                if found:
+                    return found
+    return []
+
+
+def _key(uri: str, *, fold: bool = True) -> str:
+    """Return a uri or path as it is compared: however its letters and separators are written."""
+    text = unicodedata.normalize("NFC", unquote(uri.strip().replace("\\", "/")))
+    if text.casefold().startswith("file://"):
+        text = text[len("file://") :].removeprefix("localhost")
+    text = normpath(text)
+    return text.casefold() if fold else text
+
+
+def _nearest(uri: str, known: Sequence[str]) -> list[str]:
+    """Return the uris that are written most like a name."""
+    from rapidfuzz import fuzz, process
+
+    keys = dict(enumerate(map(_key, known)))
+    found = process.extract(_key(uri), keys, scorer=fuzz.WRatio, limit=3, score_cutoff=_LIKE)
+    return [known[place] for _, _, place in found]

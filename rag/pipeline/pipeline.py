@@ -180,15 +180,21 @@ class Pipeline:
         """The index, opened on first use; raises IndexMissingError if there is none."""
         return self._stages.index
 
-    def ingest(self, *sources: str | Path, on_progress: Progress | None = None) -> SyncReport:
+    def ingest(
+        self, *sources: str | Path, on_progress: Progress | None = None, prune: bool = False
+    ) -> SyncReport:
         """Bring the index up to date with files, folders, globs, URLs or sitemaps.
 
         What cannot be read is in ``report.failed`` and keeps its earlier version. A file that has
-        left a folder since the last time is removed, one that moved within it is renamed.
+        left a folder since the last time is removed, one that moved within it is renamed. Where
+        most files of a source are gone at once they are kept, too, unless ``prune`` is set.
+        ``on_progress`` is called with (what is being read, items done, items known).
         """
         if not sources or not all(str(source).strip() for source in sources):
             raise UsageError("nothing to ingest: name a file, a folder, a glob or a URL")
-        return indexing.ingest(self._stages, [str(source) for source in sources], on_progress)
+        return indexing.ingest(
+            self._stages, [str(source) for source in sources], on_progress, prune=prune
+        )
 
     def remove(self, source: str) -> SyncReport:
         """Forget a source and the documents that no other source holds; or a single document.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import QuestionError, UsageError
 from rag.settings import AnswerSettings
+from rag.text.terms import encodable
 from rag.types import Document, Filter, Passage
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def nearest(stages: Stages, question: str, document: Document) -> list[Passage]:
     if not chunks:
         return []
     query = embedder.embed([question], query=True)[0]
-    words = [words_of(document.title, chunk.headings, chunk.text) for chunk in chunks]
+    words = [words_of(document.own_title, chunk.headings, chunk.text) for chunk in chunks]
     cosines = (embedder.embed(words) @ query).tolist()
     passages = [
         Passage(
@@ -108,7 +109,7 @@ def nearest(stages: Stages, question: str, document: Document) -> list[Passage]:
 
 def question_of(text: str, settings: AnswerSettings) -> str:
     """Return the question on one line. Raises QuestionError if it is empty or too long."""
-    question = " ".join(text.split())
+    question = " ".join(encodable(text).split())
     if not any(character.isalnum() for character in question):
         raise QuestionError("the question is empty: write what you want to know")
     limit = settings.max_question_characters
@@ -123,7 +124,7 @@ def question_of(text: str, settings: AnswerSettings) -> str:
 def filter_of(where: Mapping[str, Any] | None, after: date | None, before: date | None) -> Filter:
     """Build a filter; values are compared as text, ``True`` as "true"."""
     texts = {
-        key: str(value).lower() if isinstance(value, bool) else str(value)
+        encodable(key): str(value).lower() if isinstance(value, bool) else encodable(str(value))
         for key, value in (where or {}).items()
     }
     return Filter(where=texts, after=after, before=before)

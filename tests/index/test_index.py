@@ -41,12 +41,12 @@ class Writer:
         chunks = chunk_document(
             document, ChunkSettings(size=32, minimum=0), self.embedder.count_tokens, PRINT
         )
-        words = [digest_of(words_of(uri, c.headings, c.text)) for c in chunks]
+        words = [digest_of(words_of("", c.headings, c.text)) for c in chunks]
         return Entry(uri, document, chunks, words)
 
     def vectors(self, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
         words = {
-            content: words_of(e.document.title, c.headings, c.text)
+            content: words_of(e.document.own_title, c.headings, c.text)
             for e in entries
             for c, content in zip(e.chunks, e.contents, strict=True)
         }

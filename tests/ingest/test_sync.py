@@ -104,9 +104,11 @@ def test_an_emptied_folder_loses_nothing(pipeline: Pipeline, docs: Path) -> None
         path.unlink()
     report = pipeline.ingest(docs)
     assert not report.removed
-    assert "their documents are kept: `rag remove docs`" in report.failed[0].reason
+    assert "2 of the 2 files" in report.failed[0].reason
+    assert "kept; `rag ingest --prune docs`" in report.failed[0].reason
     assert pipeline.search("refunds")
-    assert pipeline.remove("docs").removed == ("docs/hub.md", "docs/refunds.md")
+    assert pipeline.ingest(docs, prune=True).removed == ("docs/hub.md", "docs/refunds.md")
+    assert pipeline.index.verify() == []
 
 
 def test_a_missing_file_is_a_failure_that_removes_nothing(pipeline: Pipeline, docs: Path) -> None:
