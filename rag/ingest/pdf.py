@@ -52,6 +52,8 @@ _ENDS = tuple('.!?:;…"”»)')
 _LARGER = 1.15
 _MAX_HEADING = 150
 _MAX_RUNNING_ROWS = 2
+_MOST_BROKEN = 1000
+"""Broken pages in a row after which no more are looked for."""
 _MAX_NAMED = 10
 _NUMERALS = "0123456789ivxlcIVXLC"
 _DOTS = " .…·_"
@@ -139,6 +141,8 @@ def _load(
             except pypdfium2.PdfiumError:
                 broken.append(index + 1)
                 found = []
+                if len(broken) >= _MOST_BROKEN and index + 1 - broken[-_MOST_BROKEN] < _MOST_BROKEN:
+                    break  # there are no such pages: the count is a lie
             lines.append(found)
             if on_page:
                 on_page(index + 1, count)
