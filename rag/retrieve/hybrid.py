@@ -63,19 +63,23 @@ class HybridRetriever:
         vector = self._embedder.embed([question], query=True)[0]
         with self._index.reading() as view:
             dense, lexical, fused = self.scores(view, question, vector, wanted)
-            # Collapsing needs some to choose from; without it, exactly k are wanted.
             depth = 2 * k if self._settings.collapse_duplicates else k
-            keys = list(fused)[:depth]
-            found = view.passages(keys)
-            languages = {passage.language for passage in found.values()}
+            while True:
+                keys = list(fused)[:depth]
+                found = view.passages(keys)
+                passages = [
+                    _scored(found[key], fused[key], dense[key], lexical.get(key))
+                    for key in keys
+                    if key in found
+                ]
+                if not self._settings.collapse_duplicates:
+                    break
+                passages = collapse(passages, k)
+                if len(passages) == k or depth >= len(fused):
+                    break
+                depth *= 2  # copies fill the top: what differs stands further down
+            languages = {passage.language for passage in passages}
             idf = {language: view.idf(question, language) for language in languages}
-        passages = [
-            _scored(found[key], fused[key], dense[key], lexical.get(key))
-            for key in keys
-            if key in found
-        ]
-        if self._settings.collapse_duplicates:
-            passages = collapse(passages, k)
         return [_with_matches(p, question, idf[p.language]) for p in passages[:k]]
 
     def scores(
