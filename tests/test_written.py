@@ -26,6 +26,7 @@ from rag.testing.scripted_llm import (
     ScriptedServer,
     completion,
     error,
+    slow,
     stalled,
     stream,
     truncated,
@@ -342,6 +343,141 @@ def test_an_interrupt_in_the_middle_of_waiting(make: Make, server: ScriptedServe
     answer = events.stop()
     assert answer is not None
     assert answer.text == f"{DAYS} [1]"
+
+
+SOON = 2.0  # seconds in which a stream ends that is stopped
+
+
+class Elsewhere(threading.Thread):
+    """Another thread that goes through a stream, with what it sees and what it trips over."""
+
+    def __init__(self, events: AnswerStream) -> None:
+        super().__init__()
+        self.events, self.seen, self.error = events, list[str](), ""
+        self.begun, self.settled = threading.Event(), threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        self.begun.set()
+        try:
+            for event in self.events:
+                self.seen.append(event.kind)
+                if event.kind == "sentence":
+                    self.settled.set()
+        except Exception as error:
+            self.error = repr(error)
+
+    def ended(self) -> list[str]:
+        self.join(SOON)
+        assert not self.is_alive()
+        assert not self.error
+        return self.seen
+
+
+def stopped(events: AnswerStream) -> Answer | None:
+    began = time.perf_counter()
+    answer = events.stop()
+    assert time.perf_counter() - began < SOON
+    assert events.stop() is answer
+    assert list(events) == []
+    return answer
+
+
+def test_another_thread_stops_it_in_the_middle(make: Make, server: ScriptedServer) -> None:
+    pipeline = make()
+    server.enqueue(stalled(f"{DAYS} [1] The money ", "goes back ", "to ", seconds=20))
+    reading = Elsewhere(pipeline.stream(ASK))
+    assert reading.settled.wait(20)
+    time.sleep(0.2)  # until it waits for bytes
+    answer = stopped(reading.events)
+    assert answer is not None
+    exact(pipeline, answer)
+    assert (answer.text, answer.problems[-1]) == (f"{DAYS} [1]", "stopped before its end")
+    assert "answer" not in reading.ended()
+    assert len(server.requests) == 1
+
+
+def test_another_thread_stops_it_before_the_first_byte(make: Make, server: ScriptedServer) -> None:
+    server.enqueue(slow(20, f"{DAYS} [1]"))
+    reading = Elsewhere(make(timeout=30, retries=2).stream(ASK))
+    while not server.requests:
+        time.sleep(0.01)
+    assert stopped(reading.events) is None
+    assert set(reading.ended()) <= {"passages"}
+    assert len(server.requests) == 1
+
+
+def test_another_thread_stops_it_while_it_pauses_before_another_try(
+    make: Make, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_module, "_PAUSES", (20.0, 20.0))
+    server.enqueue(truncated())
+    reading = Elsewhere(make(retries=2).stream(ASK))
+    while not server.requests:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert stopped(reading.events) is None
+    assert set(reading.ended()) <= {"passages"}
+    assert len(server.requests) == 1
+
+
+def test_another_thread_stops_it_while_a_sentence_is_written_again(
+    make: Make, server: ScriptedServer
+) -> None:
+    server.enqueue(f"{INVENTED} [1] {CARD} [1]", slow(20, "never read"))
+    reading = Elsewhere(make().stream(ASK))
+    while len(server.requests) < 2:
+        time.sleep(0.01)
+    answer = stopped(reading.events)
+    assert answer is not None
+    assert [s.text for s in answer.sentences] == [CARD]
+    assert any(INVENTED in problem for problem in answer.problems)
+    assert "answer" not in reading.ended()
+
+
+def test_another_thread_stops_it_while_the_question_is_rewritten(
+    make: Make, server: ScriptedServer
+) -> None:
+    server.enqueue(slow(20, "never read"))
+    history = [Turn(role="user", text=ASK), Turn(role="assistant", text=DAYS)]
+    reading = Elsewhere(make().stream("And to which card?", history=history))
+    while not server.requests:
+        time.sleep(0.01)
+    assert stopped(reading.events) is None
+    reading.ended()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.002, 0.01, 0.03, 0.06, 0.1, 0.15, 0.3])
+def test_another_thread_stops_it_at_any_moment(
+    make: Make, server: ScriptedServer, wait: float
+) -> None:
+    pipeline = make()
+    server.enqueue(stream(*f"{DAYS} [1] {CARD} [1]".split(" "), pause=0.005))
+    events = pipeline.stream(ASK)
+    reading = Elsewhere(events)
+    reading.begun.wait()
+    time.sleep(wait)
+    answer = stopped(events)
+    reading.ended()
+    if answer is not None:
+        exact(pipeline, answer)
+
+
+def test_stopped_before_it_is_begun(make: Make, server: ScriptedServer) -> None:
+    events = make().stream(ASK)
+    assert stopped(events) is None
+    assert server.requests == []
+
+
+def test_a_quoted_answer_is_stopped_too(base: Pipeline) -> None:
+    events = base.stream(ASK)
+    reading = Elsewhere(events)
+    reading.join()
+    answer = stopped(events)
+    assert answer is not None
+    assert reading.ended()[-1] == "answer"
+    assert DAYS in answer.text
 
 
 def test_a_whole_answer_stays_whole(make: Make, server: ScriptedServer) -> None:

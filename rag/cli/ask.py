@@ -17,6 +17,7 @@ from rag.cli.common import (
     StyleOption,
     WhereOption,
     console,
+    echo,
     filters,
     open_pipeline,
     print_json,
@@ -87,7 +88,7 @@ def _followed(events: AnswerStream, *, stream: bool, as_json: bool) -> Answer:
         if stream and as_json:
             print_json(event.to_json())
         elif stream and event.sentence:
-            typer.echo(event.sentence.marked)
+            echo(event.sentence.marked)
     assert events.answer is not None  # the last event of a stream holds it
     return events.answer
 

@@ -17,6 +17,7 @@ from rag.cli.common import (
     ModelOption,
     StyleOption,
     console,
+    echo,
     open_pipeline,
     print_json,
 )
@@ -82,7 +83,7 @@ def chat(
         if no_save:
             talk.session = None
         if sys.stdin.isatty() and not as_json:
-            typer.echo(f"{counts['documents']} documents. Ask a question, or /help.", err=True)
+            echo(f"{counts['documents']} documents. Ask a question, or /help.", err=True)
             if kept is not None:
                 _recap(kept)
         converse(talk, as_json=as_json)
@@ -102,9 +103,9 @@ def converse(talk: Chat, *, as_json: bool = False) -> None:
             else:
                 _ask(talk, text, as_json=as_json)
         except RagError as error:
-            typer.echo(f"rag: {error}", err=True)
+            echo(f"rag: {error}", err=True)
         except KeyboardInterrupt:
-            typer.echo("stopped; the conversation is as it was before the question", err=True)
+            echo("stopped; the conversation is as it was before the question", err=True)
 
 
 def _ask(talk: Chat, question: str, *, as_json: bool) -> None:
@@ -120,19 +121,19 @@ def _ask(talk: Chat, question: str, *, as_json: bool) -> None:
         answer = events.stop()
         if answer is None:
             raise
-        typer.echo("stopped; what holds of the answer is kept", err=True)
+        echo("stopped; what holds of the answer is kept", err=True)
     except ModelError as error:
         answer = events.answer
         if answer is None:
             raise
-        typer.echo(f"rag: {error}; what holds of the answer is kept", err=True)
+        echo(f"rag: {error}; what holds of the answer is kept", err=True)
     assert answer is not None  # the last event of a stream holds it
     trouble = _remembered(talk, answer)
     if as_json:
         print_json(answer.to_json())
     else:
         show_answer(answer)
-        typer.echo()
+        echo()
         if on_terminal() and whole and not answer.abstained:
             _suggest(talk.pipeline.related(answer, _SUGGESTED))
     if trouble is not None:
@@ -201,7 +202,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
         print_json({"sessions": [summary.model_dump(mode="json") for summary in found]})
         return
     if not found:
-        typer.echo("There is no conversation yet: begin one with `rag chat`.", err=True)
+        echo("There is no conversation yet: begin one with `rag chat`.", err=True)
     out = console()
     for summary in found:
         number = f"{summary.answers} answer{'s' * (summary.answers != 1)}"
@@ -212,7 +213,7 @@ def _recap(session: Session) -> None:
     """Show the end of a conversation that goes on."""
     if session.answers:
         last = session.answers[-1]
-        typer.echo(f"Going on with {session.id}, {len(session.answers)} answers. Last:", err=True)
+        echo(f"Going on with {session.id}, {len(session.answers)} answers. Last:", err=True)
         console(stderr=True).print(
             f"› {last.question}\n{last.text or last.abstention}", style="dim"
         )
@@ -224,7 +225,7 @@ def _recap(session: Session) -> None:
 def _command(talk: Chat, text: str) -> None:
     name, _, argument = text.partition(" ")
     commands: dict[str, Callable[[], None]] = {
-        "/help": lambda: typer.echo(HELP),
+        "/help": lambda: echo(HELP),
         "/sources": lambda: _sources(talk),
         "/why": lambda: _why(talk),
         "/related": lambda: _related(talk),
@@ -232,9 +233,9 @@ def _command(talk: Chat, text: str) -> None:
         "/new": lambda: _new(talk),
     }
     if name not in commands:
-        typer.echo(f"There is no command {name}. These there are:\n{HELP}", err=True)
+        echo(f"There is no command {name}. These there are:\n{HELP}", err=True)
     elif name in ("/sources", "/why", "/related") and not talk.answers:
-        typer.echo("Nothing was asked yet.", err=True)
+        echo("Nothing was asked yet.", err=True)
     else:
         commands[name]()
 
@@ -242,7 +243,7 @@ def _command(talk: Chat, text: str) -> None:
 def _sources(talk: Chat) -> None:
     answer = talk.answers[-1]
     if not answer.citations:
-        typer.echo("The last answer cites nothing. /why shows the nearest passages.", err=True)
+        echo("The last answer cites nothing. /why shows the nearest passages.", err=True)
     for citation in answer.citations:
         out = console()
         out.print(f"[{citation.number}] {citation.place}", style="bold")
@@ -253,20 +254,20 @@ def _sources(talk: Chat) -> None:
 def _why(talk: Chat) -> None:
     answer = talk.answers[-1]
     if answer.standalone != answer.question:
-        typer.echo(f"Asked as: {answer.standalone}")
+        echo(f"Asked as: {answer.standalone}")
     for sentence in answer.sentences:
         verdict = sentence.verdict
         if verdict is not None and verdict.support is not None:
-            typer.echo(f"{verdict.support:.2f} {verdict.label}  {sentence.marked}")
+            echo(f"{verdict.support:.2f} {verdict.label}  {sentence.marked}")
     show_passages(answer.passages)
 
 
 def _related(talk: Chat) -> None:
     found = talk.pipeline.related(talk.answers[-1])
     if not found:
-        typer.echo("The pages of the last answer suggest no other question.", err=True)
+        echo("The pages of the last answer suggest no other question.", err=True)
     for question in found:
-        typer.echo(question)
+        echo(question)
 
 
 def _new(talk: Chat) -> None:
@@ -274,25 +275,25 @@ def _new(talk: Chat) -> None:
     talk.answers.clear()
     if talk.session is not None:
         talk.session = _new_session(talk.pipeline.folder)
-    typer.echo("A new conversation.", err=True)
+    echo("A new conversation.", err=True)
 
 
 def _save(talk: Chat, name: str) -> None:
     if name:
         _write(Path(name), talk.answers)
     else:
-        typer.echo("Name a file: /save talk.md", err=True)
+        echo("Name a file: /save talk.md", err=True)
 
 
 def _write(path: Path, answers: list[Answer]) -> None:
     from rag.sessions import markdown, write
 
     if str(path) == "-":
-        typer.echo(markdown(answers), nl=False)
+        echo(markdown(answers), nl=False)
         return
     path = path.expanduser()
     try:
         write(path, answers)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from None
-    typer.echo(f"{len(answers)} answers written to {path}", err=True)
+    echo(f"{len(answers)} answers written to {path}", err=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,8 @@ import typer
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.text import Text
 
     from rag.pipeline import Pipeline
 
@@ -115,17 +117,54 @@ def print_json(body: Mapping[str, Any]) -> None:
     from rag.types import SCHEMA
 
     value = {"schema": SCHEMA, **body}
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    plain = not (sys.stdout.encoding or "utf-8").casefold().startswith("utf")
+    line = json.dumps(value, ensure_ascii=plain)
+    sys.stdout.write(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
     sys.stdout.flush()
+
+
+# What a terminal obeys or nobody sees: controls but for line ends and tabs, what turns the
+# direction of writing, line ends of another kind, halves of characters.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes like ``\\x1b`` in place of what would steer a terminal.
+
+    Names, titles and texts of documents are data; whatever is printed for people comes through
+    here, by ``echo`` or ``console``.
+    """
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print a line for people, in the encoding that the stream has."""
+    out = sys.stderr if err else sys.stdout
+    out.write(printable(str(text)) + "\n" * nl)
+    out.flush()
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console; text is never taken for markup, because documents are data."""
     from rich.console import Console
+    from rich.segment import Segment
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # the entry point knows what it means
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            """Take a text, or that of a cell, before it is measured: escapes have a width."""
+            return super().render_str(printable(text), **options)
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            """Render; what others made a ``Text`` of comes by here alone."""
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else printable(text), style, control)
 
     return Output(
         stderr=stderr,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rag.cli.common import JsonOption, print_json
+from rag.cli.common import JsonOption, echo, print_json
 from rag.cli.evaluate import MarkdownOption, SeedOption, one_format, show_tables
 
 _REGRESSION = 5
@@ -42,10 +42,10 @@ def compare(
         print_json(found.to_json())
     else:
         bullet = "- " if markdown else ""
-        typer.echo(f"{found.verdict}\n\n{bullet}A: {run_a}\n{bullet}B: {run_b}")
+        echo(f"{found.verdict}\n\n{bullet}A: {run_a}\n{bullet}B: {run_b}")
         for line in (*found.notes, *(f"differs: {line}" for line in found.what_differs())):
-            typer.echo(f"{bullet}{line}")
-        typer.echo()
+            echo(f"{bullet}{line}")
+        echo()
         show_tables(found.tables(), markdown=markdown)
     if found.regression:
         raise typer.Exit(_REGRESSION)

@@ -7,10 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import typer
-
 from rag.cli.ask import show_answer
-from rag.cli.common import JsonOption, console, print_json
+from rag.cli.common import JsonOption, console, echo, print_json
 
 QUESTIONS = (
     "How long do refunds take?",
@@ -47,6 +45,6 @@ def demo(as_json: JsonOption = False) -> None:
             show_answer(answer)
             err.print(f"({(time.perf_counter() - began) * 1000:.0f} ms)\n", style="dim")
         if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-            typer.echo("Your turn: ask, or /help, or Ctrl-D to leave.", err=True)
+            echo("Your turn: ask, or /help, or Ctrl-D to leave.", err=True)
             converse(talk)
         pipeline.close()

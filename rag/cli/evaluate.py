@@ -15,6 +15,7 @@ from rag.cli.common import (
     IndexOption,
     JsonOption,
     console,
+    echo,
     open_pipeline,
     print_json,
 )
@@ -155,7 +156,7 @@ def answers(
     unlocated = [row["id"] for row in run.rows if row.get("unlocated")]
     if unlocated:
         names = ", ".join(unlocated)
-        typer.echo(f"quotes not found, `rag eval lint` says which: {names}", err=True)
+        echo(f"quotes not found, `rag eval lint` says which: {names}", err=True)
     _name_rows(run.rows, "judge_failed", "judge failed, counts as 0")
 
 
@@ -220,18 +221,18 @@ def _finish_stages(runs: Mapping[str, Run], *, markdown: bool, as_json: bool) ->
 def show_tables(tables: Sequence[Table], *, markdown: bool) -> None:
     """Print tables, with an empty line after each."""
     for table in tables:
-        typer.echo(table.markdown()) if markdown else _show_table(table)
-        typer.echo()
+        echo(table.markdown()) if markdown else _show_table(table)
+        echo()
 
 
 def _close(runs: Sequence[Run]) -> None:
     """Say on stderr what failed and where the runs are; leave with 130 if they were stopped."""
     for run in runs:
         _name_rows(run.rows, "failed", "failed")
-        typer.echo(f"run file: {run.path}", err=True)
+        echo(f"run file: {run.path}", err=True)
     last = runs[-1]
     if last.interrupted:
-        typer.echo(
+        echo(
             f"interrupted: {len(last.rows)} of {last.header['planned']} {last.kind.cases} were "
             "measured; the same command with --resume goes on",
             err=True,
@@ -243,9 +244,9 @@ def _name_rows(rows: Sequence[Mapping[str, Any]], key: str, what: str) -> None:
     """Name the rows that have something under the key on stderr, the first of them."""
     found = [row for row in rows if row.get(key)]
     for row in found[:_NAMED]:
-        typer.echo(f"{what}  {row['id']}: {row[key]}", err=True)
+        echo(f"{what}  {row['id']}: {row[key]}", err=True)
     if len(found) > _NAMED:
-        typer.echo(f"… and {len(found) - _NAMED} more, all named in the run file", err=True)
+        echo(f"… and {len(found) - _NAMED} more, all named in the run file", err=True)
 
 
 app.command("make-questions", short_help="Draft a question set from your own documents.")(
@@ -278,14 +279,14 @@ def _show_findings(title: str, findings: Sequence[Finding], file: Path) -> None:
     for finding in findings:
         name = f"{finding.id}: " if finding.id else ""
         # Not through rich, which would take `:100:` for an emoji.
-        typer.echo(f"  {file}:{finding.line}: {name}{finding.message} [{finding.kind}]")
-    typer.echo()
+        echo(f"  {file}:{finding.line}: {name}{finding.message} [{finding.kind}]")
+    echo()
 
 
 def _show_table(table: Table) -> None:
     """Print a table: ruled on a terminal, aligned text elsewhere."""
     if not sys.stdout.isatty():
-        typer.echo(table.plain())
+        echo(table.plain())
         return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table as Ruled

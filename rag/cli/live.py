@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rag.cli.common import console
+from rag.cli.common import console, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +47,7 @@ class Shown:
             question="", standalone="", sentences=tuple(self._sentences), abstained=False,
             confidence=0.0, generator="",
         ).text  # fmt: skip
-        rest = self._written[self._place :].rstrip()
+        settled, rest = printable(settled), printable(self._written[self._place :].rstrip())
         gap = " " if settled and rest and not rest.startswith("\n") else ""
         return Text.assemble((settled, "bold"), gap, (rest, "dim"))
 

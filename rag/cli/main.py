@@ -6,6 +6,8 @@ import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
+from traceback import format_exception
+from types import TracebackType
 from typing import Annotated, NoReturn
 
 import typer
@@ -28,6 +30,7 @@ from rag.cli import (
     sources,
     train,
 )
+from rag.cli.common import echo, printable
 from rag.errors import RagError
 
 app = typer.Typer(
@@ -77,6 +80,7 @@ app.add_typer(train.app, name="train")
 def main() -> None:
     """Run the command line; the exit status follows the contract in the README."""
     _mend_streams()
+    sys.excepthook = _report
     command = typer.main.get_command(app)
     try:
         # Not through typer's own main: it has statuses of its own for a closed pipe and Ctrl-C.
@@ -103,6 +107,7 @@ def _explain(error: Exception) -> NoReturn:
             # Of a usage error, typer exports neither the class nor the type of its show().
             show = getattr(error, "show", None)
             if show is not None:
+                error.message = printable(str(error.message or ""))
                 show()
             sys.exit(error.exit_code)
         case BrokenPipeError():
@@ -114,6 +119,11 @@ def _explain(error: Exception) -> NoReturn:
     raise error
 
 
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what nobody expected as Python does, without what would steer the terminal."""
+    echo("".join(format_exception(kind, error, trace)), err=True, nl=False)
+
+
 def _interrupted(error: BaseException | None) -> bool:
     """Tell whether Ctrl-C is behind an error: a library that it hits while loading hides it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
@@ -122,7 +132,7 @@ def _interrupted(error: BaseException | None) -> bool:
 
 
 def _leave(message: str, status: int) -> NoReturn:
-    sys.stderr.write(message + "\n")
+    echo(message, err=True)
     sys.exit(status)
 
 
@@ -131,9 +141,12 @@ def _mend_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
+    for stream, errors in (
+        (sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace"),
+        (sys.stderr, "backslashreplace"),
+    ):  # fmt: skip
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=errors)
 
 
 if __name__ == "__main__":

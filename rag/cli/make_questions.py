@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, ModelOption, open_pipeline, print_json
+from rag.cli.common import IndexOption, JsonOption, ModelOption, echo, open_pipeline, print_json
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def make_questions(
         print_json(drafts.to_json())
     else:
         for reason in drafts.rejected[:_NAMED]:
-            typer.echo(f"left out  {reason}", err=True)
+            echo(f"left out  {reason}", err=True)
         near = sum(not case.answerable for case in drafts.cases)
         of_them = f", {near} of them without an answer" if near else ""
-        typer.echo(
+        echo(
             f"{len(drafts.cases)} drafts in {out}{of_them}; {len(drafts.rejected)} left out. Read "
             'each and take out "draft" to accept it; then `rag eval answers` measures with the '
             "file."

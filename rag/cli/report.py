@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rag.cli.common import echo
+
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run files.", metavar="RUN...")],
@@ -21,4 +23,4 @@ def report(
     from rag.evaluate.report import write
     from rag.evaluate.runs import Run
 
-    typer.echo(write([Run.read(path) for path in runs], out))
+    echo(write([Run.read(path) for path in runs], out))

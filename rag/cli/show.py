@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, open_pipeline, print_json
+from rag.cli.common import IndexOption, JsonOption, echo, open_pipeline, print_json
 from rag.errors import UsageError
 
 
@@ -34,4 +34,4 @@ def show(
         body = document.model_dump(mode="json") | {"text": document.text[start:end]}
         print_json({**body, "start": start, "end": end})
     else:
-        typer.echo(document.text[start:end])
+        echo(document.text[start:end])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rag.cli.common import JsonOption, print_json
+from rag.cli.common import JsonOption, echo, print_json
 from rag.errors import MissingExtraError, UsageError
 
 app = typer.Typer(help="Train models (needs the train extra).", no_args_is_help=True)
@@ -125,8 +125,8 @@ def reader(
         print_json(result)
         return
     for name, figures in result["figures"].items():
-        typer.echo(f"{name:24} " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    typer.echo(f"weights: {result['weights']}" if result["done"] else _NOT_DONE)
+        echo(f"{name:24} " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    echo(f"weights: {result['weights']}" if result["done"] else _NOT_DONE)
 
 
 @app.command()
@@ -154,7 +154,7 @@ def embedder(
     if result["done"] and not as_json:
         for name, one in result["sets"].items():
             low, high = one["ci"] or (float("nan"), float("nan"))
-            typer.echo(
+            echo(
                 f"{name:24} nDCG@10 {one['before']:.4f} -> {one['after']:.4f}  "
                 f"{one['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
             )
@@ -168,14 +168,14 @@ def _need_data(data: Path | None) -> Path:
 
 
 def _log(line: str) -> None:
-    typer.echo(line, err=True)
+    echo(line, err=True)
 
 
 def _print(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(result)
     elif result["done"]:
-        typer.echo(result["said"])
-        typer.echo(f"weights: {result['weights']}")
+        echo(result["said"])
+        echo(f"weights: {result['weights']}")
     else:
-        typer.echo(_NOT_DONE)
+        echo(_NOT_DONE)

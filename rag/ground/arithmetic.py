@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 from rag.ground.frequencies import FACTOR
@@ -17,7 +18,7 @@ _TOTAL = re.compile(
     r"\b(?:total\w*|together|altogether|in all|in sum|combined|overall|sum of|both)\b",
     re.IGNORECASE,
 )
-CHANGE = re.compile(
+_CHANGE = re.compile(
     r"\b(?:r[oi]se\w*|rais\w+|fell|fall\w*|grew|grow\w*|increas\w+|decreas\w+|reduc\w+|drop\w*|"
     r"cut|lower\w*|climb\w*|shr[aiu]nk\w*|chang\w+|went|up|down)\b",
     re.IGNORECASE,
@@ -40,6 +41,23 @@ _MOST = 12
 """Numbers and dates that are combined with each other, at most."""
 
 _POINTS = 0.6
+_NEAR = 60  # characters
+
+
+@lru_cache(maxsize=1024)
+def _has(pattern: re.Pattern[str], part: str) -> bool:
+    """Search a part once, and not again for each of its numbers."""
+    return bool(pattern.search(part))
+
+
+def changes(part: str) -> bool:
+    """Tell whether a statement is about something that rises or falls."""
+    return _has(_CHANGE, part)
+
+
+def before(part: str, quantity: Quantity) -> str:
+    """Return what stands close before a number."""
+    return part[max(0, quantity.start - _NEAR) : quantity.start]
 
 
 def follows(
@@ -50,7 +68,7 @@ def follows(
     values = [value for value in asked if value.kind == quantity.kind][:_MOST]
     if quantity.kind in (FACTOR, "%"):
         return _ratio(part, quantity, asked[: 2 * _MOST])
-    if _TOTAL.search(part):
+    if _has(_TOTAL, part):
         terms = [value.value for value in values]
         if any(
             abs(sum(picked) - quantity.value) < 1e-6
@@ -59,13 +77,13 @@ def follows(
         ):
             return True
     changed = quantity.role == "by"
-    if (changed or _COMPARED.search(part)) and any(
+    if (changed or _has(_COMPARED, part)) and any(
         abs(abs(one.value - two.value) - quantity.value) < 1e-6
         for one, two in combinations(values, 2)
         if not changed or {one.role, two.role} in ({"from", "to"}, {""})
     ):
         return True
-    if not quantity.kind and _AGED.search(part[: quantity.start]):
+    if not quantity.kind and _AGED.search(before(part, quantity)):
         return any(
             kind == "month" and value / 12 - quantity.value in (0, 1)
             for kind, value in distances(dates[:_MOST])
@@ -73,7 +91,7 @@ def follows(
     return (
         quantity.kind in ("s", "month")
         and len(dates) <= _MOST
-        and bool(_LASTING.search(part))
+        and _has(_LASTING, part)
         and any(
             kind == quantity.kind and math.isclose(value, quantity.value)
             for kind, value in distances(dates)
@@ -91,14 +109,14 @@ def _ratio(part: str, quantity: Quantity, asked: Sequence[Quantity]) -> bool:
             for a, b in pairs if min(a.value, b.value) > 0
             for factor in (quantity.value, 1 / quantity.value)
         )  # fmt: skip
-    if CHANGE.search(part) and any(
+    if changes(part) and any(
         {a.role, b.role} == {"from", "to"}
         and abs(100 * abs(b.value - a.value) / abs(a.value if a.role == "from" else b.value)
                 - quantity.value) <= _POINTS
         for a, b in pairs
     ):  # fmt: skip
         return True
-    return bool(CHANGE.search(part)) and any(
+    return changes(part) and any(
         q.kind == FACTOR and math.isclose(100 * abs(q.value - 1), quantity.value) for q in asked
     )
 
@@ -108,7 +126,7 @@ def falls_under(
     said: Iterable[tuple[int, Quantity]],
 ) -> bool:  # fmt: skip
     """Tell whether a case ("12 years of service") falls under a rule ("more than 10 years")."""
-    if quantity.bound or not (_GENERAL.match(part) or _ATTRIBUTE.search(part[: quantity.start])):
+    if quantity.bound or not (_GENERAL.match(part) or _ATTRIBUTE.search(before(part, quantity))):
         return False
     everything = list(said)
     for unit, value in everything:

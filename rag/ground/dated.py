@@ -32,14 +32,24 @@ _LIMIT = re.compile(
 
 def check_dates(
     part: str, places_: tuple[Place, ...], numbers: list[Quantity],
-    proved: set[str], *, english: bool,
+    proved: set[str], *, english: bool, crowded: bool = False,
 ) -> Iterator[tuple[str, bool]]:  # fmt: skip
     """Yield what is wrong with the dates of a statement, and whether it is a year.
 
-    The terms of those that are right are added to ``proved``.
+    The terms of those that are right are added to ``proved``. Where it is ``crowded`` they need
+    only occur.
     """
     asked = [moment for moment in moments(part) if not moment.span]
     said = [place.value for place in places_ if isinstance(place.value, Moment)]
+    if crowded:
+        there = {field for value in said for field in value.fields}
+        lost = (moment for moment in asked if not there.issuperset(moment.fields))
+        yield from ((f"the date {moment.shown} is not in the evidence", False) for moment in lost)
+        return
+    free = [
+        p for p in places_ if isinstance(p.value, Moment)
+        and not any(says(other, p.value) for other in asked)
+    ]  # fmt: skip
     for moment in asked:
         if any(
             other is not moment and (other.start, other.end) == (moment.start, moment.end)
@@ -47,10 +57,7 @@ def check_dates(
         ):  # fmt: skip
             continue
         matches = [p for p in places_ if isinstance(p.value, Moment) and says(moment, p.value)]
-        rivals = [
-            p for p in places_ if isinstance(p.value, Moment) and conflicting(moment, p.value)
-            and not any(says(other, p.value) for other in asked)
-        ]  # fmt: skip
+        rivals = [p for p in free if isinstance(p.value, Moment) and conflicting(moment, p.value)]
         gone = missing(moment, said)
         year = moment.get("year")
         if "year" in gone and year and any(
@@ -98,7 +105,7 @@ def _misdated(part: str, moment: Moment, matches: list[Place], rivals: list[Plac
 
 def _not_its_end(part: str, moment: Moment, matches: list[Place], rivals: list[Place]) -> str:
     """Return the range that has a day inside, where the claim calls that day its start or end."""
-    verb = _LIMIT.search(part[: moment.start])
+    verb = _LIMIT.search(part[max(0, moment.start - 60) : moment.start])
     spans = [p for p in (*matches, *rivals) if isinstance(p.value, Moment) and p.value.span]
     if not verb or not spans:
         return ""

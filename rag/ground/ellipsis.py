@@ -111,7 +111,7 @@ def _filled(text: str, words: Words, before: str) -> str:
 
 def _object(words: Words, verb: int) -> int:
     """Return where the object begins: after the verb, or the participle of "has sold"."""
-    bare = words[verb].casefold() not in AUXILIARY or is_count(words[verb + 1])
+    bare = words[verb].casefold() not in AUXILIARY or any(map(is_count, words[verb + 1 : verb + 2]))
     return verb + 1 if bare else verb + 2
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.ground.arithmetic import CHANGE, covers, falls_under, follows
+from rag.ground.arithmetic import before, changes, covers, falls_under, follows
 from rag.ground.dated import check_dates
 from rag.ground.denial import clean
 from rag.ground.frequencies import FACTOR, FREQUENCY
@@ -19,7 +19,7 @@ from rag.ground.quantities import quantities, same
 from rag.ground.quantity import Quantity
 from rag.ground.superseded import speaks_of_before
 from rag.ground.synonyms import synonyms
-from rag.text.dates import Moment, blanked
+from rag.text.dates import Moment, blanked, moments
 from rag.text.terms import content_terms, negations
 
 # COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
@@ -38,6 +38,10 @@ _HEDGE = re.compile(
 )
 _LITTLE = frozenset("take took made make total amount place happen long last altogeth".split())
 """Stems of words that say nothing beside a value: "it took 90 minutes"."""
+
+_CROWD = 60_000
+"""Pairs of a value of the claim and one of the evidence from which on they need only occur: what is
+a dump of numbers says nothing of any of them."""
 
 _EXACT = 1000
 """From here on people say "over a million" of a million."""
@@ -68,23 +72,44 @@ def check(parts: Sequence[str], units: tuple[str, ...], *, english: bool) -> Fac
     numbers, dates = places(units)
     said = [_Said(p, p.value) for p in numbers if isinstance(p.value, Quantity)]
     values = [s.value for s in said]
+    asked = sum(len(_asked(part)) + len(moments(part)) for part in parts)
+    crowded = asked * (len(said) + len(dates)) > _CROWD
     lost_numbers: dict[str, None] = {}
     lost_dates: dict[str, None] = {}
     proved: set[str] = set()
     for part in parts:
-        for moment_reason, is_year in check_dates(part, dates, values, proved, english=english):
+        for moment_reason, is_year in check_dates(
+            part, dates, values, proved, english=english, crowded=crowded
+        ):
             (lost_numbers if is_year else lost_dates)[moment_reason] = None
+        if crowded:
+            lost_numbers |= dict.fromkeys(_unsaid(part, values))
+            continue
         for reason in _numbers(part, said, dates, proved, english=english):
             lost_numbers[reason] = None
     proved |= synonyms(parts, units) | (_LITTLE if proved else frozenset())
     return Facts(tuple(lost_numbers), tuple(lost_dates), frozenset(proved))
 
 
+def _asked(part: str) -> tuple[Quantity, ...]:
+    """Return the numbers of a statement, without those in names."""
+    return quantities(blanked(_NAMED.sub(lambda match: " " * len(match[0]), part)))
+
+
+def _unsaid(part: str, said: Sequence[Quantity]) -> Iterator[str]:
+    """Yield the numbers that occur nowhere in the evidence, whatever they are said of there."""
+    there = {round(v, 6) for one in said for v in (one.value, one.other) if v is not None}
+    for quantity in _asked(part):
+        if quantity.asked and round(quantity.value, 6) not in there:
+            yield f"the number {_plain(quantity, part)} is not in the evidence"
+
+
 def _numbers(
     part: str, said: list[_Said], dates: tuple[Place, ...], proved: set[str], *, english: bool
 ) -> Iterator[str]:
-    asked = quantities(blanked(_NAMED.sub(lambda match: " " * len(match[0]), part)))
+    asked = _asked(part)
     wholes = [q for q in asked if not q.asked or q.kind == FACTOR]
+    free = [s for s in said if not any(same(q, s.value) for q in asked)]
     for quantity in asked:
         often = quantity.kind.startswith(FREQUENCY)
         if not quantity.asked and not (english and (quantity.kind == "th" or often)):
@@ -109,15 +134,15 @@ def _numbers(
         ):  # fmt: skip
             continue  # "three times a day" where the evidence has "every eight hours"
         if matches:
-            reason = _misplaced(part, quantity, asked, matches, alike, said) if english else ""
+            reason = _misplaced(part, quantity, matches, alike, free) if english else ""
             if reason:
                 yield reason
                 continue
         elif not _explained(part, quantity, asked, said, alike, dates):
             yield f"the number {_plain(quantity, part)} is not in the evidence"
             continue
-        hedge = _HEDGE.search(part[: quantity.start])
-        start = hedge.start() if hedge else quantity.start
+        hedge = _HEDGE.search(before(part, quantity))
+        start = quantity.start - len(hedge[0]) if hedge else quantity.start
         proved.update(content_terms(part[start : quantity.end]))
 
 
@@ -157,10 +182,12 @@ def _explained(
 
 
 def _misplaced(
-    part: str, quantity: Quantity, asked: tuple[Quantity, ...], matches: list[_Said],
-    alike: list[_Said], said: list[_Said],
-) -> str:  # fmt: skip
-    """Return why a number is in the evidence, but not for this; or ""."""
+    part: str, quantity: Quantity, matches: list[_Said], alike: list[_Said], free: list[_Said]
+) -> str:
+    """Return why a number is in the evidence, but not for this; or "".
+
+    ``free`` are the numbers of the evidence that the claim has not.
+    """
     shown = quantity.shown.strip(" -")
     values = [s.value for s in matches]
     other_side = quantity.bound and all(v.bound and v.bound != quantity.bound for v in values)
@@ -171,13 +198,11 @@ def _misplaced(
         quantity.bound
         and not quantity.span
         and quantity.value < _EXACT
-        and _STRICT.search(part[: quantity.start])
+        and _STRICT.search(before(part, quantity))
     )
     if strict and not any(v.bound or v.about or v.span for v in values):
         return f"the evidence has {shown} itself, the claim says {quantity.bound} {shown}"
-    if CHANGE.search(part) and (
-        quantity.role == "by" and all(v.role in ("from", "to") for v in values)
-    ):
+    if changes(part) and (quantity.role == "by" and all(v.role in ("from", "to") for v in values)):
         return f"the evidence does not say that {shown} is the difference"
     if (
         alike
@@ -199,12 +224,13 @@ def _misplaced(
     if all(o is not None for o in old) and not speaks_of_before(part, once=any(old)):
         return f"the evidence takes {shown} back"
     # "Films for a week" and "one in the second" have left out what makes them alike.
-    alike = alike + [
-        s for s in said
+    near = set(map(id, alike))
+    rivals = [s.place for s in free if id(s) in near]
+    rivals += [
+        s.place for s in free
         if s.place.gapped and s.value.kind in ("", quantity.kind)
-        and not (s.value.things or s in alike)
+        and not (s.value.things or id(s) in near)
     ]  # fmt: skip
-    rivals = [s.place for s in alike if not any(same(q, s.value) for q in asked)]
     given = outdone(part, quantity, [s.place for s in matches], rivals)
     return _given(given, quantity) if given else ""
 

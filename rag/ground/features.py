@@ -76,6 +76,9 @@ _CLAUSE_TERMS = 4
 _PRESENT = 0.8
 """Share of a statement's terms that the evidence has, so that it can be about something else."""
 
+_PAIRS = 60_000
+"""Statements times sentences from which on nobody asks who does what: no claim is that long."""
+
 _PARALLEL = 1.4
 """Overlap plus cosine of sentences that differ in little but a number."""
 
@@ -199,6 +202,8 @@ def _english(body: str) -> bool:
 
 def _swaps(claim: Claim, evidence: Evidence, everything: frozenset[str]) -> tuple[str, ...]:
     """Find statements that the evidence makes of something else, or the other way round."""
+    if len(claim.parts) * len(evidence.units) > _PAIRS:
+        return ()
     for part in claim.parts:
         terms = content_terms(part)
         if sum(term in everything for term in terms) < _PRESENT * len(terms):

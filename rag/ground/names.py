@@ -20,7 +20,9 @@ _WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
 _NO_LETTER = re.compile(r"\W")
 _PLAIN = re.compile(r"[^\W_]+")
 _OWN = re.compile(r"['’]s?$")
-_CAPITALS = re.compile(r"[A-ZÀ-ÖØ-Þ][\w’'-]*(?:\s(?:of|the|for|and|&)?\s?[A-ZÀ-ÖØ-Þ][\w’'-]*)+")
+_CAPITALS = re.compile(
+    r"[A-ZÀ-ÖØ-Þ][\w’'-]{0,60}(?:\s(?:of|the|for|and|&)?\s?[A-ZÀ-ÖØ-Þ][\w’'-]{0,60})+"
+)
 _CODE = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z][\w-]*")
 _TIME = re.compile(
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|q[1-4]|h[12]|am|pm|ad|bc|ce|i|v\d.*|\d.*|u\.?s\.?a?|u\.?k|eu|tv|"

@@ -72,7 +72,7 @@ def spelled(tokens: list[Token], place: int) -> tuple[float, int, bool] | None:
 
 def decimal(digits: str) -> tuple[float, float | None]:
     """Return the value, and another where a point may be a separator of thousands (1.000)."""
-    plain = re.sub(r"[\u202f\u00a0 ]", "", digits)  # also of "45 , 000", as some corpora have it
+    plain = re.sub(r"[^\d.,]", "", digits)  # of "45 , 000", as some corpora have it, and of "10th"
     other: float | None = None
     if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", plain):
         plain = plain.replace(",", "")

@@ -61,7 +61,7 @@ def _telling_of(text: str) -> frozenset[str]:
     return telling(tokens_of(text))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def pieces_of(units: tuple[str, ...]) -> tuple[str, ...]:
     """Cut sentences where another statement may begin."""
     found: list[str] = []

@@ -207,8 +207,10 @@ def _imperial(quantity: Quantity) -> bool:
 
 def _rounded(claim: Quantity, said: Quantity) -> bool:
     """Tell whether a figure in millions is the evidence's, rounded to as many digits."""
+    if not said.value or not _ROUND.search(claim.shown):
+        return False
     digits = re.match(r"[^\d]*(\d+)(?:[.,](\d+))?", claim.shown)
-    if not digits or not _ROUND.search(claim.shown) or not said.value:
+    if not digits:
         return False
     places = len(digits[1] + (digits[2] or ""))
     return places > 1 and float(f"{said.value:.{places - 1}e}") == claim.value

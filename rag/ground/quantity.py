@@ -35,6 +35,9 @@ _ABOUT = re.compile(
 )
 _ROLE = re.compile(r"\b(by|from|to)\s*[€$£]?\s*(?:about|around|only)?\s*$")
 
+_LARGEST = 1e100
+"""A number of hundreds of digits counts as this: infinity cannot be rounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -93,6 +96,7 @@ def made(
     role = _ROLE.search(left)
     if role and role[1] == "to" and left[: role.start()].endswith(("up ", "due ", "close ")):
         role = None
+    value = max(-_LARGEST, min(_LARGEST, value))
     return Quantity(
         value, kind, things, start, end, text[start:end], bound, role[1] if role else "",
         about=bool(_ABOUT.search(left)),

@@ -29,7 +29,8 @@ _HEAD = (
     r"(?:the\s)?(?=[A-Z])"
 )
 _NAME = re.compile(
-    rf"\b(?:{_HEAD})?[a-z]?[A-ZÀ-ÖØ-Þ][\w&-]*(?:\.(?=\s[A-Z]))?(?:\s(?:&\s)?(?:{_HEAD})?{_WORD}(?:\.(?=\s[A-Z]))?)*"
+    rf"\b(?:{_HEAD})?[a-z]?[A-ZÀ-ÖØ-Þ][\w&-]{{0,60}}(?:\.(?=\s[A-Z]))?"
+    rf"(?:\s(?:&\s)?(?:{_HEAD})?{_WORD}(?:\.(?=\s[A-Z]))?)*"
 )
 _OWN = re.compile(r"['’]s?\s*$")
 _PART = re.compile(r"[\w&]+(?:-[\w&]+)*")
@@ -55,6 +56,9 @@ _CUT = re.compile(
     r"[;:]|,\s(?:and|but|while|whereas)\b|\b(?:while|whereas|but)\b|(?<!\b[A-Z])(?<!\b[MDSJ][rs])(?<!\bMrs)\.\s"
 )
 _ITS = re.compile(r"\b(?:its|his|her|their|it|there)\b", re.IGNORECASE)
+ROSTER = 20
+"""Names in one sentence from which on it is a list: who does what is not to be told."""
+
 _ORDER = ("be", "subject", "object")
 _SAME = {
     word: group[0]
@@ -139,6 +143,11 @@ def _initials(short: Entity, long: Entity) -> bool:
     return len(long.words) > 1 and short.words == ("".join(word[0] for word in long.words),)
 
 
+@lru_cache(maxsize=2048)
+def _pieces(sentence: str) -> tuple[str, ...]:
+    return tuple(_CUT.split(sentence))
+
+
 def swapped(claim: str, sentence: str) -> str:
     """Return why two names of a claim stand the other way round in the sentence, or ""."""
     if _SYMMETRIC.search(claim) and not re.search(r"\bfrom\b.*\bto\b|\bbetween\b", claim):
@@ -146,7 +155,7 @@ def swapped(claim: str, sentence: str) -> str:
     turned = mirrored(claim, sentence) or _other_way(claim, sentence)
     if turned:
         return turned
-    for piece in _CUT.split(sentence):
+    for piece in _pieces(sentence):
         pair = _exchange(claim, piece)
         if pair and _same_deed(claim, piece, entities(claim)):
             return f"the evidence has {pair[0].shown} and {pair[1].shown} the other way round"
@@ -172,7 +181,7 @@ def exchanged(claim: str, sentence: str) -> bool:
 
     "A sold it to B" and "B bought it from A" have each other's subject.
     """
-    for piece in _CUT.split(sentence):
+    for piece in _pieces(sentence):
         mine, theirs = entities(claim), entities(piece)
         one = next((e for e in mine if e.role in _ORDER[:2]), None)
         two = next((e for e in theirs if e.role in _ORDER[:2]), None)
@@ -186,6 +195,8 @@ def exchanged(claim: str, sentence: str) -> bool:
 
 def _exchange(claim: str, piece: str) -> tuple[Entity, Entity] | None:
     mine, theirs = entities(claim), entities(piece)
+    if len(mine) > ROSTER:
+        return None
     for index, one in enumerate(mine):
         for two in mine[index + 1 :]:
             if known(one, two):

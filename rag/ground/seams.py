@@ -18,6 +18,7 @@ _SEAM = re.compile(
     r"|(?P<and>,?\s(?:and|or|then|so)\s)|(?P<comma>,\s)",
     re.IGNORECASE,
 )
+_CLAUSE = 300  # characters: what no clause is longer than
 _NEXT, _NEXT_CLAUSE = re.compile(r", "), re.compile(r", (?:and|but|while|so)\b|; ")
 _WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 DETERMINERS = frozenset(
@@ -34,7 +35,8 @@ def pieces_of(sentence: str) -> list[tuple[int, int, str]]:
     cuts: list[tuple[int, int, str]] = []
     before: Words = ()
     for match in _SEAM.finditer(sentence):
-        left = words_of(sentence[cuts[-1][1] if cuts else 0 : match.start()])
+        begun = max(cuts[-1][1] if cuts else 0, match.start() - _CLAUSE)
+        left = words_of(sentence[begun : match.start()])
         # "And cocoa in the east" follows the last clause that has a verb.
         left = left if has_verb(left) or not before else before
         right = sentence[match.end() : match.end() + 80]
@@ -114,7 +116,7 @@ def is_object(left: Words, right: Words) -> bool:
     same = next((n for n, w in enumerate(left) if n > verb and w == right[place].casefold()), 0)
     auxiliary = left[verb].casefold() in AUXILIARY
     if auxiliary and is_count(right[0]):
-        return is_count(left[verb + 1])
+        return any(map(is_count, left[verb + 1 : verb + 2]))  # the part may end there
     between = [w for w in left[verb + 1 + auxiliary : same] if w.casefold() not in DETERMINERS]
     return bool(between) and between[0][:1].isupper() == right[0][:1].isupper()
 

@@ -35,6 +35,7 @@ _EARLIER = re.compile(
     re.IGNORECASE,
 )
 _HINT = re.compile(r"\b(?:to|till|until|from|instead|rather|not|longer)\b", re.IGNORECASE)
+_NEAR = 100  # characters
 _PAST = re.compile(r"\b(?:was|were|had|stood|cost|amounted)\b", re.IGNORECASE)
 
 
@@ -46,12 +47,12 @@ def withdrawn(unit: str) -> tuple[tuple[int, bool], ...]:
         return ()
     dates = [m for m in moments(unit) if not m.span]
     for place, moment in enumerate(dates):
-        if _MOVED.search(unit[: moment.start]):
+        if _MOVED.search(unit[max(0, moment.start - _NEAR) : moment.start]):
             found += [(other.start, False) for other in dates[:place]]
     numbers = quantities(blanked(unit))
     values: list[Moment | Quantity] = [*dates, *numbers]
     for value in values:
-        before = unit[: value.start]
+        before = unit[max(0, value.start - _NEAR) : value.start]
         if _REJECTED.search(before):
             found.append((value.start, False))
         elif _CHANGED.search(before):

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 
 from rag.ground.evidence import stem_set
 from rag.ground.quantities import quantities, same
-from rag.ground.roles import TITLES, Entity, entities, known
+from rag.ground.roles import ROSTER, TITLES, Entity, entities, known
 from rag.ground.seams import begins_with_verb
 from rag.ground.statements import Statement, statements
 from rag.text.date_patterns import DAYS
@@ -45,7 +45,7 @@ def taken(claim: str, units: tuple[str, ...]) -> str:
     everything = frozenset().union(*(s.stems for s in found))
     main = _SUBORDINATE.split(claim)[0] if len(_SUBORDINATE.split(claim)[0].split()) > 1 else claim
     topic = next((s.topic for s in statements(main)), frozenset())
-    for name in entities(main):
+    for name in entities(main) if len(entities(main)) <= ROSTER else ():
         if name.role not in _CORE and name.role not in _PLACED:
             continue
         own = {stem for word in name.words for stem in stems(word)}

@@ -36,7 +36,7 @@ __all__ = ["Discovery", "Fetched", "Item", "SourceKind", "discover"]
 
 _PIECE = 1 << 20
 _USER = re.compile("//[^/?#]*@")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 SourceKind = Literal["file", "folder", "glob", "url", "sitemap", "missing"]
 
@@ -262,14 +262,15 @@ def local_uri(path: Path, base: Path) -> str:
 def escaped(name: str) -> str:
     """Return a name that can be stored and printed on one line.
 
-    Bytes that are not UTF-8 and control characters become ``\\x`` and their two digits.
+    Bytes that are not UTF-8, control characters and those that turn the direction of writing are
+    written as in a string of Python.
     """
     try:
         raw = name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half of a character, from another source than a file system
         raw = name.encode("utf-8", "backslashreplace")
     return _CONTROL.sub(
-        lambda match: f"\\x{ord(match[0]):02x}", raw.decode("utf-8", "backslashreplace")
+        lambda match: ascii(match[0])[1:-1], raw.decode("utf-8", "backslashreplace")
     )
 
 

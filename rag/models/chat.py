@@ -8,16 +8,19 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.errors import ModelError, SettingsError
+from rag.events import STOPPING, Stopping
 from rag.models.faults import Sentences
-from rag.models.wire import Delta, WireFault, encodable, read_reply, read_stream, said_in
+from rag.models.wire import Delta, WireFault, read_reply, read_stream, said_in
 from rag.presets import AZURE_VERSION, PRESETS
 from rag.settings import LlmSettings
+from rag.text.terms import encodable
 from rag.types import Usage
 
 if TYPE_CHECKING:
@@ -155,14 +158,17 @@ class ChatModel:
         """
         began = time.perf_counter()
         arguments = self._arguments(messages, schema, max_tokens)
-        tries = _Tries(self.settings.retries)
+        stopping = STOPPING.get() or Stopping()
+        tries = _Tries(self.settings.retries, stopping)
         while True:
             response = self._send(arguments, tries)
             try:
-                delta = read_reply(_bytes_of(response), self.settings.timeout)
+                with stopping.calling(partial(_hang_up, response)):
+                    delta = read_reply(_bytes_of(response), self.settings.timeout)
                 break
             except WireFault as fault:
                 if not tries.again(fault):
+                    _raise_if(stopping)
                     raise ModelError(self.sentences.of_fault(fault, began=False)) from None
             finally:
                 response.close()
@@ -268,7 +274,7 @@ class ChatModel:
             client = self._client.with_options(max_retries=tries.left)
             try:
                 made = client.chat.completions.with_streaming_response.create(**kept)
-                response = made.__enter__()  # it is closed by its own close()
+                response = _unless(tries.stopping, made.__enter__)  # closed by its own close()
             except (BadRequestError, UnprocessableEntityError) as error:
                 blamed = _blamed(error, kept)
                 if blamed is None:
@@ -326,8 +332,7 @@ class ChatStream(Iterator[str]):
         self._text: list[str] = []
         self._finished: str | None = None
         self._usage: Mapping[str, Any] | None = None
-        self._response: Any = None
-        self._closed = threading.Event()
+        self._stopping = Stopping()
 
     def __enter__(self) -> ChatStream:
         return self
@@ -349,39 +354,42 @@ class ChatStream(Iterator[str]):
 
     def close(self) -> None:
         """Hang up. The pieces end; the server may stop at the same moment."""
-        self._closed.set()
-        _hang_up(self._response)
+        self._stopping.set()
         with contextlib.suppress(ValueError):  # another thread is waiting in it, and ends it
             self._pieces.close()
 
     def _run(self) -> Generator[str, None, None]:
-        tries = _Tries(self._model.settings.retries)
+        tries = _Tries(self._model.settings.retries, self._stopping)
         start = time.perf_counter()
-        while not self._closed.is_set():
-            try:
-                yield from self._once(tries)
-                return
-            except WireFault as fault:
-                if self._closed.is_set():
-                    return
-                began = bool(self._text)
-                if began or not tries.again(fault):
+        outer = STOPPING.get() or Stopping()
+        with outer.calling(self._stopping.set):
+            while not self._stopping.is_set():
+                try:
+                    yield from self._once(tries)
+                    break
+                except WireFault as fault:
+                    began = bool(self._text)
+                    if self._stopping.is_set() or (not began and tries.again(fault)):
+                        continue
                     sentence = self._model.sentences.of_fault(fault, began=began)
                     raise ModelError(sentence, partial="".join(self._text)) from None
-            finally:
-                self._seconds = time.perf_counter() - start
+                finally:
+                    self._seconds = time.perf_counter() - start
+            if self._finished is None:
+                _raise_if(outer)  # what there is of it is not all
 
     def _once(self, tries: _Tries) -> Iterator[str]:
-        response = self._response = self._model._send(self._arguments, tries)
+        response = self._model._send(self._arguments, tries)
         try:
-            for delta in self._deltas(response):
-                self._usage = delta.usage or self._usage
-                self._finished = delta.finished or self._finished
-                if delta.text:
-                    self._text.append(delta.text)
-                    yield delta.text
-                if self._closed.is_set():
-                    return
+            with self._stopping.calling(partial(_hang_up, response)):
+                for delta in self._deltas(response):
+                    self._usage = delta.usage or self._usage
+                    self._finished = delta.finished or self._finished
+                    if delta.text:
+                        self._text.append(delta.text)
+                        yield delta.text
+                    if self._stopping.is_set():
+                        return
         finally:
             response.close()
 
@@ -404,10 +412,14 @@ class ChatStream(Iterator[str]):
 
 
 class _Tries:
-    """How often a request may still be sent again; the client counts its own tries against it."""
+    """How often a request may still be sent again; the client counts its own tries against it.
 
-    def __init__(self, retries: int) -> None:
+    Once it is to stop there is no other try.
+    """
+
+    def __init__(self, retries: int, stopping: Stopping) -> None:
         self.left = retries
+        self.stopping = stopping
         self._pause, self._longest = _PAUSES
 
     def again(self, fault: WireFault) -> bool:
@@ -416,9 +428,9 @@ class _Tries:
             return False
         self.left -= 1
         # By chance a little less, so that not everybody comes back at the same moment.
-        time.sleep(self._pause * (1 - random.random() / 4))
+        stopped = self.stopping.wait(self._pause * (1 - random.random() / 4))
         self._pause = min(2 * self._pause, self._longest)
-        return True
+        return not stopped
 
 
 def _bytes_of(response: Any) -> Iterator[bytes]:
@@ -435,13 +447,47 @@ def _bytes_of(response: Any) -> Iterator[bytes]:
         raise
 
 
+def _raise_if(stopping: Stopping) -> None:
+    if stopping.is_set():
+        raise ModelError("it was stopped from outside")
+
+
+def _unless(stopping: Stopping, ask: Callable[[], Any]) -> Any:
+    """Return the response to a request. Raises ModelError as soon as it is to stop.
+
+    A server may take its time before the first byte, and nothing reaches a thread that waits for
+    that: it waits in one of its own, which is left behind.
+    """
+    outcome: Future[Any] = Future()
+
+    def call() -> None:
+        response = None
+        try:
+            response = ask()
+            outcome.set_result(response)
+        except InvalidStateError:  # nobody waits any more
+            if response is not None:
+                response.close()
+        except BaseException as error:
+            with contextlib.suppress(InvalidStateError):
+                outcome.set_exception(error)
+
+    _raise_if(stopping)
+    threading.Thread(target=call, daemon=True, name="rag-ask").start()
+    try:
+        with stopping.calling(outcome.cancel):
+            return outcome.result()
+    except CancelledError:
+        raise ModelError("it was stopped from outside") from None
+    finally:
+        outcome.cancel()  # Ctrl-C
+
+
 def _hang_up(response: Any) -> None:
     """Close the connection of a response, also under a thread that is waiting for its bytes.
 
     Closing a socket wakes nobody who waits for it; shutting it down does.
     """
-    if response is None:
-        return
     with contextlib.suppress(AttributeError, KeyError, OSError):
         stream = response.http_response.extensions["network_stream"]
         stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import MissingExtraError, ModelError
+from rag.text.terms import encodable
 
 if TYPE_CHECKING:
     from rag.protocols import Vectors
@@ -105,11 +106,6 @@ def open_model(kind: str, what: str, name: str, *, offline: bool) -> Any:
         )
     except Exception as error:  # the libraries below raise a dozen unrelated classes
         raise ModelError(not_loaded(what, name, offline, error)) from None
-
-
-def encodable(text: str) -> str:
-    """Replace lone surrogates, which have no UTF-8."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _digest(model: Any) -> str:

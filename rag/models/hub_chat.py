@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingExtraError, ModelError
+from rag.events import STOPPING, Stopping
 from rag.models.chat import Reply
-from rag.models.hub import encodable, not_loaded
+from rag.models.hub import not_loaded
 from rag.prompts import load_prompt
+from rag.text.terms import encodable
 from rag.text.tokens import Window
 from rag.types import Usage
 
@@ -237,14 +239,18 @@ class HubStream(Iterator[str]):
             target=self._written, args=(inputs, tokens, streamer), name=THREAD, daemon=True
         )
         self._thread.start()
+        outer = STOPPING.get() or Stopping()
         try:
-            for piece in streamer:
-                if piece and not self._stopped.is_set():
-                    self._text.append(piece)
-                    yield piece
+            with outer.calling(self._stopped.set):
+                for piece in streamer:
+                    if piece and not self._stopped.is_set():
+                        self._text.append(piece)
+                        yield piece
             self._thread.join(_LEAVING)  # it counts its tokens after the last piece
         finally:
             self._seconds = time.perf_counter() - began
+        if outer.is_set():
+            raise ModelError("it was stopped from outside", partial="".join(self._text))
         if self._fault is not None:
             raise ModelError(
                 f"{model.name} failed in the middle ({_first_line(self._fault)}): ask again, or "

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import ModelError, UsageError
-from rag.models.hub import encodable, open_model
+from rag.models.hub import open_model
 from rag.settings import BUILT_IN, NO_RERANKER, GroundSettings, ModelSettings
 from rag.text.sentences import sentences
-from rag.text.terms import content_terms
+from rag.text.terms import content_terms, encodable
 from rag.types import Label, Passage, Verdict
 
 if TYPE_CHECKING:

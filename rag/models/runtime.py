@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import ModelError
+from rag.text.terms import encodable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -230,13 +231,6 @@ def _padded(encodings: Sequence[Encoding]) -> dict[str, NDArray[np.int64]]:
         feed["attention_mask"][row, :length] = 1
         feed["token_type_ids"][row, :length] = encoding.type_ids
     return feed
-
-
-def encodable(text: str) -> str:
-    """Replace lone surrogates, which have no UTF-8, character by character: offsets stay."""
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _unusable(file: Path, error: Exception) -> str:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.models.embedder import MODEL_FILE, TOKENIZER_FILE, WEIGHTS
-from rag.models.runtime import encodable, open_session
+from rag.models.runtime import open_session
+from rag.text.terms import encodable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rag.text.terms import encodable
+
 Kind = Literal["late", "cut", "strange", "malformed", "endless", "failed"]
 
 BODY_BYTES = 16_000_000
@@ -201,11 +203,6 @@ def said_in(body: Any) -> str:
     while isinstance(body, Mapping):
         body = next((body[key] for key in ("message", "error", "detail") if body.get(key)), None)
     return str(body or "")
-
-
-def encodable(text: str) -> str:
-    """Return the text without the halves of characters, which UTF-8 cannot hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _mapping(value: Any) -> Mapping[str, Any] | None:

@@ -271,12 +271,14 @@ class Answering:
     def _remarks(self, sentences: Sequence[Sentence]) -> list[str]:
         """Say what a person should know about how the answer came to be."""
         from rag.answer.conflicts import find
+        from rag.answer.injection import left_out
         from rag.answer.questions import understand
         from rag.answer.requirements import Passages, lacks
         from rag.answer.rivals import Rivals
 
         question, passages = self.standalone, self.passages
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
+        remarks += dict.fromkeys(left_out(question, passages))
         english = not understand(question).foreign
         if passages and (lacking := lacks(question, Passages.of(passages), english=english)):
             remarks.append(lacking)

@@ -109,7 +109,7 @@ def test_filters(rag: Callable[..., Done], docs: Path) -> None:
         (["show", "nothing.md"], 1, "no document nothing.md is indexed"),
         (["show", "hub.md", "--span", "5"], 2, "write START:END"),
         (["show", "hub.md", "--span", "0:99999"], 2, "write START:END"),
-        (["remove", "nothing"], 1, "`rag sources` lists what is"),
+        (["remove", "nothing"], 1, "`rag sources --documents` lists all"),
         (["ask", "x", "--index", "elsewhere"], 1, "make one with `rag ingest SOURCE`"),
         (["check", "--answer", "missing.txt", "--evidence", "docs/hub.md"], 1, "cannot be read"),
         (["check", "--answer", "docs/hub.md", "--evidence", "no.md"], 1, "no file or folder"),

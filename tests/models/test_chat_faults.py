@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from rag.errors import ModelError
+from rag.events import Stopping
 from rag.models import chat, wire
 from rag.models.chat import ChatModel
 from rag.settings import LlmSettings
@@ -463,8 +464,9 @@ def test_tries_are_counted_together(server: ScriptedServer, make: Make) -> None:
 def test_pauses_grow_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(chat, "_PAUSES", (0.5, 8.0))
-    monkeypatch.setattr(time, "sleep", slept.append)
-    tries = chat._Tries(7)
+    stopping = Stopping()
+    monkeypatch.setattr(stopping, "wait", slept.append)
+    tries = chat._Tries(7, stopping)
     while tries.again(wire.WireFault("cut", passing=True)):
         pass
     assert len(slept) == 7
