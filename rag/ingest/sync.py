@@ -212,7 +212,7 @@ class Ingest:
                 catalog.put_item(uri, "", _now())
             for failure in part.found.failures:
                 self._fail(failure, location, item=uri)
-            self._tally.notes.extend(map(escaped, part.found.notes))
+            self._tally.notes.extend(_placed(uri, escaped(note)) for note in part.found.notes)
             for document in part.found.documents:
                 try:
                     self._document(self._open, document)
@@ -395,6 +395,12 @@ class Ingest:
             self._failing.add(item)
         if remember:
             self._store.catalog.put_failure(failure, location, _now())
+
+
+def _placed(uri: str, note: str) -> str:
+    """Return a note on a file with the folder that the file is in."""
+    folder, slash, name = uri.rpartition("/")
+    return f"{folder}{slash}{note}" if note.startswith(name) else f"{uri}: {note}"
 
 
 def _is_of_a_document(error: Exception) -> bool:

@@ -225,6 +225,12 @@ def test_a_hundred_copies_do_not_hide_what_differs(pipeline: Pipeline, docs: Pat
     assert "docs/hub.md" in [passage.uri for passage in found] and len(found) == 2
 
 
+def test_a_note_names_the_whole_place(pipeline: Pipeline, docs: Path) -> None:
+    (docs / "old.txt").write_bytes("Склад открыт каждый день с девяти часов утра.".encode("koi8-r"))
+    [note] = pipeline.ingest(docs).notes
+    assert note.startswith("docs/old.txt: the encoding was guessed to be koi8-r")
+
+
 # Documents that raise
 
 
