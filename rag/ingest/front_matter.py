@@ -38,7 +38,12 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str, str | None]:
     except (ValueError, TypeError, RecursionError) as error:
         found = (_LINE.fullmatch(line) for line in source.split("\n"))
         by_line = {line[1]: line[2].strip().strip("\"'") for line in found if line}
-        return by_line, body, one_line(str(error)) or type(error).__name__
+        deep = isinstance(error, RecursionError)
+        return (
+            by_line,
+            body,
+            "nested too deep" if deep else one_line(str(error)) or "no reason given",
+        )
     if not isinstance(values, dict) or not values:  # a text between two rules
         return {}, text, None
     return {str(key): value for key, value in values.items()}, body, None
