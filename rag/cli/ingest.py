@@ -95,7 +95,7 @@ def _lines(title: str) -> Progress:
     def on_progress(what: str, done: float, known: int) -> None:
         nonlocal began, told, at, before
         now = time.monotonic()
-        if done < before:  # the next source
+        if done < before - 1:  # the next source; within one, what is done never falls by an item
             began, at = now, done
         before = done
         if now - told < _EVERY:
