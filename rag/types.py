@@ -25,6 +25,10 @@ Role = Literal["user", "assistant"]
 MetadataValue = str | int | float | bool
 
 
+_TOLD = 20
+"""Removed documents that a report for people names."""
+
+
 def digest_of(*parts: str) -> str:
     """Return 32 hexadecimal digits over the parts; the parts cannot run into each other."""
     state = hashlib.sha256()
@@ -465,6 +469,9 @@ class SyncReport(Value):
         )
         lines = [f"{counts} · {self.chunks_embedded} chunks embedded in {self.seconds:.1f} s"]
         lines += [f"  renamed {r.old} -> {r.new}" for r in self.renamed]
+        lines += [f"  removed {uri}" for uri in self.removed[:_TOLD]]
+        if len(self.removed) > _TOLD:
+            lines.append(f"  removed {len(self.removed) - _TOLD} more")
         lines += [f"  failed  {f.uri}: {f.reason}" for f in self.failed]
         lines += [f"  note    {note}" for note in self.notes]
         return "\n".join(lines)

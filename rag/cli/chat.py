@@ -26,6 +26,8 @@ from rag.cli.search import show_passages
 from rag.errors import ModelError, RagError, StoreError, UsageError
 
 if TYPE_CHECKING:
+    from prompt_toolkit.history import History
+
     from rag.pipeline import Chat
     from rag.sessions import Session
     from rag.types import Answer
@@ -91,7 +93,7 @@ def chat(
 
 def converse(talk: Chat, *, as_json: bool = False) -> None:
     """Read questions and commands until the input ends."""
-    for line in _lines(talk.pipeline.folder):
+    for line in _lines(talk.pipeline.folder if talk.session else None):
         text = line.strip()
         if not text:
             continue
@@ -157,14 +159,21 @@ def _suggest(questions: list[str]) -> None:
         out.print()
 
 
-def _lines(folder: Path) -> Iterator[str]:
+def _lines(folder: Path | None) -> Iterator[str]:
+    """Yield what is typed; a folder keeps it for the arrow keys of the next time."""
     if not sys.stdin.isatty():
         yield from sys.stdin
         return
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    session: PromptSession[str] = PromptSession(history=FileHistory(str(folder / "chat_history")))
+    history: History = InMemoryHistory()
+    if folder is not None:
+        file = folder / "chat_history"
+        file.touch(mode=0o600)
+        file.chmod(0o600)  # one of an earlier version may be open to all
+        history = FileHistory(str(file))
+    session: PromptSession[str] = PromptSession(history=history)
     while True:
         try:
             yield session.prompt("› ")

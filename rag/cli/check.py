@@ -60,5 +60,8 @@ def _read(name: str) -> str:
         return text
     try:
         return Path(name).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{name} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"{name} is no text in UTF-8: save it as such first") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise SourceError(f"{name} cannot be read ({why}): check the path") from None

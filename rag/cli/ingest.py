@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,16 +45,40 @@ def ingest(
     """Read sources into the index; report what changed."""
     pipeline = open_pipeline(index)
     try:
-        with progress("Ingesting") as on_progress:
+        with progress("Ingesting") as on_progress, _once_is_enough():
             report = pipeline.ingest(*sources, on_progress=on_progress, prune=prune)
     except KeyboardInterrupt:
-        sys.stderr.write("\nrag: what was written is complete, run the same command to go on")
-        raise
+        echo("\nrag: interrupted; what was written is complete, run the same command to go on",
+             err=True)  # fmt: skip
+        raise typer.Exit(130) from None
     if as_json:
         print_json(report.to_json())
     else:
         console().print(str(report))
     raise typer.Exit(4 if report.failed else 0)
+
+
+@contextmanager
+def _once_is_enough() -> Iterator[None]:
+    """Let the first Ctrl-C end the work in order, and a second one end the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def at_once(*_: object) -> None:
+        os.write(2, b"\nrag: interrupted\n")
+        os._exit(130)  # an index is complete after every batch, whatever ends the process
+
+    def in_order(*_: object) -> None:
+        signal.signal(signal.SIGINT, at_once)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, in_order)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -664,7 +664,25 @@ def _outline(headings: Sequence[Mapping[str, Any]], start: int, end: int) -> tup
     return tuple(Heading(**heading) for heading in (*above, *inside))
 
 
+_FULL = ("is full", "no space left", "disk i/o error", "os error 28")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Tell whether a store failed for want of space: it is then no worse than before."""
+    return any(sign in str(error).lower() for sign in _FULL)
+
+
+def no_space(folder: Path, error: Exception) -> str:
+    """Return the sentence for that."""
+    return (
+        f"the disk of {folder} is full or failing ({error}): free some space, then run it again; "
+        "what was there is unharmed"
+    )
+
+
 def _corrupt(path: Path, error: Exception) -> str:
+    if is_disk_full(error):
+        return no_space(path.parent, error)
     return (
         f"the catalog {path} cannot be read ({error}): restore it from a backup, "
         "or move the folder aside and ingest again"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rag.errors import IndexCorruptError, StoreError
+from rag.index.catalog import is_disk_full, no_space
 from rag.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -142,6 +143,8 @@ def _server(settings: IndexSettings) -> Any:
 
 
 def _corrupt(folder: Path, error: Exception) -> str:
+    if is_disk_full(error):
+        return no_space(folder, error)
     return (
         f"the vectors in {folder} cannot be read ({type(error).__name__}: {error}): "
         "`rag index rebuild` makes them again from the catalog"

@@ -16,6 +16,7 @@ from typing import Any
 import tantivy
 
 from rag.errors import IndexCorruptError, RagError
+from rag.index.catalog import is_disk_full, no_space
 from rag.text.language import detect
 from rag.text.terms import STEMMERS, analyzer, content_terms, stems, without_stopwords
 
@@ -177,6 +178,8 @@ def spaced(text: str) -> str:
 
 
 def _corrupt(folder: Path, error: Exception) -> str:
+    if is_disk_full(error):
+        return no_space(folder, error)
     return (
         f"the word index in {folder} cannot be read ({error}): "
         "`rag index rebuild` makes it again from the catalog"

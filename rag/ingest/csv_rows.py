@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 _DELIMITERS = ",;\t|"
 _NONE = "\x1f"  # for a table of one column
-_SEP = re.compile(r"\s*sep=(.)[ \t]*(?:\n|$)", re.I)
+_SEP = re.compile(r"\s*+\"?sep=(\\t|.)(?:[ \t\"]|\1)*+(?:\n|$)", re.I)
 _SAMPLE_LINES = 100
 _SAMPLE = 20_000
 _LARGEST_FIELD = 100_000_000
@@ -28,7 +28,7 @@ def split(text: str, name: str) -> tuple[list[list[str]], list[str]]:
     said = _SEP.match(text)  # a line for Excel
     if said:
         text = text[said.end() :]
-        delimiter = said[1]
+        delimiter = "\t" if said[1] == r"\t" else said[1]
     else:
         delimiter = "\t" if name.lower().endswith(".tsv") else _delimiter(text)
     found = _Lines(text.split("\n"), delimiter)

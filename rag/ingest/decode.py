@@ -26,11 +26,15 @@ _META = re.compile(
     re.I,
 )
 _ISO_2022 = re.compile(rb"\x1b(?:\$[@B]|\$\([CD]|\([IJ]|\$\)C)")
+_HZ = re.compile(rb"~\{((?:[!-w][!-~]){1,500})~\}")
+_HZ_USUAL = re.compile(rb"(?:[!#0-W][!-~])+")
+_FEW_HZ = 20
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _PRINTED = re.compile(rb"[\t\n\r -~]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 FEW = 3
 """Control characters that any text may have; of more, one in a hundred makes it binary data."""
+_LONGEST_LETTER = 4
 _SAMPLE = 100_000
 _BLOCK = 65_536
 
@@ -40,7 +44,7 @@ _MEANT = {
     "iso8859-9": "cp1254", "tis-620": "cp874",
 }  # fmt: skip
 # Codecs of Python that are no encodings of documents.
-_NO_CHARSETS = frozenset("idna punycode raw-unicode-escape undefined unicode-escape utf-7".split())
+_NO_CHARSETS = frozenset("idna punycode raw-unicode-escape undefined unicode-escape".split())
 
 _WESTERN = "cp1252 iso8859-15 mac-roman cp850 cp437".split()
 _LATIN = {
@@ -50,18 +54,24 @@ _LATIN = {
         ("lt lv", "cp1257 iso8859-13"),
         ("et", "cp1252 cp1257 iso8859-13 iso8859-15"),
         ("tr", "cp1254 iso8859-9"),
+        ("vi", "cp1258"),
     )
     for language in languages.split()
 }
 # Encodings that people's files are in; among all that a detector knows, a rare one wins too often.
-_ALL_LATIN = [*_WESTERN, *"cp1250 iso8859-2 cp852 cp1257 iso8859-13 cp1254 iso8859-9".split()]
+_ALL_LATIN = [
+    *_WESTERN, *"cp1250 iso8859-2 cp852 cp1257 iso8859-13 cp1254 iso8859-9 cp1258".split()
+]  # fmt: skip
 _KNOWN = [
     *_WESTERN, *"""
-    cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 iso8859-2 iso8859-5 iso8859-6 iso8859-7
-    iso8859-8 iso8859-9 iso8859-13 koi8-r koi8-u cp866 cp852 mac-cyrillic cp874
+    cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 iso8859-2 iso8859-5 iso8859-6 iso8859-7
+    iso8859-8 iso8859-9 iso8859-13 koi8-r koi8-u cp866 cp852 cp737 cp862 mac-cyrillic cp874
     cp932 euc_jis_2004 gb18030 big5hkscs cp949 euc_kr
     """.split()
 ]  # fmt: skip
+_CASED = "cp1251 koi8-r cp866 iso8859-5 mac-cyrillic cp1253 iso8859-7 cp737".split()
+_CAPITALS_SAMPLE = 10_000
+_MOSTLY = 0.9
 # A symbol or a capital in the middle of a word, or two scripts in one: the wrong encoding.
 _ODD = re.compile(
     r"[^\W\d_][^\w\s'’\-./,:;)(&@+|–]{1,3}(?=[^\W\d_])|[a-zß-ÿ](?=[A-ZÀ-ÞŠŽ])|[\x80-\x9f]|\u200e"
@@ -106,6 +116,8 @@ def _decode(data: bytes, media_type: str | None, markup: bool) -> tuple[str, lis
         text = data.decode(declared, "replace")
         if text.count("\ufffd") <= 0.001 * len(text):
             return text, []  # a few bytes that its encoding leaves undefined
+    elif declared and _is_utf8(data[:place]) and len(data) - place < _LONGEST_LETTER:
+        return data[:place].decode(), ["it breaks off in the middle of a letter"]
     sample = data[max(0, place - _BLOCK) : place + _SAMPLE]
     if place > _BLOCK:
         sample = sample[sample.find(b"\n", 0, _BLOCK) + 1 :]
@@ -137,6 +149,8 @@ def _declared(data: bytes, media_type: str | None, markup: bool) -> str | None:
     if name in ("iso8859-1", "ascii"):
         return "utf-8" if _is_utf8(data) else "cp1252"
     if name.startswith(("utf-16", "utf-32")) or name in _NO_CHARSETS:
+        return None
+    if name == "utf-7" and match is None:  # of mail, never of a page
         return None
     return _MEANT.get(name, name)
 
@@ -171,10 +185,15 @@ def wide(data: bytes) -> str | None:
 
 
 def _escaped(data: bytes) -> str | None:
-    """Tell the 7-bit encodings of Japanese and Korean mail by their escape sequences."""
-    found = _ISO_2022.search(data) if data.isascii() else None
-    if not found:
+    """Tell the 7-bit encodings of East Asian mail by their escape sequences."""
+    if not data.isascii():
         return None
+    found = _ISO_2022.search(data)
+    if not found:
+        chinese = b"".join(_HZ.findall(data[:_SAMPLE]))
+        # Pairs from the rows of usual characters and of punctuation; a few may be anything.
+        usual = sum(map(len, _HZ_USUAL.findall(chinese)))
+        return "hz" if usual > max(_FEW_HZ, 0.95 * len(chinese)) else None
     return "iso2022_kr" if found[0] == b"\x1b$)C" else "iso2022_jp_ext"
 
 
@@ -236,9 +255,12 @@ def _guess(data: bytes) -> str:
     found = chardet.detect_all(
         data, include_encodings=known, prefer_superset=False, compat_names=False
     )
+    confidence, capitals = _in_capitals(data[:_CAPITALS_SAMPLE])
+    if known is _KNOWN and found and confidence > found[0]["confidence"]:
+        return capitals
     likely = [one for one in found if one["confidence"] >= 0.6 * found[0]["confidence"]]
     texts = {
-        encoding: data.decode(encoding, "replace")
+        encoding: unicodedata.normalize("NFC", data.decode(encoding, "replace"))
         for one in likely
         if (encoding := one["encoding"]) in _KNOWN
     }
@@ -254,3 +276,20 @@ def _guess(data: bytes) -> str:
     # Of few letters that are not ASCII nothing can be told but what is likely beforehand.
     few = len(runs) <= FEW or left[0] == "iso8859-15"
     return "cp1252" if few and "cp1252" in left else left[0]
+
+
+def _in_capitals(data: bytes) -> tuple[float, str]:
+    """Return confidence and encoding of a text in capitals: a detector knows small letters only."""
+    import chardet
+
+    best = 0.0, ""
+    for encoding in _CASED:
+        text = data.decode(encoding, "replace")
+        letters = [letter for letter in text if letter.isalpha() and not letter.isascii()]
+        if sum(map(str.isupper, letters)) <= _MOSTLY * len(letters):
+            continue
+        small = text.lower().encode(encoding, "replace")
+        for one in chardet.detect_all(small, include_encodings=[encoding], compat_names=False):
+            if one["encoding"] == encoding:
+                best = max(best, (one["confidence"], encoding))
+    return best

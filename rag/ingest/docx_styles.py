@@ -96,6 +96,7 @@ class Style:
     hidden: bool = False
     struck: bool = False
     font: str | None = None
+    raised: bool = False
 
 
 class Styles:
@@ -152,6 +153,7 @@ class Styles:
             base.hidden if hidden is None else hidden,
             base.struck if struck is None else struck,
             font_of(run) or base.font,
+            base.raised if (raised := is_raised(run)) is None else raised,
         )
 
 
@@ -159,6 +161,13 @@ def is_struck(properties: Any | None) -> bool | None:
     """Return whether ``w:rPr`` strikes the text out, once or twice; None when it does not say."""
     single, double = switch(properties, "strike"), switch(properties, "dstrike")
     return None if single is double is None else bool(single or double)
+
+
+def is_raised(properties: Any | None) -> bool | None:
+    """Return whether ``w:rPr`` raises the text, as a power is; None when it does not say."""
+    align = "" if properties is None else value(properties, "vertAlign")
+    shift = 0 if properties is None else whole(value(properties, "position"), 0, -1, 1)
+    return align == "superscript" if align else shift > 0 if shift else None
 
 
 def font_of(properties: Any | None) -> str | None:

@@ -1,7 +1,8 @@
 """The text of one paragraph of Word, and what hangs on it: boxes, notes, comments, pictures.
 
 Insertions under revision, content controls, results of fields and formulas are text; deletions,
-hidden and struck-out runs, codes of fields and the pronunciation over a word are not.
+hidden and struck-out runs, codes of fields, the hint in a control that is not filled in and the
+pronunciation over a word are not.
 """
 
 from __future__ import annotations
@@ -9,17 +10,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from rag.ingest.docx_math import linear
 from rag.ingest.docx_package import MC, M, R, W
-from rag.ingest.docx_styles import Style, Styles, font_of, is_struck, switch, value, whole
+from rag.ingest.docx_styles import (
+    Style,
+    Styles,
+    font_of,
+    is_raised,
+    is_struck,
+    switch,
+    value,
+    whole,
+)
 from rag.ingest.docx_symbols import from_font, from_private, is_symbol_font, symbol
 
 PAGE_MARK = "\ue000"
 """Stands where a header has the number of the page."""
 _STRUCK = "\x00"
 _STRUCK_GAP = re.compile(f"{_STRUCK}(?=\\w)")
+_POWER = "\x01"
+"""Stands between a number and a raised one, so that 10 and 3 do not come out as 103."""
+_POWERS = tuple("0123456789-−–+")
+_FRACTION = re.compile(f"{_POWER}(?=\\d{{1,3}}[/⁄]\\d)")
+_HINT = re.compile(
+    r"\W{0,3}(?:click|tap|choose|select|enter|type)\b.{0,60}"
+    r"\b(?:here|text|date|item|option|value|name|list|picture)\b",
+    re.I,
+)
 _MAX_NESTED = 50
 _PRIVATE = re.compile("[\uf020-\uf0ff]")
 _W14 = "{http://schemas.microsoft.com/office/word/2010/wordml}"
@@ -79,11 +99,14 @@ class Line:
     hanging: list[Hanging] = field(default_factory=list)
     struck: bool = False
     hidden: bool = False
+    raised_end: int = -1
     fields: list[_Field] = field(default_factory=list)
 
     def text(self) -> str:
         """Return what was read, spaces as they are."""
         text = "".join(self.pieces)
+        if _POWER in text:
+            text = _FRACTION.sub(" ", text).replace(_POWER, "^")
         return _STRUCK_GAP.sub(" ", text).replace(_STRUCK, "") if _STRUCK in text else text
 
     def walk(self, element: Any, font: str | None = None) -> None:
@@ -135,26 +158,34 @@ class Line:
     def _run(self, element: Any) -> None:
         properties = element.find(f"{W}rPr")
         style, font = self.style, self.style.font
-        hidden, struck = style.hidden, style.struck
+        hidden, struck, raised = style.hidden, style.struck, style.raised
+        named = "" if properties is None else value(properties, "rStyle")
+        if _is_hint(element, self.styles.get(named).name if named else ""):
+            self._leave_out("the hint in a field that is not filled in is left out")
+            return
         if properties is not None:
             if (
                 properties.find(f"{W}del") is not None
                 or properties.find(f"{W}moveFrom") is not None
             ):
                 return
-            named = value(properties, "rStyle")
             if named:  # what a style of both kinds switches on is off again
                 of_run = self.styles.get(named)
                 hidden, struck = hidden != of_run.hidden, struck != of_run.struck
                 font = of_run.font or font
+                raised = raised or of_run.raised
             own_hidden, own_struck = switch(properties, "vanish"), is_struck(properties)
             hidden = hidden if own_hidden is None else own_hidden
             struck = struck if own_struck is None else own_struck
             font = font_of(properties) or font
+            own_raised = is_raised(properties)
+            raised = raised if own_raised is None else own_raised
+        start = len(self.pieces)
         if not (hidden or struck):
             self.walk(element, font)
+            if raised:
+                self._raise(start)
             return
-        start = len(self.pieces)
         self.walk(element, font)
         text = "".join(self.pieces[start:])
         if start <= len(self.pieces):
@@ -165,6 +196,14 @@ class Line:
         at_edge = text[:1].isspace() or text[-1:].isspace()
         if at_edge and self.pieces[-1:] != [_STRUCK]:
             self.pieces.append(_STRUCK)
+
+    def _raise(self, start: int) -> None:
+        """Mark what was read since then as a power, where it would go on with a number."""
+        before = next(filter(None, reversed(self.pieces[max(0, start - 3) : start])), "")
+        is_first = self.raised_end != start
+        self.raised_end = len(self.pieces)
+        if is_first and before[-1:].isdigit() and "".join(self.pieces[start:]).startswith(_POWERS):
+            self.pieces[start] = _POWER + self.pieces[start]
 
     def _control(self, element: Any) -> None:
         before = len(self.pieces)
@@ -265,6 +304,18 @@ class Line:
 
     def _leave_out(self, note: str) -> None:
         self.hanging.append(Hanging("left out", note))
+
+
+def _is_hint(run: Any, style: str) -> bool:
+    """Tell the words that a content control shows until it is filled in.
+
+    A program that fills it in may forget the switch, so they have to look like a hint, too.
+    """
+    control = next(run.iterancestors(f"{W}sdt"), None)
+    if control is None or not switch(control.find(f"{W}sdtPr"), "showingPlcHdr"):
+        return False
+    words = "".join(t.text or "" for t in islice(control.iter(f"{W}t"), 20))
+    return style.lower() == "placeholder text" or _HINT.match(words) is not None
 
 
 def plain(element: Any) -> Iterator[str]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _MAX_TITLE = 300
 _DATES = ("published", "date", "updated")
-_LANGUAGE_SAMPLE = 4000
 _MANY_ROWS = 20_000
 _ROWS_SAMPLED = 500
 
@@ -93,6 +92,7 @@ def _extract(fetched: Fetched, name: str, on_page: Callable[[int, int], None] | 
         raise SourceError(f"{name} is {kind}; convert it to text, HTML, PDF or Word first.")
     reader = partial(_pdf, on_page=on_page) if kind == "pdf" else _READERS[kind]
     draft = reader(fetched, name)
+    draft.language = _detect(draft.blocks, draft.language) or ""
     document = _document(fetched, draft, name)
     if not document.text:
         raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
@@ -132,18 +132,14 @@ def _document(fetched: Fetched, draft: _Draft, name: str) -> Document:
     )
 
 
-def _detect(blocks: Iterable[Block]) -> str | None:
-    from rag.text.language import detect
+def _detect(blocks: Iterable[Block], declared: str | None = None) -> str | None:
+    from rag.text.language import language_of
 
-    sample: list[str] = []
-    size = 0
-    for block in blocks:
-        if block.kind != "code":
-            sample.append(block.text)
-            size += len(block.text)
-            if size > _LANGUAGE_SAMPLE:
-                break
-    return detect(one_line(" ".join(sample)[:_LANGUAGE_SAMPLE]))[0]
+    blocks = list(blocks)
+    prose = " ".join(block.text for block in blocks if block.kind != "code")
+    if not prose and (code := " ".join(block.text for block in blocks)) and not code.isascii():
+        prose = code  # a screen or a poem
+    return language_of(prose, declared)
 
 
 def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:

@@ -197,7 +197,10 @@ class Discovery:
             yield Failure(uri=self.location, reason=self._nothing())
 
     def _nothing(self) -> str:
-        return f"No file that can be read matches {self.source}; check the path."
+        named = escaped(self.source)
+        if self.kind == "folder":
+            return f"{named} holds no file of a type that can be read; name a file or another one."
+        return f"No file that can be read matches {named}; check the path."
 
     def _depth(self) -> int | None:
         return None if not self._pattern or "**" in self._pattern else len(self._pattern)

@@ -8,11 +8,12 @@ page alone: menus, consent texts and prompts around the content are told by what
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby, islice
+from itertools import chain, groupby, islice, pairwise, takewhile
 from typing import Any
 
 from lxml import etree
@@ -24,12 +25,16 @@ from rag.ingest.html_math import read_math
 from rag.ingest.html_surroundings import (
     BLOCKS,
     Sizes,
+    is_around,
+    is_sharing,
+    is_to_top,
     measure,
     remove_prompt,
     remove_surroundings,
     text_outside,
     title_of,
 )
+from rag.ingest.xhtml import to_html
 
 MAIN_SHARE = 0.25
 """A declared main element with a smaller share of the page's words is not believed."""
@@ -53,7 +58,8 @@ _UNSEEN = re.compile(r"screen-reader-text|sr-only|visually-?hidden", re.I)
 _FURNITURE = re.compile(
     r"(?:^|\s)(?:cookie[\w-]*|gdpr[\w-]*|consent[\w-]*|cc-(?:window|banner)|newsletter[\w-]*|"
     r"breadcrumbs?|sidebar|sphinxsidebar\w*|nav(?:bar|igation|header|footer)?|toc|skip-?link|"
-    r"skip-to-\w+|social|share|sharing|share-?buttons|related|related-?(?:posts|articles|links)|"
+    r"skip-to-\w+|social|share|sharing|share-?buttons|(?:social|share|sharing)[-_]+(?:social|share|"
+    r"sharing|buttons?|links?|icons?|bar|list|menu|nav|media|tools|widget|container|wrapper)|related|related-?(?:posts|articles|links)|"
     r"pagination|pager|advert\w*|ads?|promo|popup|modal|site-?(?:header|footer)|page-?footer|"
     r"footer|comments?-?(?:form|respond)|edit-?(?:link|page)|headerlink|mw-editsection|"
     r"(?:topic )?contents (?:topic|local)|topic contents|back-to-top|no-?print|"
@@ -74,9 +80,26 @@ _REMARK = re.compile(
     r"foot-?notes?|admonition|callout|alert|note|tip|hint|warning|caution|important|danger|aside",
     re.I,
 )
+_END = re.compile(r"""\w["'”’»)\]]?[.!?…](?:\s|$)|[。！？।]""")
+_DIGIT = re.compile(r"\d")
+_DATED = re.compile(r"\b(?:19|20)\d\d\b|version|\bpage\b", re.I)
+_MIN_WORDS = 4
+_COPYRIGHT_LINE = re.compile(
+    r"(?:(?:copyright|©|\(c\)(?= ?\d{4}))[ ,:]{0,2}){1,2}(?:\(c\) ?)?"
+    r"(?:(?:19|20)\d\d[ ,/–-]{0,3}){0,4}(?:[^\d.!?]|\.(?! ?[A-Z])|(?<=\b\w)\.){0,90}(?:\. ?)?"
+    r"(?:(?:all|alle|tous|todos|tutti) [\w ]{5,30})?\.?|"
+    r"(?:all rights reserved|alle rechte vorbehalten|tous droits réservés)\.?",
+    re.I,
+)
+_CLAIMED = re.compile(r"©|\(c\)|\b(?:19|20)\d\d\b|rights reserved", re.I)
+_MAX_COPYRIGHT = 200
+_CONTAINERS = frozenset("article aside center div section".split())
+_LATIN_END = 0x2E80
 _PILCROW = frozenset(["¶", "#", "§", "🔗", "\uf0c1", "permalink"])
 _POWER = re.compile(r"[-+−–]?[0-9]{1,9}(?:[.,][0-9]{1,9})?|[nkxy]")
 _NUMBER = re.compile(r"[-+−–]?[0-9]{1,3}")
+_NOTES = re.compile(r"[0-9]{1,3}(?:[, ]{1,2}[0-9]{1,3}){0,9}")
+_NOTE_LINK = re.compile(r"foot-?note-?ref|note-?ref\b|\bfnref", re.I)
 _RAISED = str.maketrans("0123456789+-−–", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻")
 _LOWERED = str.maketrans("0123456789+-−–", "₀₁₂₃₄₅₆₇₈₉₊₋₋₋")
 _INTEGER = re.compile(r"-?[0-9]{1,9}")
@@ -92,6 +115,7 @@ _TYPED = frozenset(["text", "search", "email", "password", "tel", "url"])
 _MAX_FORM = 300
 _MAX_OPTIONS = 20
 _LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*+)[^<>]{20000,}+>")
+_PAGE_END = re.compile(r"</(?:body|html)\s*+>", re.I)
 _MAX_ATTRIBUTES = 1000
 _TAG = re.compile(r"</?+([a-zA-Z][\w:-]*+)[^<>]*+>")
 _KEPT_TAGS = frozenset("html head body title style script textarea br meta".split())
@@ -107,6 +131,7 @@ _MAX_CELL = 1200
 _MAX_NAMES = 20_000_000
 """Characters that the names of columns may come to when they are repeated in every row."""
 _MAX_EMPTY = 20
+_NEAR = 8
 _MAX_DEPTH = 120
 """Elements within elements; what is deeper is only text. No page made for people comes near."""
 
@@ -121,7 +146,9 @@ class Content:
 
 def parse(text: str) -> Any:
     """Return the tree of a page, however broken its HTML is; None when it has no element."""
-    text = _LONG_TAG.sub(_with_few_attributes, text.replace("\0", ""))
+    # libxml2 forgets what stands after the end of a page.
+    text = _PAGE_END.sub("", text.replace("\0", ""))
+    text = _LONG_TAG.sub(_with_few_attributes, to_html(text))
     root, is_whole = _parse(text)
     # libxml2 stops at 2,048 elements within elements: then all that nests is made paragraphs.
     return root if is_whole else _parse(_TAG.sub(_flat, text))[0]
@@ -153,15 +180,47 @@ def read(root: Any) -> Content:
     _remove_hidden(root)
     body = root.find("body")
     body = root if body is None else body
+    links = copy.deepcopy(body) if _is_of_links(body) else None
+    content = _read(body)
+    if links is not None and not _tells(content.blocks):
+        sizes = measure(links)  # where nothing else is left, the links are the content
+        found = (_walk(links, sizes, strict=strict) for strict in (True, False))
+        blocks = next(filter(_tells, found), content.blocks) or _walk(links, sizes)
+        content = Content(blocks, "body")
+    return content
+
+
+def _is_of_links(body: Any) -> bool:
+    links = prose = 0
+    walk = etree.iterwalk(body, events=("start", "end"))
+    for event, element in walk:
+        if event == "end":
+            prose += len((element.tail or "").strip())
+        elif element.tag == "a":
+            links += 1
+            walk.skip_subtree()
+        elif element.tag not in _DROPPED:
+            prose += len((element.text or "").strip())
+        if prose > _MAX_FORM:
+            return False
+    return links > 0
+
+
+def _tells(blocks: Iterable[Block]) -> bool:
+    return _count(block for block in blocks if block.kind != "heading") > 2
+
+
+def _read(body: Any) -> Content:
     sizes = remove_surroundings(body)
     main = _declared_main(body, sizes)
     if main is not None:
         remove_prompt(main, _text_of)
         blocks = _walk(main, sizes)
         if _count(blocks) >= MAIN_SHARE * _count(_walk(body, sizes)):
-            return Content(blocks, "main")
+            return Content(_without_copyright(_walk_beside(main, body, sizes)), "main")
     remove_prompt(body, _text_of)
-    return Content(_walk(body, sizes) or _walk(body, sizes, strict=False), "body")
+    blocks = _walk(body, sizes) or _walk(body, sizes, strict=False)
+    return Content(_without_copyright(blocks), "body")
 
 
 def fragment(root: Any) -> list[Block]:
@@ -208,6 +267,73 @@ def _walk(element: Any, sizes: Sizes, *, strict: bool = True) -> list[Block]:
     return walker.blocks
 
 
+def _walk_beside(main: Any, body: Any, sizes: Sizes) -> list[Block]:
+    """Return the blocks of the main element, and those beside it that tell something."""
+    walker = _Walker(strict=True, sizes=sizes, prose=sizes[main].prose)
+    path = list(takewhile(lambda element: element is not body, main.iterancestors()))
+    path = [main, *path, body] if main is not body else []
+    before: list[Any] = []
+    after: list[Any] = []
+    for element, around in pairwise(path):
+        after += [" ", element.tail or ""]
+        for sibling in element.itersiblings():
+            after += [sibling, sibling.tail or ""]
+        for sibling in element.itersiblings(preceding=True):
+            before += [sibling.tail or "", sibling]
+        before += [around.text or "", " "]
+    walker.beside(reversed(before))
+    walker.children(main)
+    walker.flush()
+    walker.beside(after)
+    return walker.blocks
+
+
+def _is_said(blocks: list[Block], linked: int) -> bool:
+    """Tell whether blocks hold a sentence, values, or a heading with words below it."""
+    blocks = [block for block in blocks if not _is_copyright(block)]
+    if 2 * linked > sum(len(block.text) for block in blocks):
+        return False
+    kinds = {block.kind for block in blocks}
+    if kinds & {"row", "code"} or ("heading" in kinds and len(kinds) > 1):
+        return True
+    return any(
+        len(_WORD.findall(block.text)) >= _MIN_WORDS
+        if block.kind == "heading" or _END.search(block.text)
+        else _DIGIT.search(block.text) and not _DATED.search(block.text)
+        for block in blocks
+        if block.kind != "heading" or _DIGIT.search(block.text)
+    )
+
+
+def _is_copyright(block: Block) -> bool:
+    """Tell a line that claims the copyright from a sentence on it."""
+    text = block.text if len(block.text) <= _MAX_COPYRIGHT else ""
+    return bool(_COPYRIGHT_LINE.fullmatch(text) and _CLAIMED.search(text))
+
+
+def _without_copyright(blocks: list[Block]) -> list[Block]:
+    while len(blocks) > 1 and blocks[-1].kind == "paragraph" and _is_copyright(blocks[-1]):
+        blocks.pop()
+    return blocks
+
+
+def _units(element: Any) -> Iterator[Any]:
+    """Yield an element, or the parts of one that only holds other parts."""
+    stack = [element]
+    while stack:
+        part = stack.pop()
+        holds_parts = (
+            part.tag in _CONTAINERS
+            and len(part)
+            and all(child.tag in _CONTAINERS for child in part)
+            and not any(text and text.strip() for text in (part.text, *(c.tail for c in part)))
+        )
+        if holds_parts:
+            stack += reversed(part)
+        else:
+            yield part
+
+
 def _text_of(element: Any) -> str:
     walker = _Walker(strict=True)
     walker.element(element)
@@ -232,6 +358,27 @@ class _Walker:
     marker: str | None = None
     term: str = ""
     depth: int = 0
+    linked: int = 0
+
+    def beside(self, parts: Iterable[Any]) -> None:
+        """Read texts and elements beside the content; only what tells something is kept."""
+        kept, headings = self.blocks, list[Block]()
+        for is_run, run in groupby(parts, lambda p: isinstance(p, str) or p.tag not in BLOCKS):
+            for unit in [list(run)] if is_run else chain.from_iterable(map(_units, run)):
+                self.blocks, self.linked = [], 0
+                if is_run:
+                    for part in unit:
+                        self.text(part) if isinstance(part, str) else self.element(part)
+                elif not is_around(unit, self.sizes):
+                    self.element(unit)
+                self.flush()
+                self.settle()
+                if _is_said(headings + self.blocks, self.linked):
+                    kept += headings + self.blocks
+                    headings = []
+                elif not is_run or self.blocks:
+                    headings = [block for block in self.blocks if block.kind == "heading"]
+        self.blocks = kept
 
     def children(self, element: Any) -> None:
         self.text(element.text)
@@ -261,14 +408,40 @@ class _Walker:
             handler = getattr(self, f"_on_{'heading' if _HEADING.fullmatch(tag) else tag}", None)
             (handler or self.children)(element)
             self.flush()
-        elif tag == "a" and _is_pilcrow(element):
-            return
+        elif tag == "a":
+            self.link(element)
         elif handler := _INLINE.get(tag):
             handler(self, element)
         elif element.get("role") == "img" and not label_of(element):
             self.buffer.append(element.get("aria-label") or "")
         else:
             self.children(element)
+
+    def link(self, element: Any) -> None:
+        if _is_pilcrow(element) or (self.is_alone(element) and is_to_top(element)):
+            return
+        if _NOTE_LINK.search(f"{element.get('class')} {element.get('role')}"):
+            mark = label_of(element)
+            if mark.isalnum() and next(element.iter("sup"), None) is None:
+                return self.note(mark)
+        before = element.getprevious()
+        if before is not None and before.tag == "a" and not before.tail and self.buffer:
+            ends = f"{self.buffer[-1][-1:]}{label_of(element)[:1]}"
+            if before.get("href") != element.get("href") and ends.isalnum():
+                self.buffer.append(" " if ord(max(ends)) < _LATIN_END else "")
+        if element.get("href"):
+            self.linked += self.sizes[element].text if element in self.sizes else 0
+        self.children(element)
+
+    def is_alone(self, element: Any) -> bool:
+        """Tell whether there is no text beside an inline element in its block."""
+        following = element.getnext()
+        ends = following is None or following.tag in BLOCKS or following.tag == "br"
+        return (
+            ends
+            and not (element.tail or "").strip()
+            and not any(text.strip() for text in self.buffer[-_NEAR:])
+        )
 
     def is_furniture(self, element: Any, tag: str) -> bool:
         if tag in _DROPPED:
@@ -279,8 +452,14 @@ class _Walker:
             return False
         names = element.get("class") or ""
         role = element.get("role")
-        if tag in _MARKED:
-            named = not (tag == "aside" and _REMARK.search(names))
+        if tag in BLOCKS and is_sharing(element, self.sizes):
+            return True
+        if tag == "aside" or role == "complementary":
+            if _REMARK.search(names):
+                return False
+            named = is_around(element, self.sizes)
+        elif tag in _MARKED:
+            named = True
         elif tag == "header":  # of the site, not of an article
             named = next(element.iterancestors(*_SECTIONS), None) is None
         elif tag == "form":
@@ -301,8 +480,11 @@ class _Walker:
         if tag == "nav" or _OVERLAY.search(names):
             return False
         around = element.getparent()
-        if tag == "footer" and around is not None and around.tag in ("blockquote", "figure"):
-            return True  # who said it
+        if tag == "footer" and around is not None:
+            if around.tag in ("blockquote", "figure"):
+                return True  # who said it
+            if next(element.iterancestors(*_SECTIONS, "td", "li"), None) is not None:
+                return element in self.sizes and not is_around(element, self.sizes)
         if next(element.iter("h1", "main"), None) is not None:
             return tag not in _MARKED
         size = self.sizes.get(element)
@@ -328,8 +510,8 @@ class _Walker:
     def add(self, block: Block) -> None:
         before = self.blocks[-1].text if self.blocks else ""
         if self.picture and self.picture == before and before in block.text:
-            self.blocks.pop()  # the caption says it again
-        if not (self.picture and self.picture == block.text and block.text in before):
+            self.blocks[-1] = block  # the caption says it again
+        elif not (self.picture and self.picture == block.text and block.text in before):
             self.blocks.append(block)
 
     def settle(self) -> None:
@@ -356,6 +538,7 @@ class _Walker:
         inner = _Walker(self.strict, self.sizes, self.prose, titled, depth=self.depth)
         inner.children(element)
         inner.flush()
+        self.linked += inner.linked
         return inner
 
     def _on_heading(self, element: Any) -> None:
@@ -445,21 +628,21 @@ class _Walker:
                     self.settle()
                 self.text(child.tail)
                 self.flush()
-            self.term, self.marker = ", ".join(filter(None, terms)), "-"
-            self.settle()
+            for term in filter(None, terms):  # they have no definition, as in a table of contents
+                self.term, self.marker = term, "-"
+                self.settle()
 
     def _on_table(self, element: Any) -> None:
-        from rag.ingest.html_table import own_cells, read_table
+        from rag.ingest.html_table import own_cells, read_table, take_strays
 
         self.settle()
+        strays = take_strays(element)
         table = read_table(element, _MAX_CELL)
         caption = element.find("caption")
         if caption is not None:
             self.children(caption)
             self.flush()
-        self.text(element.text)  # that stands in no cell
-        for child in element:
-            self.text(child.tail)
+        self.children(strays)
         self.flush()
         if table is None:  # it only arranges blocks
             for cell in own_cells(element):
@@ -503,14 +686,21 @@ class _Walker:
 
     def _on_sup(self, element: Any) -> None:
         text, before = label_of(element), "".join(self.buffer[-1:])[-1:]
-        if next(element.iter("a"), None) is not None:
-            self.children(element)  # it leads to a footnote
+        if text and _leads_to_note(element):
+            self.note(text)
         elif _POWER.fullmatch(text) and (before.isdigit() or before == ")"):
             self.buffer.append(f"^{text}")  # 10 to the 6th is not 106
         elif _NUMBER.fullmatch(text) and before.isalpha():
             self.buffer.append(text.translate(_RAISED))
         else:
             self.children(element)
+
+    def note(self, mark: str) -> None:
+        """Set the mark of a footnote apart from the word before it."""
+        if _NOTES.fullmatch(mark):
+            self.buffer.append(mark.translate(_RAISED))
+        else:
+            self.buffer.append(f"[{mark}]" if mark.isalnum() else mark)
 
     def _on_sub(self, element: Any) -> None:
         text, before = label_of(element), "".join(self.buffer[-1:])[-1:]
@@ -637,6 +827,17 @@ def _definitions(element: Any) -> Iterator[Any]:
             yield from child
         else:
             yield child
+
+
+def _leads_to_note(sup: Any) -> bool:
+    link = next(sup.iter("a"), None)
+    if link is None:
+        link = sup.getparent()
+        if link is None or link.tag != "a" or f"{link.text or ''}{sup.tail or ''}".strip():
+            return False
+        if sup.getprevious() is not None or sup.getnext() is not None:
+            return False  # it is of the link's words
+    return "#" in (link.get("href") or "")
 
 
 def _is_pilcrow(link: Any) -> bool:

@@ -37,28 +37,48 @@ _MENU_LABEL = re.compile(
 _DISCLOSING_CLASS = re.compile(r"accordion|collaps|disclos|expand|faq|question", re.I)
 _DISCLOSING_TOGGLES = frozenset(["collapse", "tab", "pill", "list", "accordion"])
 _DISCLOSING = ("aria-expanded", "aria-controls")
+_QUESTION_MARKS = ("?", "？", "؟")
+_TITLES = frozenset("h1 h2 h3 h4 h5 h6 dt summary label".split())
+_PRESSED = ("onclick", "@click", "x-on:click", "v-on:click")
+_PANELS = frozenset("div section p ul ol dl table".split())
+_PICTURE_PARTS = frozenset(["svg", "g", "symbol"])
+_NO_TEXT = frozenset("wbr script style br hr svg img".split())
+_ICONS = "+-−–▲▼▴▾▸▶►›»⌄×✕> "
+_OVERLAY = re.compile(r"modal|popup|popover|tooltip|dialog|dropdown|toast|cookie|consent", re.I)
+_OVERLAY_ROLES = frozenset("alert alertdialog dialog menu status tooltip".split())
+_MAX_WRAPPERS = 3
+_MAX_PARTS = 60
 _BINDINGS = ("", ":", "x-bind:", "v-bind:")
 _MAX_LABEL = 300
 
 
 def remove_hidden(root: Any) -> None:
     """Empty what is hidden or struck out, and what scripts and styles hold."""
+    for name in root.iter("title", "desc"):
+        picture = name.getparent()
+        if picture is not None and picture.tag in _PICTURE_PARTS and picture.get("role") != "img":
+            remove(name)  # of an icon
+    remove_unseen(root)
+    for element in root.iter("script", "style"):
+        element.text = None
+
+
+def remove_unseen(root: Any, path: str = "//*") -> None:
+    """Empty those elements at a path that are hidden or struck out."""
     effects = _effects_of_sheets(root)
-    disclosed = _disclosed_ids(root)
+    disclosed, controls = _disclosed_ids(root)
     cells: dict[Any, str] = {}
     for element in root.xpath(
-        "//*[@style or @hidden or @aria-hidden or @class or @id or self::del or self::s"
+        f"{path}[@style or @hidden or @aria-hidden or @class or @id or self::del or self::s"
         " or self::strike]"
     ):
         effect = _effect(element, effects)
         if effect == "struck":
             _remove_struck(element)
         elif effect and not (
-            _is_disclosed(element, disclosed) or _is_of_page(element, effect, cells)
+            _is_disclosed(element, disclosed, controls) or _is_of_page(element, effect, cells)
         ):
             remove(element)
-    for element in root.iter("script", "style"):
-        element.text = None
 
 
 def remove(element: Any) -> None:
@@ -82,13 +102,19 @@ def _remove_struck(element: Any) -> None:
         element.tail = f" {element.tail or ''}"
 
 
+def _is_of_menu(control: Any) -> bool:
+    return (
+        (control.get("aria-haspopup") or "false") != "false"
+        or bool(_MENU_CLASS.search(control.get("class") or ""))
+        or bool(_MENU_LABEL.fullmatch(label_of(control)))
+    )
+
+
 def discloses(control: Any) -> bool:
     """Tell whether a control shows and hides a part of the text that its label is the title of."""
-    if (control.get("aria-haspopup") or "false") != "false":
+    if _is_of_menu(control):
         return False
     names = control.get("class") or ""
-    if _MENU_CLASS.search(names) or _MENU_LABEL.fullmatch(label_of(control)):
-        return False
     toggle = control.get("data-bs-toggle") or control.get("data-toggle")
     if toggle:
         return toggle in _DISCLOSING_TOGGLES
@@ -96,7 +122,7 @@ def discloses(control: Any) -> bool:
         control.get("role") == "tab"
         or any(before + name in control.attrib for name in _DISCLOSING for before in _BINDINGS)
         or bool(_DISCLOSING_CLASS.search(names))
-        or label_of(control).endswith(("?", "？", "؟"))
+        or label_of(control).endswith(_QUESTION_MARKS)
     )
 
 
@@ -112,27 +138,92 @@ def label_of(control: Any) -> str:
     return " ".join("".join(parts).split())
 
 
-def _disclosed_ids(root: Any) -> set[str]:
+def _disclosed_ids(root: Any) -> tuple[set[str], set[str]]:
+    """Return the ids of what controls disclose, and those of the controls."""
     ids: set[str] = set()
+    controls: set[str] = set()
     for control in root.xpath(
         "//*[@aria-controls or @data-bs-target or @data-target or @data-bs-toggle or @data-toggle"
-        " or @role='tab']"
+        " or @aria-expanded or @role='tab']"
     ):
         if discloses(control):
             for name in ("aria-controls", "data-bs-target", "data-target", "href"):
                 ids.update(part.lstrip("#") for part in (control.get(name) or "").split())
-    return ids
+            controls.add(control.get("id") or "")
+    return ids, controls - {""}
 
 
-def _is_disclosed(element: Any, ids: set[str]) -> bool:
+def _is_disclosed(element: Any, ids: set[str], controls: set[str]) -> bool:
     if element.get("role") == "tabpanel" or element.get("id") in ids:
         return True
-    before = element.getprevious()
-    if before is None or not isinstance(before.tag, str):
+    if element.get("aria-labelledby") in controls:
+        return True
+    names = f"{element.get('class')} {element.get('id')}"
+    if element.get("role") in _OVERLAY_ROLES or _OVERLAY.search(names):
         return False
-    control = before if before.tag == "button" else next(before.iter("button"), None)
-    titled = before.tag == "button" or re.fullmatch("h[1-6]|dt", before.tag)
-    return control is not None and bool(titled) and discloses(control)
+    title = _before(element)
+    return title is not None and _opens(title, element)
+
+
+def _before(element: Any) -> Any:
+    """Return the element that ends directly before one that may be all that a wrapper holds."""
+    for _ in range(_MAX_WRAPPERS):
+        before = element.getprevious()
+        for _ in range(_MAX_WRAPPERS):
+            if before is not None and before.tag in _NO_TEXT and not (before.tail or "").strip():
+                before = before.getprevious()
+        if before is not None:
+            return None if (before.tail or "").strip() else before
+        is_all = element.getnext() is None and not (element.tail or "").strip()
+        element = element.getparent()
+        if element is None or not is_all or (element.text or "").strip():
+            return None
+    return None
+
+
+def _opens(title: Any, panel: Any) -> bool:
+    """Tell whether a title is, is in, or is around, a control that opens the panel."""
+    label = label_of(title).strip(_ICONS)
+    if not label or len(label) > _MAX_LABEL:
+        return False
+    parts = list(islice(title.iter("*"), _MAX_PARTS))
+    titled = any(part.tag in _TITLES for part in parts)
+    opens = titled or _is_one_of_several(title, panel)
+    name = panel.get("id") or ""
+    for part in parts:
+        if label_of(part).strip(_ICONS) != label or not _is_pressed(part, name):
+            continue
+        if discloses(part) or (opens and not _is_of_menu(part)):
+            part.set("aria-expanded", "false")  # its label is a title
+            return True
+    asks = titled or bool(_DISCLOSING_CLASS.search(title.get("class") or ""))
+    return asks and label.endswith(_QUESTION_MARKS)
+
+
+def _is_one_of_several(title: Any, panel: Any) -> bool:
+    """Tell whether another title follows the panel, or another panel stands before the title."""
+    if panel.tag not in _PANELS or panel.getprevious() is not title:
+        return False
+    pairs = ((panel.getnext(), title), (title.getprevious(), panel))
+    return any(
+        other is not None and other.tag == one.tag and other.get("class") == one.get("class")
+        for other, one in pairs
+    )
+
+
+def _is_pressed(part: Any, name: str) -> bool:
+    if part.tag == "a":
+        href = (part.get("href") or "#").strip().lower()
+        return href in ("#", f"#{name.lower()}") or href.startswith("javascript:")
+    if part.tag == "label":
+        before = part.getprevious()
+        return before is not None and before.get("type") in ("checkbox", "radio")
+    return (
+        part.tag in ("button", "summary")
+        or part.get("role") == "button"
+        or part.get("tabindex") == "0"
+        or any(attribute in part.attrib for attribute in _PRESSED)
+    )
 
 
 def _is_of_page(element: Any, effect: str, cells: dict[Any, str]) -> bool:

@@ -1,7 +1,8 @@
 """What a page says of itself: title, author, date, language. Never the date it was fetched.
 
-trafilatura knows the many ways in which pages say it. It is given only the parts of the page that
-can hold such a thing: on long pages its search would take longer than reading the text.
+trafilatura knows the many ways in which pages name their author and write a date. It is given only
+what is declared, or stands in an element named so and can be nothing else: it would take a version
+for a date, half a title for the title, and longer on long pages than reading the text.
 The byline that says the same as author and date is hidden, for it is no part of the text.
 """
 
@@ -19,10 +20,16 @@ from lxml import html as lxml_html
 
 from rag.ingest.blocks import one_line
 from rag.ingest.dates import parse_date
+from rag.ingest.html_hidden import remove_unseen
 
-_NAMED = re.compile(r"date|author|byline|publish|updated|posted|modified|footer", re.I)
-_TELLING = frozenset(["time", "h1", "address"])
-_PILCROW = "¶#§"
+_AUTHOR = re.compile(r"author|byline|creator", re.I)
+_DATE = re.compile(r"date|publi|created|issued|updated|posted|modified|byline|footer|\btime", re.I)
+_COMMENT = re.compile(r"comment|reply|related", re.I)
+_PARTED = re.compile(r" ?[|:·•»«/] ?| [-–—]{1,3} | ?— ?")
+_DECLARED_TITLES = ("og:title", "twitter:title", "citation_title", "dc.title", "dcterms.title")
+_MAX_HEADINGS = 40
+_META = ("name", "property", "itemprop", "http-equiv", "pubdate")
+_PILCROW = "¶#§🔗\uf0c1"
 _MAX_CANDIDATE = 300
 _BYLINE_TAGS = frozenset("p div span small address time em i ul ol li header section".split())
 _INLINE = frozenset(["a", "b", "strong", "img", "abbr"])
@@ -49,47 +56,108 @@ _MONTHS = (
     "november nov novembre noviembre novembro",
     "december dec dezember décembre diciembre dicembre dezembro",
 )
+_MONTH = rf"(?:{'|'.join(' '.join(_MONTHS).split())})"
+_PLAIN_DATE = re.compile(
+    r"\b(?:19|20)\d\d(?:-[01]\d-|/[01]\d/)[0-3]\d(?!\d)|"
+    r"\b[0-3]?\d\.[01]?\d\.(?:19|20)\d\d\b|"
+    rf"\b[0-3]?\d(?:st|nd|rd|th|er|º|\.)?(?: de)? (?P<month>{_MONTH})\b\.?,?(?: de)? "
+    r"(?:19|20)\d\d\b|"
+    rf"\b(?P<month_first>{_MONTH})\.? [0-3]?\d(?:st|nd|rd|th)?,? (?:19|20)\d\d\b",
+    re.I,
+)
+_NUMBERS = re.compile(r"\d+")
 _LETTERS = re.compile(r"\w+")
 
 
 def read_metadata(root: Any) -> tuple[str | None, str | None, date | None, str | None]:
     """Return title, author, date of publication and language as the page declares them."""
+    title = _title(root)
+    author = one_line(_ask(_of_author(root), "author")) or None
+    published = parse_date(_ask(_page(root, _DATE)[0], "date")) or _dated(root)
+    _hide_byline(root, author, published)
+    return title, author, published, _language(root)
+
+
+def _ask(page: Any, name: str) -> str:
     from trafilatura.metadata import extract_metadata
 
-    reduced = _reduce(root)
     try:
         found = extract_metadata(
-            reduced, date_config={"extensive_search": False, "original_date": True}
+            page, date_config={"extensive_search": False, "original_date": True}
         )
     except ImportError:
         raise  # a missing library is no fault of the page
     except Exception:  # its heuristics are many and pages are odd; metadata is not worth a failure
-        return _title(root), None, None, _language(root)
-    title = one_line(found.title or "")
-    title = title.removesuffix(title[-1:]).rstrip() if title[-1:] in _PILCROW else title
-    title = title or _title(root) or ""
-    author = one_line(found.author or "") or None
-    published = parse_date(found.date)
-    _hide_byline(root, author, published)
-    return title or None, author, published, _language(root)
+        return ""
+    return str(getattr(found, name) or "")
 
 
-def _reduce(root: Any) -> Any:
-    reduced = lxml_html.Element("html", dict(root.attrib))
-    head = root.find("head")
-    reduced.append(lxml_html.Element("head") if head is None else copy.deepcopy(head))
-    body = lxml_html.Element("body")
-    reduced.append(body)
-    for script in root.xpath("//body//script[@type='application/ld+json']"):
-        body.append(copy.deepcopy(script))
+def _page(root: Any, names: re.Pattern[str]) -> tuple[Any, Any]:
+    """Return a page with what is declared of some name, and its body, to be filled."""
+    page = lxml_html.fromstring("<html><head></head><body></body></html>")
+    head, body = page
+    for element in root.iter("meta", "script"):
+        if element.tag == "script":
+            wanted = element.get("type") == "application/ld+json"
+        else:
+            wanted = any(names.search(element.get(key) or "") for key in _META)
+        if wanted:
+            head.append(copy.deepcopy(element))
+            head[-1].tail = None
+    return page, body
+
+
+def _of_author(root: Any) -> Any:
+    page, body = _page(root, _AUTHOR)
     for element in root.iter("*"):
-        telling = element.tag in _TELLING or any(
-            (value := element.get(name)) and _is_telling(value)
-            for name in ("class", "itemprop", "id", "rel")
-        )
-        if telling and element.tag != "meta" and _is_short(element):
+        named = element.tag == "address" or _is_named(element, _AUTHOR)
+        if named and element.tag != "meta" and _is_short(element):
             body.append(copy.deepcopy(element))
-    return reduced
+    return page
+
+
+def _dated(root: Any) -> date | None:
+    """Return the first date in an element that is named as one, or is a ``time``."""
+    sentences: dict[Any, bool] = {}
+    for element in root.iter("*"):
+        if element.tag == "meta" or not (element.tag == "time" or _is_named(element, _DATE)):
+            continue
+        around = element.getparent()
+        if element.tag == "time" and not _is_named(element, _DATE):
+            if around not in sentences:
+                sentences[around] = not _is_short(around)
+            if sentences[around]:
+                continue
+        if not _is_short(element) or _is_beside(element):
+            continue
+        for text in (element.get("datetime"), element.get("title"), element.text_content()):
+            if (found := _PLAIN_DATE.search(one_line(text or ""))) and (day := _read(found)):
+                return day
+    return None
+
+
+def _read(found: re.Match[str]) -> date | None:
+    written = found["month"] or found["month_first"]
+    if written is None:
+        return parse_date(found[0])
+    month = next(i for i, names in enumerate(_MONTHS, 1) if written.lower() in names.split())
+    day, year = sorted(map(int, _NUMBERS.findall(found[0])))
+    return parse_date(f"{year}-{month}-{day}")
+
+
+def _is_named(element: Any, names: re.Pattern[str]) -> bool:
+    return any(
+        (value := element.get(key)) and _has_name(names, value)
+        for key in ("class", "itemprop", "id", "rel")
+    )
+
+
+def _is_beside(element: Any) -> bool:
+    """Tell what dates a comment or another page."""
+    return any(
+        around.tag in ("aside", "nav") or _COMMENT.search(around.get("class") or "")
+        for around in islice(element.iterancestors(), _MAX_HEADINGS)
+    )
 
 
 def _is_short(element: Any) -> bool:
@@ -102,8 +170,8 @@ def _is_short(element: Any) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _is_telling(name: str) -> bool:
-    return bool(_NAMED.search(name))
+def _has_name(names: re.Pattern[str], value: str) -> bool:
+    return bool(names.search(value))
 
 
 def _hide_byline(root: Any, author: str | None, published: date | None) -> None:
@@ -142,7 +210,45 @@ def _date_words(published: date | None) -> set[str]:
 
 
 def _title(root: Any) -> str | None:
-    return one_line(root.findtext(".//title") or "") or None
+    """Return the heading that stands in the title, or else the title, of which no part is cut off.
+
+    Without one, what the page declares to others, or its first heading.
+    """
+    title = one_line(root.findtext(".//title") or "")
+    declared = [
+        one_line(meta.get("content") or "")
+        for meta in root.iter("meta")
+        if (meta.get("property") or meta.get("name") or "").lower() in _DECLARED_TITLES
+    ]
+    headings = _headings(root)
+    for name in filter(None, [title, *declared]):
+        parts = _parts_of(name)
+        standing = [text for text in headings if text.casefold() in parts]
+        if standing:
+            return max(standing, key=len)
+        if len(headings) == 1 and name.casefold() in headings[0].casefold():
+            return headings[0]  # "3. Packaging" says more than "Packaging"
+    return next(filter(None, [*declared, title, *headings]), None)
+
+
+def _headings(root: Any) -> list[str]:
+    found = root.xpath(".//h1") or root.xpath("(.//h2)[1]")
+    holder = lxml_html.Element("div")
+    holder.extend(copy.deepcopy(heading) for heading in found[:_MAX_HEADINGS] if _is_short(heading))
+    count = len(holder)
+    holder.extend(copy.deepcopy(sheet) for sheet in root.iter("style"))  # they may strike it out
+    remove_unseen(holder, "//*[self::h1 or self::h2]//*")
+    texts = (one_line(heading.text_content()).rstrip(_PILCROW) for heading in holder[:count])
+    return list(filter(None, map(str.rstrip, texts)))
+
+
+def _parts_of(title: str) -> set[str]:
+    """Return the runs of parts of a title that begin or end it, or stand between separators."""
+    title = title.casefold()
+    ends = [0, *(edge for cut in _PARTED.finditer(title) for edge in cut.span()), len(title)]
+    if len(ends) > _MAX_HEADINGS:
+        return {title}
+    return {title[start:end] for start in ends[::2] for end in ends[1::2] if start < end}
 
 
 def _language(root: Any) -> str | None:
@@ -151,5 +257,5 @@ def _language(root: Any) -> str | None:
         for meta in root.iter("meta"):
             if (meta.get("http-equiv") or "").lower() == "content-language":
                 declared = meta.get("content") or ""
-    code = re.split(r"[-_,;]", declared.strip().lower())[0]
+    code = re.split(r"[-_,;]", declared.strip().lower())[0].strip()
     return code if re.fullmatch(r"[a-z]{2}", code) else None

@@ -50,6 +50,53 @@ _VOTE = re.compile(
 )
 _COPYRIGHT = re.compile(r"©|\(c\)|copyright|rights reserved", re.I)
 _HEADING = re.compile(r"h[1-6]")
+_WORDS_OF_NAMES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_NAMES = frozenset(
+    "ad ads advert advertisement advertising comments consent cookie cookies copyright dialog "
+    "disqus feedback footer gdpr header login masthead modal newsletter overlay popular popup "
+    "promo promos promotion promotions recommended related respond share sharing sidebar signup "
+    "skip social sponsor sponsored subscribe subscription toast toc trending widget widgets".split()
+)
+_INVITATION = re.compile(
+    r"\W*(?:advertisement|sponsored|related|recommended|read (?:also|more|next)|"
+    r"you (?:may|might) (?:also )?(?:like|enjoy)|more (?:from|on|stories)|most (?:read|popular)|"
+    r"popular|trending|latest|share (?:this|on|via|by)|follow us|subscribe|newsletter|"
+    r"sign up|log in|comments?)\b",
+    re.I,
+)
+_NETWORKS = (
+    "(?:facebook|x|twitter|linkedin|whatsapp|reddit|pinterest|mastodon|bluesky|telegram|threads|"
+    "tumblr|e-?mail)"
+)
+_SHARE = re.compile(
+    r"(?:share|post|tweet|pin|send)(?: this)?(?: (?:page|article|story))?"
+    rf" (?:on|to|via|by|in|with) {_NETWORKS}|"
+    r"(?:share|tweet) this(?: (?:page|article|story|post))?|"
+    rf"(?:auf|bei|per|sur|en|su|op|no|w) {_NETWORKS} (?:teilen|partager|compartir|condividi|delen)|"
+    r"(?:teilen|partager|compartir|condividi|delen|compartilhar) (?:auf|sur|en|su|op|no) "
+    rf"{_NETWORKS}",
+    re.I,
+)
+_SHARE_PROMPT = re.compile(
+    r"\W*(?:(?:share|teilen|partager|compartir|condividi|delen|compartilhar)[\w ]{0,20})?\W*", re.I
+)
+_SHARING = re.compile(
+    r"facebook\.com/(?:sharer|share|dialog)|(?:twitter|x)\.com/(?:intent|share|home\?)|"
+    r"linkedin\.com/(?:share|sharing|cws)|reddit\.com/submit|pinterest\.\w+/pin/create|"
+    r"(?:wa\.me|whatsapp\.com/send|whatsapp://send|t\.me/share|tumblr\.com/share)",
+    re.I,
+)
+_TO_TOP = re.compile(
+    r"\W*(?:(?:(?:back|return|go|jump|scroll) )?(?:up )?(?:to )?(?:the )?top(?: of (?:the )?page)?|"
+    r"(?:zurück )?(?:nach|zum) (?:oben|(?:seiten)?anfang)|(?:volver )?arriba|"
+    r"(?:retour )?(?:en )?haut(?: de (?:la )?page)?|"
+    r"(?:terug )?naar boven|torna su|(?:voltar )?ao topo|[↑⇑▲]+)\W*",
+    re.I,
+)
+_PARTS = frozenset("article aside center div form section ul".split())
+_MAX_SHARING = 12
+_MAX_PROMPT_WORDS = 30
+_MAX_INSIDE = 100
 _CONTROLS = frozenset("button input label select textarea svg script".split())
 
 
@@ -248,6 +295,56 @@ def _asks_for_consent(element: Any, sizes: Sizes) -> bool:
         _CONSENT.search(label) and len(label) <= 40
         for label in map(label_of, element.iter("a", "button"))
     )
+
+
+def _is_named(element: Any) -> bool:
+    """Tell whether the names of an element say that it is beside the content of a page."""
+    names = f"{element.get('class') or ''} {element.get('id') or ''}"
+    return not _NAMES.isdisjoint(word.lower() for word in _WORDS_OF_NAMES.findall(names))
+
+
+def is_around(element: Any, sizes: Sizes) -> bool:
+    """Tell what asks for a click, a name or an opinion beside the content from what tells.
+
+    It is named so, consists of links, begins as an invitation does, or is short and has fields.
+    """
+    size = sizes.get(element, Size())
+    if (element.tag in _PARTS and _is_named(element)) or (
+        size.links and 3 * size.linked >= size.text
+    ):
+        return True
+    first = next((text for text in element.itertext() if text.strip()), "")
+    if _INVITATION.match(first) or "©" in label_of(element) or _is_consent(element, sizes):
+        return True
+    inside = element.iter("button", "input", "textarea", "select", "nav")
+    return size.text <= _MAX_CONSENT and any(
+        control.tag != "button" or not discloses(control) for control in inside
+    )
+
+
+def is_sharing(element: Any, sizes: Sizes) -> bool:
+    """Tell whether all that an element holds is links to share the page or to go to its top."""
+    size = sizes.get(element)
+    if size is None or not 0 < size.links <= _MAX_SHARING or size.prose > _MAX_PROMPT_WORDS:
+        return False
+    links = [inside for inside in islice(element.iter(), _MAX_INSIDE) if inside.tag == "a"]
+    if len(links) != size.links or not all(
+        is_to_top(link)
+        or _SHARING.search(link.get("href") or "")
+        or _SHARE.fullmatch(label_of(link))
+        for link in links
+    ):
+        return False
+    rest = squeezed(element)
+    for link in links:
+        rest = rest.replace(label_of(link), "", 1)
+    return len(rest) <= 2 * _MAX_PROMPT_WORDS and bool(_SHARE_PROMPT.fullmatch(rest))
+
+
+def is_to_top(link: Any) -> bool:
+    """Tell whether a link leads to the top of its page and says so."""
+    label = label_of(link) if (link.get("href") or "").startswith("#") else ""
+    return len(label) <= _MAX_PROMPT_WORDS and bool(_TO_TOP.fullmatch(label))
 
 
 # --- the question at the end -----------------------------------------------------------------

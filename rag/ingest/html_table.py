@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lxml import etree
+
 _MAX_SPAN = 100
 _MAX_REPEATED = 10
 """Spans are filled in up to this many places for each cell of a table, then heeded no more."""
 _SPAN = re.compile(r"[0-9]{1,6}")
 _CELLS = ("td", "th")
+_PARTS = frozenset("tr thead tbody tfoot caption colgroup col".split())
 _FLOW = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "table", "pre", "form", "article", "main"])
 
 
@@ -23,6 +26,66 @@ class Table:
 
     header: list[Any]
     rows: list[list[Any]]
+
+
+def take_strays(table: Any) -> Any:
+    """Give cells without a row one, and return what stands in no cell, in an element of its own.
+
+    Browsers show it, before the table.
+    """
+    strays = table.makeelement("div")
+    parts = [table]
+    for part in parts:  # grows
+        row, stray = None, etree.SubElement(strays, "div")
+        texts, part.text = [part.text or ""], None
+        for child in list(part):
+            texts.append(child.tail or "")
+            child.tail = None
+            if child.tag in _CELLS:
+                if part.tag != "tr":
+                    if row is None:
+                        row = table.makeelement("tr")
+                        child.addprevious(row)
+                    row.append(child)
+                continue
+            row = None
+            if child.tag in _PARTS or (part.tag != "tr" and _holds_rows(child)):
+                if child.tag not in ("caption", "colgroup", "col"):
+                    parts.append(child)
+            else:
+                _end_text(stray, texts[:-1])
+                texts = texts[-1:]
+                stray.append(child)
+        _end_text(stray, texts)
+        if not (stray.text or len(stray)):
+            strays.remove(stray)
+    return strays
+
+
+def _end_text(stray: Any, texts: list[str]) -> None:
+    text = " ".join(filter(str.strip, texts)) if len(texts) > 1 else texts[0]
+    if not text.strip():
+        text = " " if len(stray) else ""
+    if len(stray):
+        stray[-1].tail = text
+    else:
+        stray.text = text or None
+
+
+def _holds_rows(element: Any) -> bool:
+    """Tell whether rows of the table stand in an element that is no part of one, as in a form."""
+    row = next(element.iter("tr", *_CELLS), None)
+    inside = () if row is None else row.iterancestors("table", element.tag)
+    return next((around is element for around in inside), False)
+
+
+def _move_text(stray: Any, text: str | None) -> None:
+    if not (text and text.strip()):
+        return
+    if len(stray):
+        stray[-1].tail = f"{stray[-1].tail or ''}{text}"
+    else:
+        stray.text = f"{stray.text or ''}{text}"
 
 
 def own_rows(table: Any) -> Iterator[Any]:

@@ -1,17 +1,20 @@
 """Messages to blocks: mail, saved web pages (MHTML) and mailboxes, by the standard library.
 
 The subject is the title, the body its text, and attachments that can be read follow under their
-names; what cannot be read is named in a note.
+names; what cannot be read is named in a note. Of a body in several forms the plain text is read,
+unless another form says more.
 """
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import email
 import mailbox
+import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from email.header import decode_header, make_header
 from email.message import Message
@@ -24,15 +27,35 @@ from rag.ingest.dates import parse_date
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
+from rag.ingest.records import read_csv, read_jsonl
 
 _DEEPEST = 100  # multiparts and messages within each other
 _MOST_ATTACHMENTS = 100
 _LONGEST_HEADER = 2000
 _SILENT = ("image/", "text/css", "javascript", "font")
+_LONGEST_STUB = 60
+_STUB = re.compile(
+    r"html|browser|online|web ?version|navigateur|navegador|браузер|mail (?:program|client|reader)",
+    re.I,
+)
+_ALTERNATIVE = "multipart/alternative"
+_MORE = 1.5
+"""A form of the body with so many times the letters of the plain text says more."""
+_BELOW_BASE64 = re.compile(rb"^(?:[^\s=]{1,100}[ \t]{1,9}\S|[-_*#~]{2})", re.M)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_PADDING = re.compile(rb"=+")
+_BOUNDARY = re.compile(
+    rb"^--([^\r\n]{1,200}?)[ \t]{0,9}\r?\n(?=Content-[A-Za-z-]{1,40}:)", re.I | re.M
+)
+_MARK = b"\xef\xbb\xbf"
 _NO_WORDS = ("application/pgp-signature", "application/pkcs7-signature")
 
 ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
 """Reads another document; raises SourceError for what it cannot read."""
+
+
+class _TooDeepError(RecursionError):
+    """Parts are nested in each other without end."""
 
 
 @dataclass
@@ -51,7 +74,7 @@ def read(data: bytes, read_blocks: ReadBlocks) -> Mail:
     """Return one message; one whose parts are nested without end is read as it is written."""
     mail = Mail()
     try:
-        message = email.message_from_bytes(data.lstrip())
+        message = email.message_from_bytes(_begun(data))
         mail.title, mail.author = _header(message, "subject"), _header(message, "from") or None
         mail.published = _date(message)
         for name in ("from", "to", "cc"):
@@ -68,7 +91,7 @@ def messages(data: bytes) -> Iterator[bytes]:
     """Yield the messages of a mailbox (mbox)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mbox"
-        path.write_bytes(data.lstrip())
+        path.write_bytes(_begun(data))
         box = mailbox.mbox(path, create=False)
         try:
             for key in box.iterkeys():
@@ -77,13 +100,29 @@ def messages(data: bytes) -> Iterator[bytes]:
             box.close()
 
 
+def _begun(data: bytes) -> bytes:
+    """Return the bytes from the first header on, of old Macs and in UTF-16 as others write them."""
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace").encode().lstrip()
+    return data.lstrip().removeprefix(_MARK).lstrip()
+
+
 def _header(message: Message, name: str) -> str:
-    raw = next((value for key, value in message.raw_items() if key.lower() == name), "")
-    value = str(raw)[:_LONGEST_HEADER]
+    return _decoded(
+        str(next((value for key, value in message.raw_items() if key.lower() == name), "")), name
+    )
+
+
+def _decoded(value: str, name: str) -> str:
+    """Return the value of a header in one line, encoded words and bare bytes decoded."""
+    value = value[:_LONGEST_HEADER]
     with contextlib.suppress(ValueError, LookupError):  # else it is shown as it is written
         value = str(make_header(decode_header(value)))
     if any("\udc80" <= letter <= "\udcff" for letter in value):  # bytes without a charset
-        value = decode(value.encode("utf-8", "surrogateescape"), name)
+        with contextlib.suppress(SourceError):
+            value = decode(value.encode("utf-8", "surrogateescape"), name)
     return one_line(value)
 
 
@@ -105,14 +144,21 @@ class _Reader:
         """Add what a part says to the mail."""
         kind = part.get_content_type()
         if depth > _DEEPEST:
-            raise RecursionError
+            raise _TooDeepError
         elif kind == "message/rfc822":
             self.forwarded(part, depth)
         elif part.is_multipart():
             parts = [one for one in part.get_payload() if isinstance(one, Message)]
-            for one in _best(parts) if kind == "multipart/alternative" else parts:
+            for one in self.alternatives(parts, depth) if kind == _ALTERNATIVE else parts:
                 if kind != "multipart/related" or not _is_silent(one):
                     self.read(one, depth + 1)
+        elif part.get_content_maintype() == "multipart":
+            if found := _with_boundary(part):
+                self.mail.notes.append("its boundary is wrong; its parts were told by their look")
+                self.read(found, depth + 1)
+            else:
+                self.mail.notes.append("its parts cannot be told apart; it was read as one text")
+                self.body(part, "text/plain")
         elif part.get_content_disposition() == "attachment" or kind not in (
             "text/plain",
             "text/html",
@@ -121,20 +167,68 @@ class _Reader:
         else:
             self.body(part, kind)
 
+    def alternatives(self, parts: list[Message], depth: int) -> list[Message]:
+        """Add the plain text of a body that is there in several forms, or the form with more.
+
+        Where none is text, the richest of the others is returned, and is still to be read.
+        """
+        best: _Reader | None = None
+        others: list[Message] = []
+        for part in parts:
+            kind = part.get_content_type()
+            if kind not in ("text/plain", "text/html") and not part.is_multipart():
+                others.append(part)
+                continue
+            reader = _Reader(Mail(), self.read_blocks, self.attachments)
+            reader.read(part, depth + 1)
+            if not reader.mail.blocks:
+                self.mail.notes += reader.mail.notes
+            elif best is None or best.says_less_than(reader):
+                best = reader
+        if best is None:
+            return others[-1:]
+        self.attachments = best.attachments
+        self.mail.blocks += best.mail.blocks
+        self.mail.notes += best.mail.notes
+        return []
+
+    def says_less_than(self, other: _Reader) -> bool:
+        """Tell whether another form of the same body says more, or this one only points to it."""
+        if other.attachments > self.attachments:
+            return True
+        own, others = self.words(), other.words()
+        if sum(map(len, others)) > _MORE * sum(map(len, own)):  # Chinese has no words to count
+            return True
+        shared = len(set(own).intersection(others))
+        return (
+            len(own) <= _LONGEST_STUB
+            and 2 * shared < len(set(own))
+            and _STUB.search(" ".join(own)) is not None
+        )
+
+    def words(self) -> list[str]:
+        words = (word for block in self.mail.blocks for word in block.text.lower().split())
+        return [word for word in words if "://" not in word]
+
     def body(self, part: Message, kind: str) -> None:
-        data = _bytes(part)
-        charset = part.get_content_charset()
-        media_type = f"{kind}; charset={charset}" if charset else kind
+        data = self.bytes_of(part)
         if not data.strip():
             return
+        media_type = _media_type(part, kind)
         notes: list[str] = []
-        if kind == "text/html":
-            blocks, notes = self.read_blocks(Fetched("", data, media_type, "the body"))
-        else:
-            text = decode(data, "the body", media_type, notes=notes)
-            if str(part.get_param("format", "")).lower() == "flowed":
-                text = text.replace("\r\n", "\n").replace(" \n", " ")
-            blocks = [Block("paragraph", text)]
+        try:
+            if kind == "text/html":
+                blocks, notes = self.read_blocks(Fetched("", data, media_type, "the body"))
+            else:
+                text = decode(data, "the body", media_type, notes=notes)
+                if str(part.get_param("format", "")).lower() == "flowed":
+                    text = text.replace("\r\n", "\n").replace(" \n", " ")
+                blocks = [Block("paragraph", text)]
+        except MemoryError:
+            raise
+        except Exception as error:  # other parts may be whole
+            self.mail.notes.append(f"a part of the body was not read: {_reason(error)}")
+            return
         self.mail.blocks += blocks
         self.mail.notes += notes
 
@@ -150,8 +244,8 @@ class _Reader:
                 self.read(one, depth + 1)
 
     def attachment(self, part: Message, kind: str) -> None:
-        data = _bytes(part)
-        name = one_line(str(part.get_filename() or ""))[:200]
+        data = self.bytes_of(part)
+        name = _decoded(str(part.get_filename() or ""), "name")[:200]
         if kind in _NO_WORDS or not data.strip():
             return
         self.attachments += 1
@@ -160,39 +254,79 @@ class _Reader:
             if self.attachments == _MOST_ATTACHMENTS + 1:
                 self.mail.notes.append(f"attachments after {_MOST_ATTACHMENTS} were left out")
             return
+        fetched = Fetched("", data, _media_type(part, kind), name or "attachment")
         try:
-            charset = part.get_content_charset()
-            media_type = f"{kind}; charset={charset}" if charset else kind
-            if format_of(name, data, media_type) in ("csv", "jsonl"):  # part of a mail, no table
-                blocks, notes = self.read_blocks(Fetched("", data, "text/plain", "attachment.txt"))
-            else:
-                blocks, notes = self.read_blocks(
-                    Fetched("", data, media_type, name or "attachment")
-                )
+            blocks, notes = self.attached(fetched)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever is wrong with it, the message itself is read
-            reason = str(error) if isinstance(error, SourceError) else type(error).__name__
-            self.mail.notes.append(f"the attachment {shown} was not read: {one_line(reason)[:200]}")
+            self.mail.notes.append(f"the attachment {shown} was not read: {_reason(error)}")
             return
         if name:
             self.mail.blocks.append(Block("heading", name, level=2))
         self.mail.blocks += blocks
         self.mail.notes += [f"the attachment {shown}: {note}" for note in notes]
 
+    def attached(self, fetched: Fetched) -> tuple[list[Block], list[str]]:
+        """Return the blocks of an attachment; a table is read by rows, if it has any."""
+        kind = format_of(fetched.name, fetched.data, fetched.media_type)
+        if kind not in ("csv", "jsonl"):
+            return self.read_blocks(fetched)
+        notes: list[str] = []
+        text = decode(fetched.data, fetched.name, fetched.media_type, notes=notes)
+        try:
+            rows = (read_csv if kind == "csv" else read_jsonl)(text, fetched.name, fetched.name)
+        except SourceError:
+            return [Block("paragraph", text)], notes
+        blocks = [block for record in rows.records for block in record.blocks]
+        return (
+            [replace(block, level=3) if block.kind == "heading" else block for block in blocks],
+            [*notes, *rows.notes, *(failure.reason for failure in rows.failures)],
+        )
 
-def _best(parts: list[Message]) -> list[Message]:
-    """Return the plain text of a body that is there in several forms, else the richest form."""
-    for part in parts:
-        if part.get_content_type() == "text/plain" and _bytes(part).strip():
-            return [part]
-    return parts[-1:]
+    def bytes_of(self, part: Message) -> bytes:
+        """Return what a part holds; of base64 that breaks off, what is there."""
+        data = part.get_payload(decode=True)
+        if not isinstance(data, bytes):
+            return b""
+        if str(part.get("content-transfer-encoding", "")).strip().lower() != "base64":
+            return data
+        written = str(part.get_payload()).encode("ascii", "replace")
+        below = _BELOW_BASE64.search(written)  # a mailing list may add its own words
+        code = written[: below.start()] if below else written
+        chunks = _PADDING.split(_NOT_BASE64.sub(b"", code))
+        if len(chunks[-1]) % 4 == 1:
+            self.mail.notes.append("a part of it breaks off; what is there was read")
+        found = [
+            binascii.a2b_base64(chunk[: len(chunk) - (len(chunk) % 4 == 1)] + b"==")
+            for chunk in chunks
+        ]
+        return b"".join(found) + (b"\n" + written[below.start() :] if below else b"")
+
+
+def _reason(error: Exception) -> str:
+    reason = str(error) if isinstance(error, SourceError) else type(error).__name__
+    return one_line(reason)[:200]
+
+
+def _media_type(part: Message, kind: str) -> str:
+    charset = part.get_content_charset()
+    return f"{kind}; charset={charset}" if charset else kind
+
+
+def _with_boundary(part: Message) -> Message | None:
+    """Return parts that their declared boundary does not divide, divided by the one they show."""
+    data = part.get_payload(decode=True)
+    data = data if isinstance(data, bytes) else b""
+    shown = _BOUNDARY.search(data)
+    if shown is None or b'"' in shown[1] or b"\\" in shown[1]:
+        return None
+    head = b'Content-Type: %s; boundary="%s"\n\n' % (part.get_content_type().encode(), shown[1])
+    found = email.message_from_bytes(head + data)
+    return found if found.is_multipart() else None
 
 
 def _is_silent(part: Message) -> bool:
     """Tell what a page is made of besides its words."""
     kind = part.get_content_type()
     return any(word in kind for word in _SILENT)
-
-
-def _bytes(part: Message) -> bytes:
-    data = part.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""

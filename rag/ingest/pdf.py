@@ -13,23 +13,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import lru_cache
-from itertools import pairwise
+from functools import cached_property, lru_cache
+from itertools import chain, pairwise
 from threading import Lock
 from typing import Any
 
 from rag.errors import SourceError
 from rag.ingest.blocks import Block, linearise, one_line
 from rag.ingest.dates import parse_date
-from rag.ingest.pdf_form import read_annotations, read_string, read_xfa
+from rag.ingest.pdf_form import read_annotations, read_string, read_xfa, without_machine_made
 from rag.ingest.pdf_letters import Line
 from rag.ingest.pdf_page import read_lines
 from rag.ingest.pdf_table import Cell, Table
+from rag.text.language import detect
 
 _LOCK = Lock()  # pdfium is not safe for threads
 _DIGITS = re.compile(r"\d{1,6}")
+# The number of a page stands apart: alone, behind a rule or dash, or after the word for a page.
+_FIRST_NUMBER = re.compile(r"^(\d{1,6})(?:\s*+$|\s*+[|–—·•]|\s++-\s)")
 _LAST_NUMBER = re.compile(
-    r"(?<!\d)(\d{1,6})(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,6})?[\s|–—-]*$", re.I
+    r"(?:^|[|–—·•]\s*+|\s-\s*+|\b(?:page|seite|página|pagina|p\.)\s*+)"
+    r"(\d{1,6})(?:\s*+(?:/|of|von|de|di|sur)\s*+\d{1,6})?[\s|–—-]*+$",
+    re.I,
 )
 # Runs of spaces are taken whole: a long one would be tried in n ways.
 _PAGE_NUMBER = re.compile(
@@ -39,19 +44,41 @@ _PAGE_NUMBER = re.compile(
 )
 _ITEM = re.compile(r"([•◦▪‣●○■□–*-]|\d{1,3}[.)]|[a-z][.)])\s+(?=\S)")
 _JUNK_TITLE = re.compile(
-    r"^(?:untitled|microsoft word\b.*|.*\.(?:docx?|tex|indd|qxd|pptx?))$", re.I
+    r"(?:microsoft word|powerpoint)\b.*|(?:untitled|unbenannt|sans titre)\b.{0,20}"
+    r"|(?:binder|book|document|dokument|layout|model|presentation|slide|title|titel)\W{0,2}\d*"
+    r"|version [\d.]+|matlab"
+    r"|.*\.(?:ai|cdr|docx?|dvi|eps|fm|html?|indd|jpe?g|lyx|md|odp|odt|pdf|png|pptx?|ps|pub|qxd|rtf"
+    r"|tex|tiff?|txt|vsdx?|wpd|xlsx?)",
+    re.I,
 )
+_CONTENTS = frozenset(
+    "contents tableofcontents inhalt inhaltsverzeichnis sommaire tabledesmatières contenido "
+    "contenidos índice indice sumario sumário inhoud inhoudsopgave abstract zusammenfassung "
+    "содержание оглавление 目次 目录 目錄 차례 목차".split()
+)
+_PLACEHOLDER = re.compile(r"[\[<{].*[\]>}]")
+_MIN_LETTERS = 2
+_BULLETED = re.compile(r"[•◦▪‣●○■□]|.*?(?: \.){4}")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST_PART = re.compile(r"([^\W\d_]+)-$")
-_OPEN_END = re.compile(r"[^\s/-][-/]$")
-"""A hyphen or stroke that the next line follows without a space; one between spaces is a sign."""
+_LAST_PART = re.compile(r"([^\W\d_]+)[-\u2010]$")
+_HYPHENED = re.compile(r"[^\W_][-\u2010]$")
+_OPEN_END = re.compile(r"[^\s/–—\u2010-][-/–—\u2010]$")
+"""A hyphen, dash or stroke that the next line follows without a space; between spaces, a sign."""
+_OPEN_START = re.compile(r"\d[–—]\d|\w—[^\W\d_]")
 _UNSPACED = re.compile("[\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffee]{2}")
 """Chinese and Japanese, which know no spaces that a line's end could stand for."""
 _FIRST_PART = re.compile(r"[^\W\d_]+")
 _ENDS = tuple('.!?:;…"”»)')
 _LARGER = 1.15
+_SAME_SIZE = 0.05
+_MIN_RUNNING = 0.02
+_MIN_PROSE = 500
+_MIN_GOING_ON = 0.3
+_ABOUT = 0.8
+_NOTE_MARKS = " *∗†‡"
 _MAX_HEADING = 150
 _MAX_RUNNING_ROWS = 2
+_SHORT_PAGE = 4  # lines
 _MOST_BROKEN = 1000
 """Broken pages in a row after which no more are looked for."""
 _MAX_NAMED = 10
@@ -60,6 +87,7 @@ _DOTS = " .…·_"
 _MIN_DOTS = 4
 _MAX_WORD = 60
 _MAX_LABEL = 6
+_SAMPLE = 100
 _MIN_PART = 3
 _SUSPENDED = ("and", "or", "und", "oder")
 """After a hyphen that stands for the rest of a word: "pre- and post-war"."""
@@ -91,20 +119,18 @@ def read(data: bytes, name: str, *, on_page: Callable[[int, int], object] | None
     """
     with _LOCK:
         lines, outline, info, notes = _load(data, name, on_page)
-    if not any(lines):
-        raise SourceError(f"{name} has no text (scanned?): run OCR first, e.g. with ocrmypdf.")
     pages = len(lines)
-    kept = [line for page in _without_furniture(lines) for line in page]
-    title = one_line(info.get("Title", ""))
-    blocks = _Paragraphs(kept, outline).build()
-    if not title or _JUNK_TITLE.match(title):
-        on_first = [block for block in blocks if block.kind == "heading" and block.page == 1]
-        title = min(on_first, key=lambda block: block.level).text if on_first else ""
+    body = _without_furniture(lines)
+    paragraphs = _Paragraphs(list(chain.from_iterable(body if any(body) else lines)), outline)
+    blocks = paragraphs.build()
+    title, author = (one_line(info.get(key, "")) for key in ("Title", "Author"))
+    if not _is_title(title):
+        title = paragraphs.title()
     return Pdf(
         blocks=blocks,
         pages=pages,
         title=title or None,
-        author=one_line(info.get("Author", "")) or None,
+        author=author if _says_something(author) else None,
         published=_date(info),
         notes=notes,
     )
@@ -132,12 +158,12 @@ def _load(
     form = raw.FPDFDOC_InitFormFillEnvironment(document, config) if has_form else None
     try:
         lines: list[list[Line]] = []
-        empty: list[int] = []
-        broken: list[int] = []
+        skipped = _Skipped()
+        broken = skipped.broken
         count = len(document)
         for index in range(count):
             try:
-                found = _page(document, index, form, empty)
+                found = _page(document, index, form, skipped)
             except pypdfium2.PdfiumError:
                 broken.append(index + 1)
                 found = []
@@ -155,26 +181,48 @@ def _load(
             key: read_string(raw.FPDF_GetMetaText, document, key.encode())
             for key in ("Title", "Author", "CreationDate", "ModDate")
         }
-        return lines, outline, info, _notes(document, empty, broken)
+        if not any(lines):
+            raise SourceError(_no_text(name, skipped))
+        return lines, outline, info, _notes(document, skipped)
     finally:
         if form:
             raw.FPDFDOC_ExitFormFillEnvironment(form)
         document.close()
 
 
-def _page(document: Any, index: int, form: Any, empty: list[int]) -> list[Line]:
+@dataclass
+class _Skipped:
+    """Pages that are but a picture, and those that cannot be read; comments left out, by page."""
+
+    pictures: list[int] = field(default_factory=list)
+    broken: list[int] = field(default_factory=list)
+    comments: dict[int, int] = field(default_factory=dict)
+
+
+def _no_text(name: str, skipped: _Skipped) -> str:
+    if skipped.pictures:
+        return f"{name} has no text (scanned?): run OCR first, e.g. with ocrmypdf."
+    if skipped.broken:
+        return f"{name} has no text, its pages are damaged; open it in a viewer and save it again."
+    return f"{name} has no text that can be read; leave it out."
+
+
+def _page(document: Any, index: int, form: Any, skipped: _Skipped) -> list[Line]:
     from pypdfium2 import raw
 
     page = document[index]
     try:
         textpage = page.get_textpage()
         try:
-            fields, comments = read_annotations(page, form)
+            fields, found = read_annotations(page, form)
+            comments = without_machine_made(found)
+            if len(comments) < len(found):
+                skipped.comments[index + 1] = len(found) - len(comments)
             lines = read_lines(page, textpage, index + 1, fields)
         finally:
             textpage.close()
         if not lines and _has_picture(page):
-            empty.append(index + 1)
+            skipped.pictures.append(index + 1)
         if not index and document.get_formtype() == raw.FORMTYPE_XFA_FULL:
             comments += read_xfa(document)
         flows = range(-len(comments), 0)
@@ -193,18 +241,26 @@ def _has_picture(page: Any) -> bool:
     return next(pictures, None) is not None
 
 
-def _notes(document: Any, empty: list[int], broken: list[int]) -> list[str]:
+def _notes(document: Any, skipped: _Skipped) -> list[str]:
     """Return what of the document was not read."""
     from pypdfium2 import raw
 
     notes: list[str] = []
-    if empty:
+    if skipped.pictures:
         notes.append(
-            f"no text on {_listed(empty)} (scanned?); run OCR first, e.g. with ocrmypdf, to have "
-            "it read"
+            f"no text on {_listed(skipped.pictures)} (scanned?); run OCR first, e.g. with "
+            "ocrmypdf, to have it read"
         )
-    if broken:
-        notes.append(f"{_listed(broken)} cannot be read; open it in a viewer and save it again")
+    if skipped.broken:
+        notes.append(
+            f"{_listed(skipped.broken)} cannot be read; open it in a viewer and save it again"
+        )
+    if skipped.comments:
+        count = sum(skipped.comments.values())
+        notes.append(
+            f"{count} comment{'s' * (count > 1)} on {_listed(list(skipped.comments))} left out, "
+            "which a program seems to have made; copy what matters of them into a file"
+        )
     attached = raw.FPDFDoc_GetAttachmentCount(document)
     if attached > 0:
         names = [
@@ -248,6 +304,22 @@ def _bookmark(item: Any) -> _Mark | None:
     return None if page is None else _Mark(title, item.level, page)
 
 
+def _says_something(text: str) -> bool:
+    """Tell whether a text is words, and neither signs nor "[Name]", left from a template."""
+    letters = sum(map(str.isalnum, text))
+    return (
+        any(map(str.isalpha, text))
+        and letters >= min(_MIN_LETTERS, len(text))
+        and 2 * letters >= len("".join(text.split()))
+        and not _PLACEHOLDER.fullmatch(text)
+    )
+
+
+def _is_title(text: str) -> bool:
+    is_junk = _key(text) in _CONTENTS or _JUNK_TITLE.fullmatch(text)
+    return _says_something(text) and not is_junk
+
+
 def _key(text: str) -> str:
     return re.sub(r"\W+", "", text).lower()
 
@@ -268,7 +340,7 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
     offsets = Counter(offset for lines in edges for offset in set().union(*map(_offsets, lines)))
     needed = max(2.0, 0.5 * sum(map(bool, pages)))
 
-    def is_furniture(line: Line) -> bool:
+    def is_furniture(line: Line, is_short: bool) -> bool:
         if len(pages) < 2 or line.height >= _LARGER * body:
             return False  # "Chapter 1" at the top is a heading
         if line.table is not None and len(line.table.rows) > _MAX_RUNNING_ROWS:
@@ -276,11 +348,17 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
         if _PAGE_NUMBER.fullmatch(line.text):
             return True
         again = all(repeated[key] >= needed for key in _running(line))
-        if again and (len(pages) > 2 or _offsets(line)):
+        if again and not is_short and (len(pages) > 2 or _offsets(line)):
             return True  # of two pages that end alike, only with a page number
         return len(pages) > 2 and any(offsets[found] >= needed for found in _offsets(line))
 
-    furniture = {id(line) for lines in edges for line in lines if is_furniture(line)}
+    furniture = {
+        id(line)
+        for lines, edge in zip(pages, edges, strict=True)
+        for line in edge
+        # On a form or a slide of a few lines, what is the same on every page is what it says.
+        if is_furniture(line, is_short=not line.flow and len(lines) <= _SHORT_PAGE)
+    }
     return [[line for line in lines if id(line) not in furniture] for lines in pages]
 
 
@@ -295,8 +373,9 @@ def _body_height(lines: Iterable[Line]) -> float:
 
 def _offsets(line: Line) -> set[tuple[str, int]]:
     """Return how far the numbers at its ends are from the page's own: the same on every page."""
-    first, last = _DIGITS.match(line.text), _LAST_NUMBER.search(line.text)
-    found = {("first", int(first[0]) - line.page)} if first else set()
+    parts = line.parts or [line]
+    first, last = _FIRST_NUMBER.match(parts[0].text), _LAST_NUMBER.search(parts[-1].text)
+    found = {("first", int(first[1]) - line.page)} if first else set()
     return found | ({("last", int(last[1]) - line.page)} if last else set())
 
 
@@ -311,7 +390,10 @@ def _edges(lines: list[Line]) -> list[Line]:
 
 def _running(line: Line) -> set[str]:
     """Return what a running title says, by its parts: the number of a page may stand apart."""
-    return {_DIGITS.sub("#", part.text.lower()) for part in line.parts or [line]}
+    return {
+        _LAST_NUMBER.sub("#", _FIRST_NUMBER.sub("#", part.text.lower(), count=1))
+        for part in line.parts or [line]
+    }
 
 
 def _undotted(text: str) -> str:
@@ -326,6 +408,13 @@ def _edges_of(line: Line) -> tuple[int, int, int, int]:
     return line.page, line.column, round(line.left), round(line.right)
 
 
+def _is_prose(lines: list[Line]) -> bool:
+    """Tell whether lines go on in the middle of a sentence, as those of an index do not."""
+    firsts = [line.text[:1] for line in lines]
+    going_on = sum(first.isalpha() and not first.isupper() for first in firsts)
+    return going_on >= _MIN_GOING_ON * len(lines)
+
+
 def _has_wide_gap(line: Line) -> bool:
     return any(b.left - a.right > _WIDE_GAP * line.height for a, b in pairwise(line.parts))
 
@@ -335,14 +424,22 @@ def _is_beside(line: Line, other: Line) -> bool:
     return near and (line.page, line.column) == (other.page, other.column)
 
 
-def _is_compound(first: str, second: str, whole: str) -> bool:
-    """Tell whether a hyphen belongs to the words, and does not only part one at a line's end."""
+def _is_compound(
+    first: str, second: str, whole: str, is_hyphened: bool, words: Callable[[], frozenset[str]]
+) -> bool:
+    """Tell whether a hyphen belongs to the words, and does not only part one at a line's end.
+
+    What has a hyphen already is likely to go on with one, whatever its parts: "up-to-date".
+    """
     if len(first) == 1 or (first.isupper() and len(first) < _MAX_LABEL):  # X-ray, GPS-based
         return True
     first = first.lower()
-    if min(len(first), len(second)) < _MIN_PART or first in _PREFIXES or second in _SUFFIXES:
+    if first.endswith("ez") and second == "vous":  # French
+        return True
+    is_part = min(len(first), len(second)) < _MIN_PART or first in _PREFIXES or second in _SUFFIXES
+    if is_part and not is_hyphened:
         return False
-    known = _english_words()
+    known = words()
     return first in known and second in known and whole not in known
 
 
@@ -362,19 +459,22 @@ class _Paragraphs:
         self.lines = lines
         self.outline = outline
         self.body = _body_height(lines)
+        self.leading = self.typical_leading()
+        self.running: set[int] = set()
+        self.running = self.find_running()
         larger = {line.height for line in lines if self.is_larger(line)}
         self.ranks = {height: rank for rank, height in enumerate(sorted(larger, reverse=True), 1)}
         tops = [line for line in lines if self.ranks.get(line.height) == 1 and self.is_larger(line)]
         # A title that is not in the outline stands above what is.
         self.titled = int(len(tops) == 1 and (tops[0].page, _key(tops[0].text)) not in outline)
         self.words = {word.lower() for line in lines for word in _WORD.findall(line.text)}
-        self.leading = self.typical_leading()
         self.right = self.right_edges()
         self.rows = set(self.find_rows())
         self.blocks: list[Block] = []
         self.tail: list[str] = []
         self.group = 0
         self.names: list[str] = []
+        self.titles: list[tuple[float, int]] = []
 
     def build(self) -> list[Block]:
         previous: Line | None = None
@@ -407,13 +507,40 @@ class _Paragraphs:
     def is_larger(self, line: Line) -> bool:
         return (
             line.height >= _LARGER * self.body
+            and id(line) not in self.running
             and len(line.text) <= _MAX_HEADING
             and line.table is None
             and not line.flow
             and len(line.parts) < 2
             and any(letter.isalpha() for letter in line.text)
+            and not _BULLETED.match(line.text)
             and _undotted(line.text) == line.text
         )
+
+    def find_running(self) -> set[int]:
+        """Return the ids of the larger lines that are paragraphs, and raise ``body`` to theirs.
+
+        Most of a text may be in smaller letters, as listings are.
+        """
+        runs: list[list[Line]] = []
+        for line in self.lines:
+            if line.height < _LARGER * self.body or line.table is not None or line.flow:
+                continue
+            last = runs[-1][-1] if runs else None
+            same = last and abs(last.height - line.height) <= _SAME_SIZE * line.height
+            if last and same and self.is_near(last, line):
+                runs[-1].append(line)
+            else:
+                runs.append([line])
+        long = [run for run in runs if sum(len(line.text) for line in run) > _MAX_HEADING]
+        prose = [line for run in long if _is_prose(run) for line in run]
+        needed = max(_MIN_RUNNING * sum(len(line.text) for line in self.lines), _MIN_PROSE)
+        for line in sorted(prose, key=lambda line: -line.height):
+            needed -= len(line.text)
+            if needed < 0:
+                self.body = max(self.body, line.height)
+                break
+        return set(map(id, chain.from_iterable(long)))
 
     def heading_level(self, line: Line) -> int:
         marked = self.outline.get((line.page, _key(line.text)))
@@ -431,9 +558,21 @@ class _Paragraphs:
             and self.is_near(previous, line)
             and (line.page, _key(line.text)) not in self.outline
         ):  # a title of two lines
-            self.tail.append(f" {line.text}")
+            self.tail[-1], text = self.join(self.tail[-1], line.text)
+            self.tail.append(text)
         else:
             self.put(Block("heading", line.text, level=level, page=line.page))
+            if line.page == 1:
+                self.titles.append((line.height, len(self.blocks) - 1))
+
+    def first_headings(self) -> Iterable[tuple[float, str]]:
+        return ((height, self.blocks[at].text.rstrip(_NOTE_MARKS)) for height, at in self.titles)
+
+    def title(self) -> str:
+        """Return the first of the largest headings of the first page, or an empty text."""
+        titles = [(height, text) for height, text in self.first_headings() if _is_title(text)]
+        largest = max((height for height, _ in titles), default=0.0)
+        return next((text for height, text in titles if height >= _ABOUT * largest), "")
 
     def add_row(self, line: Line) -> None:
         if not self.blocks or self.blocks[-1].kind != "row":
@@ -530,18 +669,36 @@ class _Paragraphs:
         if before.endswith("\u00ad"):
             return before[:-1], after
         head, tail = _LAST_PART.search(before[-_MAX_WORD:]), _FIRST_PART.match(after)
-        if not head or not tail or not after[0].islower():
-            closed = _OPEN_END.search(before[-2:]) or _UNSPACED.fullmatch(before[-1:] + after[:1])
+        capitals = head and tail and f"{head[1]}{tail[0]}".isupper() and len(tail[0]) > 1
+        if not head or not tail or not (after[0].islower() or capitals):
+            closed = (
+                _OPEN_END.search(before[-2:])
+                or _OPEN_START.match(before[-1:] + after[:2])
+                or _UNSPACED.fullmatch(before[-1:] + after[:1])
+            )
             return before, after if closed else f" {after}"
         whole = f"{head[1]}{tail[0]}".lower()
+        is_hyphened = _HYPHENED.search(before[-_MAX_WORD:][: head.start()]) is not None
         if tail[0] in _SUSPENDED and whole not in _english_words():
             return before, f" {after}"
         compound = f"{head[1]}-{tail[0]}".lower()
         if whole not in self.words and (
-            compound in self.words or _is_compound(head[1], tail[0], whole)
+            compound in self.words or self.is_compound(head[1], tail[0], whole, is_hyphened)
         ):
             return before, after
         return before[:-1], after
+
+    def is_compound(self, first: str, second: str, whole: str, is_hyphened: bool) -> bool:
+        if second.isupper() and len(first) > 1:  # all is in capitals, so the first is no acronym
+            first, second = first.lower(), second.lower()
+        return _is_compound(first, second, whole, is_hyphened, lambda: self.known)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The words that tell a compound: English ones, which in another language mislead."""
+        middle = len(self.lines) // 2  # titles and contents come first
+        sample = " ".join(line.text for line in self.lines[middle : middle + _SAMPLE])
+        return _english_words() if detect(sample)[0] in ("en", None) else frozenset()
 
     def typical_leading(self) -> dict[float, float]:
         steps: dict[float, list[float]] = {}

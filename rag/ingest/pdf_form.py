@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +16,7 @@ from rag.ingest.blocks import one_line
 from rag.ingest.pdf_letters import Line, turned
 from rag.ingest.pdf_table import Grid
 
+_DIGITS = re.compile(r"\d+")
 _HIDDEN = 0x02 | 0x20
 """Flags of an annotation that no viewer shows."""
 _PASSWORD = 1 << 13
@@ -23,6 +26,9 @@ _ABOVE = 2.6
 _TICK_GAP = 2.5
 _REACH = 60.0
 _BUFFER = 1024
+_MAX_ALIKE = 10
+_MAX_COMMENTS = 100
+"""No reader writes so many comments on a page, nor so many that differ in their numbers only."""
 _NO_COMMENT = ("POPUP", "LINK", "WIDGET", "XFAWIDGET")
 
 
@@ -83,6 +89,18 @@ def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
     return fields, comments
+
+
+def without_machine_made(comments: list[str]) -> list[str]:
+    """Return the comments of a page that may be a reader's."""
+    alike: Counter[str] = Counter()
+    kept: list[str] = []
+    for comment in comments:
+        shape = _DIGITS.sub("#", comment)
+        alike[shape] += 1
+        if alike[shape] <= _MAX_ALIKE and len(kept) < _MAX_COMMENTS:
+            kept.append(comment)
+    return kept
 
 
 def _field(annotation: Any, form: Any, raw: Any) -> Field | None:

@@ -1,14 +1,16 @@
 """The letters of a PDF page by the direction in which they are read, and the runs they make.
 
 pdfium tells code, box and matrix of each letter. A turned text is read as if the page had been
-turned, so all else need know of upright text only; a slanted one (a watermark, a seal) is taken in
-the order in which it was drawn.
+turned, so all else need know of upright text only, and a page that lay crooked under the scanner as
+if it had lain straight. A slanted text (a watermark, a seal) is taken in the order in which it was
+drawn.
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +25,8 @@ from rag.ingest.pdf_table import Grid, Rule, Table
 
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
-_WORD_GAP = 0.26
+_WORD_GAP = 0.18
+"""Justified lines and troff have spaces as narrow as this."""
 _SCRIPT = 0.85
 """A raised or lowered letter is smaller than so much of the letters beside it."""
 _SHIFT = 0.12
@@ -32,6 +35,24 @@ _DROP_CAP = 2
 """A first letter that is larger by so many times reaches down over several lines."""
 _LETTER_SPACING = 0.8
 _POWERS = "0123456789-−–+"
+_MARK = frozenset("0123456789,")
+_MARKED = frozenset(".,;:!?)]’”»\"'")
+_NO_GAP = 0.05
+"""Letters no further apart are of one word, whatever pdfium puts between them."""
+_OVERLAP = 0.2
+_ACCENTS = dict(
+    zip(
+        "`´¨ˆ˜ˇ¸˚˘˙˝¯˛",
+        "\u0300\u0301\u0308\u0302\u0303\u030c\u0327\u030a\u0306\u0307\u030b\u0304\u0328",
+        strict=True,
+    )
+)
+"""The marks that TeX draws over or under a letter, and the same as marks of that letter."""
+_ACCENT_REACH = 80
+"""So many letters before and after an accent are looked at for the one that it is on."""
+_ON_LETTER = 0.6
+_MAX_ACCENTS = 5000
+_MIN_LEVEL = 3
 _SPACES = [
     *(0x09, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x20, 0x85, 0xA0, 0x1680),
     *range(0x2000, 0x200B),
@@ -45,6 +66,9 @@ _KINDS[[0x0A, 0x0D, 0]] = _BREAK
 _KINDS[[0x02, 0xFFFE]] = _HYPHEN  # what pdfium gives for a hyphen at the end of a line
 _MAX_SLANT = 10.0
 """So many degrees beside a quarter turn are a page that lay crooked under the scanner."""
+_SAME_SLANT = 0.3
+_MOST = 0.9
+_MIN_SHRUNK = 0.1
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|[-,]bd|cmb", re.I)
 _FRACTION = re.compile(r"\^(\d{1,3}[/⁄]\d)")
@@ -117,12 +141,40 @@ class Letters:
         self.boxes = boxes[:, [0, 3, 2, 1]]
         self.seen = ~(self.breaks | self.spaces | np.isnan(boxes[:, 0]))
         self.turns = self._turns()
+        accents = np.flatnonzero(np.isin(self.codes, list(map(ord, _ACCENTS))) & self.seen)
+        for accent in accents[:_MAX_ACCENTS].tolist():
+            self._compose(accent)
+
+    def _compose(self, accent: int) -> None:
+        """Make one letter of an accent and the letter that it is drawn on, if there is one."""
+        first = max(accent - _ACCENT_REACH, 0)
+        near = np.arange(first, min(accent + _ACCENT_REACH + 1, len(self.codes)))
+        near = near[self.seen[near] & (self.turns[near] == self.turns[accent]) & (near != accent)]
+        turn = max(int(self.turns[accent]), 0)
+        a, low, b, high = turned(self.boxes[accent], turn)
+        left, bottom, right, _ = turned(self.boxes[near].T, turn)
+        overlap = np.minimum(right, b) - np.maximum(left, a)
+        on = overlap / np.maximum(np.minimum(right - left, b - a), 0.1)
+        on[np.abs(bottom - low) > (high - low) / 2] = 0.0
+        if not len(near) or on.max() < _ON_LETTER:
+            return
+        base = int(near[on.argmax()])
+        letter = {"ı": "i", "ȷ": "j"}.get(chr(self.codes[base]), chr(self.codes[base]))
+        composed = unicodedata.normalize("NFC", letter + _ACCENTS[chr(self.codes[accent])])
+        if len(composed) > 1:
+            return
+        self.codes[base] = ord(composed)
+        self.seen[accent] = False
+        between = slice(min(base, accent) + 1, max(base, accent))
+        if not self.seen[between].any():
+            self.spaces[between] = self.breaks[between] = False
 
     def _turns(self) -> Any:
         """Return 0 to 3 quarter turns to the left for each letter, or ``_SLANTED``."""
         from pypdfium2 import raw
 
         turns = np.zeros(len(self.codes), np.int64)
+        self.degrees = np.zeros(len(self.codes))
         index = np.flatnonzero(self.seen)
         if not len(index):
             return turns
@@ -140,6 +192,7 @@ class Letters:
         upright = np.abs(degrees - 90 * quarters) <= _MAX_SLANT
         found = np.where(upright, quarters % 4, _SLANTED).astype(np.int64)
         turns[index] = found[np.cumsum(begins) - 1]
+        self.degrees[index] = degrees[np.cumsum(begins) - 1]
         return turns
 
     @cached_property
@@ -157,7 +210,8 @@ class Letters:
         index = np.flatnonzero(self.seen & (self.turns == turn))
         if not len(index):
             return []
-        left, bottom, right, top = turned(self.boxes[index].T, turn)
+        box = turned(self.boxes[index].T, turn)
+        left, bottom, right, top = box if grids else self._straight(box, index)
         height = np.maximum(top - bottom, 1.0)
         spaces, breaks = (np.cumsum(marks)[index] for marks in (self.spaces, self.breaks))
         middles = zip(((left + right) / 2).tolist(), ((bottom + top) / 2).tolist(), strict=True)
@@ -168,11 +222,11 @@ class Letters:
             & (np.diff(bottom) == 0)
             & (np.diff(top) == 0)
             & (np.diff(right) >= 0)
-            & (gap >= -height[:-1])
+            & ((gap >= -height[:-1]) | (np.diff(left) == 0))  # a ligature's letters are in one box
             & (gap <= _WORD_GAP * height[:-1])
         )
         if cells is not None:
-            joined &= [a == b for a, b in pairwise(cells)]
+            joined &= np.array([a == b for a, b in pairwise(cells)], bool)
         starts = np.flatnonzero(np.concatenate(([True], ~joined)))
         ends = np.append(starts[1:], len(index))
         text = self.codes[index].astype("<u4").tobytes().decode("utf-32-le", "replace")
@@ -196,19 +250,42 @@ class Letters:
         ):
             cell = cells[start] if cells is not None else None
             word = _Word(text[start:end], a, b, c, d, e, cell, space, broken, first)
+            if run.parts and cell != run.last.cell and run.is_in_word(word):
+                word.cell = cell = run.last.cell  # wider than its cell, it is where it begins
             if run.parts and (cell != run.last.cell or not run.goes_on(word)):
                 run.finish(found)
             if not run.parts or run.bold:
                 run.bold = _is_bold(self.handle, first)
-            if run.parts and space and word.height < run.height and run.shift(word):
-                word.space = not _is_generated(self.handle, first - 1)
+            if run.parts and space and run.is_close(word):
+                word.space = not self._is_generated(first - 1)
             run.add(word)
         run.finish(found)
         return found
 
-    def slanted(self) -> list[Line]:
-        """Return the lines of slanted text, in the order in which they were drawn."""
-        lines: list[Line] = []
+    def _is_generated(self, index: int) -> bool:
+        """Tell whether pdfium made up the space at or before an index."""
+        from pypdfium2 import raw
+
+        while index and not (self.seen[index] or self.spaces[index]):
+            index -= 1
+        return bool(raw.FPDFText_IsGenerated(self.handle, index) == 1)
+
+    def _straight(self, box: Sequence[Any], index: Any) -> Sequence[Any]:
+        """Return the boxes of text that is all askew by some degrees as they were meant to be."""
+        slants = self.degrees[index] - 90 * np.rint(self.degrees[index] / 90)
+        usual = float(np.median(slants))
+        same = np.abs(slants - usual) < _SAME_SLANT
+        if abs(usual) < _SAME_SLANT or same.mean() < _MOST:
+            return box
+        left, bottom, right, top = (float(side.mean()) for side in box)
+        return straight(box, usual, (left + right) / 2, (bottom + top) / 2)
+
+    def slanted(self) -> list[tuple[float, Line]]:
+        """Return lines of slanted text and their degrees, in the order in which they were drawn.
+
+        Their places are those on a page turned so that they are upright.
+        """
+        lines: list[tuple[float, Line]] = []
         wanted = self.turns == _SLANTED
         if not (wanted & self.seen).any():
             return []
@@ -218,12 +295,13 @@ class Letters:
                 kept = self.spaces[run] | (wanted[run] & self.seen[run])
                 shown = run[kept & (run >= letters[0]) & (run <= letters[-1])]
                 text = "".join(map(chr, self.codes[shown].tolist()))
-                (left, bottom), (right, top) = (
-                    self.boxes[letters, :2].min(0).tolist(),
-                    self.boxes[letters, 2:].max(0).tolist(),
-                )
-                height = float(np.median(self.boxes[letters, 3] - self.boxes[letters, 1]))
-                lines.append(Line(" ".join(text.split()), left, bottom, right, top, height))
+                degrees = round(float(self.degrees[letters[0]]), 1)
+                boxes = straight(self.boxes[letters].T, degrees)
+                left, bottom, right, top = (float(np.median(side)) for side in boxes)
+                height = round(top - bottom, 1)
+                line = Line(" ".join(text.split()), left, bottom, right, top, height)
+                line.left, line.right = float(boxes[0].min()), float(boxes[2].max())
+                lines.append((degrees, line))
         return lines
 
 
@@ -262,6 +340,23 @@ def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
     return sides[turn % 4]
 
 
+def straight(box: Sequence[Any], degrees: float, x: float = 0.0, y: float = 0.0) -> Sequence[Any]:
+    """Return boxes of slanted letters turned back around a point, with the size of the letters."""
+    left, bottom, right, top = box
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    width, height = right - left, top - bottom
+    shrunk = cosine**2 - sine**2
+    if abs(shrunk) > _MIN_SHRUNK:  # the box around a slanted letter is larger than the letter
+        width, height = (
+            (size * abs(cosine) - other * abs(sine)) / shrunk
+            for size, other in ((width, height), (height, width))
+        )
+    x, y = (left + right) / 2 - x, (bottom + top) / 2 - y
+    x, y = x * cosine + y * sine, np.round(y * cosine - x * sine, 2)
+    height = np.round(height, 1)
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
 def turned_rules(
     across: list[Rule], upright: list[Rule], turn: int
 ) -> tuple[list[Rule], list[Rule]]:
@@ -289,12 +384,6 @@ def _is_bold(handle: Any, index: int) -> bool:
     name = ctypes.create_string_buffer(80)
     raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
     return bool(_BOLD_NAME.search(name.value))
-
-
-def _is_generated(handle: Any, index: int) -> bool:
-    from pypdfium2 import raw
-
-    return bool(raw.FPDFText_IsGenerated(handle, index) == 1)
 
 
 @dataclass(slots=True)
@@ -326,8 +415,9 @@ class _Run:
         self.parts: list[str] = []
         self.gaps: list[float] = []
         self.heights: Counter[float] = Counter()
+        self.weight = self.level = 0
         self.left = self.bottom = self.right = self.top = self.height = 0.0
-        self.bold = self.raised = False
+        self.bold = self.raised = self.marked = False
         self.alone = True
 
     def gap(self, word: _Word) -> float:
@@ -348,16 +438,36 @@ class _Run:
         small, large = (word.height, base) if word.height < base else (base, word.height)
         if small > _SCRIPT * large:
             return 0.0
-        rise = self.foot(word.index) - self.foot(self.base.index)
+        rise = self.origin(word.index)[1] - self.origin(self.base.index)[1]
         return rise if abs(rise) > _SHIFT * large else 0.0
 
-    def foot(self, index: int) -> float:
-        """Return the height of the line that a letter stands on."""
+    def is_close(self, word: _Word) -> bool:
+        """Tell whether a space before a word may be none: at a step up or down, or in no gap."""
+        if self.is_level(word):
+            # A slanted letter may reach further to the left than the place where it stands.
+            gap = max(self.gap(word), self.origin(word.index)[0] - self.right)
+            return -_OVERLAP * word.height < gap <= _NO_GAP * word.height
+        return word.height < self.height and self.shift(word) != 0
+
+    def is_in_word(self, word: _Word) -> bool:
+        gap = abs(word.left - self.last.right)
+        return not (word.space or word.broken) and (
+            gap <= _NO_GAP * word.height and self.is_level(word)
+        )
+
+    def is_level(self, word: _Word) -> bool:
+        """Tell whether a word stands where the last one did, in letters of about its size."""
+        small, large = sorted((word.height, self.last.height))
+        return small > _SCRIPT * large and abs(word.bottom - self.last.bottom) <= _SHIFT * large
+
+    def origin(self, index: int) -> tuple[float, float]:
+        """Return the place where a letter stands: its left, and the height of its line."""
         from pypdfium2 import raw
 
         x, y = ctypes.c_double(), ctypes.c_double()
         raw.FPDFText_GetCharOrigin(self.handle, index, ctypes.byref(x), ctypes.byref(y))
-        return float(turned((x.value, y.value, x.value, y.value), self.turn)[1])
+        left, foot, *_ = turned((x.value, y.value, x.value, y.value), self.turn)
+        return float(left), float(foot)
 
     def goes_on(self, word: _Word) -> bool:
         height = self.last.height
@@ -380,29 +490,46 @@ class _Run:
             )
             self.height = word.height
             self.base = word
+            self.weight = len(word.text)
         else:
             gap, height, shift = self.gap(word), self.last.height, self.shift(word)
             is_drop_cap = _DROP_CAP * word.height <= self.height and len(self.parts) == 1
             if is_drop_cap or (shift and word.height < self.height and not word.broken):
                 limit = _SCRIPT_GAP * height
             else:
-                limit = _WORD_GAP * height
+                limit = _WORD_GAP * max(height, word.height)
             is_mark = shift and word.height > self.height and self.last.text[-1].isdigit()
+            is_mark = is_mark or (self.marked and not shift)
             apart = word.space or gap > limit or (is_mark and word.text[0].isalpha())
-            power = shift > 0 and word.height < height and self.last.text[-1].isdigit()
+            raised, before = shift > 0 and word.height < height, self.last.text[-1]
+            self.marked = (
+                not apart
+                and word.text[0] != ","
+                and _MARK.issuperset(word.text)
+                and (
+                    (raised and (before.isalpha() or before in _MARKED))
+                    or (self.marked and self.is_level(word))
+                )
+            )
             if apart:
                 self.parts.append(" ")
-            elif power and word.text[0] in _POWERS:
+            elif raised and before.isdigit() and word.text[0] in _POWERS and not self.marked:
                 self.parts.append("^")
+            self.level = len(word.text) + self.level * self.is_level(word)
+            self.weight += len(word.text) * (not shift)
             self.raised = shift != 0 and word.height < self.top - self.bottom
             self.gaps.append(gap if apart else 0.0)
             self.left = min(self.left, word.left)
             self.right = max(self.right, word.right)
             if is_drop_cap:
                 self.left = word.left
+            outweighs = shift != 0 and self.level > self.weight + _MIN_LEVEL
+            if outweighs:  # what came first was a mark before the text, or a large sign
+                self.height = word.height
             if word.height >= self.height or is_drop_cap:
                 self.bottom, self.top = word.bottom, word.top
                 self.base = word
+                self.weight = self.level if shift else self.weight
         self.parts.append(word.text)
         self.heights[word.height] += len(word.text)
         self.alone = self.alone and len(word.text) == 1

@@ -59,8 +59,11 @@ def read_lines(page: Any, textpage: Any, number: int, fields: Sequence[Field] = 
             with_fields(segments, [field.turned(turn) for field in fields], grids)
         for column, part in _ordered(segments, grids, across):
             lines += [_placed(line, number, column, flow) for line in part]
-    slanted = letters.slanted()
-    return lines + [_placed(line, number, 0, len(others) + 1) for line in slanted]
+    slants: dict[float, int] = {}
+    for degrees, line in letters.slanted():  # its places are of use among its like only
+        flow = slants.setdefault(degrees, len(others) + 1 + len(slants))
+        lines.append(_placed(line, number, -flow, flow))
+    return lines
 
 
 def _placed(line: Line, page: int, column: int, flow: int) -> Line:

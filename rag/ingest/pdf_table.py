@@ -391,7 +391,8 @@ def read_table(grid: Grid, segments: Iterable[Placed]) -> Table | None:
     """Return what stands in a grid; None when it arranges text or could be read in two ways."""
     inside: dict[tuple[int, int], list[Placed]] = {}
     for segment in segments:
-        place = grid.cell((segment.left + segment.right) / 2, _middle(segment))
+        begin = max(segment.left, grid.columns[0]) + segment.height / 2
+        place = grid.cell(min(begin, (segment.left + segment.right) / 2), _middle(segment))
         inside.setdefault(place, []).append(segment)
     sizes = [sum(len(segment.text) for segment in found) for found in inside.values()]
     is_frame = not grid.ruled or len(grid.bands) == 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.errors import SourceError
-from rag.ingest.extract import extract
 from rag.ingest.fetch import discover
+from rag.ingest.worker import extract
 from rag.settings import FetchSettings
 from rag.types import Document, Failure
 

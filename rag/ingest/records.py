@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby, zip_longest
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,9 @@ _LONG = 80
 _LONGEST_ID = 200
 _DEEPEST = 20
 _ABOVE = 300  # characters above the header that are told with every row
+_MOST_ABOVE = 50
+_NOTE_MARKS = ("*", "†", "‡", "#", "¹")
+_DIGIT = re.compile(r"\d")
 _EXCEL_TEXT = re.compile(r'="(.*)"', re.S)
 
 
@@ -58,44 +62,146 @@ def read_csv(text: str, name: str, uri: str) -> Rows:
     cells than the header keeps them under the names of their columns.
     """
     cells, notes = csv_rows.split(text, name)
-    cells = [row for row in cells if any(map(str.strip, row))]
-    above, cells = _split_above(cells)
-    header = _unique(cells[0]) if cells else []
-    if len(cells) > 2 and (units := _units(cells[1])):
-        for index, unit in enumerate(units[: len(header)]):
-            header[index] += f" ({unit})" if unit else ""
-        del cells[1]
-    if not cells[1:]:
+    above, cells = _split_above([[*map(_value, row)] for row in cells])
+    cells, below = _split_below(cells)
+    tables = list(_tables(cells))
+    if not tables:
         raise SourceError(f"{name} holds no rows.")
-    widest = max(map(len, cells))
-    if widest > len(header):
-        long = sum(len(row) > len(header) and any(row[len(header) :]) for row in cells)
-        if long:
-            notes.append(f"{long} rows have more cells than the header has names")
-        header = _unique(header + [""] * (widest - len(header)))
-    rows = [(number, dict(zip(header, map(_value, row), strict=False)))
-            for number, row in enumerate(cells[1:], 1)]  # fmt: skip
-    return Rows(_records(rows, above), notes=notes)
+    rows: list[dict[str, str]] = []
+    long = 0
+    for header, values in tables:
+        long += sum(any(map(str.strip, row[len(header) :])) for row in values)
+        widest = max(map(len, values))
+        names = _unique(header + [""] * (widest - len(header)))
+        rows += (dict(zip(names, row, strict=False)) for row in values)
+    if long:
+        notes.append(f"{long} rows have more cells than the header has names")
+    if len(tables) > 1:
+        notes.append(f"it was read as {len(tables)} tables, each with a header of its own")
+    numbered = list(enumerate(rows, 1))
+    return Rows(_with_notes(_records(numbered, above), len(rows), below), notes=notes)
+
+
+def _with_notes(records: Iterator[Record], count: int, below: list[str]) -> Iterator[Record]:
+    yield from records
+    for number, text in enumerate(below, count + 1):
+        yield Record(f"row={number}", None, [_paragraphs(text)], None, {})
+
+
+def _is_blank(row: Sequence[str]) -> bool:
+    return not any(map(str.strip, row))
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
 
 
 def _split_above(cells: list[list[str]]) -> tuple[str, list[list[str]]]:
-    """Cut off what stands above the header: lines of one cell, where the rows have several."""
+    """Cut off what stands above the header: lines of one cell, where the rows have several.
+
+    A comment, and what is narrower than the table and parted from it by a blank line, stands above
+    it, too.
+    """
+    cells = cells[next((index for index, row in enumerate(cells) if not _is_blank(row)), 0) :]
+    comments = next((i for i, row in enumerate(cells[:_MOST_ABOVE]) if not _is_comment(row)), 0)
+    if comments and _is_header(cells[comments - 1], cells[comments : comments + 2]):
+        comments -= 1
+        cells[comments][0] = cells[comments][0].lstrip("# ")
     # A header of two names may have an empty one; in wider tables programs fill a title up.
     start = next(
-        (index for index, row in enumerate(cells[:50])
-         if sum(bool(cell.strip()) for cell in row) > 1 or len(row) == 2), 0
+        (index for index, row in enumerate(cells[comments:_MOST_ABOVE], comments)
+         if _filled(row) > (len(row) != 2)), comments
     )  # fmt: skip
-    if start + 1 >= len(cells):  # there is no row below
-        start = 0
-    return "\n".join(one_line(" ".join(row)) for row in cells[:start]), cells[start:]
+    title, gap, top, first = [*cells[start : start + 4], [], [], [], []][:4]
+    if _is_blank(gap) and len(title) < len(top) == len(first) and _is_labels(top):
+        start += 2
+    if all(map(_is_blank, cells[start + 1 :])):  # there is no row below
+        start = comments
+    above = [" ".join(row) for row in cells[:start]]
+    texts = (line.lstrip("#") if n < comments else line for n, line in enumerate(above))
+    return "\n".join(filter(None, map(one_line, texts))), cells[start:]
+
+
+def _is_comment(row: Sequence[str]) -> bool:
+    return _is_blank(row) or row[0].startswith(("# ", "##"))
+
+
+def _is_header(comment: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Tell the names of columns in a comment from words with a comma in them."""
+    first = rows[0]
+    spaced = [any(cell[:1] == " " for cell in row[1:]) for row in (comment, first)]
+    has_header = _is_labels(first) and any(map(_has_number, rows[1:]))
+    return len(comment) == len(first) > 1 and spaced[0] == spaced[1] and not has_header
+
+
+def _is_labels(row: Sequence[str]) -> bool:
+    """Tell whether a row may name columns: every cell is filled, and none is a number."""
+    return all(cell.strip() and not _DIGIT.search(cell) for cell in row)
+
+
+def _split_below(cells: list[list[str]]) -> tuple[list[list[str]], list[str]]:
+    """Cut off the notes at the foot of a table: lines of one cell that are no row."""
+    end = len(cells)
+    width = max(map(len, cells), default=0)
+    while end > 2 and width > 1:
+        row = cells[end - 1]
+        is_alone = len(row) == 1 and (_is_blank(cells[end - 2]) or len(row[0].split()) > 2)
+        is_note = _filled(row) == 1 and row[0].lstrip().startswith(_NOTE_MARKS)
+        if not (_is_blank(row) or is_alone or is_note):
+            break
+        end -= 1
+    if _filled(cells[end - 1] if cells else []) < 2:
+        return cells, []
+    return cells[:end], [" ".join(row).strip() for row in cells[end:] if not _is_blank(row)]
+
+
+def _tables(cells: list[list[str]]) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Yield header and rows of each table; blank lines stand between them.
+
+    Rows below a blank line are a table of their own only if the first of them is all labels, they
+    are all of another width than the header, and a number stands in them.
+    """
+    header: list[str] = []
+    rows: list[list[str]] = []
+    for is_blank, block in groupby(cells, _is_blank):
+        part = [] if is_blank else list(block)
+        is_new = (
+            len(part) > 1
+            and _is_labels(part[0])
+            and {len(row) for row in part} == {len(part[0])} != {len(header)}
+        )
+        if not header or (rows and is_new and len(part[0]) > 1 and any(map(_has_number, part[1:]))):
+            if rows:
+                yield header, rows
+            header, rows = (part[0], []) if part else (header, rows)
+            part = part[1:]
+            if len(part) > 1 and (units := _units(part[0])):
+                header = _with_units(header, units)
+                part = part[1:]
+        rows += (row for row in part if row != header)
+    if rows:
+        yield header, rows
+
+
+def _has_number(row: Sequence[str]) -> bool:
+    return any(map(_DIGIT.search, row))
+
+
+def _with_units(header: list[str], units: list[str]) -> list[str]:
+    names = [one_line(name) for name in header]
+    return [f"{name} ({unit})" if unit else name
+            for name, unit in zip_longest(names, units[: len(names)], fillvalue="")]  # fmt: skip
 
 
 def _unique(names: list[str]) -> list[str]:
+    """Return names that differ: what is doubled gets a number that no other column has."""
+    plain = [one_line(raw) or f"column {index}" for index, raw in enumerate(names, 1)]
     found: dict[str, None] = {}
     counts: Counter[str] = Counter()
-    for index, raw in enumerate(names, 1):
-        name = base = one_line(_value(raw)) or f"column {index}"
-        while name in found:
+    taken = set(plain)
+    for base in plain:
+        name = base
+        while name in found or (name != base and name in taken):
             counts[base] += 1
             name = f"{base} {counts[base] + 1}"
         found[name] = None
@@ -128,7 +234,8 @@ def read_jsonl(text: str, name: str, uri: str) -> Rows:
             try:
                 value = JSON.decode(line)
             except (ValueError, RecursionError) as error:
-                reason = f"Line {number} of {name} is not valid JSON ({error}); mend it."
+                why = "nested too deep" if isinstance(error, RecursionError) else error
+                reason = f"Line {number} of {name} is not valid JSON ({why}); mend it."
                 failures.append(Failure(uri=f"{uri}#row={number}", reason=reason))
                 continue
         else:
@@ -203,8 +310,11 @@ def _record(fragment: str, row: Mapping[str, Any], above: str) -> Record:
         (names[name] for name in _DATES if parse_date(values.get(names.get(name, "")))), None
     )
     texts = [names[name] for name in _TEXTS if names.get(name) in values]
-    title = one_line(str(values.pop(title_key))) if title_key else None
-    titles = [part for part in (above, title) if part]
+    title = one_line(str(values[title_key])) if title_key else None
+    is_alone = len(values) == 1  # a heading without a text would not be found
+    if title_key and not is_alone:
+        del values[title_key]
+    titles = [part for part in (above, "" if is_alone else title) if part]
     blocks = [Block("heading", part, level=level) for level, part in enumerate(titles, 1)]
     blocks += [_paragraphs(str(values.pop(key))) for key in texts]
     short: dict[str, MetadataValue] = {}

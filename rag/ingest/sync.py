@@ -179,8 +179,15 @@ class Ingest:
         if not items and known and complete:
             failures = []  # told below, with what has vanished
         for failure in failures:
+            kept = ""
+            if listing.kind == "missing" and known:
+                kept = (
+                    f" The {len(known)} files indexed from it are kept; "
+                    f"`rag ingest --prune {location}` if they are to go."
+                )
             # What never was a source is told of, but there is nothing to try again.
-            self._fail(failure, location, remember=listing.kind != "missing" or bool(known))
+            told = Failure(uri=failure.uri, reason=failure.reason + kept)
+            self._fail(told, location, remember=bool(items or known))
         for part in read_ahead(items, self._settings.fetch.workers, catalog.item_digest):
             self._part(location, part, len(items))
         self._flush()
@@ -224,7 +231,8 @@ class Ingest:
                     reason = str(foreign(document.uri, error))
                     self._fail(Failure(uri=document.uri, reason=reason), location, item=uri)
         if part.error is not None:
-            self._fail(Failure(uri=uri, reason=str(part.error)), location, item=uri)
+            kept = " Its earlier version is kept." if catalog.uris_of(uri) else ""
+            self._fail(Failure(uri=uri, reason=f"{part.error}{kept}"), location, item=uri)
         if part.last and self._open is not None:
             self._close(self._open, part.digest)
             self._open = None

@@ -84,7 +84,7 @@ class Worker:
         self._seconds = seconds
         self._memory = memory
         self._child: subprocess.Popen[bytes] | None = None
-        self._late = False
+        self._late = self._killed = False
 
     def extract(self, fetched: Fetched, on_page: OnPage | None = None) -> Iterator[Extracted]:
         """Yield the documents some at a time, so that a million rows need not fit in memory.
@@ -109,7 +109,7 @@ class Worker:
                     yield Extracted(documents, failures, notes)
         finally:
             if not done:  # what it still sends would answer the next file
-                self.kill()
+                self._discard()
 
     def _frames(self, fetched: Fetched) -> Iterator[tuple[Any, ...]]:
         status = 0
@@ -121,7 +121,7 @@ class Worker:
                 if frame[0] == "error" or (frame[0] == "part" and frame[1] is not None):
                     return
             status = self._end()
-            if said or status or self._late:
+            if said or status or self._late or self._killed:
                 break
             # Its end was its own and due before this file reached it: a new one is asked.
         raise SourceError(self._ending(fetched.name or fetched.uri, status))
@@ -151,6 +151,9 @@ class Worker:
             fresh = self._child is None
             child = self._child = self._child or _start(self._memory)
             assert child.stdin is not None
+            if self._killed:  # from another thread, a moment ago
+                self._discard()
+                raise SourceError("Reading was ended.")
             try:
                 pickle.dump((self._seconds, fetched), child.stdin, pickle.HIGHEST_PROTOCOL)
                 child.stdin.flush()
@@ -186,7 +189,11 @@ class Worker:
         )
 
     def kill(self) -> None:
-        """End the child, also one in the middle of a file; from any thread."""
+        """End the child for good, also one in the middle of a file; from any thread."""
+        self._killed = True
+        self._discard()
+
+    def _discard(self) -> None:
         child = self._child
         if child is not None:
             child.kill()
@@ -221,6 +228,7 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", _START, str(memory), *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # what libraries mutter over a broken file is for nobody
         env=os.environ | threads,
         start_new_session=True,  # Ctrl-C is for the parent, which ends the child
     )
@@ -240,8 +248,8 @@ def serve(memory: int) -> None:
     while _is_asked(requests):
         try:
             seconds, fetched = pickle.load(requests)
-        except EOFError:
-            return
+        except (EOFError, OSError, pickle.UnpicklingError):
+            return  # the parent is gone, perhaps in the middle of a file
         try:
             _answer(fetched, seconds, answers)
             answers.flush()

@@ -286,6 +286,24 @@ class TestContentControls:
         body = p(sdt("", ticked), " Paid ", sdt("", open_box), " Sent ", sdt(r("☒"), ticked), " x")
         assert text(body) == "☒ Paid ☐ Sent ☒ x"
 
+    def test_the_hint_of_an_empty_control_is_no_text(self) -> None:
+        styles = (
+            '<w:style w:type="character" w:styleId="Platzhalter">'
+            '<w:name w:val="Placeholder Text"/></w:style>'
+        )
+        empty = "<w:showingPlcHdr/>"
+        hint = r("Name of the skipper", '<w:rStyle w:val="Platzhalter"/>')
+        body = p("Skipper: ", sdt(r("Click or tap ") + r("here to enter text."), empty))
+        body += sdt(p(r("Choose an item.")), empty) + p("Name: ", sdt(hint, empty))
+        body += p("Port: ", sdt(r("Marlow"), empty), " or ", sdt(hint))
+        body += tbl(row("Boat", "Town", "Lamp"), f"<w:tr>{tc('Otter')}{sdt(tc(hint), empty)}"
+                    f"{tc('red')}</w:tr>")  # fmt: skip
+        found = read(word(body, {"styles": styles}))
+        assert found.documents[0].text == (
+            "Skipper:\n\nName:\n\nPort: Marlow or Name of the skipper\n\nBoat: Otter; Lamp: red"
+        )
+        assert found.notes == ["a.docx: the hint in a field that is not filled in is left out"]
+
 
 class TestParts:
     @pytest.mark.parametrize(
@@ -809,6 +827,31 @@ class TestRuns:
         found = read(word(body + p("Text", r("gone", '<w:rStyle w:val="C"/>')), {"styles": styles}))
         assert found.documents[0].text == "shown\n\nText"
         assert found.notes == ["a.docx: hidden text is left out"]
+
+    @pytest.mark.parametrize(
+        ("runs", "expected"),
+        [
+            (("10", "^3", " seats on 5 m", "^2"), "10^3 seats on 5 m2"),
+            (("10", "^−", "^3", " and 12", "^4", "5"), "10^−3 and 12^45"),
+            (("the 1", "^st", " of CO", "_2"), "the 1st of CO2"),
+            (("1", "^1", "⁄", "_2", " cups"), "1 1⁄2 cups"),
+            (("10 ", "^3", " 2^1/2"), "10 3 2^1/2"),
+            (("10", "+3", " and 10", "=3"), "10^3 and 10^3"),
+        ],
+    )
+    def test_powers(self, runs: tuple[str, ...], expected: str) -> None:
+        styles = (
+            '<w:style w:type="character" w:styleId="Up"><w:rPr><w:vertAlign w:val="superscript"/>'
+            "</w:rPr></w:style>"
+        )
+        form = {
+            "^": '<w:vertAlign w:val="superscript"/>',
+            "_": '<w:vertAlign w:val="subscript"/>',
+            "+": '<w:position w:val="6"/>',
+            "=": '<w:rStyle w:val="Up"/>',
+        }
+        drawn = (r(run[1:], form[run[0]]) if run[0] in form else r(run) for run in runs)
+        assert text(p(*drawn), {"styles": styles}) == expected
 
     def test_revisions(self) -> None:
         deleted = "<w:del><w:r><w:delText>old</w:delText></w:r></w:del>"

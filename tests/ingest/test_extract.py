@@ -113,7 +113,7 @@ class TestHtml:
                 "- SLA: Service level agreement.",
                 "- A, B: Two names.",
                 "",
-                "10^6 of them1, see note.",
+                "10^6 of them¹, see note.",
             ]
         )
         assert [heading.anchor for heading in document.headings] == ["plans", "prices", "steps"]
@@ -445,9 +445,11 @@ class TestPdf:
         assert "is protected by a password; save a copy without one" in message
 
     def test_a_scan_and_a_damaged_file(self) -> None:
+        from PIL import Image
+
         document = fpdf.FPDF()
         document.add_page()
-        document.rect(10, 10, 50, 50)
+        document.image(Image.new("L", (20, 20)), w=100)
         assert "has no text (scanned?): run OCR first" in refused(bytes(document.output()), "a.pdf")
         whole = bytes(pdf(WORDS).output())
         assert "damaged" in refused(whole[:60], "a.pdf")

@@ -59,6 +59,17 @@ ENDS = {
     '<div id="comments"><p>75 euros</p></div>': "75 euros",
     "<blockquote>Seventy-five.<footer>A saw</footer></blockquote>": "Seventy-five.\n\nA saw",
     "<p>All deposits: 75. All rights reserved.</p>": "All deposits: 75. All rights reserved.",
+    "<p>© 2031 Saws. A saw: 75 euros.</p>": "© 2031 Saws. A saw: 75 euros.",
+    "<p>Copyright law protects 75 years.</p>": "Copyright law protects 75 years.",
+    "<p>(c) any other cost.</p>": "(c) any other cost.",
+    "<aside><p>A saw costs 75 euros.</p></aside>": "A saw costs 75 euros.",
+    "<aside><h3>Fees</h3><p>A saw costs 75 <a href=e>euros</a>.</p></aside>": (
+        "### Fees\n\nA saw costs 75 euros."
+    ),
+    "<div role=complementary>A saw costs 75 euros.</div>": "A saw costs 75 euros.",
+    "<article>A saw.<footer>Measured in 2019.</footer></article>": "A saw.\n\nMeasured in 2019.",
+    "<section>A saw.<footer><p>Ask Ann.</p></footer></section>": "A saw.\n\nAsk Ann.",
+    "<p>Go to the <a href=#top>top</a></p>": "Go to the top",
 }
 
 
@@ -88,6 +99,85 @@ class TestEnds:
     def test_a_title_outside_of_the_article_stays(self) -> None:
         found = text(f"<h1>Orchard</h1><article>{TOLD}</article><p>Closed on Mondays.</p>")
         assert found.startswith("# Orchard\n\n") and found.endswith("\n\nClosed on Mondays.")
+
+
+MAIN = f"<main><h1>Orchard</h1>{TOLD}{TOLD}</main>"
+ARTICLE = f"<article><h1>Orchard</h1>{TOLD}{TOLD}</article>"
+
+BESIDE = {
+    "A saw costs 75 euros.": "A saw costs 75 euros.",
+    "A saw: <i>75</i> euros": "A saw: 75 euros",
+    "<p>A saw costs 75 euros.</p>": "A saw costs 75 euros.",
+    "<div><div><p>A saw costs money.</p></div></div>": "A saw costs money.",
+    "<section><h2>Fees</h2><p>Ask Ann</p></section>": "## Fees\n\nAsk Ann",
+    "<h2>Fees</h2><p>Ask Ann</p>": "## Fees\n\nAsk Ann",
+    "<h3>The season ends on 31 October</h3>": "### The season ends on 31 October",
+    "<h3><button>Fees</button></h3><div style='display:none'>75</div>": "### Fees\n\n75",
+    "<table><tr><th>A<th>B<tr><td>1<td>2</table>": "A: 1; B: 2",
+    "<dl><dt>Saw</dt><dd>75 euros</dd></dl>": "- Saw: 75 euros",
+    "<div><div><a href=a>A</a> <a href=b>B</a></div><div>75 euros</div></div>": ("75 euros"),
+}
+
+
+class TestBeside:
+    @pytest.mark.parametrize("part", BESIDE)
+    @pytest.mark.parametrize("main", [MAIN, ARTICLE])
+    def test_what_tells_something_stays_in_its_place(self, part: str, main: str) -> None:
+        for page in (f"{main}{part}", f"<div>{main}</div>{part}", f"<div>{main}{part}</div>"):
+            assert text(page).endswith(f"down the valley.\n\n{BESIDE[part]}")
+        assert text(f"{part}{main}").startswith(f"{BESIDE[part]}\n\n# Orchard")
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            "<div><a href=a>Saws, ladders and barrows</a> <a href=b>Pears</a></div>",
+            "<h2>More</h2><ul><li><a href=a>Saws</a></li><li><a href=b>Pears</a></li></ul>",
+            "<aside><h3>Related</h3><p>Ten knots that you need to know.</p></aside>",
+            "<section id=comments><h3>2 comments</h3><p>A nice page, thank you.</p></section>",
+            "<div class=footer-wrap><p>We are a member of the union.</p></div>",
+            "<div><p>Was this page of help to you?</p><button>Yes</button></div>",
+            "<form><p>Leave your address here.</p><input name=e></form>",
+            "<p>We use cookies on this page. By reading it you accept.</p>",
+            "<div class='share-buttons'><p>Tell your friends of this page.</p></div>",
+            "<p>Last updated 2031-01-02</p><p>Version 3.2</p><p>Home &gt; Orchard</p>",
+            "<p>Copyright 2031 Pears. All rights reserved.</p>",
+        ],
+    )
+    @pytest.mark.parametrize("main", [MAIN, ARTICLE])
+    def test_what_does_not_goes(self, part: str, main: str) -> None:
+        assert text(f"<div>{main}</div>{part}").endswith("down the valley.")
+
+    def test_text_after_the_end_of_the_page_is_read(self) -> None:
+        found = text(f"<h1>Orchard</h1>{TOLD}</body></html>A saw: 75<p>An axe: 30</p>")
+        assert found.endswith("down the valley.\n\nA saw: 75\n\nAn axe: 30")
+
+
+class TestFurnitureAtTheEnd:
+    @pytest.mark.parametrize(
+        "end",
+        [
+            "<div class=social-share><a href=f>Facebook</a><a href=x>Tell friends</a></div>",
+            "<ul><li><a href=f>Share on X</a></li><li><a href=x>Share via email</a></li></ul>",
+            "<p>Share: <a href='https://twitter.com/intent/tweet?u=1'>Bird</a></p>",
+            "<a href=#top>Back to top</a>",
+            "<p><a href=#>↑ Nach oben</a></p>",
+            "<p>Copyright 2031 Rowing club. All rights reserved.</p>",
+            "<p>© 2019–2031 Club e.V. Alle Rechte vorbehalten.</p>",
+            "<div>Copyright © 2031 by Club Ltd.</div><a href=#top>Top</a>",
+            "<aside class=promo-box><p>Save money, join the club.</p></aside>",
+            "<aside><h3>Join</h3><p>A letter a week.</p><input type=email></aside>",
+            "<aside><a href=a>One thing</a><a href=b>Two</a></aside>",
+            "<article><footer>In <a href=a>News</a>, <a href=b>Boats</a></footer></article>",
+            "<section><footer>© 2031 Club</footer></section>",
+        ],
+    )
+    def test_it_goes(self, end: str) -> None:
+        assert text(f"<h1>Orchard</h1>{TOLD}{TOLD}{end}").endswith("down the valley.")
+
+    def test_links_side_by_side_are_not_glued(self) -> None:
+        assert piece("<p><a href=a>Saws</a><a href=b>Pears</a></p>") == "Saws Pears"
+        assert piece("<p><a href=a>Down</a><a href=a>load</a></p>") == "Download"
+        assert piece("<p><a href=a>東京</a><a href=b>都庁</a></p>") == "東京都庁"
 
 
 ANSWER = "<div class='c'>Yes.</div>"
@@ -147,6 +237,64 @@ class TestControls:
         head = "<style>.gone,.panel{display:none}.open .panel{display:block}</style>"
         assert piece(panel, head) == "Q?\n\nA."
 
+    @pytest.mark.parametrize(
+        ("title", "expected"),
+        [
+            ("<h3><button><span>Open</span><svg><title>x</title></svg></button></h3>", "### Open"),
+            ("<div class=head><h3><button>Open</button></h3></div>", "### Open"),
+            ("<h3 onclick='t()'>Open</h3>", "### Open"),
+            ("<h3><a href='#'>Open</a></h3>", "### Open"),
+            ("<h3>Is it open?</h3>", "### Is it open?"),
+            ("<p class=faq-question>Is it open?</p>", "Is it open?"),
+            ("<div><button>Is it open?</button></div>", "Is it open?"),
+            ("<input type=checkbox id=c><label for=c>Open</label>", "Open"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "panel",
+        [
+            "<div style='display:none'>A.</div>",
+            "<div hidden>A.</div>",
+            "<div class=gone>A.</div>",
+            "<div class=body><div class=gone>A.</div></div>",
+        ],
+    )
+    def test_a_hidden_part_directly_after_its_title(
+        self, title: str, expected: str, panel: str
+    ) -> None:
+        head = "<style>.gone{display:none}</style>"
+        assert piece(title + panel, head) == f"{expected}\n\nA."
+        assert piece(f"{title}<p>Yes.</p>{panel}", head) == f"{expected}\n\nYes."
+
+    def test_a_hidden_part_of_a_term_or_summary(self) -> None:
+        hidden = "style='display:none'"
+        assert piece(f"<dl><dt><button>Open</button><dd {hidden}>A.</dl>") == "- Open: A."
+        assert piece(f"<details><summary>Open</summary><p {hidden}>A.</details>") == "Open\n\nA."
+        button = "<p><button id=b aria-expanded=false>Open</button></p><p>x"
+        assert piece(f"{button}<p aria-labelledby=b {hidden}>A.") == "Open\n\nx\n\nA."
+
+    def test_hidden_parts_that_take_turns_with_buttons(self) -> None:
+        pairs = "".join(f"<button>Part {n}</button><div hidden>{n} is so.</div>" for n in (1, 2))
+        assert piece(pairs) == "Part 1\n\n1 is so.\n\nPart 2\n\n2 is so."
+        assert piece("<button>Part 1</button><div hidden>1 is so.</div>") == ""
+
+    @pytest.mark.parametrize(
+        "title",
+        [
+            "",
+            "<h3>Open</h3>",
+            "<h3 tabindex=-1>Open</h3>",
+            "<h3><a href=/x>Open</a></h3>",
+            "<p>Is it open?</p>",
+            "<h3><button>Menu</button></h3>",
+            "<p>Text <button>Copy</button></p>",
+        ],
+    )
+    def test_a_hidden_part_after_anything_else_goes(self, title: str) -> None:
+        assert piece(f"{title}<div style='display:none'>A.</div>") == piece(title)
+        modal = "<h3><button>Open</button></h3><div class=modal hidden>A.</div>"
+        assert piece(modal) == "### Open"
+
     def test_choices_of_a_form_stay_and_a_search_goes(self) -> None:
         form = (
             "<form><fieldset><legend>Which plan?</legend><label><input type=radio>Basic, 3</label>"
@@ -179,6 +327,12 @@ class TestStruckOut:
         assert piece(f"<p>{said}</p>", head) == expected
         table = f"<table><tr><th>A<th>B<tr><td>x<td>{said}</table>"
         assert piece(table, head) == f"A: x; B: {expected}"
+
+    def test_the_title_of_the_document(self) -> None:
+        for said in ("<s>Old</s> New boats", "<i class=old>Old</i> New <del>x</del>boats"):
+            page = f"<style>.old{{text-decoration:line-through}}</style><h1>{said}</h1>{TOLD}"
+            found = extract(Fetched(uri="a.html", data=page.encode(), name="a.html")).documents[0]
+            assert found.title == "New boats" and found.text.startswith("# New boats\n")
 
     def test_a_block(self) -> None:
         assert piece("<del><p>Old.</p></del><ins><p>New.</p></ins>") == "New."
@@ -263,6 +417,13 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "nested tables": lambda n: "<table><tr><td>" * 200 + "<tr><td>x" * n,
     "ticks": lambda n: "<table><tr><td>" + "<i aria-hidden=true>x</i>" * n,
     "pictures": lambda n: "<a></a>" * n + "<h2><img alt='a b'></h2>" * n,
+    "beside": lambda n: "<main>a</main>" + "<div><p>a</p></div>b<i>c</i>" * n,
+    "asides": lambda n: "<aside><button>a</button>b" * n,
+    "hidden after hidden": lambda n: "<h3>a</h3>" + "<b hidden>a</b>" * n + "<b>a</b>",
+    "accordion": lambda n: "<h3><button>a</button></h3><div hidden>b</div>" * n,
+    "nested accordion": lambda n: "<div><h3><button>a</button></h3></div><div hidden>b" * n,
+    "links": lambda n: "<p>" + "<a href=x>a</a><a href=#top>top</a> " * n,
+    "footers": lambda n: "<section><footer>a" * n,
     "headings": lambda n: "<h1>a<div>" * n,
 }
 

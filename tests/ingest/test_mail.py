@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+from collections.abc import Callable
 from datetime import date
 from email.message import EmailMessage
+from time import thread_time
 
 import pytest
 
+from rag.errors import SourceError
 from rag.ingest.extract import Extracted, extract
 from rag.ingest.fetched import Fetched
 
@@ -149,3 +153,146 @@ def test_parts_within_parts_end_somewhere(levels: int) -> None:
 def test_the_media_type_is_enough() -> None:
     [document] = read(message().as_bytes(), "page", "message/rfc822").documents
     assert document.text == "The café is at 9."
+
+
+HTML = "<p>The café opens on Thursday, and soup costs 6 euros a bowl.</p>"
+SAID = "The café opens on Thursday, and soup costs 6 euros a bowl."
+
+
+@pytest.mark.parametrize(
+    ("plain", "html", "text"),
+    [
+        ("Your mail program cannot show HTML.", HTML, SAID),
+        (
+            "If this message is not shown properly, see it in your browser: https://a.b/c or ask "
+            "for another one to be sent.",
+            "<p>Soup costs 6 euros.</p>",
+            "Soup costs 6 euros.",
+        ),
+        ("The short form.", HTML, SAID),
+        ("Soup for 6 euros a bowl, at the café on Thursday.", HTML, "Soup for 6 euros a bowl, at the café on Thursday."),  # noqa: E501
+        ("Words.", "<style>p { color: red; margin: 0 auto }</style><p>Words.</p>", "Words."),
+        ("Please mend the HTML form.", "<p>Please mend the HTML form.</p>", "Please mend the HTML form."),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_the_form_of_the_body_that_says_more_is_read(plain: str, html: str, text: str) -> None:
+    made = message()
+    made.set_content(plain)
+    made.add_alternative(html, subtype="html")
+    assert text_of(made.as_bytes()) == text
+
+
+def test_an_attachment_in_a_form_of_the_body_is_kept() -> None:
+    made = message()
+    made.add_alternative(HTML, subtype="html")
+    form = made.get_payload()[1]
+    assert isinstance(form, EmailMessage)
+    form.add_attachment("Line.", filename="n.txt")
+    assert text_of(made.as_bytes()) == f"{SAID}\n\n## n.txt\n\nLine."
+
+
+def with_tables() -> bytes:
+    made = message()
+    made.add_attachment("name,price\nrake,5\nhoe,7\n", subtype="csv", filename="t.csv")
+    made.add_attachment('{"a":1,"b":"x"}\nbad\n', subtype="x-ndjson", filename="t.jsonl")
+    return made.as_bytes()
+
+
+TABLES = (
+    "The café is at 9.\n\n## t.csv\n\n### rake\n\nprice: 5\n\n### hoe\n\nprice: 7\n\n## t.jsonl\n\n"
+    "a: 1; b: x"
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data,
+        lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"),
+        lambda data: data.replace(b"\n", b"\r"),
+        lambda data: data.decode().encode("utf-16"),
+        lambda data: (
+            b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=wrong\n\n"
+            + data.partition(b"\n\n")[2]
+        ),
+        lambda data: b"Content-Type: multipart/mixed\n\n" + data.partition(b"\n\n")[2],
+    ],
+)
+def test_tables_are_read_by_rows_however_the_message_is_written(
+    change: Callable[[bytes], bytes],
+) -> None:
+    found = read(change(with_tables()))
+    assert found.documents[0].text == TABLES
+    assert found.notes[-1].startswith("a.eml: the attachment t.jsonl (text/x-ndjson): Line 2 of")
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "notes"),
+    [
+        (base64.b64encode("Soup is 6 €.".encode())[:-3], "Soup is 6", 1),
+        (base64.b64encode(b"Soup is 6 euros.")[:-3], "Soup is 6 euros", 1),
+        (base64.b64encode(b"Soup.") + b"\n____\nlist@x.y\n", "Soup.\n____\nlist@x.y", 0),
+        (base64.b64encode(b"Soup.") + b"\nThe list\n", "Soup.\nThe list", 0),
+        (base64.b64encode(b"one ") + b"\n" + base64.b64encode(b"two"), "one two", 0),
+        (b"This is plain text.\nYes.", "This is plain text.\nYes.", 0),
+    ],
+)
+def test_base64_that_is_not_whole(body: bytes, text: str, notes: int) -> None:
+    head = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\n"
+    found = read(head + body)
+    assert found.documents[0].text == text
+    assert found.notes[:1] == ["a.eml: a part of it breaks off; what is there was read"] * notes
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        (b"utf-7", b"Le caf+AOk ouvre, +AOA 6 +IKw."),
+        (b"unicode-1-1-utf-7", b"Le caf+AOk ouvre, +AOA 6 +IKw."),
+        (b"x-unknown", "Le café ouvre, à 6 €.".encode("cp1252")),
+    ],
+)
+def test_a_charset_that_is_rare_or_unknown(charset: bytes, body: bytes) -> None:
+    assert text_of(b"Content-Type: text/plain; charset=" + charset + b"\n\n" + body) == (
+        "Le café ouvre, à 6 €."
+    )
+
+
+def test_a_part_that_is_no_text_leaves_the_rest() -> None:
+    parts = b"--b\n\nHi.\n--b\nContent-Type: text/plain\n\n" + b"\1\2\3 " * 50 + b"\n--b--\n"
+    for kind in (b"mixed", b"alternative"):
+        found = read(b"Content-Type: multipart/%s; boundary=b\n\n" % kind + parts)
+        assert found.documents[0].text == "Hi."
+        assert found.notes == [
+            "a.eml: a part of the body was not read: the body is binary data, not text; convert it "
+            "to text or PDF first."
+        ]
+
+
+def test_the_name_of_an_attachment_in_encoded_words() -> None:
+    data = (
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi.\n--b\nContent-Type: text/plain; "
+        b'name="=?utf-8?Q?Pl=C3=A4ne.txt?="\nContent-Disposition: attachment\n\nPlan.\n--b--\n'
+    )
+    assert text_of(data) == "Hi.\n\n## Pläne.txt\n\nPlan."
+
+
+@pytest.mark.parametrize("leaf", [b"text", b""])
+def test_forms_within_forms_are_read_once(leaf: bytes) -> None:
+    data = leaf
+    for level in range(90):
+        head = b'Content-Type: multipart/alternative; boundary="b%d"\n\n--b%d\n\n' % (level, level)
+        data = head + data + b"\n--b%d--\n" % level
+    began = thread_time()
+    data = b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nHi.\n--x\n" + data + b"\n--x--\n"
+    assert text_of(data).startswith("Hi.")
+    assert thread_time() - began < 2
+
+
+@pytest.mark.parametrize("body", [b"A=" * 500_000, b"ab \n" * 500_000, b"--a   \n" * 300_000])
+@pytest.mark.parametrize("kind", [b"text/plain", b"multipart/mixed"])
+def test_hostile_bodies_take_no_time(body: bytes, kind: bytes) -> None:
+    began = thread_time()
+    with contextlib.suppress(SourceError):
+        read(b"Content-Type: %s\nContent-Transfer-Encoding: base64\n\n" % kind + body)
+    assert thread_time() - began < 4

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import fpdf
 import pytest
@@ -98,6 +99,17 @@ class TestTurned:
     def test_a_note_in_the_margin_and_a_watermark_follow_the_text(self, turn: str) -> None:
         note = put(NOTE, 150, 150, 20, turn)
         assert text(document(note + lines(GATE))) == f"{' '.join(GATE)}\n\n{NOTE}"
+
+    @pytest.mark.parametrize("degrees", [1, 2, -3, 9, 20, -30, 60, 200])
+    def test_crooked_lines_are_one_paragraph(self, degrees: int) -> None:
+        drawn = (GATE[0], GATE[1], "See you.")
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        turn = f"{cosine:.5f} {sine:.5f} {-sine:.5f} {cosine:.5f}"
+        content = "".join(
+            put(line, 180 + 14 * sine * number, 150 - 14 * cosine * number, 8, turn)
+            for number, line in enumerate(drawn)
+        )
+        assert text(document(content)) == " ".join(drawn)
 
     def test_what_stands_in_the_margin_of_each_page_is_no_text(self) -> None:
         made = fpdf.FPDF()
@@ -251,6 +263,52 @@ class TestComments:
         )
 
 
+class TestFurniture:
+    """Pages that are alike: what only looks like a running title is what they say."""
+
+    def pages(self, count: int, drawn: Callable[[int], Sequence[str]]) -> str:
+        pdf = fpdf.FPDF()
+        pdf.set_font("helvetica", size=12)
+        for number in range(1, count + 1):
+            pdf.add_page()
+            for line in drawn(number):
+                pdf.cell(0, 8, line, new_x="LMARGIN", new_y="NEXT")
+        return text(bytes(pdf.output()))
+
+    @pytest.mark.parametrize("count", [2, 3, 12])
+    def test_invoices_keep_their_numbers(self, count: int) -> None:
+        got = self.pages(
+            count,
+            lambda n: (
+                f"Invoice number {2003 + n}",
+                f"{n} kayaks were hired.",
+                *["The harbour master must be told of every trip beforehand."] * 6,
+                f"Amount due: {180 + n} euros",
+            ),
+        )
+        for n in range(1, count + 1):
+            assert f"Invoice number {2003 + n}" in got and f"due: {180 + n} euros" in got
+            assert f"{n} kayaks were hired." in got
+
+    @pytest.mark.parametrize("count", [2, 6])
+    def test_short_pages_that_are_alike(self, count: int) -> None:
+        got = self.pages(count, lambda n: ("Permit", f"Berth {n}", "Name of the ship", "Signed"))
+        assert got.count("Berth") == count and "Name of the ship" in got
+
+    def test_running_titles_and_page_numbers_go(self) -> None:
+        got = self.pages(
+            4,
+            lambda n: (
+                f"Harbour rules | {n + 30}",
+                f"Berth {n} is let by the {'week month day hour'.split()[n - 1]}.",
+                *[f"Line {k} of berth {n} says something of its own." for k in range(5)],
+                f"Page {n} of 4",
+            ),
+        )
+        assert "Harbour rules" not in got and "of 4" not in got
+        assert got.count("is let by the") == 4
+
+
 class TestRaised:
     @pytest.mark.parametrize(
         ("drawn", "expected"),
@@ -296,6 +354,26 @@ class TestLines:
             "self-service shop sells X-ray film, a GPS-based map and model AB-100 of Jean-Paul for "
             "2020-2024."
         )
+
+    @pytest.mark.parametrize(
+        ("drawn", "expected"),
+        [
+            (("An up-to-", "date list."), "An up-to-date list."),
+            (("My mother-in-", "law is out."), "My mother-in-law is out."),
+            (("A state-of-the-", "art crane."), "A state-of-the-art crane."),
+            (("A non-smok-", "ing hall."), "A non-smoking hall."),
+            (("The e-mail-ad-", "dress of it."), "The e-mail-address of it."),
+            (("A well-be-", "ing plan."), "A well-being plan."),
+            (("Le rendez-", "vous est ici."), "Le rendez-vous est ici."),
+            (("See pages 12\\226", "19 of it."), "See pages 12–19 of it."),
+            (("See pages 12", "\\22619 of it."), "See pages 12–19 of it."),
+            (("The crane\\227", "like all \\227", "is shut."), "The crane—like all — is shut."),
+            (("The crane", "\\227like all."), "The crane—like all."),
+            (("It is cold, at", "\\2265 degrees."), "It is cold, at –5 degrees."),
+        ],
+    )
+    def test_hyphened_words_and_dashes(self, drawn: tuple[str, ...], expected: str) -> None:
+        assert text(document(lines(drawn))) == expected
 
     def test_a_hyphen_at_the_end_of_a_page(self) -> None:
         made = fpdf.FPDF()
@@ -515,3 +593,172 @@ def test_time_grows_with_the_page_and_not_with_its_square(kind: str) -> None:
 
     small = min(seconds(500) for _ in range(2))
     assert seconds(4000) < 24 * max(small, 0.02)  # the square is 64 times as long
+
+
+def width(text: str, size: float) -> float:
+    metrics = fpdf.FPDF(unit="pt")
+    metrics.set_font("helvetica", size=size)
+    return float(metrics.get_string_width(text))
+
+
+def words(text: str, x: float, y: float, size: float) -> str:
+    """Each word by itself, as TeX draws them: the spaces are but gaps."""
+    drawn = ""
+    for word in text.split():
+        drawn += put(word, x, y, size)
+        x += width(word, size) + 0.3 * size
+    return drawn
+
+
+class TestTypeset:
+    def test_a_tall_mark_before_a_line_takes_no_spaces_from_it(self) -> None:
+        line = "Peter came up with the plan after the talk."
+        for mark, shown in (("\\206", "\u2020"), ("i", "i ")):
+            content = put(mark, 40, 196, 16) + words(line, 50, 200, 9)
+            assert text(document(content)) == f"{shown}{line}"
+
+    @pytest.mark.parametrize(
+        ("before", "accent", "letter", "after", "raised", "expected"),
+        [
+            ("Juh", "\\264", "a", "sz", 0, "Juh\u00e1sz"),
+            ("Osnabr", "\\250", "u", "ck", 0, "Osnabr\u00fcck"),
+            ("Fran", "\\270", "c", "ois", 0, "Fran\u00e7ois"),
+            ("", "\\250", "O", "sterreich", 2.2, "\u00d6sterreich"),
+        ],
+    )
+    def test_an_accent_that_is_drawn_over_its_letter(
+        self, before: str, accent: str, letter: str, after: str, raised: float, expected: str
+    ) -> None:
+        x = 40 + width(before, 12)
+        middle = x + (width(letter, 12) - 4) / 2  # an accent is 4 points wide
+        over = put(accent, middle, 200 + raised)
+        base = put(letter, x, 200)
+        rest = put(after, x + width(letter, 12), 200)
+        for drawn in (over + base + rest, base + over + rest, base + rest + over):
+            assert text(document(put(before, 40, 200) + drawn)) == expected
+
+    def test_an_accent_beside_letters_stays(self) -> None:
+        assert text(document(put("Look in \\230/.bashrc or \\140x\\264.", 40, 200))) == (
+            "Look in \u02dc/.bashrc or `x\u00b4."
+        )
+
+    def test_the_mark_of_a_footnote_is_no_part_of_a_word(self) -> None:
+        x = 40 + width("the declarations", 12)
+        mark = put("53", x + 0.3, 204.5, 7)
+        rest = put("in the file", x + width("53", 7) + 0.8, 200)
+        assert text(document(put("the declarations", 40, 200) + mark + rest)) == (
+            "the declarations53 in the file"
+        )
+
+    def test_letters_that_a_slanted_font_sets_apart(self) -> None:
+        x = 40 + width("dif", 12)
+        content = put("dif", 40, 200) + put("ferent", x + 0.4, 200)
+        content += put("plans", x + width("ferent", 12) + 3, 200)
+        sizes = " ".join(str(round(width(chr(code), 1000))) for code in range(33, 127))
+        font = f"/FirstChar 32 /LastChar 126 /Widths [0 {sizes}]"  # as TeX's: without a space
+        assert text(document(content, font=font)) == "different plans"
+
+    def test_words_in_capitals_and_in_german_are_parted_by_syllables(self) -> None:
+        drawn = ("SHOULD THE PROGRAM PROVE DEFEC-", "TIVE, THE READ-", "ONLY FILE IS LEFT.")
+        assert text(document(lines(drawn))) == (
+            "SHOULD THE PROGRAM PROVE DEFECTIVE, THE READ-ONLY FILE IS LEFT."
+        )
+        german = (
+            "Das ist die erste Ausgabe mit vielen neuen Program-",
+            "men und mit einer Anleitung, die jeder lesen sollte,",
+            "bevor er damit arbeitet.",
+        )
+        assert text(document(lines(german))) == " ".join(german).replace("- ", "")
+
+    def test_a_word_wider_than_its_cell_is_in_one_cell(self) -> None:
+        rules = "".join(f"40 {y} m 240 {y} l S\n" for y in (155, 175, 195, 215))
+        rules += "".join(f"{x} 155 m {x} 215 l S\n" for x in (40, 120, 180, 240))
+        rows = (
+            ("Name", "Users", "Size", 200),
+            ("task-gnome-desktop", "", "9", 180),
+            ("task-lxde", "30", "6", 160),
+        )
+        cells = put("179", 150, 176, 10)
+        cells += "".join(
+            put(cell, 42 + x, y, 10)
+            for *row, y in rows
+            for cell, x in zip(row, (0, 80, 140), strict=True)
+        )
+        assert text(document(rules + cells)) == (
+            "Name: task-gnome-desktop; Users: 179; Size: 9\nName: task-lxde; Users: 30; Size: 6"
+        )
+
+
+class TestHeadings:
+    def test_a_paragraph_in_larger_letters_is_no_heading(self) -> None:
+        code = "".join(
+            put(f"let x{n} be y{n} plus z{n} and w{n}", 40, 130 - 8 * n, 6) for n in range(12)
+        )
+        content = put("Prices of the plans", 40, 270, 16) + lines(
+            (*GATE, "as a reimburse-", "ment."), 40, 240
+        )
+        got = pdf.read(document(content + code), "a.pdf")
+        assert [(block.kind, block.text) for block in got.blocks][:2] == [
+            ("heading", "Prices of the plans"),
+            ("paragraph", f"{' '.join(GATE)} as a reimbursement."),
+        ]
+
+    def test_the_lines_of_a_heading_are_joined_as_those_of_a_paragraph(self) -> None:
+        content = put("What is avail-", 40, 270, 16) + put("able to guests", 40, 252, 16)
+        assert text(document(content + lines(GATE, y=210))).startswith(
+            "# What is available to guests\n\n"
+        )
+
+
+class TestTitles:
+    @pytest.mark.parametrize(
+        "title", ["float.dvi", "Binder1.pdf", "wx~{#", "Contents", "[Title]", "Untitled 2", "Model"]
+    )
+    def test_a_title_that_says_nothing_is_not_taken(self, title: str) -> None:
+        content = put("Contents", 40, 270, 20) + put("The gates of the park", 40, 240, 18)
+        data = document(
+            content + lines(GATE, y=200),
+            f"<< /Title ({title}) /Author (` %%%`#`&12) >>",
+            trailer="/Info 6 0 R",
+        )
+        got = pdf.read(data, "a.pdf")
+        assert (got.title, got.author) == ("The gates of the park", None)
+
+    @pytest.mark.parametrize("title", ["Node.js", "R", "The model 7", "3D", "\\(Un\\)fair prices"])
+    def test_a_title_that_is_one_stays(self, title: str) -> None:
+        data = document(lines(GATE), f"<< /Title ({title}) >>", trailer="/Info 6 0 R")
+        assert pdf.read(data, "a.pdf").title == title.replace("\\", "")
+
+
+class TestNothingToRead:
+    def test_a_drawing_is_left_out_and_a_picture_wants_ocr(self) -> None:
+        from PIL import Image
+
+        with pytest.raises(SourceError, match="has no text that can be read; leave it out"):
+            found(document("40 40 m 200 200 l S 60 60 90 90 re f"))
+        made = fpdf.FPDF()
+        made.add_page()
+        made.image(Image.new("L", (20, 20)), w=100)
+        with pytest.raises(SourceError, match="run OCR first"):
+            found(bytes(made.output()))
+
+    def test_pages_that_hold_but_a_number_are_read(self) -> None:
+        made = fpdf.FPDF()
+        made.set_font("helvetica", size=12)
+        for number in ("1", "2"):
+            made.add_page()
+            made.cell(text=number)
+        assert text(bytes(made.output())).split() == ["1", "2"]
+
+    def test_comments_that_a_program_made_are_left_out(self) -> None:
+        def note(content: str) -> str:
+            return f"<< /Type /Annot /Subtype /Text /Rect [40 150 60 170] /Contents ({content}) >>"
+
+        notes = [note(f"T1/bch/m/n/8: \\(line {n}\\)") for n in range(60)]
+        got = found(with_annotations(lines(GATE), *notes, note("Ask the council.")))
+        assert got.documents[0].text.count("T1/bch") == 10
+        assert got.documents[0].text.endswith("Comment: Ask the council.")
+        assert got.notes == [
+            "a.pdf: 50 comments on page 1 left out, which a program seems to have made; copy what "
+            "matters of them into a file"
+        ]

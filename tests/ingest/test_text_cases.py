@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from datetime import date
 from time import thread_time
 
@@ -28,19 +29,23 @@ CZECH = "Vrácení peněz trvá pět pracovních dní. Příliš žluťoučký k
 TURKISH = "Para iadesi beş iş günü sürer. Dükkân pazartesi günleri kapalıdır, şöyle ığdır."
 ENCODED = [
     *((RUSSIAN, name) for name in ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")),
-    *((GREEK, name) for name in ("cp1253", "iso8859-7")),
+    *((GREEK, name) for name in ("cp1253", "iso8859-7", "cp737")),
     *((JAPANESE, name) for name in ("shift_jis", "euc-jp", "iso2022_jp")),
     *((FRENCH, name) for name in ("cp1252", "iso8859-15", "mac-roman", "cp850")),
     *((GERMAN, name) for name in ("cp1252", "cp850", "cp437")),
     *((text, name) for text in (POLISH, CZECH) for name in ("cp1250", "iso8859-2", "cp852")),
     (TURKISH, "cp1254"),
-    ("ההחזר נמשך חמישה ימי עסקים. החנות סגורה ביום שני.", "cp1255"),
+    *(("ההחזר נמשך חמישה ימי עסקים. החנות סגורה ביום שני.", name) for name in ("cp1255", "cp862")),
     ("يستغرق الاسترداد خمسة أيام عمل. المتجر مغلق يوم الاثنين.", "cp1256"),
     ("Pinigai grąžinami per penkias darbo dienas. Jei prekė sugedo, atsineškite čekį.", "cp1257"),
     ("환불은 영업일 기준 5일이 걸립니다. 가게는 월요일에 쉽니다.", "euc-kr"),
     ("退款需要五个工作日。商店星期一休息。请勿把钥匙留在门外。", "gb18030"),
     ("退款需要五個工作日。商店星期一休息。請勿把鑰匙留在門外。", "big5"),
     ("การคืนเงินใช้เวลาห้าวันทำการ ร้านปิดทุกวันจันทร์", "cp874"),
+]
+CAPITALS = [
+    *((RUSSIAN, name) for name in ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic")),
+    *(("ΤΟ ΚΑΤΑΣΤΗΜΑ ΕΙΝΑΙ ΚΛΕΙΣΤΟ ΤΗ ΔΕΥΤΕΡΑ.", name) for name in ("cp1253", "cp737")),
 ]
 WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-32", "utf-8-sig")
 
@@ -66,6 +71,21 @@ class TestEncodings:
         assert found.documents[0].text == text
         assert bool(found.notes) == (encoding != "iso2022_jp")  # which tells its own name
         assert all("the encoding was guessed to be" in note for note in found.notes)
+
+    @pytest.mark.parametrize(("text", "encoding"), CAPITALS)
+    def test_capitals(self, text: str, encoding: str) -> None:
+        assert one(text.upper().encode(encoding), "a.txt").text == text.upper()
+
+    def test_vietnamese_and_its_marks(self) -> None:
+        text = "Cư\u0309a ha\u0300ng đo\u0301ng cư\u0309a va\u0300o thư\u0301 hai."
+        found = one(text.encode("cp1258"), "a.txt").text
+        assert found == unicodedata.normalize("NFC", text)
+
+    def test_chinese_in_seven_bits(self) -> None:
+        text = "退款需要五个工作日。商店星期一休息，open 9 to 5."
+        assert one(text.encode("hz"), "a.txt").text == text
+        for other in ('(format t "~{~a~^, ~}" list)', f"~{{{'placeholder' * 9}~}}", "~{VPND~}"):
+            assert one(other.encode(), "a.txt").text == other
 
     @pytest.mark.parametrize("encoding", WIDE)
     @pytest.mark.parametrize(
@@ -127,7 +147,7 @@ class TestCsv:
         [
             ("name,name,price\nrake,big,5\n", ["# rake\n\nname 2: big; price: 5"]),
             ("Name,name\nA,B\n", ["# A\n\nname: B"]),
-            ("a,a,a 2\n1,2,3\n", ["a: 1; a 2: 2; a 2 2: 3"]),
+            ("a,a,a 2\n1,2,3\n", ["a: 1; a 3: 2; a 2: 3"]),
             ("\ufeffsep=;\nname;price\nrake;5,50\n", ["# rake\n\nprice: 5,50"]),
             ("item;size\nrake;1,5\nhoe;2,5\n", ["item: rake; size: 1,5", "item: hoe; size: 2,5"]),
             (
@@ -150,6 +170,40 @@ class TestCsv:
             ("a|b\n1|2,5\n", ["a: 1; b: 2,5"]),
             ('a,b\nrake,="00123"\nhoe,"=""0456"""\n', ["a: rake; b: 00123", "a: hoe; b: 0456"]),
             ("a,b\r1,2\r3,4", ["a: 1; b: 2", "a: 3; b: 4"]),
+            ('"sep=|"\na|b\n1, 2|3\n', ["a: 1, 2; b: 3"]),
+            ("sep=;;;\na;b\n1;2\n", ["a: 1; b: 2"]),
+            ("sep=\\t\na\tb\n1\t2\n", ["a: 1; b: 2"]),
+            (
+                "sep=;\nStock; of the yard\n\nitem;size;price\nlamp;3;40,5\nrope;7;90,1\n",
+                [
+                    "# Stock of the yard\n\nitem: lamp; size: 3; price: 40,5",
+                    "# Stock of the yard\n\nitem: rope; size: 7; price: 90,1",
+                ],
+            ),
+            ("a,b\n\n1,2,x\n3,4,y\n", ["a: 1; b: 2; column 3: x", "a: 3; b: 4; column 3: y"]),
+            (
+                "name,price\nrake,5\n\nperson,phone,room\nBo,123,4\n",
+                ["# rake\n\nprice: 5", "person: Bo; phone: 123; room: 4"],
+            ),
+            (
+                "item,price,note\nrake,5,good\n\nhoe,unknown\nspade,7,fine\n",
+                [
+                    "item: rake; price: 5; note: good", "item: hoe; price: unknown",
+                    "item: spade; price: 7; note: fine",
+                ],
+            ),
+            ("a,b\n1,2\na,b\n3,4\n", ["a: 1; b: 2", "a: 3; b: 4"]),
+            (
+                "name,price\nrake,5\n* prices with tax\n\nSource: us\n",
+                ["# rake\n\nprice: 5", "* prices with tax", "Source: us"],
+            ),
+            ("name,price\nrake,\n", ["name: rake"]),
+            (
+                "# made by Bo, at sea\n# in May\nitem,price\nrake,5\n",
+                ["# made by Bo at sea in May\n\nitem: rake; price: 5"],
+            ),
+            ("# item,price\nrake,5\n", ["item: rake; price: 5"]),
+            ("#,price\n1,5\n", ["#: 1; price: 5"]),
         ],
     )  # fmt: skip
     def test_nothing_of_a_row_is_lost(self, data: str, rows: list[str]) -> None:
