@@ -38,6 +38,8 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str, str | None]:
     except (ValueError, TypeError, RecursionError) as error:
         found = (_LINE.fullmatch(line) for line in source.split("\n"))
         by_line = {line[1]: line[2].strip().strip("\"'") for line in found if line}
+        if not by_line and set(source).isdisjoint(":="):  # a text between two rules
+            return {}, text, None
         deep = isinstance(error, RecursionError)
         return (
             by_line,

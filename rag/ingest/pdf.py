@@ -31,6 +31,7 @@ _LOCK = Lock()  # pdfium is not safe for threads
 _DIGITS = re.compile(r"\d{1,6}")
 # The number of a page stands apart: alone, behind a rule or dash, or after the word for a page.
 _FIRST_NUMBER = re.compile(r"^(\d{1,6})(?:\s*+$|\s*+[|–—·•]|\s++-\s)")
+_LEADING_NUMBER = re.compile(r"^(\d{1,6})\s++(?=[A-Z])")
 _LAST_NUMBER = re.compile(
     r"(?:^|[|–—·•]\s*+|\s-\s*+|\b(?:page|seite|página|pagina|p\.)\s*+)"
     r"(\d{1,6})(?:\s*+(?:/|of|von|de|di|sur)\s*+\d{1,6})?[\s|–—-]*+$",
@@ -345,12 +346,22 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
             return False  # "Chapter 1" at the top is a heading
         if line.table is not None and len(line.table.rows) > _MAX_RUNNING_ROWS:
             return False  # a report has the same table on each page, with other figures
-        if _PAGE_NUMBER.fullmatch(line.text):
-            return True
-        again = all(repeated[key] >= needed for key in _running(line))
-        if again and not is_short and (len(pages) > 2 or _offsets(line)):
+        if _PAGE_NUMBER.fullmatch(line.text) and (
+            not set(line.text).isdisjoint("/|") or any(map(str.isalpha, line.text))
+        ):
+            return True  # "Page 3", "3 of 9"; a number alone may be a year, or what is due
+        said, found = _running(line), _offsets(line)
+        again = all(repeated[key] >= needed for key in said)
+        if any("#" in key for key in said):
+            again = again and any(offsets[offset] >= needed for offset in found)
+        if again and said != {"#"} and not is_short and (len(pages) > 2 or found):
             return True  # of two pages that end alike, only with a page number
-        return len(pages) > 2 and any(offsets[found] >= needed for found in _offsets(line))
+        if leading := _LEADING_NUMBER.match(line.text):
+            found -= {("first", int(leading[1]) - line.page)}  # "3 Results" may head a chapter
+        counted = any(offsets[offset] >= needed for offset in found)
+        if _PAGE_NUMBER.fullmatch(line.text):
+            return counted or ("first", 0) in found
+        return counted and len(pages) > 2
 
     furniture = {
         id(line)
@@ -374,7 +385,8 @@ def _body_height(lines: Iterable[Line]) -> float:
 def _offsets(line: Line) -> set[tuple[str, int]]:
     """Return how far the numbers at its ends are from the page's own: the same on every page."""
     parts = line.parts or [line]
-    first, last = _FIRST_NUMBER.match(parts[0].text), _LAST_NUMBER.search(parts[-1].text)
+    first = _FIRST_NUMBER.match(parts[0].text) or _LEADING_NUMBER.match(parts[0].text)
+    last = _LAST_NUMBER.search(parts[-1].text)
     found = {("first", int(first[1]) - line.page)} if first else set()
     return found | ({("last", int(last[1]) - line.page)} if last else set())
 
@@ -390,10 +402,10 @@ def _edges(lines: list[Line]) -> list[Line]:
 
 def _running(line: Line) -> set[str]:
     """Return what a running title says, by its parts: the number of a page may stand apart."""
-    return {
-        _LAST_NUMBER.sub("#", _FIRST_NUMBER.sub("#", part.text.lower(), count=1))
-        for part in line.parts or [line]
-    }
+    texts = (
+        _LEADING_NUMBER.sub("#", _FIRST_NUMBER.sub("#", part.text)) for part in line.parts or [line]
+    )
+    return {_LAST_NUMBER.sub("#", text.lower()) for text in texts}
 
 
 def _undotted(text: str) -> str:

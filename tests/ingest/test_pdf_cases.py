@@ -295,6 +295,35 @@ class TestFurniture:
         got = self.pages(count, lambda n: ("Permit", f"Berth {n}", "Name of the ship", "Signed"))
         assert got.count("Berth") == count and "Name of the ship" in got
 
+    @pytest.mark.parametrize("years", [(1902, 1931), (1902, 1911, 1925, 1931), (88, 17, 240)])
+    def test_a_number_alone_need_not_be_the_page(self, years: tuple[int, ...]) -> None:
+        got = self.pages(
+            len(years),
+            lambda n: (*[f"Line {k} of shed {n} is its own." for k in range(6)], str(years[n - 1])),
+        )
+        assert all(str(year) in got for year in years)
+
+    def test_numbered_chapters_that_begin_pages_stay(self) -> None:
+        titles = ("Aims", "Methods", "Results", "Outlook")
+        got = self.pages(
+            4,
+            lambda n: (
+                f"{n} {titles[n - 1]}",
+                *[f"Line {k} of part {n} is its own." for k in range(6)],
+            ),
+        )
+        assert all(f"{n} {title}" in got for n, title in enumerate(titles, 1))
+
+    def test_numbers_before_a_running_title_go(self) -> None:
+        got = self.pages(
+            6,
+            lambda n: (
+                f"{n + 40} Bees in the valley",
+                *[f"Line {k} of hive {n} is its own." for k in range(6)],
+            ),
+        )
+        assert "Bees" not in got
+
     def test_running_titles_and_page_numbers_go(self) -> None:
         got = self.pages(
             4,

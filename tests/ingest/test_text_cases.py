@@ -424,3 +424,8 @@ def test_long_texts_are_read_and_cut_in_time(text: str) -> None:
     assert thread_time() - began < 5
     assert "".join("".join(chunk.text.split()) for chunk in chunks) == "".join(text.split())
     assert all(document.text[chunk.start : chunk.end] == chunk.text for chunk in chunks)
+
+
+def test_a_line_between_two_rules_of_plus_signs_is_text() -> None:
+    document = one("+++\nNot TOML, only a drawn line.\n+++\n\nThe rest.\n", "a.md")
+    assert "Not TOML, only a drawn line." in document.text and "The rest." in document.text
