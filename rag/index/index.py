@@ -210,9 +210,10 @@ class Index:
 
     def remove(self, document_ids: Sequence[str]) -> None:
         """Remove documents."""
-        if document_ids:
+        for start in range(0, len(document_ids), self._settings.write_batch):  # readers get turns
+            part = document_ids[start : start + self._settings.write_batch]
             with self._lock(shared=False):
-                self.catalog.delete_documents(document_ids, self.catalog.store)
+                self.catalog.delete_documents(part, self.catalog.store)
                 self._clean(self.catalog.store)
 
     def sweep(self) -> int:

@@ -12,6 +12,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -67,7 +68,7 @@ class Discovery:
         source: str,
         settings: FetchSettings,
         base: Path,
-        relative_to: Path,
+        relative_to: Path | None,
         fetcher: Fetcher | None,
     ) -> None:
         self.source = source
@@ -100,7 +101,7 @@ class Discovery:
             if looks_like_sitemap(self.location):
                 self.kind = "sitemap"
 
-    def _locate_path(self, relative_to: Path) -> None:
+    def _locate_path(self, relative_to: Path | None) -> None:
         path = _path_of(self.source, relative_to)
         prefix, self._pattern = (path, ()) if os.path.lexists(path) else _split_glob(path)
         self._path = prefix
@@ -249,7 +250,7 @@ def discover(
         source,
         settings,
         _absolute(base),
-        relative_to or Path.cwd(),
+        relative_to,
         fetcher,
     )
 
@@ -277,12 +278,16 @@ def escaped(name: str) -> str:
     )
 
 
-def _path_of(source: str, relative_to: Path) -> Path:
+def _path_of(source: str, relative_to: Path | None) -> Path:
     if source.lower().startswith("file://"):
         source = url2pathname(urlsplit(source).path)
         if not source:
             raise ValueError("a file:// address without a path")
-    return _absolute(relative_to / Path(source).expanduser())
+    path = Path(source)
+    if source.startswith("~") and not os.path.lexists(path):
+        with suppress(RuntimeError):  # "~$note.docx" names no user
+            path = path.expanduser()
+    return _absolute(path if path.is_absolute() else (relative_to or Path.cwd()) / path)
 
 
 def _absolute(path: Path) -> Path:

@@ -39,6 +39,7 @@ _KEPT = (
 )
 _MOST = 0.5  # of a source: more than that does not vanish without a question
 _FEW = 5  # files that may vanish at any rate
+_GONE = "gone"  # in place of the digest of an item that is not there any more and was kept
 
 _Held = tuple[str, Document, list[Chunk]]
 
@@ -62,8 +63,8 @@ class Store(Protocol):
 class _Tally:
     """What has happened so far, by uri."""
 
-    added: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
+    added: dict[str, None] = field(default_factory=dict)  # in order, and quick to take from
+    changed: dict[str, None] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     renamed: list[Rename] = field(default_factory=list)
@@ -78,6 +79,8 @@ class _Open:
 
     uri: str
     earlier: dict[str, str]
+    digest: str = ""
+    seen: set[str] = field(default_factory=set)
 
 
 class Ingest:
@@ -112,9 +115,9 @@ class Ingest:
         self._open: _Open | None = None
         self._held: list[_Held] = []
         self._held_chunks = 0
-        self._finished: list[tuple[str, str]] = []  # items whose documents are all held or written
+        self._finished: list[_Open] = []  # items whose documents are all held or written
         self._failing: set[str] = set()  # items of which something failed: not read to the end
-        self._written: dict[str, str] = {}  # digests of added documents, for renames
+        self._written: dict[str, list[str]] = {}  # what was added, by digest, for renames
         self._owners: dict[str, str] = {}  # which item a document of this run came out of
         # Sources that were listed to the end: what they held and were before, what they hold now.
         self._complete: list[tuple[str, set[str], str | None, set[str]]] = []
@@ -146,7 +149,7 @@ class Ingest:
         try:
             listing = discover(source, self._settings.fetch, base=self._base)
             found = list(listing)
-        except (OSError, ValueError) as error:  # a name that is none: endless, with a zero byte
+        except (OSError, ValueError, RuntimeError) as error:  # a name that is none
             self._tally.failed.append(
                 Failure(uri=escaped(source), reason=escaped(str(foreign(source, error))))
             )
@@ -173,8 +176,9 @@ class Ingest:
         before = next((s["kind"] for s in catalog.sources() if s["location"] == location), None)
         self._tally.notes.extend(map(escaped, listing.notes))
         catalog.clear_source_failures(location)
-        if items or known:
-            catalog.put_source(location, listing.kind, _now())
+        if items or known:  # of one that is missing, what it was is still to be known
+            missing = listing.kind == "missing" and before is not None
+            catalog.put_source(location, before if missing else listing.kind, _now())
         complete = listing.complete or (self._prune and listing.kind == "missing")
         if not items and known and complete:
             failures = []  # told below, with what has vanished
@@ -234,7 +238,8 @@ class Ingest:
             kept = " Its earlier version is kept." if catalog.uris_of(uri) else ""
             self._fail(Failure(uri=uri, reason=f"{part.error}{kept}"), location, item=uri)
         if part.last and self._open is not None:
-            self._close(self._open, part.digest)
+            self._open.digest = part.digest
+            self._finished.append(self._open)
             self._open = None
 
     def _document(self, item: _Open, document: Document) -> None:
@@ -243,10 +248,11 @@ class Ingest:
         owner = self._owners.get(document.id)
         if owner is None:
             owner = next(iter(catalog.items_of_document(document.id)), item.uri)
-        elif owner == item.uri:
-            raise SourceError(f"{document.uri} stands twice in {owner}; give one another id.")
         if owner != item.uri:
             raise SourceError(f"{document.uri} is what {owner} has, too; rename one of them.")
+        if document.id in item.seen:
+            raise SourceError(f"{document.uri} stands twice in {owner}; give one another id.")
+        item.seen.add(document.id)
         self._owners[document.id] = item.uri
         before = catalog.document(document.id)
         if before == document:
@@ -254,7 +260,7 @@ class Ingest:
             return
         if before is not None and _indexed_alike(before, document):
             catalog.update_document(item.uri, document)
-            self._tally.changed.append(document.uri)
+            self._tally.changed[document.uri] = None
             return
         chunks = chunk_document(
             document, self._settings.chunk, self._embedder.count_tokens, self._fingerprint
@@ -264,33 +270,31 @@ class Ingest:
                 f"{document.uri} has headings and no text below them: nothing of it can be found"
             )
         if before is None:
-            self._tally.added.append(document.uri)
-            self._written[document.digest] = document.uri
+            self._tally.added[document.uri] = None
+            self._written.setdefault(document.digest, []).append(document.uri)
         else:
-            self._tally.changed.append(document.uri)
+            self._tally.changed[document.uri] = None
         self._held.append((item.uri, document, chunks))
         self._held_chunks += len(chunks)
         if self._held_chunks >= self._settings.index.write_batch:
             self._flush()
 
-    def _close(self, item: _Open, digest: str) -> None:
-        """End an item: what it held before and holds no more goes, if all of it could be read."""
-        if item.uri in self._failing:  # a row that failed keeps its earlier version
-            return
-        if item.earlier:
-            self._store.remove(list(item.earlier))
-            self._tally.removed.extend(item.earlier.values())
-        self._finished.append((item.uri, digest))
-
     def _flush(self) -> None:
-        """Embed and write what is held; an item counts as read once all its documents are in."""
+        """Embed and write what is held; an item counts as read once all its documents are in.
+
+        Only then what it held before and holds no more goes, and only if all of it could be read.
+        """
         held, self._held, self._held_chunks = self._held, [], 0
         finished, self._finished = self._finished, []
         if held:
             self._write(held)
-        for item, digest in finished:
-            if item not in self._failing:
-                self._store.catalog.put_item(item, digest, _now())
+        for item in finished:
+            if item.uri in self._failing:  # a row that failed keeps its earlier version
+                continue
+            if item.earlier:
+                self._store.remove(list(item.earlier))
+                self._tally.removed.extend(item.earlier.values())
+            self._store.catalog.put_item(item.uri, item.digest, _now())
 
     def _write(self, held: Sequence[_Held]) -> None:
         """Write documents; one that cannot be becomes a failure, and the others are written."""
@@ -298,9 +302,8 @@ class Ingest:
         if len(faults) == len(held) and not (len(held) == 1 and _is_of_a_document(faults[0][1])):
             raise faults[0][1]  # it is not for the documents
         for (item, document, _), fault in faults:
-            for told in (self._tally.added, self._tally.changed):
-                if document.uri in told:
-                    told.remove(document.uri)
+            self._tally.added.pop(document.uri, None)
+            self._tally.changed.pop(document.uri, None)
             self._written.pop(document.digest, None)
             location = next(iter(self._store.catalog.sources_of(item)), "")
             reason = str(foreign(document.uri, fault))
@@ -352,16 +355,31 @@ class Ingest:
         }
         gone.update(shared)
         documents = {item: catalog.documents_of(item) for item in sorted(gone)}
-        moved = {d.id for found in documents.values() for d in found if self._new_name(d)}
+        # One document that was added is the new place of one that is gone.
+        moved = {
+            document.id: new.pop(0)
+            for found in documents.values()
+            for document in found
+            if (new := self._written.get(document.digest))
+        }
         lost = [
-            item for item, found in documents.items() if not moved.issuperset(d.id for d in found)
+            item for item, found in documents.items() if not moved.keys() >= {d.id for d in found}
         ]
+        # What was kept once is kept until it is pruned or comes back.
+        kept = [item for item in lost if catalog.item_digest(item) == _GONE]
         replaced = kind in ("folder", "sitemap") and location in present
-        most = len(lost) > max(_FEW - 1, _MOST * len(known)) or (lost and not present) or replaced
-        if most and lost and not self._prune:
-            reason = _KEPT.format(gone=len(lost), known=len(known), location=location)
+        most = len(lost) - len(kept) > max(_FEW - 1, _MOST * (len(known) - len(kept)))
+        if most or not present or replaced:
+            kept = lost
+        if kept and not self._prune:
+            reason = _KEPT.format(gone=len(kept), known=len(known), location=location)
             self._fail(Failure(uri=location, reason=reason), location)
-            documents = {item: found for item, found in documents.items() if item not in lost}
+            for item in kept:
+                del documents[item]
+                catalog.put_item(item, _GONE, _now())
+        elif not present and known and not documents:
+            reason = "nothing of it is there any more; other sources hold what was indexed from it"
+            self._fail(Failure(uri=location, reason=reason), location)
         # Documents first and the claim to them last, so that a crash in between is made good.
         for item in documents:
             catalog.put_item(item, "", _now())
@@ -372,16 +390,11 @@ class Ingest:
             if item in shared[item]:  # a source that was this file alone
                 catalog.delete_source(item)
         for document in (document for found in documents.values() for document in found):
-            if (new := self._new_name(document)) is not None:
-                self._tally.added.remove(new)
-                del self._written[document.digest]
-                self._tally.renamed.append(Rename(old=document.uri, new=new))
+            if (new_uri := moved.get(document.id)) is not None:
+                self._tally.added.pop(new_uri, None)
+                self._tally.renamed.append(Rename(old=document.uri, new=new_uri))
             else:
                 self._tally.removed.append(document.uri)
-
-    def _new_name(self, document: Document) -> str | None:
-        """Return the uri under which a document that vanished was added, if it was."""
-        return self._written.get(document.digest)
 
     def _is_off_disk(self, item: str) -> bool:
         if "://" in item or "\\" in item:

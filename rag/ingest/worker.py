@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import IO, Any
 
 from rag.errors import SourceError
@@ -91,9 +92,15 @@ class Worker:
 
         Raises nothing but SourceError. Given up in the middle, it ends the child.
         """
-        if not sys.executable:
-            yield extraction.extract(fetched, on_page)
-            return
+        try:
+            yield from self._extract(fetched, on_page)
+        except _NoChildError:
+            try:
+                yield extraction.extract(fetched, on_page)
+            except MemoryError:
+                raise SourceError(self._ending(fetched.name or fetched.uri, _NO_MEMORY)) from None
+
+    def _extract(self, fetched: Fetched, on_page: OnPage | None) -> Iterator[Extracted]:
         done = False
         try:
             for kind, *values in self._frames(fetched):
@@ -116,7 +123,7 @@ class Worker:
         for _ in range(2):
             said = False
             for frame in self._answers(fetched):
-                said = True
+                said = _proved[0] = True
                 yield frame
                 if frame[0] == "error" or (frame[0] == "part" and frame[1] is not None):
                     return
@@ -124,6 +131,8 @@ class Worker:
             if said or status or self._late or self._killed:
                 break
             # Its end was its own and due before this file reached it: a new one is asked.
+        if not _proved[0] and not self._killed and not _can_start():
+            raise _NoChildError
         raise SourceError(self._ending(fetched.name or fetched.uri, status))
 
     def _answers(self, fetched: Fetched) -> Iterator[tuple[Any, ...]]:
@@ -149,7 +158,10 @@ class Worker:
             if self._child is not None and self._child.poll() is not None:
                 self._end()
             fresh = self._child is None
-            child = self._child = self._child or _start(self._memory)
+            try:
+                child = self._child = self._child or _start(self._memory)
+            except (OSError, ValueError) as error:
+                raise _NoChildError from error
             assert child.stdin is not None
             if self._killed:  # from another thread, a moment ago
                 self._discard()
@@ -217,15 +229,43 @@ def _close() -> None:
         _idle.pop().kill()
 
 
+class _NoChildError(Exception):
+    """No interpreter can be started here."""
+
+
+_proved = [False]  # whether a child has ever answered
 _idle: list[Worker] = []
+
+
+@lru_cache(maxsize=1)
+def _can_start() -> bool:
+    """Tell whether an interpreter can be started here that knows this package.
+
+    ``sys.executable`` may be a program that has Python inside.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        child = _start(MEMORY)
+        try:
+            hello = Fetched(uri="a.txt", data=b"a", name="a.txt")
+            child.communicate(pickle.dumps((SECONDS, hello)), timeout=_WALL * SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            return False
+        return child.returncode == 0
+    return False
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_idle.clear)  # its pipes are the parent's
 
 
 def _start(memory: int) -> subprocess.Popen[bytes]:
+    if not sys.executable:
+        raise OSError("no interpreter is known")
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return subprocess.Popen(
-        [sys.executable, "-c", _START, str(memory), *sys.path],
+        [sys.executable, "-c", _START, str(memory), *filter(None, map(str, sys.path))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # what libraries mutter over a broken file is for nobody
@@ -245,6 +285,7 @@ def serve(memory: int) -> None:
     os.dup2(2, 1)  # what a library prints must not stand between the answers
     requests = sys.stdin.buffer
     _limit_memory(memory)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while _is_asked(requests):
         try:
             seconds, fetched = pickle.load(requests)
@@ -259,6 +300,13 @@ def serve(memory: int) -> None:
             os._exit(0)  # the parent is gone
         if _peak() > _LARGE:
             return
+
+
+def _end_with(parent: int) -> None:
+    """End when the parent is gone, in the middle of a file, too."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 def _answer(fetched: Fetched, seconds: float, answers: IO[bytes]) -> None:

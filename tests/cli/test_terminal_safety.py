@@ -119,7 +119,7 @@ def test_json_is_faithful(indexed: Callable[..., Done]) -> None:
     assert safe(done.out.rstrip("\n"))
     assert done.json["question"] == f"price of the Pro plan {TURNED} \x9b?"
     [citation] = done.json["sentences"][-1]["citations"]
-    assert TURNED in citation["uri"]
+    assert ascii(TURNED)[1:-1] in citation["uri"]  # a uri is escaped where it is made
 
 
 def test_json_of_anything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,6 +168,70 @@ def test_most_of_a_source_does_not_vanish_without_a_question(
     assert pipeline.index.verify() == []
 
 
+def test_what_is_kept_stays_kept_until_it_is_pruned(pipeline: Pipeline, docs: Path) -> None:
+    write(docs / "old", 10)
+    pipeline.ingest(docs)
+    shutil.rmtree(docs / "old")
+    for n in range(10):
+        (docs / f"new{n}.md").write_text(f"# New {n}\n\nThe new hall {n} has room for {n + 20}.\n")
+    for _ in range(3):
+        report = pipeline.ingest(docs)
+        assert not report.removed and "`rag ingest --prune docs`" in report.failed[0].reason
+    write(docs / "old", 4)  # some of it is back
+    assert "6 of the" in pipeline.ingest(docs).failed[0].reason
+    assert len(pipeline.ingest(docs, prune=True).removed) == 6
+    assert not pipeline.ingest(docs).failed and pipeline.index.verify() == []
+
+
+def test_one_new_file_is_the_new_place_of_one_only(pipeline: Pipeline, docs: Path) -> None:
+    for n in range(8):
+        (docs / f"copy{n}.md").write_text("# Copy\n\nThe same words.\n")
+    pipeline.ingest(docs)
+    for path in docs.glob("copy*"):
+        path.unlink()
+    (docs / "one.md").write_text("# Copy\n\nThe same words.\n")
+    report = pipeline.ingest(docs)
+    assert not report.removed and "7 of the 9 files" in report.failed[0].reason
+
+
+def test_rows_with_new_ids_are_never_gone_in_between(
+    make_pipeline: Callable[..., Pipeline], embedder: Any, docs: Path
+) -> None:
+    def rows(name: str, end: str) -> None:
+        lines = "".join(f"{name}{n},The row {n} is about saws{end}.\n" for n in range(4))
+        (docs / "t.csv").write_text("id,text\n" + lines)
+
+    rows("a", "")
+    make_pipeline().ingest(docs)
+    rows("b", " and a peanut")
+    failing = make_pipeline(embedder=Allergic(embedder, RuntimeError("odd")))
+    (docs / "other.md").write_text("Something else.\n")
+    report = failing.ingest(docs)
+    assert len(report.failed) == 4 and not report.removed
+    assert "docs/t.csv#id=a3" in uris(failing)
+    rows("b", "")
+    report = make_pipeline().ingest(docs)
+    assert len(report.removed) + len(report.renamed) == 4 and not report.failed
+
+
+def test_a_file_of_two_sources_with_a_bad_row(pipeline: Pipeline, docs: Path) -> None:
+    (docs / "t.jsonl").write_text(
+        '{"id": "1", "text": "One."}\n{bad\n{"id": "2", "text": "Two."}\n'
+    )
+    report = pipeline.ingest(docs, docs / "t.jsonl")
+    assert {failure.uri for failure in report.failed} == {"docs/t.jsonl#row=2"}
+
+
+def test_a_name_that_begins_with_a_tilde(
+    pipeline: Pipeline, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (docs / "~nobody-of-this-name.md").write_text("# Tilde\n\nIt is read.\n")
+    monkeypatch.chdir(docs)
+    report = pipeline.ingest("~nobody-of-this-name.md", "~$lock.docx", "hub.md")
+    assert report.added == ("docs/~nobody-of-this-name.md", "docs/hub.md")
+    assert "There is no file" in report.failed[0].reason
+
+
 def test_a_few_files_vanish_as_always(pipeline: Pipeline, docs: Path) -> None:
     paths = write(docs, 6)
     pipeline.ingest(docs)

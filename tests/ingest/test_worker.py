@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SourceError
+from rag.ingest import worker as worker_module
 from rag.ingest.fetched import Fetched
 from rag.ingest.loading import within
 from rag.ingest.worker import Worker, borrowed, extract
@@ -52,6 +53,18 @@ def test_a_library_that_misbehaves_costs_one_file(
     [part] = worker.extract(NOTE)
     assert part.documents[0].text == "# Note\n\nThe hut is open."
     worker.kill()
+
+
+@pytest.mark.parametrize("program", ["", "/no/such/python", "/bin/false"])
+def test_without_an_interpreter_files_are_read_here(
+    monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    monkeypatch.setattr("rag.ingest.worker._proved", [False])
+    monkeypatch.setattr("sys.executable", program)
+    worker_module._can_start.cache_clear()
+    [part] = Worker().extract(NOTE)
+    assert part.documents[0].uri == "docs/note.md"
+    worker_module._can_start.cache_clear()
 
 
 def test_documents_come_as_they_were_made() -> None:
