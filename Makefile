@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: help demo test check bench peers wheel clean
+.PHONY: help demo test lint check bench peers wheel clean
 
 help:
 	@echo "make demo    install, index the sample corpus, ask three questions"
 	@echo "make test    install, run the tests (without torch)"
-	@echo "make check   format, lint, types and tests"
+	@echo "make lint    format, lint and types"
+	@echo "make check   that and the tests"
 	@echo "make bench   measure against LlamaIndex and on the development data (RAG_DATA)"
 	@echo "make peers   measure beside LlamaIndex, Haystack and txtai, each in its own environment (RAG_DATA)"
 
@@ -36,11 +37,12 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+check: lint test
 
 bench: $(VENV)/.bench
 	$(BIN)/python eval/bench.py
