@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "eval" / "kill_points.py"
-TRIED = 32
+TRIED = 20
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
