@@ -392,7 +392,8 @@ def test_no_bytes_raise_anything_but_a_data_error(
 @pytest.mark.parametrize(
     ("folder", "model", "left_out"),
     [
-        ("qa", QaRow, {"covidqa-articles"}),  # texts, not questions
+        # texts, and answers without passages: not questions on a text
+        ("qa", QaRow, {"covidqa-articles", "qmsum", "qmsum-meetings", "clapnq-train-answers"}),
         ("groundedness", GroundingRow, set()),
         ("rewrite", RewriteRow, {"clariq"}),  # asks for clarification instead
     ],
