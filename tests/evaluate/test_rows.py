@@ -405,4 +405,4 @@ def test_the_development_data_has_no_fault(
     assert paths
     for path in paths:
         found = read_rows(path, model)
-        assert len(found.rows) == len(found.lines) > 200
+        assert len(found.rows) == len(found.lines) > 100
