@@ -299,8 +299,8 @@ class Ingest:
     def _write(self, held: Sequence[_Held]) -> None:
         """Write documents; one that cannot be becomes a failure, and the others are written."""
         faults = self._try_to_write(held)
-        if len(faults) == len(held) and not (len(held) == 1 and _is_of_a_document(faults[0][1])):
-            raise faults[0][1]  # it is not for the documents
+        if len(faults) == len(held):
+            self._blame_documents(faults[0][1])
         for (item, document, _), fault in faults:
             self._tally.added.pop(document.uri, None)
             self._tally.changed.pop(document.uri, None)
@@ -308,6 +308,15 @@ class Ingest:
             location = next(iter(self._store.catalog.sources_of(item)), "")
             reason = str(foreign(document.uri, fault))
             self._fail(Failure(uri=document.uri, reason=reason), location, item=item)
+
+    def _blame_documents(self, fault: Exception) -> None:
+        """Raise a fault again that is not for the documents: the store's, or the embedder's."""
+        if not _is_of_a_document(fault):
+            raise fault
+        try:
+            self._embedder.embed(["a"])
+        except Exception:
+            raise fault from None
 
     def _try_to_write(self, held: Sequence[_Held]) -> list[tuple[_Held, Exception]]:
         """Return the documents that cannot be written, found by halving, with what they raise."""

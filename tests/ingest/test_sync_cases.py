@@ -341,6 +341,18 @@ def test_whatever_a_document_raises_is_its_own_failure(
     assert healthy.ingest(docs).added == ("docs/a.md", "docs/b.md", "docs/c.md")
 
 
+def test_a_folder_of_nothing_but_bad_documents_stops_nothing(
+    make_pipeline: Callable[..., Pipeline], embedder: Any, docs: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for n in range(3):
+        (bad / f"{n}.md").write_text(f"A peanut is no nut, says text {n}.\n")
+    pipeline = make_pipeline(embedder=Allergic(embedder, RuntimeError("odd")))
+    report = pipeline.ingest(bad, docs)
+    assert len(report.failed) == 3 and report.added == ("docs/hub.md",)
+
+
 def test_an_error_that_is_not_of_a_document_stops(
     make_pipeline: Callable[..., Pipeline], embedder: Any, docs: Path
 ) -> None:
