@@ -36,7 +36,8 @@ def sources(
     out = console()
     for row in rows:
         out.print(f"{row['location']}", style="bold", end="")
-        out.print(f"  {row['kind']}, {row['documents']} documents, {row['ingested_at']}")
+        count = f"{row['documents']} document{'' if row['documents'] == 1 else 's'}"
+        out.print(f"  {row['kind']}, {count}, {row['ingested_at']}")
     for document in listed:
         dated = f" ({document.published})" if document.published else ""
         out.print(f"  {document.uri}  {document.title}{dated}")

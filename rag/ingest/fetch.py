@@ -200,7 +200,7 @@ class Discovery:
     def _nothing(self) -> str:
         named = escaped(self.source)
         if self.kind == "folder":
-            return f"{named} holds no file of a type that can be read; name a file or another one."
+            return f"{named} holds no file of a type that is read; name another folder, or a file."
         return f"No file that can be read matches {named}; check the path."
 
     def _depth(self) -> int | None:
