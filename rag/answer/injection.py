@@ -306,6 +306,22 @@ def tainted(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def readable(question: str, passages: Sequence[Passage]) -> list[Passage]:
+    """Return the passages that may answer: not those whose best answer stands in an order."""
+    if asks_about_models(question):
+        return list(passages)
+    return [passage for passage in passages if not _is_lost(passage)]
+
+
+def _is_lost(passage: Passage) -> bool:
+    barred = tainted(passage.chunk.text)
+    answers = passage.reading.answers if passage.reading else ()
+    if not barred or not answers:
+        return bool(barred) and sum(b - a for a, b in barred) >= len(passage.chunk.text.strip())
+    start, end, _ = max(answers, key=lambda answer: answer[2])
+    return any(a < end and start < b for a, b in barred)
+
+
 def left_out(question: str, passages: Sequence[Passage]) -> Iterator[str]:
     """Yield what is to be said of the orders in passages, which no answer repeats."""
     if asks_about_models(question):

@@ -137,6 +137,7 @@ class Answering:
 
     def _answer(self, passages: Sequence[Passage]) -> Iterator[Event]:
         """Read, draft and check: what follows once there are passages."""
+        from rag.answer.injection import readable
         from rag.answer.llm import LanguageModelGenerator
 
         settings = self.stages.settings.answer
@@ -144,7 +145,7 @@ class Answering:
             self.passages = self.stages.reader.read(self.standalone, passages)
         self.clock.lap("read")
         yield Event(kind="passages", passages=tuple(self.passages))
-        self.confidence = confidence_of(self.passages)
+        self.confidence = confidence_of(readable(self.standalone, self.passages))
         if settings.clarify:
             self.clarification = self._unclear()
         if self.clarification:
