@@ -255,6 +255,7 @@ _TOGETHER = _any(
 _ABOUT_IT = _any(
     r"\b(?:prompt|inject\w*|jailbreak\w*|instructions? (?:for|to) (?:ai|models?))\b|\bAI\b", _MODEL
 )
+_FREE = 0.5  # of the likeliest answer, that one outside of orders needs for the passage to count
 _SHOWN = 120  # characters of an order that is left out
 _PARAGRAPH = re.compile(r"(\n[ \t]*\n|\n(?=[ \t]*(?:[-*•#]|\d+[.)]) ))")
 
@@ -307,7 +308,7 @@ def tainted(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def readable(question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """Return the passages that may answer: not those whose best answer stands in an order."""
+    """Return the passages that may answer: not those whose answers stand in orders."""
     if asks_about_models(question):
         return list(passages)
     return [passage for passage in passages if not _is_lost(passage)]
@@ -318,8 +319,9 @@ def _is_lost(passage: Passage) -> bool:
     answers = passage.reading.answers if passage.reading else ()
     if not barred or not answers:
         return bool(barred) and sum(b - a for a, b in barred) >= len(passage.chunk.text.strip())
-    start, end, _ = max(answers, key=lambda answer: answer[2])
-    return any(a < end and start < b for a, b in barred)
+    best = max(probability for *_, probability in answers)
+    free = (p for start, end, p in answers if not any(a < end and start < b for a, b in barred))
+    return max(free, default=0.0) < _FREE * best
 
 
 def left_out(question: str, passages: Sequence[Passage]) -> Iterator[str]:
