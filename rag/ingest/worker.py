@@ -284,6 +284,7 @@ def serve(memory: int) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not stand between the answers
     requests = sys.stdin.buffer
+    inherited = _peak()  # Linux counts what the parent had when it forked
     _limit_memory(memory)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     while _is_asked(requests):
@@ -298,7 +299,7 @@ def serve(memory: int) -> None:
             os._exit(_NO_MEMORY)
         except BrokenPipeError:
             os._exit(0)  # the parent is gone
-        if _peak() > _LARGE:
+        if _peak() > max(_LARGE, inherited):
             return
 
 
