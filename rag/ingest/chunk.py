@@ -190,8 +190,11 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield from _cut(start, end, (match.start() for match in _SPACE.finditer(text, start, end)))
 
 
+_LETTERS = 8  # of a word without end that are counted together
+
+
 def _characters(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    yield from _cut(start, end, range(start, end))
+    yield from _cut(start, end, range(start, end, _LETTERS))
 
 
 def _cut(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int]]:

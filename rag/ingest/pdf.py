@@ -33,7 +33,8 @@ _DIGITS = re.compile(r"\d{1,6}")
 _FIRST_NUMBER = re.compile(r"^(\d{1,6})(?:\s*+$|\s*+[|–—·•]|\s++-\s)")
 _LEADING_NUMBER = re.compile(r"^(\d{1,6})\s++(?=[A-Z])")
 _LAST_NUMBER = re.compile(
-    r"(?:^|[|–—·•]\s*+|\s-\s*+|\b(?:page|seite|página|pagina|p\.)\s*+)"
+    r"(?:^[-–—\s]*+|[|–—·•]\s*+|\s-\s*+|\b(?:page|seite|página|pagina|p\.)\s*+|"
+    r"\s(?=\d{1,6}\s?(?:/|of|von|de|di|sur)\s?\d))"
     r"(\d{1,6})(?:\s*+(?:/|of|von|de|di|sur)\s*+\d{1,6})?[\s|–—-]*+$",
     re.I,
 )
@@ -80,6 +81,7 @@ _NOTE_MARKS = " *∗†‡"
 _MAX_HEADING = 150
 _MAX_RUNNING_ROWS = 2
 _SHORT_PAGE = 4  # lines
+_YEAR = 4  # figures
 _MOST_BROKEN = 1000
 """Broken pages in a row after which no more are looked for."""
 _MAX_NAMED = 10
@@ -360,7 +362,8 @@ def _without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
             found -= {("first", int(leading[1]) - line.page)}  # "3 Results" may head a chapter
         counted = any(offsets[offset] >= needed for offset in found)
         if _PAGE_NUMBER.fullmatch(line.text):
-            return counted or ("first", 0) in found
+            is_year = len(line.text.strip(" -–—")) == _YEAR  # or what else has four figures
+            return (counted and not is_year) or ("first", 0) in found
         return counted and len(pages) > 2
 
     furniture = {

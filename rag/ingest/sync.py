@@ -38,7 +38,7 @@ _KEPT = (
     "mounted?): their documents are kept; `rag ingest --prune {location}` if they are to go"
 )
 _MOST = 0.5  # of a source: more than that does not vanish without a question
-_FEW = 5  # files that may vanish at any rate
+_FEW = 3  # files that have to vanish before it is asked about
 _GONE = "gone"  # in place of the digest of an item that is not there any more and was kept
 
 _Held = tuple[str, Document, list[Chunk]]

@@ -295,13 +295,26 @@ class TestFurniture:
         got = self.pages(count, lambda n: ("Permit", f"Berth {n}", "Name of the ship", "Signed"))
         assert got.count("Berth") == count and "Name of the ship" in got
 
-    @pytest.mark.parametrize("years", [(1902, 1931), (1902, 1911, 1925, 1931), (88, 17, 240)])
+    @pytest.mark.parametrize(
+        "years", [(1902, 1931), (1902, 1911, 1925, 1931), (88, 17, 240), (1981, 1982, 1983, 1984)]
+    )
     def test_a_number_alone_need_not_be_the_page(self, years: tuple[int, ...]) -> None:
         got = self.pages(
             len(years),
             lambda n: (*[f"Line {k} of shed {n} is its own." for k in range(6)], str(years[n - 1])),
         )
         assert all(str(year) in got for year in years)
+
+    @pytest.mark.parametrize("shape", ["- {} -", "Confidential draft {}/5", "Draft, {} of 5"])
+    def test_numbers_of_pages_go(self, shape: str) -> None:
+        got = self.pages(
+            5,
+            lambda n: (
+                *[f"Line {k} of shed {n} is its own." for k in range(8)],
+                shape.format(n),
+            ),
+        )
+        assert got.rstrip().endswith("Line 7 of shed 5 is its own.") and "raft" not in got
 
     def test_numbered_chapters_that_begin_pages_stay(self) -> None:
         titles = ("Aims", "Methods", "Results", "Outlook")
