@@ -13,6 +13,7 @@ import rag
 
 ROOT = Path(rag.__file__).parent
 STAGES = ("ingest", "index", "retrieve", "answer", "ground")
+KNOWN_TO = {"index": ("ingest", "retrieve")}
 LAYERS = [
     ("types", "errors"),
     (
@@ -87,7 +88,7 @@ def test_imports_point_inwards(path: Path) -> None:
         if other in ("_data", "__version__") or other == room:
             continue
         assert layer(other) <= layer(room), f"{path.name} in {room} imports {name}"
-        if room in STAGES:
+        if room in STAGES and room not in KNOWN_TO.get(other, ()):
             assert other not in STAGES, f"{room} imports its sibling stage {other}"
 
 
