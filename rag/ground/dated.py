@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from rag.ground.places import Place, about, asked_of, outdone
 from rag.ground.quantity import Quantity
-from rag.ground.superseded import speaks_of_before
 from rag.text.dates import (
     Moment,
     conflicting,
@@ -97,8 +96,6 @@ def _misdated(part: str, moment: Moment, matches: list[Place], rivals: list[Plac
     values = [p.value for p in matches if isinstance(p.value, Moment)]
     if all(opposed(moment, value) for value in values):
         return f"the evidence says '{values[0].relation}' {moment.shown}, the claim does not"
-    if all(p.old is not None for p in matches) and not speaks_of_before(part, once=False):
-        return f"the evidence takes {moment.shown} back"
     given = outdone(part, moment, matches, rivals) or _not_its_end(part, moment, matches, rivals)
     return f"the evidence gives {given} for this, not {moment.shown}" if given else ""
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.ground.canonical import canonical
-from rag.ground.ellipsis import complete
 from rag.ground.evidence import stem_set
 from rag.ground.statements import statements
 from rag.text.terms import STOPWORDS, content_terms, stems
@@ -110,16 +109,13 @@ def denials(clause: str) -> tuple[Denial, ...]:
 
 
 def clauses(text: str) -> list[str]:
-    """Cut a sentence where what was denied is over; each part gets what it leaves out."""
+    """Cut a sentence where what was denied is over."""
     return list(_clauses_of(text))
 
 
 @lru_cache(maxsize=2048)
 def _clauses_of(text: str) -> tuple[str, ...]:
-    found = [
-        c for whole in complete(text) for c in _CLAUSES.split(whole) if len(c.split()) >= 2
-    ] or [text]
-    return tuple(found)
+    return tuple(c for c in _CLAUSES.split(text) if len(c.split()) >= 2) or (text,)
 
 
 def nearest(

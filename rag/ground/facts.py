@@ -10,15 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.ground.arithmetic import before, changes, covers, falls_under, follows
 from rag.ground.dated import check_dates
 from rag.ground.denial import clean
 from rag.ground.frequencies import FACTOR, FREQUENCY
 from rag.ground.places import Place, about, asked_of, outdone, places
 from rag.ground.quantities import quantities, same
 from rag.ground.quantity import Quantity
-from rag.ground.superseded import speaks_of_before
-from rag.ground.synonyms import synonyms
 from rag.text.dates import Moment, blanked, moments
 from rag.text.terms import content_terms, negations
 
@@ -42,6 +39,8 @@ _LITTLE = frozenset("take took made make total amount place happen long last alt
 _CROWD = 60_000
 """Pairs of a value of the claim and one of the evidence from which on they need only occur: what is
 a dump of numbers says nothing of any of them."""
+
+_NEAR = 60  # characters
 
 _EXACT = 1000
 """From here on people say "over a million" of a million."""
@@ -87,7 +86,8 @@ def check(parts: Sequence[str], units: tuple[str, ...], *, english: bool) -> Fac
             continue
         for reason in _numbers(part, said, dates, proved, english=english):
             lost_numbers[reason] = None
-    proved |= synonyms(parts, units) | (_LITTLE if proved else frozenset())
+    if proved:
+        proved |= _LITTLE
     return Facts(tuple(lost_numbers), tuple(lost_dates), frozenset(proved))
 
 
@@ -138,7 +138,7 @@ def _numbers(
             if reason:
                 yield reason
                 continue
-        elif not _explained(part, quantity, asked, said, alike, dates):
+        elif not _explained(quantity, alike, dates):
             yield f"the number {_plain(quantity, part)} is not in the evidence"
             continue
         hedge = _HEDGE.search(before(part, quantity))
@@ -159,25 +159,12 @@ def _given(value: str, quantity: Quantity) -> str:
     return f"the evidence gives {value} for this, not {quantity.shown.strip(' -')}"
 
 
-def _explained(
-    part: str, quantity: Quantity, asked: tuple[Quantity, ...], said: list[_Said],
-    alike: list[_Said], dates: tuple[Place, ...],
-) -> bool:  # fmt: skip
+def _explained(quantity: Quantity, alike: Sequence[_Said], dates: tuple[Place, ...]) -> bool:
     """Tell whether a number that is not in the evidence follows from what is."""
-    return (
-        follows(
-            part,
-            quantity,
-            [s.value for s in said],
-            [p.value for p in dates if isinstance(p.value, Moment) and not p.value.span],
-        )
-        or falls_under(part, quantity, asked, [(s.place.unit, s.value) for s in said])
-        or _dated(quantity, dates)
-        or (
-            bool(quantity.bound)
-            and not quantity.span
-            and any(not s.value.bound and covers(quantity, s.value) for s in alike)
-        )
+    return _dated(quantity, dates) or (
+        bool(quantity.bound)
+        and not quantity.span
+        and any(not s.value.bound and covers(quantity, s.value) for s in alike)
     )
 
 
@@ -202,8 +189,6 @@ def _misplaced(
     )
     if strict and not any(v.bound or v.about or v.span for v in values):
         return f"the evidence has {shown} itself, the claim says {quantity.bound} {shown}"
-    if changes(part) and (quantity.role == "by" and all(v.role in ("from", "to") for v in values)):
-        return f"the evidence does not say that {shown} is the difference"
     if (
         alike
         and not quantity.kind
@@ -220,9 +205,6 @@ def _misplaced(
             and all(v.things - quantity.things for v in values)
         ):
             return _given(closer[0].shown, quantity)
-    old = [s.place.old for s in matches]
-    if all(o is not None for o in old) and not speaks_of_before(part, once=any(old)):
-        return f"the evidence takes {shown} back"
     # "Films for a week" and "one in the second" have left out what makes them alike.
     near = set(map(id, alike))
     rivals = [s.place for s in free if id(s) in near]
@@ -233,6 +215,20 @@ def _misplaced(
     ]  # fmt: skip
     given = outdone(part, quantity, [s.place for s in matches], rivals)
     return _given(given, quantity) if given else ""
+
+
+def before(part: str, quantity: Quantity) -> str:
+    """Return what stands close before a number."""
+    return part[max(0, quantity.start - _NEAR) : quantity.start]
+
+
+def covers(rule: Quantity, case: Quantity) -> bool:
+    """Tell whether a range or a limit has a value in it."""
+    if rule.span:
+        return rule.span[0] <= case.value <= rule.span[1]
+    return (rule.bound == ">" and case.value > rule.value) or (
+        rule.bound == "<" and case.value <= rule.value
+    )
 
 
 def _denies(text: str) -> bool:

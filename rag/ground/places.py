@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 from rag.ground.evidence import stem_set
 from rag.ground.quantities import quantities
 from rag.ground.quantity import Quantity
-from rag.ground.relative import derived_moments, derived_quantities
 from rag.ground.statements import Statement, statement_at, statements
-from rag.ground.superseded import withdrawn
 from rag.text.dates import Moment, blanked, moments
 from rag.text.terms import content_terms
 
@@ -35,15 +32,14 @@ _HEAD = re.compile(
     r"(?:(?P<by>on|in|at|by|from|since|until|before|after)\s)?(?:the\s)?$"
 )
 _WHERE = re.compile(r"\b(in|at|for|from|to|on|with|by)\s(?:the\s)?([A-ZÀ-ÖØ-Þ][\w-]+)")
-_Value = TypeVar("_Value", Quantity, Moment)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A value of the evidence with the stems around it: in its statement, in its sentence.
 
-    ``old`` is None for a value that holds, else whether it once did. ``head`` is the verb that a
-    date belongs to, with its preposition. ``where`` are the names after prepositions.
+    ``head`` is the verb that a date belongs to, with its preposition. ``where`` are the names after
+    prepositions.
     """
 
     unit: int
@@ -52,7 +48,6 @@ class Place:
     around: frozenset[str]
     topic: frozenset[str]
     verb: str
-    old: bool | None = None
     gapped: bool = False
     head: tuple[str, str] = ("", "")
     where: frozenset[tuple[str, str]] = frozenset()
@@ -64,30 +59,24 @@ def places(units: tuple[str, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...]
     """Return the numbers and the dates of the evidence, those that follow from others too."""
     numbers: list[Place] = []
     dates: list[Place] = []
-    quantities_apart, moments_apart = derived_quantities(units), derived_moments(units)
     for index, unit in enumerate(units):
         parts = statements(unit, units[index - 1] if index else "")
         around = stem_set(unit).union(*(part.subject for part in parts))
-        old = dict(withdrawn(unit))
-        for quantity in (*quantities(blanked(unit)), *_of(index, quantities_apart)):
-            numbers.append(_place(index, unit, quantity, parts, around, old))
-        for moment in (*moments(unit), *_of(index, moments_apart)):
-            dates.append(_place(index, unit, moment, parts, around, old))
+        for quantity in quantities(blanked(unit)):
+            numbers.append(_place(index, unit, quantity, parts, around))
+        for moment in moments(unit):
+            dates.append(_place(index, unit, moment, parts, around))
     return tuple(numbers), tuple(dates)
-
-
-def _of(index: int, values: Iterable[tuple[int, _Value]]) -> Iterator[_Value]:
-    return (value for place, value in values if place == index)
 
 
 def _place(
     index: int, unit: str, value: Quantity | Moment, parts: tuple[Statement, ...],
-    around: frozenset[str], old: dict[int, bool],
+    around: frozenset[str],
 ) -> Place:  # fmt: skip
     found = statement_at(parts, value.start, value.end)
-    was, head = old.get(value.start), head_of(unit, value)
+    head = head_of(unit, value)
     if not found:
-        return Place(index, value, around, around, frozenset(), "", was, head=head)
+        return Place(index, value, around, around, frozenset(), "", head=head)
     near = found.stems | found.subject
     where = where_of(found.text)
     return Place(
@@ -97,7 +86,6 @@ def _place(
         around,
         found.topic,
         found.verb,
-        was,
         found.gapped,
         head,
         where,

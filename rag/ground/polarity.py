@@ -21,7 +21,6 @@ from rag.ground.denial import (
     only_others,
 )
 from rag.ground.evidence import stem_set
-from rag.ground.quantifiers import limits_differ, not_all, overstated
 from rag.ground.statements import statements
 from rag.text.dates import moments
 from rag.text.terms import content_terms, numbers, stems
@@ -124,9 +123,6 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
     ``units`` are all sentences: where another one has what the claim says of its subject, and the
     closest has only the subject, that one decides.
     """
-    if not_all(claim) and not_all(sentence):
-        return Polarity(False)
-    more = overstated(claim, sentence)
     sentence = _said_in(claim, sentence, units)
     prefixed = _prefixed(claim, sentence)
     sentence, claim = clean(sentence), clean(claim)
@@ -157,15 +153,13 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
             turns.append(f"the claim says '{_shown(own)}', the evidence does not")
     turns += [reason for reason, *_ in antonyms] + _prefixed(claim, sentence)
     turns = list(dict.fromkeys(turns))
-    if turns and limits_differ(claim, sentence):
-        turns.append("the limits are on different sides")
     others = only_others(claim, there)
     if others:
         turns.append(f"the evidence says it only of {others}")
     if len(turns) % 2 == 0:
         turns = []
     converse = len(turns) == 1 and bool(antonyms)
-    turns += [more] if more else _stronger(claim, sentence)
+    turns += _stronger(claim, sentence)
     return Polarity(bool(turns), tuple(turns), converse)
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.ground.evidence import stem_set
-from rag.ground.mirrors import mirrored
 from rag.text.terms import STOPWORDS, content_terms, fold, stems
 
 TITLES = {
@@ -152,7 +151,7 @@ def swapped(claim: str, sentence: str) -> str:
     """Return why two names of a claim stand the other way round in the sentence, or ""."""
     if _SYMMETRIC.search(claim) and not re.search(r"\bfrom\b.*\bto\b|\bbetween\b", claim):
         return ""
-    turned = mirrored(claim, sentence) or _other_way(claim, sentence)
+    turned = _other_way(claim, sentence)
     if turned:
         return turned
     for piece in _pieces(sentence):
