@@ -24,13 +24,18 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from rag.ground.checker import VERBATIM, WEIGHTS, HeuristicChecker, Weights
-from rag.ground.claims import Claim
-from rag.ground.cross_checker import MODEL_FEATURES, CrossChecker
-from rag.ground.cross_checker import WEIGHTS as CROSS_WEIGHTS
-from rag.ground.evidence import Evidence, stem_set
+from rag.ground.checker import (
+    MODEL_FEATURES,
+    VERBATIM,
+    WEIGHTS,
+    CrossChecker,
+    HeuristicChecker,
+    Weights,
+)
+from rag.ground.checker import WEIGHTS as CROSS_WEIGHTS
+from rag.ground.evidence import Claim, Evidence, stem_set
 from rag.ground.features import FEATURES, SIGNS, Measured, measure, weight
-from rag.ground.verbatim import quoted_from
+from rag.ground.quotation import quoted_from
 from rag.models.cross_encoder import CrossEncoder
 from rag.models.embedder import load_embedder
 from rag.settings import Settings

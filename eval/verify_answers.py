@@ -21,7 +21,7 @@ from typing import Any
 
 from rag.answer.marks import parse
 from rag.answer.verify import Judged, Verifier
-from rag.ground.cross_checker import CrossChecker
+from rag.ground.checker import CrossChecker
 from rag.models.cross_encoder import load_cross_encoder
 from rag.models.embedder import load_embedder
 from rag.settings import Settings

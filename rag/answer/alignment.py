@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.text.numbers import numbers
 from rag.text.sentences import sentences
-from rag.text.terms import content_terms, numbers, stems
+from rag.text.terms import content_terms, stems
 from rag.types import Passage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rag.answer.features import Unit, defines, units_of
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.questions import Question
 from rag.answer.reading import read, sigmoid
-from rag.text.terms import numbers
+from rag.text.numbers import numbers
 from rag.types import Passage, Reading
 
 _COMPARED = 24  # candidates that are held against each other for versions that disagree

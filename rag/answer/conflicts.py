@@ -15,7 +15,8 @@ from functools import lru_cache
 from rag.answer.features import units_of
 from rag.answer.questions import understand
 from rag.answer.spans import cells
-from rag.text.terms import content_terms, fold, names, negations, numbers
+from rag.text.numbers import numbers
+from rag.text.terms import content_terms, fold, names, negations
 from rag.types import Passage, Sentence
 
 SAME_THING = 0.5  # Jaccard overlap of the terms, numbers left out

@@ -15,7 +15,8 @@ from rag.answer.questions import understand
 from rag.errors import ModelError
 from rag.models.chat import ChatModel, Completing
 from rag.prompts import as_data, load_prompt, spoken
-from rag.text.terms import names, numbers
+from rag.text.numbers import numbers
+from rag.text.terms import names
 from rag.types import Passage, Usage, digest_of
 
 MOST = 4

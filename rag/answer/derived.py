@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import permutations
 
-from rag.text.terms import numbers
+from rag.text.numbers import numbers
 
 _TERMS = 8  # numbers of a sentence beyond which no sums are tried
 _UNITS: Mapping[str, tuple[str, float]] = {

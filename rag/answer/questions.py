@@ -14,7 +14,8 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
-from rag.text.terms import STOPWORDS, content_terms, fold, months
+from rag.text.dates import months
+from rag.text.terms import STOPWORDS, content_terms, fold
 
 Wants = Literal[
     "date", "time", "duration", "money", "percent", "number", "person", "place", "name", "email",

@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Self
 
+from rag.text.numbers import unit_of
 from rag.text.terms import STOPWORDS, content_terms, fold
-from rag.text.units import unit_of
 from rag.types import Passage
 
 _SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?=\S)[^.!?]*)*[.!?]*")

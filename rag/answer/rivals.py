@@ -15,8 +15,8 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 from rag.text.dates import Moment, conflicting, moments
+from rag.text.numbers import CURRENCIES
 from rag.text.terms import STOPWORDS
-from rag.text.units import CURRENCIES
 
 _CODE = re.compile(r"(?<![\w-])([A-Z]{1,4})-?(\d{1,5})(?!\w)")
 _VERSION = re.compile(

@@ -21,7 +21,7 @@ from rag.answer.grounded import cited, without_headings
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.marks import Marked, Parsed, parse
 from rag.errors import ModelError
-from rag.text.terms import numbers
+from rag.text.numbers import numbers
 from rag.types import Citation, Passage, Sentence, Verdict
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from rag.evaluate.quotes import locate, longest_start
 from rag.evaluate.tables import Table, number
 from rag.evaluate.texts import contains
 from rag.settings import Settings
-from rag.text.terms import content_terms, fold, numbers
+from rag.text.numbers import numbers
+from rag.text.terms import content_terms, fold
 from rag.types import SCHEMA, Answer, Document, Value
 
 FEW = 1 / 3

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.ground.claims import Claim, clauses
-from rag.ground.evidence import Evidence, stem_set
-from rag.ground.facts import Facts, check
-from rag.ground.names import said, strangers
-from rag.ground.polarity import Polarity, compare, other_numbers, related
-from rag.ground.roles import exchanged, swapped
-from rag.ground.takers import taken
+from rag.ground.evidence import Claim, Evidence, clauses, stem_set
+from rag.ground.negation import Polarity, compare, other_numbers, related
+from rag.ground.roles import exchanged, said, strangers, swapped, taken
+from rag.ground.values import Facts, check
+from rag.text.dates import months
 from rag.text.language import detect
-from rag.text.terms import content_terms, fold, months, names, stems
+from rag.text.terms import content_terms, fold, names, stems
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

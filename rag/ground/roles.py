@@ -1,17 +1,21 @@
-"""Who does what to whom: names of a claim that change places with each other in the evidence.
+"""Who does what to whom: names of a claim that the evidence has in another role, or nowhere.
 
-Only an exact exchange counts (A bought B, B bought A), and only where the same is said otherwise.
-The passive and "X's manager is Y" are turned back first. English only.
+Only an exact exchange counts (A bought B, B bought A), or the same said of another name in its
+place (Ann leads the audit team, Bob the tax team). English only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from difflib import SequenceMatcher
+from functools import cache, lru_cache
 
+from rag.ground.clauses import Statement, begins_with_verb, statements
 from rag.ground.evidence import stem_set
+from rag.text.dates import DAYS, blanked, moments, month_number, says
+from rag.text.numbers import SMALL, quantities, same, unit_of
 from rag.text.terms import STOPWORDS, content_terms, fold, stems
 
 TITLES = {
@@ -19,7 +23,7 @@ TITLES = {
     "lady": "she", "madam": "she", "dr": "", "doctor": "", "prof": "", "professor": "",
     "captain": "", "judge": "", "president": "", "herr": "he", "frau": "she",
 }  # fmt: skip
-_WORD = r"(?:[a-z]?[A-ZÀ-ÖØ-Þ][\w’'&-]*|(?<=\s)\d+(?:\.\d+)*\b|[a-z]\.)"
+_NAME_WORD = r"(?:[a-z]?[A-ZÀ-ÖØ-Þ][\w’'&-]*|(?<=\s)\d+(?:\.\d+)*\b|[a-z]\.)"
 _HEAD = (
     r"(?:Court|Bank|University|Ministry|Department|Office|Institute|House|Museum|Board|Council|Bureau|"
     r"Chamber|Church|Republic|Kingdom|Isle|Gulf|Bay|Cape|Port|Federation|Association|Society|Academy|"
@@ -29,9 +33,9 @@ _HEAD = (
 )
 _NAME = re.compile(
     rf"\b(?:{_HEAD})?[a-z]?[A-ZÀ-ÖØ-Þ][\w&-]{{0,60}}(?:\.(?=\s[A-Z]))?"
-    rf"(?:\s(?:&\s)?(?:{_HEAD})?{_WORD}(?:\.(?=\s[A-Z]))?)*"
+    rf"(?:\s(?:&\s)?(?:{_HEAD})?{_NAME_WORD}(?:\.(?=\s[A-Z]))?)*"
 )
-_OWN = re.compile(r"['’]s?\s*$")
+_POSSESSIVE = re.compile(r"['’]s?\s*$")
 _PART = re.compile(r"[\w&]+(?:-[\w&]+)*")
 _OWNS = re.compile(r"['’]s?(?=\s|$)")
 _AT_START = re.compile(r"\W*(?:the\s|an?\s)?$", re.IGNORECASE)
@@ -54,7 +58,6 @@ _SYMMETRIC = re.compile(
 _CUT = re.compile(
     r"[;:]|,\s(?:and|but|while|whereas)\b|\b(?:while|whereas|but)\b|(?<!\b[A-Z])(?<!\b[MDSJ][rs])(?<!\bMrs)\.\s"
 )
-_ITS = re.compile(r"\b(?:its|his|her|their|it|there)\b", re.IGNORECASE)
 ROSTER = 20
 """Names in one sentence from which on it is a list: who does what is not to be told."""
 
@@ -109,7 +112,7 @@ def entities(text: str) -> tuple[Entity, ...]:
 def _with_role(text: str, entity: Entity, found: Sequence[Entity], *, passive: bool) -> Entity:
     before, after = text[: entity.start], text[entity.end :]
     role = _BEFORE.search(before[-60:])
-    if entity.shown.endswith(("'s", "’s", "'", "’")) or _OWN.match(after[:2]):
+    if entity.shown.endswith(("'s", "’s", "'", "’")) or _POSSESSIVE.match(after[:2]):
         name = "of"
     elif role:
         name = role[1]
@@ -236,3 +239,344 @@ def _same_deed(claim: str, piece: str, names: Sequence[Entity]) -> bool:
         for word in re.findall(r"[a-z-]+", claim.casefold()) if word in _SAME
     )  # fmt: skip
     return bool(shared) and shared >= 0.6 * len(terms)
+
+
+_WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
+_NO_LETTER = re.compile(r"\W")
+_PLAIN = re.compile(r"[^\W_]+")
+_OWN = re.compile(r"['’]s?$")
+_CAPITALS = re.compile(
+    r"[A-ZÀ-ÖØ-Þ][\w’'-]{0,60}(?:\s(?:of|the|for|and|&)?\s?[A-ZÀ-ÖØ-Þ][\w’'-]{0,60})+"
+)
+_CODE = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Z])[A-Z][\w-]*")
+_TIME = re.compile(
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)days?|q[1-4]|h[12]|am|pm|ad|bc|ce|i|v\d.*|\d.*|u\.?s\.?a?|u\.?k|eu|tv|"
+    r"someone|everyone|everybody|somebody|nobody|anyone|mom|dad|mum|mother|father|internet|"
+    r"covid.*|coronavirus|sars.*|earth|god|online|ceo|dna|rna|pdf|wi-?fi|it"
+)
+_NEVER_LOST = frozenset(
+    """
+    celsius fahrenheit monday mondays tuesday tuesdays wednesday wednesdays thursday thursdays
+    friday fridays saturday saturdays sunday sundays mount lake river city inc ltd llc gmbh corp
+    corporation
+    """.split()
+)
+"""Words with a capital that are judged as values, or say what sort of thing a name is of."""
+
+_ENDINGS = re.compile(r"(?:'s|’s|s|es|n|an|ian|ean|ese|ish|i|ic|al|er|ers)$")
+_PEOPLES = {
+    people: country
+    for people, _, country in (
+        pair.partition("/")
+        for pair in "danish/denmark danes/denmark dutch/netherlands french/france german/germany "
+        "spanish/spain british/britain british/kingdom english/england welsh/wales irish/ireland "
+        "scottish/scotland swiss/switzerland greek/greece turkish/turkey swedish/sweden "
+        "finnish/finland norwegian/norway polish/poland czech/czechia portuguese/portugal "
+        "chinese/china japanese/japan thai/thailand peruvian/peru filipino/philippines "
+        "icelandic/iceland belgian/belgium argentine/argentina cypriot/cyprus".split()
+    )
+}
+_SHORT = {
+    short: long
+    for short, _, long in (
+        pair.partition("/")
+        for pair in "bill/william bob/robert rob/robert dick/richard jim/james jack/john "
+        "joe/joseph tom/thomas mike/michael dave/david dan/daniel ben/benjamin sam/samuel "
+        "alex/alexander andy/andrew tony/anthony steve/stephen chris/christopher nick/nicholas "
+        "matt/matthew liz/elizabeth beth/elizabeth kate/katherine sue/susan peggy/margaret "
+        "maggie/margaret jenny/jennifer becky/rebecca vicky/victoria ed/edward fred/frederick "
+        "greg/gregory".split()
+    )
+}
+_FIRST = frozenset(
+    """
+    every each all both most many some several few any such another only even just over under
+    more less fewer about around nearly almost half since during after before until while when
+    although unlike despite however today
+    """.split()
+)
+"""Words that stand before a name at the beginning of a claim and are no part of it."""
+
+_LIKE = 0.6
+_PRESENT = 0.6
+"""Share of a statement's other terms that the evidence must have for a name to be wrong in it."""
+
+
+@lru_cache(maxsize=64)
+def said(texts: tuple[str, ...]) -> tuple[frozenset[str], str, frozenset[str]]:
+    """Return folded words, the text without spaces and hyphens, and the initials of names."""
+    text = "\n".join(texts)
+    folded = fold(text)
+    plain = _WORD.findall(folded)
+    words = {*plain, *_NEVER_LOST}
+    words.update(
+        part for word in words.copy() if not word.isalnum() for part in _NO_LETTER.split(word)
+    )
+    runs = [
+        "".join(w[0] for w in _PLAIN.findall(run) if w[0].isupper()).casefold()
+        for run in _CAPITALS.findall(text)
+    ]
+    # The Department of Energy is the DOE, too.
+    runs += [
+        "".join(w[0] for w in _PLAIN.findall(run)).casefold() for run in _CAPITALS.findall(text)
+    ]
+    initials = {run[start:] for run in runs for start in range(len(run) - 1)}
+    # "Chief financial officer" is a CFO.
+    small = "".join(word[0] for word in plain if word not in STOPWORDS)
+    initials.update(small[n : n + 3] for n in range(len(small) - 2))
+    return frozenset(words), re.sub(r"[\W_]", "", folded), frozenset(initials)
+
+
+def strangers(parts: tuple[str, ...], texts: tuple[str, ...], units: tuple[str, ...]) -> list[str]:
+    """Return the names of a claim that are not in the evidence, as they are written."""
+    words, joined, initials = said(texts)
+    everything = frozenset().union(*(stem_set(unit) for unit in units))
+    found: dict[str, None] = {}
+    for part in parts:
+        capitals = {stem for w in _WORD.findall(part) if w[:1].isupper() for stem in stems(w)}
+        terms = [term for term in content_terms(part) if term not in capitals]
+        # Where little else is in the evidence, it is the wording that differs.
+        if sum(term in everything for term in terms) < _PRESENT * len(terms):
+            continue
+        spelled_out = [
+            "".join(word[0] for word in run.split() if word[0].isupper()).casefold()
+            for run in _CAPITALS.findall(part)
+        ]
+        acronyms = any(
+            run[start:] in words for run in spelled_out for start in range(max(0, len(run) - 2))
+        )
+        if acronyms:
+            continue
+        for name in _names(part, words, units):
+            # Of Sims-based only Sims is a name.
+            folded = fold("-".join(w for w in name.split("-") if w[:1].isupper() and w[1:])) or (
+                fold(name)
+            )
+            plain = _NO_LETTER.sub("", folded)
+            if (
+                words.issuperset(_NO_LETTER.split(folded))
+                or folded in initials
+                or ((len(plain) > 3 or not plain.isalpha()) and plain in joined)
+                or everything.issuperset(stems(folded))
+                or _related(folded, words)
+            ):
+                continue
+            found[name] = None
+    return list(found)
+
+
+def _names(part: str, words: frozenset[str], units: tuple[str, ...]) -> Iterator[str]:
+    matches = list(_WORD.finditer(part))
+    capitals = sum(m[0][0].isupper() for m in matches)
+    if len(matches) > 3 and capitals > 0.8 * len(matches):
+        return
+    for place, match in enumerate(matches):
+        word = _OWN.sub("", match[0])
+        low = fold(word)
+        if (
+            not word[:1].isupper()
+            or low in STOPWORDS
+            or low in TITLES
+            or (place == 0 and low in _FIRST)
+            or _TIME.fullmatch(low)
+            or month_number(low)
+            or unit_of(low)
+        ):
+            continue
+        before = part[: match.start()].rstrip()
+        initial = place == 0 or before.endswith((".", "!", "?", ":", '"', "“", "("))
+        if _CODE.fullmatch(word) or (word.isupper() and len(word) > 1):
+            yield word
+        elif not initial or (
+            place + 1 < len(matches)
+            and matches[place + 1][0][0].isupper()
+            and part[match.end() : matches[place + 1].start()] == " "
+        ):
+            if len(word) > 1:
+                yield word
+        elif low not in words and _mistaken(part, word, units):
+            yield word
+
+
+def _mistaken(part: str, word: str, units: tuple[str, ...]) -> bool:
+    """Tell whether a sentence that says the same begins with a word much like this one."""
+    rest = set(content_terms(part)) - set(stems(word))
+    for unit in units:
+        first = _WORD.search(unit)
+        if first and first[0][:1].isupper() and rest and rest <= stem_set(unit):
+            ratio = SequenceMatcher(None, fold(word), fold(first[0])).ratio()
+            if ratio >= _LIKE and not set(stems(word)) & set(stems(first[0])):
+                return True
+    return False
+
+
+def _related(name: str, words: frozenset[str]) -> bool:
+    """Tell whether the evidence has the name with another ending: Norway's, Germans, German."""
+    other = {_PEOPLES.get(name), _SHORT.get(name)}
+    other |= {long for long, short in (*_PEOPLES.items(), *_SHORT.items()) if short == name}
+    if other & words:
+        return True
+    root = _ENDINGS.sub("", name)
+    return len(root) >= 4 and any(
+        word.startswith(root) and _ENDINGS.sub("", word)[: len(root) + 1].startswith(root)
+        and len(word) <= len(root) + 4
+        for word in words
+    )  # fmt: skip
+
+
+_SUBORDINATE = re.compile(
+    r",?\s(?:after|before|when|while|because|following|since|as|although|though|until)\s", re.I
+)
+_FURTHER = re.compile(r"\b(?:also|too|another|further|as well|likewise|both)\b", re.IGNORECASE)
+_PLACED = frozenset("in at to from on of with for into under near".split())
+_ITS = re.compile(r"\b(?:its|his|her|their|it|there)\b", re.IGNORECASE)
+_CORE = frozenset(("subject", "be", "object", "by"))
+
+
+@lru_cache(maxsize=64)
+def _statements(units: tuple[str, ...]) -> tuple[Statement, ...]:
+    return tuple(
+        s for n, unit in enumerate(units) for s in statements(unit, units[n - 1] if n else "")
+    )
+
+
+def taken(claim: str, units: tuple[str, ...]) -> str:
+    """Return why what a claim says of a name is said of another name in its place, or "".
+
+    Nothing is found where some statement has the name together with all that the claim says.
+    """
+    found = _statements(units)
+    everything = frozenset().union(*(s.stems for s in found))
+    main = _SUBORDINATE.split(claim)[0] if len(_SUBORDINATE.split(claim)[0].split()) > 1 else claim
+    topic = next((s.topic for s in statements(main)), frozenset())
+    for name in entities(main) if len(entities(main)) <= ROSTER else ():
+        if name.role not in _CORE and name.role not in _PLACED:
+            continue
+        own = {stem for word in name.words for stem in stems(word)}
+        # "A is older than B": B may be what the evidence calls older.
+        own_too = {s for e in entities(main) if e.role == "than" for w in e.words for s in stems(w)}
+        terms = {t for t in content_terms(main) if t not in own | own_too | _titles()} & everything
+        if name.role in _PLACED:
+            # "From the late Jurassic": what stands before the name belongs to it.
+            terms -= set(content_terms(" ".join(main[: name.start].split()[-1:])))
+        if not terms or (len(terms) < 2 and name.role in _PLACED and not terms & topic):
+            continue
+        reason = _taken(main, name, own, terms, found)
+        if reason:
+            return reason
+    return ""
+
+
+def _taken(
+    claim: str, name: Entity, own: set[str], terms: set[str], found: Sequence[Statement]
+) -> str:
+    initials = name.shown.isupper() or len(own) > 2
+    with_name = [
+        n for n, s in enumerate(found)
+        # Initials share no word with what they stand for.
+        if (initials or not own.isdisjoint(s.stems) or not own.isdisjoint(s.subject))
+        and _has(s, name, own)
+    ]  # fmt: skip
+    if not any(_predicate(found[n].text, own) for n in with_name):
+        return ""
+    for n in with_name:
+        said = found[n].stems | found[n].subject | _next(found, n)
+        reason = _other_subject(name, found[n], terms, claim) if terms <= said else ""
+        if reason:
+            return reason
+        if terms <= said or (terms & said and _FURTHER.search(found[n].text)):
+            return ""
+    for n, statement in enumerate(found):
+        before = found[n - 1].stems if n and _ITS.search(statement.text) else frozenset()
+        if (
+            n in with_name
+            or not statement.stems & terms
+            or not terms <= statement.stems | statement.subject | before
+            or not _same_values(claim, statement.text)
+        ):
+            continue
+        for other in _takers(statement, name.role):
+            compared = any(known(one, other) and one.role == "than" for one in entities(claim))
+            strange = not any(known(one, other) for one in entities(claim))
+            strange = strange and not set(other.words) <= {*map(fold, claim.split())}
+            if strange or compared:
+                return f"the evidence says this of {other.shown}, not of {name.shown}"
+    return ""
+
+
+def _other_subject(name: Entity, statement: Statement, terms: set[str], claim: str) -> str:
+    """Return why a name is there, but not as the one who does it: "A won ahead of B"."""
+    there = entities(statement.text)
+    own = next((e for e in there if known(name, e)), None)
+    first = next((e for e in there if e.role == "subject"), None)
+    mine = next(iter(statements(claim)), None)
+    if (
+        name.role == "subject" and own and first and mine and not known(name, first)
+        and own.role in ("of", "from", "over", "against", "with", "for", "to")
+        and not any(known(e, first) for e in entities(claim))
+        and mine.verb and mine.verb == statement.verb
+        and mine.verb.split()[0] in statement.text[first.end : own.start].casefold().split()
+        and _same_values(claim, statement.text)
+    ):  # fmt: skip
+        return f"the evidence says this of {first.shown}, not of {name.shown}"
+    return ""
+
+
+def _takers(statement: Statement, role: str) -> Iterator[Entity]:
+    """Yield the names that have a role in a statement; a pronoun's is its subject."""
+    for other in entities(statement.text):
+        if _no_name(statement, other):
+            continue
+        # "Contact Ann" and "Ann is contacted" have her in different roles.
+        if other.role == role or (other.role in _CORE and role in _CORE):
+            yield other
+    if role in ("subject", "be") and statement.meant[:1].isupper():
+        yield from entities(statement.meant)[-1:]
+
+
+def _no_name(statement: Statement, other: Entity) -> bool:
+    """Tell whether a capital is that of a date, a number or the first word of a sentence."""
+    if all(w in SMALL or w in DAYS or w.isdigit() or month_number(w) for w in other.words):
+        return True
+    after = tuple(statement.text[other.end :].split()[:2])
+    alone = len(other.words) == 1 and not statement.text[: other.start].strip(" \"'“(")
+    return (
+        alone
+        and not other.shown.isupper()
+        and not (after and (begins_with_verb(after) or other.role == "of"))
+    )
+
+
+def _same_values(claim: str, statement: str) -> bool:
+    """Tell whether a statement has the numbers and dates of a claim: else it says another thing."""
+    there, dates = quantities(blanked(statement)), moments(statement)
+    return all(
+        any(same(q, other) for other in there) for q in quantities(blanked(claim)) if q.asked
+    ) and all(any(says(m, other) for other in dates) for m in moments(claim) if not m.span)
+
+
+def _next(found: Sequence[Statement], n: int) -> frozenset[str]:
+    """What follows without a name of its own is said of the same name."""
+    if n + 1 >= len(found):
+        return frozenset()
+    after = found[n + 1]
+    if after.meant[:1].isupper() or any(e.role in _CORE for e in entities(after.text)):
+        return frozenset()
+    return after.stems
+
+
+def _has(statement: Statement, name: Entity, own: set[str]) -> bool:
+    return any(known(name, other) for other in entities(statement.text)) or (
+        bool(statement.subject) and own <= statement.subject | _titles()
+    )
+
+
+@cache
+def _titles() -> frozenset[str]:
+    return stem_set(" ".join(TITLES))
+
+
+def _predicate(piece: str, own: set[str]) -> bool:
+    """Tell whether a piece says something beside the name: "and Emil Strand" does not."""
+    words = [w for w in re.findall(r"[^\W\d_]+", piece) if w.islower() and w not in STOPWORDS]
+    return any(not own.issuperset(stems(word)) for word in words)

@@ -18,7 +18,7 @@ from rag.ingest import csv_rows
 from rag.ingest.blocks import Block, one_line
 from rag.ingest.dates import parse_date
 from rag.ingest.front_matter import JSON
-from rag.text.units import unit_of
+from rag.text.numbers import unit_of
 from rag.types import Failure, MetadataValue
 
 _TITLES = ("title", "subject", "question", "name")

@@ -209,7 +209,7 @@ class Stages:
     @property
     def checker(self) -> Checker:
         """The groundedness checker."""
-        from rag.ground.cross_checker import CrossChecker
+        from rag.ground.checker import CrossChecker
         from rag.models.hub_pairs import load_checker
 
         models, ground = self.settings.models, self.settings.ground

@@ -10,7 +10,8 @@ from rag.protocols import Embedder
 from rag.retrieve.fuse import fuse
 from rag.settings import RetrieveSettings
 from rag.text.language import detect
-from rag.text.terms import content_terms, numbers
+from rag.text.numbers import numbers
+from rag.text.terms import content_terms
 from rag.types import Filter, Passage
 
 if TYPE_CHECKING:

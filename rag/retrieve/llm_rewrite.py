@@ -10,7 +10,8 @@ from rag.errors import ModelError
 from rag.models.chat import Completing
 from rag.prompts import as_data, load_prompt, spoken
 from rag.protocols import Rewriter
-from rag.text.terms import names, numbers
+from rag.text.numbers import numbers
+from rag.text.terms import names
 from rag.types import Turn, Usage, digest_of
 
 _TURNS = 6

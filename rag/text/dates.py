@@ -3,31 +3,207 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-from rag.text.date_patterns import (
-    CONFLICTS,
-    COUNTED,
-    DATED,
-    DAYS,
-    DECADES,
-    HOURS,
-    IN,
-    JOIN,
-    MOMENT,
-    NAMES,
-    NO_MONTH,
-    REL,
-    RELATIONS,
-    SHORT,
-    TH,
-    minutes_of,
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan januar enero janvier", "february feb februar febrero février",
+            "march mar märz marzo mars", "april apr abril avril", "may mai mayo",
+            "june jun juni junio juin", "july jul juli julio juillet",
+            "august aug agosto août", "september sep sept septiembre septembre",
+            "october oct oktober octubre octobre", "november nov noviembre novembre",
+            "december dec dezember diciembre décembre",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+"""Names and usual abbreviations in lower case, of five languages."""
+
+DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+SHORT = {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "thu": 3, "thur": 3, "thurs": 3, "fri": 4,
+          "sat": 5, "sun": 6}  # fmt: skip
+TH = {
+    word: number
+    for number, word in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth "
+        "twenty-first".split(),
+        start=1,
+    )
+}
+DECADES = {word: 10 * n for n, word in enumerate(
+    "twenties thirties forties fifties sixties seventies eighties nineties".split(), start=2
+)}  # fmt: skip
+_M = "|".join(sorted((re.escape(name) for name in MONTHS), key=len, reverse=True))
+_Y = r"1[0-9]\d\d|20\d\d|21\d\d"
+_D = r"[12]\d|3[01]|0?[1-9]"
+_N = "|".join(TH)
+_AP = r"a\.?\s?m\b\.?|p\.?\s?m\b\.?|in\sthe\s(?:morning|afternoon|evening)\b|at\snight\b"
+_MIN = r"(?:five|ten|twenty(?:[\s-]five)?|[1-5]?\d)"
+_MIN_WORD = r"(?:five|ten|twenty(?:[\s-]five)?)"
+HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
+MOMENT = re.compile(
+    # No date begins with another word: one look at it, instead of one for each kind.
+    rf"(?<![^\W_])(?=['’\d]|(?:{_M}|{_N}|q[1-4]|the|nineteen|twenty|half|a|quarter|noon|mid(?:day|night)|"
+    rf"weekday|weekend|working|business|every|daily|seven|(?:mon|tue|wed|thu|fri|sat|sun)|"
+    rf"{'|'.join(HOURS)}))(?:(?P<iso>\b(?P<iy>{_Y})-(?P<im>0[1-9]|1[0-2])-(?P<id>[0-3]\d)\b)"
+    rf"|(?P<num>\b(?P<na>\d\d?)(?P<sep>[/.])(?P<nb>\d\d?)(?P=sep)(?P<ny>{_Y}|\d\d)\b(?![./]\d))"
+    rf"|(?P<dm>(?<![\w-])(?:(?P<d0>{_D})(?:st|nd|rd|th|\.)?\s?(?:to|and|bis|-|–)\s?(?:the\s)?)?(?P<d1>{_D})(?:st|nd|rd|th|\.|º)?(?:\s(?:of|de))?\s(?P<m1>{_M})\b\.?"
+    rf"(?:,?\s(?:of\s|de\s)?(?P<y1>{_Y}))?)"
+    rf"|(?P<md>\b(?P<m2>{_M})\b\.?\s(?:the\s)?(?:(?P<d3>{_D})\s?(?:to|-|–)\s?)?(?P<d2>{_D})(?:st|nd|rd|th)?\b(?![:.]\d|\s?(?:am|pm)\b)"
+    rf"(?:,?\s(?P<y2>{_Y}))?)"
+    rf"|(?P<my>\b(?P<m3>{_M})\b\.?(?:,?\s(?:of\s|de\s)?(?P<y3>{_Y})\b)?)"
+    rf"|(?P<qy>\b(?:q(?P<q1>[1-4])|(?P<q2>first|second|third|fourth|[1-4](?:st|nd|rd|th))\s"
+    rf"(?:calendar\s|fiscal\s|financial\s)?quarter)\b(?:,?\s(?:of\s)?(?:the\s)?(?:fiscal\s)?"
+    rf"(?:year\s)?(?P<y4>{_Y})\b)?)"
+    rf"|(?P<century>\b(?P<c>\d\d?(?:st|nd|rd|th)|{_N})[\s-]century\b)"
+    rf"|(?P<decade>\b(?P<dy>1\d\d0|20\d0)(?:\s?['’]\s?)?s\b|['’](?P<ds>[2-9]0)s\b"
+    rf"|\b(?:the|nineteen|twenty)[\s-](?P<dw>{'|'.join(DECADES)})\b)"
+    rf"|(?P<past>\b(?P<pw>half|(?:a\s)?quarter|{_MIN}(?:\sminutes)?(?=\spast\s)|"
+    rf"(?<=at\s){_MIN_WORD}(?=\sto\s)|{_MIN}\sminutes(?=\sto\s))\s(?P<pt>past|to)\s"
+    rf"(?P<ph>\d\d?|{'|'.join(HOURS)})\b(?!\s?%|\s\w+s\b)"
+    rf"\s?(?P<ap3>{_AP})?)"
+    rf"|(?P<clock>\b(?P<h1>[01]?\d|2[0-4])(?:[:h]|\.(?=\d\d\s?(?:{_AP}|uhr\b|hrs\b)))(?P<mi>[0-5]\d)(?!\d)\s?(?P<ap1>{_AP})?)"
+    rf"|(?P<hour>\b(?P<h2>1[0-2]|[1-9])\s?(?P<ap2>{_AP}))"
+    r"|(?P<oclock>\b(?P<h3>[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
+    r"twelve)\so['’]clock)"
+    r"|(?P<uhr>\b(?P<h4>2[0-3]|1\d|\d)\suhr\b)"
+    r"|(?P<noon>\b(?:noon|midday)\b)|(?P<midnight>\bmidnight\b)"
+    r"|(?P<weekday>\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:mon|tue|tues|wed|thu|thur|"
+    r"thurs|fri|sat|sun)\b\.?(?=\s?(?:to\b|-|–|and\b|,|:|\d)))"
+    r"|(?P<week>\b(?:weekdays?|working days|business days|weekends?|every day|daily|"
+    r"seven days a week)\b)"
+    rf"|(?P<year>(?<![\d.,/:$€£-])\b(?P<yy>{_Y})\b(?![.,]\d|\s?[%€$£°]|-\w|/)))",
+    re.IGNORECASE,
 )
-from rag.text.periods import SOFT, Fields, Range, narrowed, part_of, periods, season_of
-from rag.text.terms import month_number
+NO_MONTH = frozenset(("may", "mar", "mars", "sep", "march", "enero", "mai"))
+COUNTED = re.compile(
+    r"[\s-]+(?!(?:was|is|has|as|this|its|plus|us)\b)(?:[^\W\d_]+s|people|men|women|children)\b",
+    re.IGNORECASE,
+)
+DATED = re.compile(
+    r"\b(?:in|since|of|from|until|till|by|to|and|between|during|before|after|early|late|mid)[\s-]$",
+    re.IGNORECASE,
+)
+REL = re.compile(
+    r"\b(until|till|from|since|by|before|after|starting|as of|no later than|prior to|following|"
+    r"up to|through|not before|not until)\s+(?:on\s+|the\s+|at\s+|in\s+)*(?:end of\s+)?$"
+)
+RELATIONS = {
+    "until": "until", "till": "until", "up to": "until", "through": "until", "from": "from",
+    "since": "from", "starting": "from", "as of": "from", "not before": "from",
+    "not until": "from", "by": "by", "no later than": "by", "before": "before",
+    "prior to": "before", "after": "after", "following": "after",
+}  # fmt: skip
+CONFLICTS = {
+    "until": {"from", "after"}, "from": {"until", "by", "before"}, "by": {"from", "after"},
+    "before": {"from", "after"}, "after": {"until", "by", "before"},
+}  # fmt: skip
+IN = re.compile(
+    r"\b(?:in|of|since|until|by|every|last|next|to|from|early|late|mid)[\s-]$", re.IGNORECASE
+)
+JOIN = re.compile(r"\s?(?:to|until|till|through|-|–|—|and|bis|al?)\s?(?:the\s)?$", re.IGNORECASE)
+NAMES = ("January February March April May June July August September October November "
+          "December").split()  # fmt: skip
+
+
+def minutes_of(word: str) -> int:
+    """Return how many minutes "half", "a quarter" or "twenty-five" past the hour are."""
+    words = re.split(r"[\s-]", word.removeprefix("a ").removesuffix(" minutes"))
+    named = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20}
+    return sum(int(w) if w.isdigit() else named[w] for w in words)
+
+
+Range = tuple[int, int]
+Fields = dict[str, Range]
+
+SOFT = frozenset(("season", "part"))
+"""Fields that agree where they overlap, and that a claim need not prove."""
+
+_SEASONS = {"spring": 1, "summer": 2, "autumn": 3, "fall": 3, "winter": 4}
+_PARTS = {"dawn": 1, "morning": 1, "mornings": 1, "breakfast": 1, "afternoon": 2, "afternoons": 2,
+          "evening": 3, "evenings": 3, "night": 4, "nights": 4, "overnight": 4}  # fmt: skip
+_PERIOD = re.compile(
+    r"\b(?:(?P<season>(?:(?<=in )|(?<=the )|(?<=of )|(?<=last )|(?<=next )|(?<=this )|(?<=by )|"
+    r"(?<=early )|(?<=late )|(?<=since )|(?<=until )|(?<=each )|(?<=every ))(?:spring|summer|"
+    r"autumn|"
+    r"winter|(?<=the )fall)(?!\s?(?:water|break))|(?:spring|summer|autumn|winter|"
+    r"fall)(?=\s(?:of\s)?"
+    r"(?:19|20)\d\d\b))(?:\s(?:of\s)?(?P<year>(?:19|20)\d\d)\b)?"
+    r"|(?:(?<=the )|(?<=every )|(?<=each )|(?<=this )|(?<=next )|(?<=previous ))(?P<part>mornings?|"
+    r"afternoons?|evenings?)\b|(?:(?<=at )|(?<=by )|(?<=the ))(?P<late>nights?|dawn)\b|"
+    r"(?P<over>overnight)\b)",
+    re.IGNORECASE,
+)
+_HINT = re.compile(
+    r"spring|summer|autumn|winter|fall|noon|morning|evening|night|dawn", re.IGNORECASE
+)
+_BEFORE = re.compile(
+    r"\b(?:(?P<early>early|(?P<start>beginning|start) of)|(?P<mid>mid|middle of)|"
+    r"(?P<late>late|(?P<end>end|close) of)|(?P<half>first|second) half of)[\s-](?:the\s|year\s)*$",
+    re.IGNORECASE,
+)
+
+
+def periods(text: str) -> Iterator[tuple[Fields, int, int]]:
+    """Yield the seasons and parts of days of a text, with where they stand."""
+    for match in _PERIOD.finditer(text) if _HINT.search(text) else ():
+        if match["season"]:
+            number = _SEASONS[match["season"].casefold()]
+            fields: Fields = {"season": (number, number)}
+            if match["year"]:
+                fields["year"] = (int(match["year"]),) * 2
+        else:
+            word = (match["part"] or match["late"] or match["over"]).casefold()
+            fields = {"part": (_PARTS[word], _PARTS[word])}
+        yield fields, match.start(), match.end()
+
+
+def season_of(month: int) -> Range:
+    """Return the seasons that a month of the northern year can be in."""
+    return {3: (1, 4), 6: (1, 2), 9: (2, 3), 12: (3, 4)}.get(month, ((month % 12) // 3 or 4,) * 2)
+
+
+def part_of(minute: int) -> Range:
+    """Return the parts of the day that a time can be in."""
+    limits = ((300, (4, 4)), (720, (1, 1)), (1020, (2, 2)), (1140, (2, 3)), (1260, (3, 3)))
+    return next((part for limit, part in limits if minute < limit), (3, 4))
+
+
+def narrowed(fields: Fields, before: str) -> Fields:
+    """Return the part of a decade, a year or a month that the words before it name."""
+    match = _BEFORE.search(before)
+    if not match:
+        return fields
+    place = (
+        0 if match["early"] else 1 if match["mid"] else 2 if match["late"] else
+        3 if match["half"].casefold() == "first" else 4
+    )  # fmt: skip
+    sharp = bool(match["start"] or match["end"])
+    year = fields.get("year")
+    if year and year[1] > year[0]:
+        size = year[1] - year[0] + 1
+        low, high = ((0, 0.45), (0.3, 0.7), (0.5, 1), (0, 0.5), (0.5, 1))[place]
+        return fields | {
+            "year": (year[0] + int(low * size), year[0] + int(high * size) - 1 + (place in (0, 1)))
+        }
+    if "day" in fields or "weekday" in fields or "minute" in fields:
+        return fields
+    if year and "month" not in fields and "quarter" not in fields and "season" not in fields:
+        ranges = ((1, 5), (5, 8), (8, 12), (1, 6), (7, 12))
+        months = ((1, 3), (5, 8), (10, 12))[place] if sharp else ranges[place]
+        return fields | {"month": months}
+    if "month" in fields and place < 3:
+        days = ((1, 10), (8, 22), (20, 31))[place]
+        return fields | {"day": ((1, 7), (8, 22), (24, 31))[place] if sharp else days}
+    return fields
+
 
 _TIMES = frozenset("clock ap1 mi past ap3 ph hour ap2 oclock uhr h4 noon midnight".split())
 
@@ -290,3 +466,21 @@ def month_name(moment: Moment) -> str:
     month = moment.get("month")
     alone = month and month[0] == month[1] and 1 <= month[0] <= 12
     return NAMES[month[0] - 1] if month and alone else ""
+
+
+def month_number(word: str) -> int | None:
+    """Return 1 to 12 for the name or usual abbreviation of a month in lower case."""
+    return MONTHS.get(word.removesuffix("."))
+
+
+def months(text: str) -> frozenset[int]:
+    """Return the months that a text names, 1 to 12; "may" only where a day or year is beside it."""
+    found = set()
+    for match in re.finditer(r"[^\W\d_]+", text.casefold()):
+        number = MONTHS.get(match[0])
+        if number and (
+            match[0] not in ("may", "mar", "sep", "mars")
+            or re.search(r"\d", text[max(0, match.start() - 4) : match.end() + 5])
+        ):
+            found.add(number)
+    return frozenset(found)

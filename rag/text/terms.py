@@ -1,4 +1,4 @@
-"""Terms, numbers and names: what overlap, citation choice and grounding compare.
+"""Terms, names and negation: what overlap, citation choice and grounding compare.
 
 Stems come from the same analysers as the lexical index, so that "matches" means one thing.
 """
@@ -9,6 +9,8 @@ import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
+
+from rag.text.dates import MONTHS
 
 STEMMERS = {
     "ar": "arabic", "da": "danish", "nl": "dutch", "en": "english", "fi": "finnish",
@@ -103,97 +105,6 @@ def fold(text: str) -> str:
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar enero janvier", "february feb februar febrero février",
-            "march mar märz marzo mars", "april apr abril avril", "may mai mayo",
-            "june jun juni junio juin", "july jul juli julio juillet",
-            "august aug agosto août", "september sep sept septiembre septembre",
-            "october oct oktober octubre octobre", "november nov noviembre novembre",
-            "december dec dezember diciembre décembre",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}  # fmt: skip
-
-_NUMBER_WORDS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-
-_NUMBER = re.compile(r"(?<![\w.])\d++(?:[.,\u202f  ]\d{3})*(?:[.,]\d++)?(?![\w]*\d)")
-_SCALE = re.compile(r"\s?(k|thousand|m|mn|million|bn|billion)\b", re.IGNORECASE)
-_SCALES = {
-    "k": 1e3,
-    "thousand": 1e3,
-    "m": 1e6,
-    "mn": 1e6,
-    "million": 1e6,
-    "bn": 1e9,
-    "billion": 1e9,
-}
-
-
-def numbers(text: str) -> frozenset[str]:
-    """Return the numbers that a text states, as plain decimals: ``1,000`` and ``1000`` are equal.
-
-    Words from zero to twenty and the tens count; "one" alone does not, it is mostly a pronoun.
-    """
-    found = set()
-    for match in _NUMBER.finditer(text):
-        value = _value(match[0])
-        scale = _SCALE.match(text, match.end())
-        if scale and scale[1].casefold() in ("thousand", "million", "billion", "bn", "mn"):
-            value *= _SCALES[scale[1].casefold()]
-        found.add(f"{value:.10g}")
-    for word in _PART.findall(text.casefold()):
-        if word in _NUMBER_WORDS and word != "one":
-            found.add(str(_NUMBER_WORDS[word]))
-    return frozenset(found)
-
-
-def _value(digits: str) -> float:
-    digits = re.sub(r"[\u202f  ]", "", digits)
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits):
-        digits = digits.replace(",", "")
-    elif re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", digits) and digits.count(".") > 1:
-        digits = digits.replace(".", "").replace(",", ".")
-    else:
-        digits = digits.replace(",", ".")
-    try:
-        return float(digits)
-    except ValueError:
-        return float(re.sub(r"\D", "", digits) or 0)
-
-
-def month_number(word: str) -> int | None:
-    """Return 1 to 12 for the name or usual abbreviation of a month in lower case."""
-    return _MONTHS.get(word.removesuffix("."))
-
-
-MONTH_NAMES = tuple(_MONTHS)
-"""The names of months that are known, in lower case."""
-
-
-def months(text: str) -> frozenset[int]:
-    """Return the months that a text names, 1 to 12; "may" only where a day or year is beside it."""
-    found = set()
-    for match in re.finditer(r"[^\W\d_]+", text.casefold()):
-        number = _MONTHS.get(match[0])
-        if number and (
-            match[0] not in ("may", "mar", "sep", "mars")
-            or re.search(r"\d", text[max(0, match.start() - 4) : match.end() + 5])
-        ):
-            found.add(number)
-    return frozenset(found)
-
-
 _NAME = re.compile(r"(?<!^)(?<![.!?:] )(?<![\"“(])\b[A-ZÄÖÜÉ][\w’'-]+(?:\s+[A-ZÄÖÜÉ][\w’'-]+)*")
 
 
@@ -206,7 +117,7 @@ def names(text: str) -> frozenset[str]:
     for match in _NAME.finditer(text):
         for word in match[0].split():
             folded = fold(word).removesuffix("'s").removesuffix("’s").strip("'’-")
-            if folded and folded not in STOPWORDS and folded not in _MONTHS:
+            if folded and folded not in STOPWORDS and folded not in MONTHS:
                 found.add(folded)
     return frozenset(found)
 

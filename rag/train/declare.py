@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from rag.ground.verbs import AUXILIARY, MODAL, PAST, is_base
+from rag.ground.clauses import AUXILIARY, MODAL, PAST, is_base
 
 _WH = re.compile(
     r"^(?:(?P<place>in|on|at|by|for|from|to|with|during|of|under) )?"

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.ground.checker import HeuristicChecker
-from rag.ground.claims import Claim
-from rag.ground.cross_checker import EVIDENCE_CHARACTERS, WEIGHTS, CrossChecker, nearest
-from rag.ground.evidence import Evidence
+from rag.ground.checker import EVIDENCE_CHARACTERS, WEIGHTS, CrossChecker, HeuristicChecker, nearest
+from rag.ground.evidence import Claim, Evidence
 from rag.models.cross_encoder import CrossEncoder
 from rag.protocols import Checker, Embedder
 from rag.settings import Settings

@@ -48,7 +48,9 @@ SCRIPTS = (
 )  # fmt: skip
 WRITTEN = [
     text
-    for line in (Path(__file__).parent / "named_checks.jsonl").read_text("utf-8").splitlines()
+    for line in (Path(__file__).parents[2] / "eval/claims/named.jsonl")
+    .read_text("utf-8")
+    .splitlines()
     for row in [json.loads(line)]
     for text in (row["claim"], *row["evidence"])
 ]

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.ground.claims import Claim
-from rag.ground.evidence import LONGEST_UNIT, Evidence
-from rag.ground.polarity import compare
-from rag.ground.verbatim import quoted_from
+from rag.ground.evidence import LONGEST_UNIT, Claim, Evidence
+from rag.ground.negation import compare
+from rag.ground.quotation import quoted_from
 
 
 @given(st.lists(st.text(max_size=300), max_size=4))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.ground.statements import statements
-from rag.ground.takers import taken
+from rag.ground.clauses import statements
+from rag.ground.roles import taken
 
 
 @pytest.mark.parametrize(

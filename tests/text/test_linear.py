@@ -27,7 +27,13 @@ BOUNDED = {
     # Given no more than this many characters by their only callers.
     "rag.ingest.pdf._LAST_PART": 200,
     "rag.text.sentences._LAST_WORD": 200,
-    "rag.text.date_patterns.REL": 40,
+    "rag.text.dates.REL": 40,
+    "rag.text.numbers._ABOUT": 30,
+    "rag.text.numbers._LESS": 30,
+    "rag.text.numbers._LESS_AFTER": 30,
+    "rag.text.numbers._MORE": 30,
+    "rag.text.numbers._MORE_AFTER": 30,
+    "rag.text.numbers._ROLE": 30,
 }
 ANCHORED = {
     # Only ever matched at one place of a text, so that they are not tried at each.
@@ -43,8 +49,10 @@ ANCHORED = {
     "rag.ingest.pdf._JUNK_TITLE",
     "rag.ingest.pdf._PAGE_NUMBER",
     "rag.ingest.pdf._PLACEHOLDER",
-    "rag.text.date_patterns.COUNTED",
-    "rag.text.date_patterns.JOIN",
+    "rag.text.dates.COUNTED",
+    "rag.text.dates.JOIN",
+    "rag.text.numbers._JOINED",
+    "rag.text.numbers._OF",
     "rag.text.sentences._MARKER",
 }
 CLASSES = {

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.terms import content_terms, fold, months, names, negations, numbers, stems
+from rag.text.dates import months
+from rag.text.numbers import numbers
+from rag.text.terms import content_terms, fold, names, negations, stems
 
 
 @pytest.mark.parametrize(

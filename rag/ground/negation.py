@@ -1,29 +1,288 @@
-"""Whether a claim says the opposite of the sentence that it is closest to.
+"""Whether a claim says the opposite of the sentence that it is closest to. English only.
 
-Negations and pairs of opposites are counted together, because two of them cancel: "is not allowed"
-and "is forbidden" agree. The lists are small on purpose: they are checks, not a model of language.
+Negations and pairs of opposites are counted together, because two of them cancel: "is not
+allowed" and "is forbidden" agree. The lists are checks, not a model of language.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from rag.ground.denial import (
-    applying,
-    clauses,
-    clean,
-    denials,
-    elsewhere,
-    nearest,
-    only_besides,
-    only_others,
-)
+from rag.ground.clauses import statements
 from rag.ground.evidence import stem_set
-from rag.ground.statements import statements
 from rag.text.dates import moments
-from rag.text.terms import content_terms, numbers, stems
+from rag.text.numbers import numbers
+from rag.text.terms import STOPWORDS, content_terms, stems
+
+_BE = r"(?:is|are|was|were|be|been|being)"
+_RULES = (
+    # What need not be.
+    (r"optional|voluntary|unnecessary|needless|not (?:mandatory|compulsory|"
+     r"obligatory|necessary)", "not {required needed}"),
+    (r"no (?:need|obligation|duty|requirement)(?: for| to)?|need not|needn['’]t|"
+     r"(?:do|does|did)(?: not|n['’]t) (?:need|have to)(?: to)?", "not required needed"),
+    (r"mandatory|compulsory|obligatory|necessary|obliged|(?:must|has to|have to|had to|needs? to)"
+     r"(?! not\b)", r"\g<0> required"),
+    # What may not be.
+    (r"must not|mustn['’]t|may not|not permitted|not to be", "not allowed"),
+    (r"prohibit(?:s|ed)?|forb(?:id|ids|ade|idden)|bans?|banned|bars|barred|outlaw(?:s|ed)",
+     r"\g<0> allowed permitted"),
+    (r"permit(?:s|ted)?", "allowed"),
+    # What is not so, in one word.
+    (r"disabled|deactivated|(?:switched|turned|shut) off", "not {enabled on activated}"),
+    (r"activated|(?:switched|turned) on", "enabled"),
+    (r"unavailable|sold out|out of stock|fully booked|booked up|out of order|out of service|"
+     r"out of use", "not {available booked bought work operation}"),
+    (r"impossible", "not {possible can}"),
+    (r"not (?:uncommon|infrequent|rare|unusual)", "often common"),
+    (r"uncommon|infrequent|rare|unusual", "not [common frequent usual]"),
+    (r"rarely|seldom|infrequently", "not [often usually always frequently]"),
+    (r"absent from|missing from|(?<!\ba )(?<!\bthe )(?:missed|skipped)|stayed away from",
+     "did not {attend play present reach take}"),
+    (r"(?<!cannot )(?<!not )(?:rejects?|rejected|turned down|declin(?:es|ed)(?= (?:the|to|a|his|"
+     r"her|"
+     r"their|its)\b)|"
+     r"dismiss(?:es|ed)(?= (?:\w+ ){0,3}(?:appeal|case|charge|claim|complaint|criticism|idea|"
+     r"motion|petition|proposal|report|request|rumou?r|suggestion|suit|theory)s?\b)|"
+     r"vetoed|voted against)",
+     "did not {accept approve grant back support allow}"),
+    (r"den(?:y|ies|ied)(?! (?:access|entry)\b)", "did not confirm"),
+    (r"(?:has|have|had) (?:ended|ceased|stopped|expired)|came to an end|"
+     rf"{_BE} (?:over|at an end)(?=[.;]|$)", "no longer"),
+    (r"free of charge|for free|at no (?:extra |additional )?(?:cost|charge)|cost(?:s)? nothing|"
+     r"(?:is|are|was|were) free(?! (?:of|from|to|until|at|again)\b)", "not [pay cost charge fee "
+     r"charged]"),
+    (r"exempt(?:ed)? from|excused from|spared", "not [pay required subject]"),
+    (r"(?:null and )?void(?! of)|invalid", "not [valid]"),
+    *(
+        (rf"(?:non-?|un){able}", f"not [{able} {done}]")
+        for able, done in (
+            ("refundable", "refunded"), ("transferable", "transferred"),
+            ("returnable", "returned"), ("exchangeable", "exchanged"), ("renewable", "renewed"),
+            ("removable", "removed"), ("negotiable", "negotiated"),
+        )
+    ),
+    (r"unsuitable|unfit|unsuited", "not [suitable fit suited use used]"),
+    (r"ineligible", "not [eligible entitled qualify]"),
+    (r"unaffected", "not [affected affect]"),
+    (r"un(?:changed|altered)", "not [changed change altered]"),
+    (r"un(?:damaged|harmed|hurt|injured)", "not [damaged harmed hurt injured]"),
+    (r"incompatible", "not [compatible works work]"),
+    (r"incomplete|unfinished", "not [complete completed finished]"),
+    (r"cancel(?:l?ed)|called off", r"\g<0> not [take took place happen held]"),
+    (r"devoid of|void of", "without"),
+)  # fmt: skip
+_ANY = re.compile(
+    r"\b(?:" + "|".join(f"(?P<r{n}>{rule})" for n, (rule, _) in enumerate(_RULES)) + r")(?!\w)",
+    re.IGNORECASE,
+)
+_NEITHER = re.compile(r"\bneither\b(?P<one>[^.;]{1,80}?)\bnor\b", re.IGNORECASE)
+_COUNTED_OUT = re.compile(
+    r"\b(?:not (?:all|every|each)\b|(?:hardly|scarcely|barely) any\b|"
+    r"(?:all|every|everyone) (?:but|except(?: for)?) (?=(?:one|two|three|four|five|six|seven|"
+    r"eight|nine|"
+    r"ten|a few|a handful|\d+)\b))",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def canonical(text: str) -> str:
+    """Return the text with its words of negation in one form; quantifiers apart from "no" go."""
+    text = _NEITHER.sub(r"not\g<one>&", text)  # "or" might begin another clause
+    text = _COUNTED_OUT.sub(" ", text)
+    return _ANY.sub(_rewritten, text)
+
+
+def _rewritten(match: re.Match[str]) -> str:
+    return _RULES[int((match.lastgroup or "r0")[1:])][1].replace(r"\g<0>", match[0])
+
+
+# These say nothing about whether something is so.
+_NOISE = re.compile(
+    r"\bi\s*(?:['’]\s*m|am) not (?:sure|certain)\b[^,.;]*|\b(?:not|no) (?:only|just|merely|"
+    r"(?:later|more|less|fewer|earlier|longer|sooner) than|doubt|matter)\b|\bno\.?\s(?=\d)|"
+    r"\bwhether or not\b|\bif not\b|\bbut also\b|\bnot until\b",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(
+    r"\b(?P<after>not|no|never|none|neither|nor|cannot|without|nobody|nothing|nowhere|unable|"
+    r"fails? to|failed to|failing to|refus\w+ to|nicht|kein\w*|nunca|jamais|aucune?|sin|ohne|"
+    r"unless|instead of|rather than|hardly|barely|lacks?(?: of)?|lacked|lacking|absence of|"
+    r"free (?:of|from))\b(?!-)|(?P<short>n['’]t)\b"
+    r"|\b(?P<whole>no longer|stop(?:s|ped|ping)?(?= \w+ing\b)|ceas(?:e|es|ed)|discontinued|"
+    r"\w+-free|prohibit\w*|forbid\w*|forbad\w*|"
+    r"bans?|banned|exclud\w*|disabl\w+|optional\w*|impossible|refus(?:e|es|ed))\b"
+    r"|\b(?P<except>except(?: for)?|excepting|apart from|other than|with the exception of|"
+    r"but not)\b",
+    re.IGNORECASE,
+)
+_PHRASE_END = re.compile(
+    r"[,;.:]|\b(?:is|are|was|were|be|has|have|had|can|could|may|must|will|would|do|does|did|should|"
+    r"on|in|at|from|if|when|and|or|who|which|that)\b",
+    re.IGNORECASE,
+)
+_CLAUSES = re.compile(
+    r"[;:()–—]|, (?=(?:and|but|so|while|whereas|although|because|which)\b)"
+    r"| but | because | although | while | whereas | however ",
+    re.IGNORECASE,
+)
+_ONLY = re.compile(
+    r"^\W*only (?P<who>(?:[\w'’-]+ ){1,5}?)(?P<what>(?:can|may|could|is|are|was|were|has|have|had|"
+    r"will|must|do|does|did|should)\b.*)$",
+    re.IGNORECASE,
+)
+_ONLY_IN = re.compile(
+    r"\bonly (?:(?:available|valid|open|allowed|possible|sold|used) )?(?:for|to|in|on|by|with|at|"
+    r"from|during|between) (?:the )?([\w-]+(?: [\w-]+)?)",
+    re.IGNORECASE,
+)
+_ROOT = 6
+"""Letters that words of one family share."""
+
+_LITTLE = STOPWORDS | {"one"}
+_ALL_BUT = re.compile(
+    r"\b((?:every|all|any|each)\w*(?:\s\w+){0,2}) but "
+    r"(?!(?:also|not|never|is|are|was|were|has|have|had|do|does|did|can|could|will|would)\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """``word`` denies ``scope``; ``all_of`` says that the whole scope has to be meant.
+
+    ``implied`` scopes are not of the text's own words.
+    """
+
+    word: str
+    scope: frozenset[str]
+    all_of: bool = False
+    implied: bool = False
+
+
+@lru_cache(maxsize=4096)
+def clean(text: str) -> str:
+    """Take out what looks like a negation and is none."""
+    return _ALL_BUT.sub(r"\1 except ", canonical(_NOISE.sub(" ", text)))
+
+
+@lru_cache(maxsize=4096)
+def denials(clause: str) -> tuple[Denial, ...]:
+    """Return the negations of a clause that was cleaned."""
+    found: list[Denial] = []
+    for match in _DENIAL.finditer(clause):
+        word, after = match[0].casefold(), clause[match.end() :]
+        if match["whole"]:
+            found.append(Denial(word, stem_set(clause)))
+        elif match["except"]:
+            cut = _PHRASE_END.search(after.lstrip()[1:])
+            phrase = after.lstrip()[: cut.start() + 1] if cut else after
+            found.append(Denial(word, frozenset(content_terms(phrase)), True))
+        elif after.startswith(" {"):
+            found.append(Denial(word, stem_set(clause)))
+        elif after.startswith(" ["):
+            implied = frozenset(content_terms(after.partition("]")[0]))
+            found.append(Denial(word, implied, implied=True))
+        else:
+            scope = content_terms(after)
+            near = scope[:3] if word in ("no", "without", "ohne", "sin", "instead of") else scope
+            found.append(Denial(word, frozenset(near)))
+    return tuple(found)
+
+
+def clauses(text: str) -> list[str]:
+    """Cut a sentence where what was denied is over."""
+    return list(_clauses_of(text))
+
+
+@lru_cache(maxsize=2048)
+def _clauses_of(text: str) -> tuple[str, ...]:
+    return tuple(c for c in _CLAUSES.split(text) if len(c.split()) >= 2) or (text,)
+
+
+def nearest(
+    clause_list: list[str], wanted_by: str,
+    related: Callable[[str, frozenset[str]], bool] = lambda _term, _there: False,
+) -> str:  # fmt: skip
+    """Return the clause that is meant: a denial in another one says nothing about it."""
+    if len(clause_list) == 1:
+        return clause_list[0]
+    wanted = set(content_terms(wanted_by))
+    every = stem_set(wanted_by)
+    topic = next((s.topic for s in statements(wanted_by)), frozenset())
+
+    return max(
+        clause_list,
+        key=lambda c: (
+            # "Excludes labour" speaks of what is covered, too.
+            sum(t in stem_set(c) or related(t, stem_set(c)) for t in wanted)
+            + 1.5 * bool(topic and topic <= stem_set(c)),
+            len(every & stem_set(c)),
+        ),
+    )
+
+
+def _kin(term: str, there: frozenset[str]) -> bool:
+    """Tell whether a word of the same family is there: register, registration."""
+    return len(term) >= _ROOT and any(word[:_ROOT] == term[:_ROOT] for word in there)
+
+
+def applying(
+    clause: str, other: str, related: Callable[[str, frozenset[str]], bool]
+) -> list[Denial]:
+    """Return the negations of a clause that deny something which the other text speaks of."""
+    there = stem_set(other) - _LITTLE
+    return [
+        denial
+        for denial in denials(clause)
+        if denial.scope
+        and (all if denial.all_of else any)(
+            term in there or related(term, there) or _kin(term, there)
+            for term in denial.scope - _LITTLE
+        )
+    ]
+
+
+def elsewhere(
+    denied: list[Denial], clause_list: list[str], chosen: str, topic: frozenset[str]
+) -> bool:
+    """Tell whether another clause than the chosen one denies what these deny."""
+    scopes = [d.scope - _LITTLE - topic for d in denied]
+    said = stem_set(chosen)
+    return any(
+        len(scope & other.scope) > len(scope & said)
+        for clause in clause_list if clause != chosen
+        for other in denials(clause) if not other.implied for scope in scopes
+    )  # fmt: skip
+
+
+def only_besides(claim: str, clause: str) -> bool:
+    """Tell whether a claim denies of others what the evidence says of one thing only.
+
+    "Only available in English" says that it is not available in German.
+    """
+    match = _ONLY.match(clause)
+    found = match["who"] if match else "".join(_ONLY_IN.findall(clause)[:1])
+    one = set(stems(found)) - _LITTLE
+    own = stem_set(clean(re.sub(r"\bnon-\w+", "", claim)))
+    return bool(one) and not one & own
+
+
+def only_others(claim: str, clause: str) -> str:
+    """Return whom "only" means in the evidence, where a claim says it of somebody else; or ""."""
+    match = _ONLY.match(clause)
+    if not match:
+        return ""
+    who, what = set(stems(match["who"])) - _LITTLE, set(content_terms(match["what"]))
+    own = stem_set(claim)
+    if who and what and not who & own and len(what & own) >= 0.6 * len(what):
+        return match["who"].strip()
+    return ""
+
 
 _PAIRS = """
     increase/decrease increase/reduce raise/reduce raise/lower rise/fall rose/fell grow/shrink
