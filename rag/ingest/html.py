@@ -19,9 +19,10 @@ from typing import Any
 from lxml import etree
 from lxml import html as lxml_html
 
-from rag.ingest.blocks import Block, linearise, one_line
+from rag.ingest.blocks import Block, Parsed, linearise, one_line
 from rag.ingest.html_hidden import discloses, label_of, remove_hidden
 from rag.ingest.html_math import read_math
+from rag.ingest.html_metadata import read_metadata
 from rag.ingest.html_surroundings import (
     BLOCKS,
     Sizes,
@@ -136,12 +137,13 @@ _MAX_DEPTH = 120
 """Elements within elements; what is deeper is only text. No page made for people comes near."""
 
 
-@dataclass
-class Content:
-    """The blocks of a page, and how they were chosen: the ``main`` element or the ``body``."""
-
-    blocks: list[Block]
-    chosen: str
+def read_page(text: str) -> Parsed:
+    """Read a page, and what it says of itself."""
+    root = parse(text)
+    if root is None:
+        return Parsed()
+    title, author, published, language = read_metadata(root)
+    return Parsed(read(root), title, author, published, language)
 
 
 def parse(text: str) -> Any:
@@ -175,19 +177,18 @@ def _flat(tag: re.Match[str]) -> str:
     return tag[0] if name in _KEPT_TAGS else "<p>" if name in BLOCKS else ""
 
 
-def read(root: Any) -> Content:
-    """Return the main content of a parsed page; its hidden parts are removed from the tree."""
+def read(root: Any) -> list[Block]:
+    """The main content of a parsed page; its hidden parts are removed from the tree."""
     _remove_hidden(root)
     body = root.find("body")
     body = root if body is None else body
     links = copy.deepcopy(body) if _is_of_links(body) else None
-    content = _read(body)
-    if links is not None and not _tells(content.blocks):
+    blocks = _read(body)
+    if links is not None and not _tells(blocks):
         sizes = measure(links)  # where nothing else is left, the links are the content
         found = (_walk(links, sizes, strict=strict) for strict in (True, False))
-        blocks = next(filter(_tells, found), content.blocks) or _walk(links, sizes)
-        content = Content(blocks, "body")
-    return content
+        blocks = next(filter(_tells, found), blocks) or _walk(links, sizes)
+    return blocks
 
 
 def _is_of_links(body: Any) -> bool:
@@ -210,17 +211,17 @@ def _tells(blocks: Iterable[Block]) -> bool:
     return _count(block for block in blocks if block.kind != "heading") > 2
 
 
-def _read(body: Any) -> Content:
+def _read(body: Any) -> list[Block]:
     sizes = remove_surroundings(body)
     main = _declared_main(body, sizes)
     if main is not None:
         remove_prompt(main, _text_of)
         blocks = _walk(main, sizes)
         if _count(blocks) >= MAIN_SHARE * _count(_walk(body, sizes)):
-            return Content(_without_copyright(_walk_beside(main, body, sizes)), "main")
+            return _without_copyright(_walk_beside(main, body, sizes))
     remove_prompt(body, _text_of)
     blocks = _walk(body, sizes) or _walk(body, sizes, strict=False)
-    return Content(_without_copyright(blocks), "body")
+    return _without_copyright(blocks)
 
 
 def fragment(root: Any) -> list[Block]:

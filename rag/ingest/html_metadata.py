@@ -19,8 +19,8 @@ from typing import Any
 from lxml import html as lxml_html
 
 from rag.ingest.blocks import one_line
-from rag.ingest.dates import parse_date
 from rag.ingest.html_hidden import remove_unseen
+from rag.ingest.metadata import parse_date
 
 _AUTHOR = re.compile(r"author|byline|creator", re.I)
 _DATE = re.compile(r"date|publi|created|issued|updated|posted|modified|byline|footer|\btime", re.I)

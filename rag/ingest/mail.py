@@ -14,7 +14,7 @@ import mailbox
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from email.header import decode_header, make_header
 from email.message import Message
@@ -22,11 +22,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, one_line
-from rag.ingest.dates import parse_date
+from rag.ingest.blocks import Block, Parsed, one_line
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
+from rag.ingest.metadata import parse_date
 from rag.ingest.records import read_csv, read_jsonl
 
 _DEEPEST = 100  # multiparts and messages within each other
@@ -58,21 +58,9 @@ class _TooDeepError(RecursionError):
     """Parts are nested in each other without end."""
 
 
-@dataclass
-class Mail:
-    """What a message says; ``metadata`` holds ``from``, ``to`` and ``cc`` as they are written."""
-
-    title: str = ""
-    author: str | None = None
-    published: date | None = None
-    blocks: list[Block] = field(default_factory=list)
-    metadata: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
-def read(data: bytes, read_blocks: ReadBlocks) -> Mail:
+def read(data: bytes, read_blocks: ReadBlocks) -> Parsed:
     """Return one message; one whose parts are nested without end is read as it is written."""
-    mail = Mail()
+    mail = Parsed()
     try:
         message = email.message_from_bytes(_begun(data))
         mail.title, mail.author = _header(message, "subject"), _header(message, "from") or None
@@ -136,7 +124,7 @@ def _date(message: Message) -> date | None:
 
 @dataclass
 class _Reader:
-    mail: Mail
+    mail: Parsed
     read_blocks: ReadBlocks
     attachments: int = 0
 
@@ -179,7 +167,7 @@ class _Reader:
             if kind not in ("text/plain", "text/html") and not part.is_multipart():
                 others.append(part)
                 continue
-            reader = _Reader(Mail(), self.read_blocks, self.attachments)
+            reader = _Reader(Parsed(), self.read_blocks, self.attachments)
             reader.read(part, depth + 1)
             if not reader.mail.blocks:
                 self.mail.notes += reader.mail.notes

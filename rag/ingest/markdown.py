@@ -17,11 +17,8 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
 from rag.ingest import html
-from rag.ingest.blocks import Block, linearise, one_line
-from rag.ingest.front_matter import split_front_matter
-from rag.ingest.metadata import scalars
-
-__all__ = ["is_too_much", "read", "scalars", "split_front_matter"]
+from rag.ingest.blocks import Block, Parsed, linearise, one_line, read_plain
+from rag.ingest.metadata import parse_date, scalars, split_front_matter
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)[ /]{0,9}>")
 _MOST_CHARACTERS = 10_000_000
@@ -31,14 +28,46 @@ _DEEP_QUOTE = re.compile(r"^(?: {0,3}>){40,}", re.M)
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 
 
+_DATES = ("published", "date", "updated")
+
+
+def read_page(text: str) -> Parsed:
+    """Read a Markdown file, with its front matter."""
+    values, body, error = split_front_matter(text)
+    metadata = scalars(values)
+    by_name = {key.lower(): value for key, value in metadata.items()}
+    language = str(by_name.get("language") or by_name.get("lang") or "")[:2].lower()
+    dated = next((key for key in _DATES if parse_date(by_name.get(key))), "")
+    placed = ("title", "language", "lang", dated)  # each has a place of its own
+    parsed = Parsed(
+        title=str(by_name.get("title") or ""),
+        published=parse_date(by_name.get(dated)),
+        language=language if language.isascii() and language.isalpha() else None,
+        metadata={key: value for key, value in metadata.items() if key.lower() not in placed},
+    )
+    if error:
+        parsed.metadata["front_matter_error"] = error
+        parsed.notes.append(f"its front matter was read line by line ({error[:200]})")
+    if _is_too_much(body):
+        parsed.notes.append("it was read as plain text, as it is too much for a reader of Markdown")
+        parsed.blocks = read_plain(body)
+    else:
+        parsed.blocks = read(body)
+    return parsed
+
+
 def read(text: str) -> list[Block]:
-    """Return the blocks of a Markdown text without front matter."""
+    r"""The blocks of a Markdown text without front matter.
+
+    >>> [(block.kind, block.text) for block in read("# Fees\n\n- None")]
+    [('heading', 'Fees'), ('item', 'None')]
+    """
     walker = _Walker()
     walker.walk(_parser().parse(_DEEP_QUOTE.sub("> ", text)))
     return walker.blocks
 
 
-def is_too_much(text: str) -> bool:
+def _is_too_much(text: str) -> bool:
     """Tell whether the parser would take more than some ten seconds for a text.
 
     It needs 1.2 s for a million characters of prose and 40 µs for a line of a list or a table; in

@@ -1,7 +1,13 @@
-"""CSV and JSON lines to documents: one a row, with nothing of the row lost."""
+"""CSV and JSON lines to documents: one a row, with nothing of the row lost.
+
+CSV is read as programs and people write it. The delimiter is the one that gives most lines the same
+number of cells. A quote that is opened and never properly closed is a character of its line, and
+never swallows the lines below.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
@@ -9,17 +15,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, zip_longest
 from typing import Any
 from urllib.parse import quote
 
 from rag.errors import SourceError
-from rag.ingest import csv_rows
 from rag.ingest.blocks import Block, one_line
-from rag.ingest.dates import parse_date
-from rag.ingest.front_matter import JSON
+from rag.ingest.metadata import JSON, parse_date
 from rag.text.units import unit_of
 from rag.types import Failure, MetadataValue
+
+_DELIMITERS = ",;\t|"
+_NONE = "\x1f"  # for a table of one column
+_SEP = re.compile(r"\s*+\"?sep=(\\t|.)(?:[ \t\"]|\1)*+(?:\n|$)", re.I)
+_SAMPLE_LINES = 100
+_SAMPLE = 20_000
+_LARGEST_FIELD = 100_000_000
+_MOST_ATTEMPTS = 3
 
 _TITLES = ("title", "subject", "question", "name")
 _TEXTS = ("text", "body", "content", "answer")
@@ -56,12 +68,15 @@ class Rows:
 
 
 def read_csv(text: str, name: str, uri: str) -> Rows:
-    """Return the rows under the header; numbers count the rows below it, from 1.
+    r"""The rows under the header; numbers count the rows below it, from 1.
 
     Lines above the header are told with every row, units below it with its names. A row with more
     cells than the header keeps them under the names of their columns.
+
+    >>> [row.blocks[-1].text for row in read_csv("Plan,Price\nBasic,9\n", "a.csv", "a").records]
+    ['Plan: Basic; Price: 9']
     """
-    cells, notes = csv_rows.split(text, name)
+    cells, notes = _cells(text, name)
     above, cells = _split_above([[*map(_value, row)] for row in cells])
     cells, below = _split_below(cells)
     tables = list(_tables(cells))
@@ -78,14 +93,12 @@ def read_csv(text: str, name: str, uri: str) -> Rows:
         notes.append(f"{long} rows have more cells than the header has names")
     if len(tables) > 1:
         notes.append(f"it was read as {len(tables)} tables, each with a header of its own")
-    numbered = list(enumerate(rows, 1))
-    return Rows(_with_notes(_records(numbered, above), len(rows), below), notes=notes)
+    foot = (_text_record(f"row={n}", text) for n, text in enumerate(below, len(rows) + 1))
+    return Rows(chain(_records(list(enumerate(rows, 1)), above), foot), notes=notes)
 
 
-def _with_notes(records: Iterator[Record], count: int, below: list[str]) -> Iterator[Record]:
-    yield from records
-    for number, text in enumerate(below, count + 1):
-        yield Record(f"row={number}", None, [_paragraphs(text)], None, {})
+def _text_record(fragment: str, text: str) -> Record:
+    return Record(fragment, None, [_paragraph(text)], None, {})
 
 
 def _is_blank(row: Sequence[str]) -> bool:
@@ -176,7 +189,8 @@ def _tables(cells: list[list[str]]) -> Iterator[tuple[list[str], list[list[str]]
             header, rows = (part[0], []) if part else (header, rows)
             part = part[1:]
             if len(part) > 1 and (units := _units(part[0])):
-                header = _with_units(header, units)
+                named = zip_longest(map(one_line, header), units[: len(header)], fillvalue="")
+                header = [f"{name} ({unit})" if unit else name for name, unit in named]
                 part = part[1:]
         rows += (row for row in part if row != header)
     if rows:
@@ -185,12 +199,6 @@ def _tables(cells: list[list[str]]) -> Iterator[tuple[list[str], list[list[str]]
 
 def _has_number(row: Sequence[str]) -> bool:
     return any(map(_DIGIT.search, row))
-
-
-def _with_units(header: list[str], units: list[str]) -> list[str]:
-    names = [one_line(name) for name in header]
-    return [f"{name} ({unit})" if unit else name
-            for name, unit in zip_longest(names, units[: len(names)], fillvalue="")]  # fmt: skip
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -221,29 +229,26 @@ def _value(cell: str) -> str:
 
 
 def read_jsonl(text: str, name: str, uri: str) -> Rows:
-    """Return the objects; numbers are those of the lines, or of the objects in one JSON text."""
+    """The objects; numbers are those of the lines, or of the objects in one JSON text."""
     text = text.removeprefix("\ufeff")
     whole = _whole(text)
     failures: list[Failure] = []
     rows: list[tuple[int, Mapping[str, Any]]] = []
     lines = text.split("\n" if "\n" in text else "\r")
-    for number, line in enumerate(lines if whole is None else whole, 1):
-        if isinstance(line, str) and whole is None:
-            if not line.strip():
+    for number, item in enumerate(lines if whole is None else whole, 1):
+        value, problem = item, "a JSON object"
+        if whole is None:
+            if not item.strip():
                 continue
             try:
-                value = JSON.decode(line)
+                value = JSON.decode(item)
             except (ValueError, RecursionError) as error:
                 why = "nested too deep" if isinstance(error, RecursionError) else error
-                reason = f"Line {number} of {name} is not valid JSON ({why}); mend it."
-                failures.append(Failure(uri=f"{uri}#row={number}", reason=reason))
-                continue
-        else:
-            value = line
+                problem = f"valid JSON ({why})"
         if isinstance(value, dict):
             rows.append((number, value))
         else:
-            reason = f"Line {number} of {name} is not a JSON object; mend it."
+            reason = f"Line {number} of {name} is not {problem}; mend it."
             failures.append(Failure(uri=f"{uri}#row={number}", reason=reason))
     if not rows:
         raise SourceError(failures[0].reason if failures else f"{name} holds no rows.")
@@ -278,16 +283,14 @@ def _records(rows: Sequence[tuple[int, Mapping[str, Any]]], above: str = "") -> 
     counts = Counter(identifiers)
     unique = bool(rows) and None not in counts and max(counts.values()) == 1
     if len(above) > _ABOVE:
-        yield Record("top", None, [_paragraphs(above)], None, {})
+        yield _text_record("top", above)
         above = ""
     for (number, row), identifier in zip(rows, identifiers, strict=True):
         yield _record(f"id={identifier}" if unique else f"row={number}", row, one_line(above))
 
 
 def _names(row: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        key.lower(): key for key in reversed(list(row))
-    }  # the first of those that differ in case
+    return {key.lower(): key for key in reversed(list(row))}  # of two cases the first
 
 
 def _identifier(row: Mapping[str, Any]) -> str | None:
@@ -305,28 +308,27 @@ def _record(fragment: str, row: Mapping[str, Any], above: str) -> Record:
     for key, value in _flat(row):
         values.setdefault(key, value)
     names = _names(row)
-    title_key = _first(names, values, _TITLES)
-    date_key = next(
-        (names[name] for name in _DATES if parse_date(values.get(names.get(name, "")))), None
-    )
-    texts = [names[name] for name in _TEXTS if names.get(name) in values]
+    keys = {name: names[name] for name in names if names[name] in values}
+    title_key = next((keys[name] for name in _TITLES if name in keys), None)
+    dates = (parse_date(values[keys[name]]) for name in _DATES if name in keys)
+    published = next(filter(None, dates), None)
+    texts = [keys[name] for name in _TEXTS if name in keys]
     title = one_line(str(values[title_key])) if title_key else None
     is_alone = len(values) == 1  # a heading without a text would not be found
     if title_key and not is_alone:
         del values[title_key]
     titles = [part for part in (above, "" if is_alone else title) if part]
     blocks = [Block("heading", part, level=level) for level, part in enumerate(titles, 1)]
-    blocks += [_paragraphs(str(values.pop(key))) for key in texts]
+    blocks += [_paragraph(str(values.pop(key))) for key in texts]
     short: dict[str, MetadataValue] = {}
     for key, value in values.items():
         if isinstance(value, str) and _is_prose(value):
-            blocks.append(_paragraphs(f"{_label(key)}: {value.strip()}"))
+            blocks.append(_paragraph(f"{_label(key)}: {value.strip()}"))
         else:
             short[key] = one_line(value) if isinstance(value, str) else value
     if short:
         line = "; ".join(f"{one_line(key)}: {value}" for key, value in short.items())
         blocks.append(Block("row", line))
-    published = parse_date(values.get(date_key)) if date_key else None
     return Record(fragment, title, blocks, published, short)
 
 
@@ -341,18 +343,8 @@ def _label(key: str) -> str:
     return label[:1].upper() + label[1:]
 
 
-def _paragraphs(text: str) -> Block:
+def _paragraph(text: str) -> Block:
     return Block("paragraph", text.strip())
-
-
-def _first(
-    names: Mapping[str, str], values: Mapping[str, Any], wanted: tuple[str, ...]
-) -> str | None:
-    for name in wanted:
-        key = names.get(name)
-        if key and str(values.get(key, "")).strip():
-            return key
-    return None
 
 
 def _flat(
@@ -389,3 +381,99 @@ def _joined(value: Any) -> str:
             else:
                 found.append(str(item))
         return ", ".join(found)
+
+
+# --- CSV to cells ---
+
+
+def _cells(text: str, name: str) -> tuple[list[list[str]], list[str]]:
+    """The rows, blank ones included, and what is doubtful about them."""
+    csv.field_size_limit(_LARGEST_FIELD)
+    text = text.removeprefix("\ufeff").replace("\0", "")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    said = _SEP.match(text)  # a line for Excel
+    if said:
+        text = text[said.end() :]
+        delimiter = "\t" if said[1] == r"\t" else said[1]
+    else:
+        delimiter = "\t" if name.lower().endswith(".tsv") else _delimiter(text)
+    found = _Lines(text.split("\n"), delimiter)
+    rows, count = list(found.rows()), found.unclosed
+    note = f"{count} lines have a quote that is not closed; it was kept as text"
+    return rows, [note] if count else []
+
+
+def _delimiter(text: str) -> str:
+    lines = text[:_SAMPLE].split("\n")[:_SAMPLE_LINES]
+    best, best_share = _NONE, 0.0
+    for delimiter in _DELIMITERS:
+        widths = Counter(len(row) for row in _Lines(lines, delimiter).rows() if any(row))
+        several = [(count, width) for width, count in widths.items() if width > 1]
+        share = max(several, default=(0, 0))[0] / max(widths.total(), 1)
+        # Prose has commas, too: most lines have to agree, or the header has to be divided.
+        if share > best_share and (share > 0.5 or delimiter in lines[0]):
+            best, best_share = delimiter, share
+    return best
+
+
+class _Lines:
+    """Lines on their way to rows; ``unclosed`` counts those with a quote that is only text."""
+
+    def __init__(self, lines: list[str], delimiter: str) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._odd = -1  # the last line found with an odd number of quotes
+        self._attempts: Counter[int] = Counter()
+        self.unclosed = 0
+
+    def rows(self) -> Iterator[list[str]]:
+        index = 0
+        while index < len(self._lines):
+            line = self._lines[index]
+            index += 1
+            if '"' not in line:
+                yield line.split(self._delimiter) if line else []
+                continue
+            cells, is_open = self._parse(line)
+            if is_open:
+                end = self._next_odd(index)
+                whole = self._joined(index - 1, end)
+                if whole is None:
+                    self.unclosed += 1
+                else:
+                    cells, index = whole, end + 1
+            yield cells
+
+    def _parse(self, line: str) -> tuple[list[str], bool]:
+        """Return the cells of a line, and whether it ends within quotes."""
+        try:
+            return self._read(line, strict=True), False
+        except csv.Error as error:
+            is_open = "unexpected end" in str(error)
+        if is_open:
+            return line.split(self._delimiter), True
+        return self._read(line, strict=False), False
+
+    def _read(self, text: str, *, strict: bool) -> list[str]:
+        lines = text.split("\n")
+        lines[:-1] = [f"{line}\n" for line in lines[:-1]]
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=strict, skipinitialspace=True)
+        return next(reader, [])
+
+    def _next_odd(self, index: int) -> int:
+        """Return the next line at which an open quote can end; the number of lines if none does."""
+        if self._odd < index:
+            self._odd = next(
+                (at for at in range(index, len(self._lines)) if self._lines[at].count('"') % 2),
+                len(self._lines),
+            )
+        return self._odd
+
+    def _joined(self, start: int, end: int) -> list[str] | None:
+        if end == len(self._lines) or self._attempts[end] == _MOST_ATTEMPTS:
+            return None
+        self._attempts[end] += 1
+        try:
+            return self._read("\n".join(self._lines[start : end + 1]), strict=True)
+        except csv.Error:
+            return None

@@ -31,7 +31,7 @@ BOUNDED = {
 }
 ANCHORED = {
     # Only ever matched at one place of a text, so that they are not tried at each.
-    "rag.ingest.csv_rows._SEP",
+    "rag.ingest.records._SEP",
     "rag.ingest.docx_text._PAGE_FIELD",
     "rag.ingest.docx_text._SYMBOL_FIELD",
     "rag.ingest.html._NO_PICTURE",
