@@ -10,90 +10,46 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice, pairwise, takewhile
 from typing import Any
 
 from lxml import etree
-from lxml import html as lxml_html
 
 from rag.ingest.blocks import Block, Parsed, linearise, one_line
-from rag.ingest.html_hidden import discloses, label_of, remove_hidden
-from rag.ingest.html_math import read_math
-from rag.ingest.html_metadata import read_metadata
-from rag.ingest.html_surroundings import (
-    BLOCKS,
+from rag.ingest.html_boilerplate import (
+    REMARK,
     Sizes,
+    declared_main,
     is_around,
-    is_sharing,
+    is_copyright,
+    is_furniture,
     is_to_top,
     measure,
     remove_prompt,
     remove_surroundings,
     text_outside,
-    title_of,
+    without_copyright,
 )
-from rag.ingest.xhtml import to_html
+from rag.ingest.html_hidden import discloses, remove_hidden
+from rag.ingest.html_metadata import read_metadata
+from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, label_of, parse
+from rag.ingest.html_table import own_cells, read_math, read_table, take_strays
 
 MAIN_SHARE = 0.25
 """A declared main element with a smaller share of the page's words is not believed."""
-NAMED_SHARE = 0.85
-"""An element that is only named as the main one by its id has to hold this share of the prose."""
-FURNITURE_SHARE = 0.5
-"""What is named or marked as furniture is content if it holds a larger share of the text."""
 
 _DROPPED = frozenset(
     "script style template object embed applet canvas audio video map head textarea dialog "
     "datalist rp rt".split()
 )
-_MARKED = frozenset(["nav", "footer", "aside"])
 _FORMATTING = ("b", "big", "blink", "em", "font", "nobr", "small", "strong", "tt", "u")
-_SECTIONS = ("article", "section", "main", "blockquote", "figure")
-_FURNITURE_ROLES = frozenset(
-    "navigation banner contentinfo complementary search dialog alertdialog menu menubar".split()
-)
-_OVERLAY = re.compile(r"cookie|gdpr|consent|cc-|popup|modal|dialog", re.I)
-_UNSEEN = re.compile(r"screen-reader-text|sr-only|visually-?hidden", re.I)
-_FURNITURE = re.compile(
-    r"(?:^|\s)(?:cookie[\w-]*|gdpr[\w-]*|consent[\w-]*|cc-(?:window|banner)|newsletter[\w-]*|"
-    r"breadcrumbs?|sidebar|sphinxsidebar\w*|nav(?:bar|igation|header|footer)?|toc|skip-?link|"
-    r"skip-to-\w+|social|share|sharing|share-?buttons|(?:social|share|sharing)[-_]+(?:social|share|"
-    r"sharing|buttons?|links?|icons?|bar|list|menu|nav|media|tools|widget|container|wrapper)|related|related-?(?:posts|articles|links)|"
-    r"pagination|pager|advert\w*|ads?|promo|popup|modal|site-?(?:header|footer)|page-?footer|"
-    r"footer|comments?-?(?:form|respond)|edit-?(?:link|page)|headerlink|mw-editsection|"
-    r"(?:topic )?contents (?:topic|local)|topic contents|back-to-top|no-?print|"
-    r"screen-reader-text|sr-only|visually-?hidden)(?=$|\s)",
-    re.I,
-)
-# Ids are stricter: a section on cookies may well have the id "cookies".
-_FURNITURE_ID = re.compile(
-    r"cookie-?(?:banner|bar|consent|notice|law|popup)|sidebar|nav|navbar|navigation|footer|"
-    r"breadcrumbs?|header-nav|site-(?:header|footer)|newsletter-?\w*",
-    re.I,
-)
-_MAIN_IDS = " or ".join(
-    f"@id='{name}'" for name in ("content", "main", "page-content", "main-content", "maincontent")
-)
-# Words beside the text that belong to it: footnotes and notes.
-_REMARK = re.compile(
-    r"foot-?notes?|admonition|callout|alert|note|tip|hint|warning|caution|important|danger|aside",
-    re.I,
-)
 _END = re.compile(r"""\w["'”’»)\]]?[.!?…](?:\s|$)|[。！？।]""")
 _DIGIT = re.compile(r"\d")
 _DATED = re.compile(r"\b(?:19|20)\d\d\b|version|\bpage\b", re.I)
 _MIN_WORDS = 4
-_COPYRIGHT_LINE = re.compile(
-    r"(?:(?:copyright|©|\(c\)(?= ?\d{4}))[ ,:]{0,2}){1,2}(?:\(c\) ?)?"
-    r"(?:(?:19|20)\d\d[ ,/–-]{0,3}){0,4}(?:[^\d.!?]|\.(?! ?[A-Z])|(?<=\b\w)\.){0,90}(?:\. ?)?"
-    r"(?:(?:all|alle|tous|todos|tutti) [\w ]{5,30})?\.?|"
-    r"(?:all rights reserved|alle rechte vorbehalten|tous droits réservés)\.?",
-    re.I,
-)
-_CLAIMED = re.compile(r"©|\(c\)|\b(?:19|20)\d\d\b|rights reserved", re.I)
-_MAX_COPYRIGHT = 200
 _CONTAINERS = frozenset("article aside center div section".split())
 _LATIN_END = 0x2E80
 _PILCROW = frozenset(["¶", "#", "§", "🔗", "\uf0c1", "permalink"])
@@ -112,17 +68,9 @@ _NO_PICTURE = re.compile(
 )
 _PICTURE = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|avif)$", re.I)
 _TEXTS = frozenset(["td", "th", "li", "dd", "dt", "p", "label", "span", "h1", "h2", "h3", "h4"])
-_TYPED = frozenset(["text", "search", "email", "password", "tel", "url"])
-_MAX_FORM = 300
 _MAX_OPTIONS = 20
-_LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*+)[^<>]{20000,}+>")
-_PAGE_END = re.compile(r"</(?:body|html)\s*+>", re.I)
-_MAX_ATTRIBUTES = 1000
-_TAG = re.compile(r"</?+([a-zA-Z][\w:-]*+)[^<>]*+>")
-_KEPT_TAGS = frozenset("html head body title style script textarea br meta".split())
+_FEW_LETTERS = 300
 _WORD = re.compile(r"\w+")
-_HEADING = re.compile(r"h[1-6]")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _ROMAN = [
     ["", *"c cc ccc".split()],
     ["", *"x xx xxx xl l lx lxx lxxx xc".split()],
@@ -133,8 +81,6 @@ _MAX_NAMES = 20_000_000
 """Characters that the names of columns may come to when they are repeated in every row."""
 _MAX_EMPTY = 20
 _NEAR = 8
-_MAX_DEPTH = 120
-"""Elements within elements; what is deeper is only text. No page made for people comes near."""
 
 
 def read_page(text: str) -> Parsed:
@@ -144,37 +90,6 @@ def read_page(text: str) -> Parsed:
         return Parsed()
     title, author, published, language = read_metadata(root)
     return Parsed(read(root), title, author, published, language)
-
-
-def parse(text: str) -> Any:
-    """Return the tree of a page, however broken its HTML is; None when it has no element."""
-    # libxml2 forgets what stands after the end of a page.
-    text = _PAGE_END.sub("", text.replace("\0", ""))
-    text = _LONG_TAG.sub(_with_few_attributes, to_html(text))
-    root, is_whole = _parse(text)
-    # libxml2 stops at 2,048 elements within elements: then all that nests is made paragraphs.
-    return root if is_whole else _parse(_TAG.sub(_flat, text))[0]
-
-
-def _parse(text: str) -> tuple[Any, bool]:
-    parser = lxml_html.HTMLParser(
-        encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True
-    )
-    try:
-        root = lxml_html.document_fromstring(text.encode("utf-8", "replace"), parser)
-    except (etree.ParserError, etree.XMLSyntaxError):
-        root = None
-    return root, not any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log)
-
-
-def _with_few_attributes(tag: re.Match[str]) -> str:
-    # libxml2 compares every attribute of an element with every other.
-    return f"<{tag[1]}>" if len(tag[0].split()) > _MAX_ATTRIBUTES else tag[0]
-
-
-def _flat(tag: re.Match[str]) -> str:
-    name = tag[1].lower()
-    return tag[0] if name in _KEPT_TAGS else "<p>" if name in BLOCKS else ""
 
 
 def read(root: Any) -> list[Block]:
@@ -202,7 +117,7 @@ def _is_of_links(body: Any) -> bool:
             walk.skip_subtree()
         elif element.tag not in _DROPPED:
             prose += len((element.text or "").strip())
-        if prose > _MAX_FORM:
+        if prose > _FEW_LETTERS:
             return False
     return links > 0
 
@@ -213,19 +128,22 @@ def _tells(blocks: Iterable[Block]) -> bool:
 
 def _read(body: Any) -> list[Block]:
     sizes = remove_surroundings(body)
-    main = _declared_main(body, sizes)
+    main = declared_main(body, sizes)
     if main is not None:
         remove_prompt(main, _text_of)
         blocks = _walk(main, sizes)
         if _count(blocks) >= MAIN_SHARE * _count(_walk(body, sizes)):
-            return _without_copyright(_walk_beside(main, body, sizes))
+            return without_copyright(_walk_beside(main, body, sizes))
     remove_prompt(body, _text_of)
     blocks = _walk(body, sizes) or _walk(body, sizes, strict=False)
-    return _without_copyright(blocks)
+    return without_copyright(blocks)
 
 
-def fragment(root: Any) -> list[Block]:
-    """Return the blocks of a piece of HTML inside another format."""
+def fragment(text: str) -> list[Block]:
+    """The blocks of a piece of HTML inside another format."""
+    root = parse(text)
+    if root is None:
+        return []
     _remove_hidden(root)
     return _walk(root, measure(root))
 
@@ -237,25 +155,6 @@ def _remove_hidden(root: Any) -> None:
 
 def _count(blocks: Iterable[Block]) -> int:
     return sum(len(_WORD.findall(block.text)) for block in blocks)
-
-
-def _declared_main(body: Any, sizes: Sizes) -> Any:
-    title = title_of(body, sizes)
-
-    def holds_title(element: Any) -> bool:
-        return title is None or element in title.iterancestors()
-
-    for path in (".//main", ".//*[@role='main']", ".//*[@itemprop='articleBody']"):
-        if found := body.xpath(path):
-            return max(found, key=lambda element: sizes[element].text)
-    articles = body.xpath(".//article")
-    if len(articles) == 1 and holds_title(articles[0]):
-        return articles[0]
-    # The name alone says little: it must hold the title and all but a little of the prose.
-    for element in reversed(body.xpath(f".//*[{_MAIN_IDS}]")[:4]):
-        if holds_title(element) and sizes[element].prose >= NAMED_SHARE * sizes[body].prose:
-            return element
-    return None
 
 
 # --- the walk --------------------------------------------------------------------------------
@@ -291,7 +190,7 @@ def _walk_beside(main: Any, body: Any, sizes: Sizes) -> list[Block]:
 
 def _is_said(blocks: list[Block], linked: int) -> bool:
     """Tell whether blocks hold a sentence, values, or a heading with words below it."""
-    blocks = [block for block in blocks if not _is_copyright(block)]
+    blocks = [block for block in blocks if not is_copyright(block)]
     if 2 * linked > sum(len(block.text) for block in blocks):
         return False
     kinds = {block.kind for block in blocks}
@@ -304,18 +203,6 @@ def _is_said(blocks: list[Block], linked: int) -> bool:
         for block in blocks
         if block.kind != "heading" or _DIGIT.search(block.text)
     )
-
-
-def _is_copyright(block: Block) -> bool:
-    """Tell a line that claims the copyright from a sentence on it."""
-    text = block.text if len(block.text) <= _MAX_COPYRIGHT else ""
-    return bool(_COPYRIGHT_LINE.fullmatch(text) and _CLAIMED.search(text))
-
-
-def _without_copyright(blocks: list[Block]) -> list[Block]:
-    while len(blocks) > 1 and blocks[-1].kind == "paragraph" and _is_copyright(blocks[-1]):
-        blocks.pop()
-    return blocks
 
 
 def _units(element: Any) -> Iterator[Any]:
@@ -385,7 +272,7 @@ class _Walker:
         self.text(element.text)
         self.depth += 1
         for child in element:
-            if self.depth > _MAX_DEPTH:
+            if self.depth > MAX_DEPTH:
                 self.text(f" {child.text_content()} ")
             else:
                 self.element(child)
@@ -398,27 +285,26 @@ class _Walker:
 
     def element(self, element: Any) -> None:
         tag = element.tag.lower()
-        if self.is_furniture(element, tag):
+        if tag in _DROPPED:
+            shown_by = {"template": "shadowrootmode", "textarea": "readonly"}.get(tag)
+            if shown_by is None or shown_by not in element.attrib:
+                return
+        elif self.strict and is_furniture(element, self.sizes, self.prose):
             return
-        if element.get("role") == "heading":
+        is_heading = tag in HEADINGS or element.get("role") == "heading"
+        handler = self.heading if is_heading else getattr(self, f"_on_{tag}", None)
+        if is_heading or tag in BLOCKS:
             self.flush()
-            self._on_heading(element)
-            self.flush()
-        elif tag in BLOCKS:
-            self.flush()
-            handler = getattr(self, f"_on_{'heading' if _HEADING.fullmatch(tag) else tag}", None)
             (handler or self.children)(element)
             self.flush()
-        elif tag == "a":
-            self.link(element)
-        elif handler := _INLINE.get(tag):
-            handler(self, element)
+        elif handler:
+            handler(element)
         elif element.get("role") == "img" and not label_of(element):
             self.buffer.append(element.get("aria-label") or "")
         else:
             self.children(element)
 
-    def link(self, element: Any) -> None:
+    def _on_a(self, element: Any) -> None:
         if _is_pilcrow(element) or (self.is_alone(element) and is_to_top(element)):
             return
         if _NOTE_LINK.search(f"{element.get('class')} {element.get('role')}"):
@@ -443,55 +329,6 @@ class _Walker:
             and not (element.tail or "").strip()
             and not any(text.strip() for text in self.buffer[-_NEAR:])
         )
-
-    def is_furniture(self, element: Any, tag: str) -> bool:
-        if tag in _DROPPED:
-            return not (tag == "template" and "shadowrootmode" in element.attrib) and not (
-                tag == "textarea" and "readonly" in element.attrib
-            )
-        if not self.strict:
-            return False
-        names = element.get("class") or ""
-        role = element.get("role")
-        if tag in BLOCKS and is_sharing(element, self.sizes):
-            return True
-        if tag == "aside" or role == "complementary":
-            if _REMARK.search(names):
-                return False
-            named = is_around(element, self.sizes)
-        elif tag in _MARKED:
-            named = True
-        elif tag == "header":  # of the site, not of an article
-            named = next(element.iterancestors(*_SECTIONS), None) is None
-        elif tag == "form":
-            return _is_small_form(element)
-        elif role in _FURNITURE_ROLES:
-            named = True
-        else:
-            found = _FURNITURE.search(names)
-            named = bool(found) or (
-                tag == "div" and bool(_FURNITURE_ID.fullmatch(element.get("id") or ""))
-            )
-            if found and _UNSEEN.search(found[0]):
-                named = next(element.iterancestors("td", "th"), None) is None
-        return named and not self.is_content(element, tag, f"{names} {role}")
-
-    def is_content(self, element: Any, tag: str, names: str) -> bool:
-        """Tell whether what is called furniture holds the title or most of the text."""
-        if tag == "nav" or _OVERLAY.search(names):
-            return False
-        around = element.getparent()
-        if tag == "footer" and around is not None:
-            if around.tag in ("blockquote", "figure"):
-                return True  # who said it
-            if next(element.iterancestors(*_SECTIONS, "td", "li"), None) is not None:
-                return element in self.sizes and not is_around(element, self.sizes)
-        if next(element.iter("h1", "main"), None) is not None:
-            return tag not in _MARKED
-        size = self.sizes.get(element)
-        if size is None or "©" in label_of(element):
-            return False
-        return size.prose > max(_MAX_FORM, FURNITURE_SHARE * self.prose)
 
     def flush(self) -> None:
         """End the paragraph or item that the gathered text belongs to."""
@@ -542,14 +379,14 @@ class _Walker:
         self.linked += inner.linked
         return inner
 
-    def _on_heading(self, element: Any) -> None:
+    def heading(self, element: Any) -> None:
         read = self.inside(element, titled=not text_outside(element))
         title = one_line(" ".join(block.text for block in read.blocks))
         if not title:
             return
         self.settle()
         parent = element.getparent()
-        if parent is not None and _REMARK.fullmatch((parent.get("class") or "").split(" ")[0]):
+        if parent is not None and REMARK.fullmatch((parent.get("class") or "").split(" ")[0]):
             self.term = title.rstrip(":")  # "Note" heads a remark, not a section
             return
         level = _integer(element.get("aria-level") or element.tag[1:], 2)
@@ -634,8 +471,6 @@ class _Walker:
                 self.settle()
 
     def _on_table(self, element: Any) -> None:
-        from rag.ingest.html_table import own_cells, read_table, take_strays
-
         self.settle()
         strays = take_strays(element)
         table = read_table(element, _MAX_CELL)
@@ -767,7 +602,7 @@ class _Walker:
     def _on_button(self, element: Any) -> None:
         if self.titled:
             self.children(element)
-        elif discloses(element) or next(element.iter(*_HEADINGS), None) is not None:
+        elif discloses(element) or next(element.iter(*HEADINGS), None) is not None:
             self.flush()
             self.children(element)
             self.flush()
@@ -790,29 +625,6 @@ class _Walker:
         if asked and len(options) <= _MAX_OPTIONS:
             choices = [option for option in options if option and not option.isdigit()]
             self.buffer.append(f" {', '.join(choices)} ")
-
-    def _on_hr(self, element: Any) -> None:
-        """A line has nothing to say."""
-
-
-_INLINE: dict[str, Callable[[_Walker, Any], None]] = {
-    name.removeprefix("_on_"): getattr(_Walker, name)
-    for name in (
-        "_on_br _on_sup _on_sub _on_q _on_ruby _on_math _on_img _on_svg _on_iframe _on_noscript "
-        "_on_button _on_input _on_select"
-    ).split()
-}
-
-
-def _is_small_form(element: Any) -> bool:
-    """Tell a form to search, log in or subscribe with from a page, or choices, in a form."""
-    if next(element.iter("p", "h1"), None) is not None:
-        return False
-    is_typed = any(
-        (field.get("type") or "text").lower() in _TYPED for field in element.iter("input")
-    )
-    asks = is_typed or next(element.iter("textarea"), None) is not None
-    return asks and len(label_of(element)) <= _MAX_FORM
 
 
 def _label_of_picture(element: Any) -> str:

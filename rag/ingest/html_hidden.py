@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from rag.ingest.html_parse import HEADINGS, label_of, remove
+
 _HIDING = {
     "display": re.compile(r"none\b"),
     "visibility": re.compile(r"hidden\b|collapse\b"),
@@ -27,7 +29,6 @@ _NEAR = 100
 _MAX_INSIDE = 2000
 """An element that only readers of screens are to skip is of the page if it holds more prose."""
 
-_CELLS = ("td", "th")
 _MENU_CLASS = re.compile(r"hamburger|\bnav|menu|dropdown|offcanvas", re.I)
 _MENU_LABEL = re.compile(
     r"\W*(?:(?:main |site |open |close |toggle |show |hide )*(?:menu|navigation|nav|search|close|"
@@ -38,11 +39,9 @@ _DISCLOSING_CLASS = re.compile(r"accordion|collaps|disclos|expand|faq|question",
 _DISCLOSING_TOGGLES = frozenset(["collapse", "tab", "pill", "list", "accordion"])
 _DISCLOSING = ("aria-expanded", "aria-controls")
 _QUESTION_MARKS = ("?", "？", "؟")
-_TITLES = frozenset("h1 h2 h3 h4 h5 h6 dt summary label".split())
+_TITLES = HEADINGS | {"dt", "summary", "label"}
 _PRESSED = ("onclick", "@click", "x-on:click", "v-on:click")
 _PANELS = frozenset("div section p ul ol dl table".split())
-_PICTURE_PARTS = frozenset(["svg", "g", "symbol"])
-_NO_TEXT = frozenset("wbr script style br hr svg img".split())
 _ICONS = "+-−–▲▼▴▾▸▶►›»⌄×✕> "
 _OVERLAY = re.compile(r"modal|popup|popover|tooltip|dialog|dropdown|toast|cookie|consent", re.I)
 _OVERLAY_ROLES = frozenset("alert alertdialog dialog menu status tooltip".split())
@@ -54,10 +53,6 @@ _MAX_LABEL = 300
 
 def remove_hidden(root: Any) -> None:
     """Empty what is hidden or struck out, and what scripts and styles hold."""
-    for name in root.iter("title", "desc"):
-        picture = name.getparent()
-        if picture is not None and picture.tag in _PICTURE_PARTS and picture.get("role") != "img":
-            remove(name)  # of an icon
     remove_unseen(root)
     for element in root.iter("script", "style"):
         element.text = None
@@ -81,22 +76,12 @@ def remove_unseen(root: Any, path: str = "//*") -> None:
             remove(element)
 
 
-def remove(element: Any) -> None:
-    """Leave nothing of the element but its place, which costs the same however many there are."""
-    if element.tag not in ("html", "body"):
-        element.clear(keep_tail=True)
-        element.tag = "wbr"
-
-
 def _remove_struck(element: Any) -> None:
     """Remove struck-out text: of two prices no number, but of two spellings one word is left."""
     before, following, parent = element.getprevious(), element.getnext(), element.getparent()
-    if before is not None:
-        left = before.tail or before.text
-    else:
-        left = None if parent is None else parent.text
+    left = before.tail if before is not None else parent.text if parent is not None else None
     right = element.tail or (None if following is None else following.text)
-    letters = f"{(left or '0')[-1]}{element.text or '0'}{(right or '0')[0]}"
+    letters = f"{(left or '0')[-1]}{element.text or ''}{(right or '0')[0]}"
     remove(element)
     if not letters.isalpha() and letters[-1].isalnum():
         element.tail = f" {element.tail or ''}"
@@ -124,18 +109,6 @@ def discloses(control: Any) -> bool:
         or bool(_DISCLOSING_CLASS.search(names))
         or label_of(control).endswith(_QUESTION_MARKS)
     )
-
-
-def label_of(control: Any) -> str:
-    """Return the text of a control, or as much of it as a label can be."""
-    parts: list[str] = []
-    size = 0
-    for part in control.itertext():
-        parts.append(part)
-        size += len(part)
-        if size > _MAX_LABEL:
-            break
-    return " ".join("".join(parts).split())
 
 
 def _disclosed_ids(root: Any) -> tuple[set[str], set[str]]:
@@ -169,9 +142,6 @@ def _before(element: Any) -> Any:
     """Return the element that ends directly before one that may be all that a wrapper holds."""
     for _ in range(_MAX_WRAPPERS):
         before = element.getprevious()
-        for _ in range(_MAX_WRAPPERS):
-            if before is not None and before.tag in _NO_TEXT and not (before.tail or "").strip():
-                before = before.getprevious()
         if before is not None:
             return None if (before.tail or "").strip() else before
         is_all = element.getnext() is None and not (element.tail or "").strip()
@@ -230,7 +200,7 @@ def _is_of_page(element: Any, effect: str, cells: dict[Any, str]) -> bool:
     """Tell whether what is hidden from readers of screens only is text to everyone else."""
     if effect != "unread":
         return False
-    cell = next(element.iterancestors(*_CELLS), None)
+    cell = next(element.iterancestors("td", "th"), None)
     if cell is not None:
         if cell not in cells:
             cells[cell] = label_of(cell)

@@ -1,4 +1,7 @@
-"""HTML tables to a header and rows of cells, with spans filled in; layout tables are told apart."""
+"""HTML tables to a header and rows of cells, and MathML to one line of text.
+
+Spans are filled in; tables that only arrange a page are told apart.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ _MAX_REPEATED = 10
 _SPAN = re.compile(r"[0-9]{1,6}")
 _CELLS = ("td", "th")
 _PARTS = frozenset("tr thead tbody tfoot caption colgroup col".split())
+_SILENT = frozenset(["annotation", "annotation-xml", "mphantom"])
+_MAX_MATH_DEPTH = 60
 _FLOW = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "table", "pre", "form", "article", "main"])
 
 
@@ -77,15 +82,6 @@ def _holds_rows(element: Any) -> bool:
     row = next(element.iter("tr", *_CELLS), None)
     inside = () if row is None else row.iterancestors("table", element.tag)
     return next((around is element for around in inside), False)
-
-
-def _move_text(stray: Any, text: str | None) -> None:
-    if not (text and text.strip()):
-        return
-    if len(stray):
-        stray[-1].tail = f"{stray[-1].tail or ''}{text}"
-    else:
-        stray.text = f"{stray.text or ''}{text}"
 
 
 def own_rows(table: Any) -> Iterator[Any]:
@@ -220,3 +216,37 @@ def _merged(head: list[list[Any]]) -> list[Any]:
         cell.text = " ".join(part for part in parts if part)
         merged.append(cell)
     return merged
+
+
+# --- formulas ---
+
+
+def read_math(element: Any, depth: int = 0) -> str:
+    """A formula, or a part of one, as typed on a line: 1/2 and x^2, not 12 and x2."""
+    tag = str(element.tag).rpartition(":")[2].lower()
+    if tag in _SILENT:
+        return ""
+    if depth > _MAX_MATH_DEPTH:
+        return " ".join("".join(element.itertext()).split())
+    parts = [read_math(child, depth + 1) for child in element if isinstance(child.tag, str)]
+    if not parts:
+        return " ".join((element.text or "").split())
+    if tag == "mfrac" and len(parts) == 2:
+        return f"{_grouped(parts[0])}/{_grouped(parts[1])}"
+    if tag in ("msup", "mover") and len(parts) == 2:
+        return f"{parts[0]}^{_grouped(parts[1])}"
+    if tag in ("msub", "munder") and len(parts) == 2:
+        return f"{parts[0]}_{_grouped(parts[1])}"
+    if tag in ("msubsup", "munderover") and len(parts) == 3:
+        return f"{parts[0]}_{_grouped(parts[1])}^{_grouped(parts[2])}"
+    if tag == "msqrt":
+        return f"√{_grouped(''.join(parts))}"
+    if tag == "mroot" and len(parts) == 2:
+        return f"{_grouped(parts[0])}^(1/{parts[1]})"
+    between = {"mtable": "; ", "mtr": ", ", "mfenced": ", "}.get(tag, "")
+    joined = between.join(filter(None, parts))
+    return f"({joined})" if tag == "mfenced" else joined
+
+
+def _grouped(part: str) -> str:
+    return part if len(part) < 2 or part.isalnum() else f"({part})"

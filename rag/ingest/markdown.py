@@ -186,13 +186,11 @@ class _Walker:
     _on_code_block = _on_fence
 
     def _on_html_block(self, token: Token) -> None:
-        root = html.parse(token.content)
-        if root is not None:
-            for block in html.fragment(root):
-                if block.kind == "paragraph":
-                    self.paragraph(block.text)
-                else:
-                    self.blocks.append(block)
+        for block in html.fragment(token.content):
+            if block.kind == "paragraph":
+                self.paragraph(block.text)
+            else:
+                self.blocks.append(block)
 
     def _on_table_open(self, token: Token) -> None:
         self.rows = []
@@ -247,5 +245,4 @@ def _inline_html(tokens: Sequence[Token]) -> str:
             parts.append("\n" if token.type == "softbreak" else "<br>")
         else:
             parts.append(escape(_plain(token)))
-    root = html.parse(f"<p>{''.join(parts)}</p>")
-    return "\n".join(block.text for block in html.fragment(root)) if root is not None else ""
+    return "\n".join(block.text for block in html.fragment(f"<p>{''.join(parts)}</p>"))

@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from rag.ingest.html_hidden import discloses, label_of, remove
+from rag.ingest.blocks import Block
+from rag.ingest.html_hidden import discloses
+from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, label_of, remove, text_of
 
+NAMED_SHARE = 0.85
+"""An element that is only named as the main one by its id has to hold this share of the prose."""
+FURNITURE_SHARE = 0.5
+"""What is named or marked as furniture is content if it holds a larger share of the text."""
 CONTENT_SHARE = 0.6
 """The smallest element with this share of the prose is the content, of a page that names none."""
 INTRODUCTION_SHARE = 0.25
 """A title with a larger share of the prose before it heads a later part of the page."""
 
-BLOCKS = frozenset(
-    "address article blockquote body caption center dd details dialog div dl dt fieldset "
-    "figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li "
-    "listing main menu nav noframes ol optgroup option p plaintext pre search section summary "
-    "table tbody td tfoot th thead tr ul xmp".split()
-)
 _COOKIES = re.compile(r"cookie|\b(?:gdpr|rgpd|dsgvo)\b", re.I)
 _CONSENT = re.compile(
     r"\b(?:accept|agree|consent|allow|got it|opt|necessary|preferences|akzept|zustimm|"
@@ -36,7 +36,6 @@ _CONSENT = re.compile(
 )
 _MAX_CONSENT = 600
 _MAX_INTRODUCTION = 1500
-_MAX_DEPTH = 120
 _MAX_LINKS = 30
 # A row of a table and an item of a list are not read apart from the others.
 _CONTAINERS = frozenset("article aside center div footer form header section".split())
@@ -49,7 +48,6 @@ _VOTE = re.compile(
     r"(?:yes|no|ja|nein|nee|oui|non|s[ií]|sim|não|tak|nie|helpful|not helpful|\W{1,3})[.!,]?", re.I
 )
 _COPYRIGHT = re.compile(r"©|\(c\)|copyright|rights reserved", re.I)
-_HEADING = re.compile(r"h[1-6]")
 _WORDS_OF_NAMES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _NAMES = frozenset(
     "ad ads advert advertisement advertising comments consent cookie cookies copyright dialog "
@@ -98,6 +96,48 @@ _MAX_SHARING = 12
 _MAX_PROMPT_WORDS = 30
 _MAX_INSIDE = 100
 _CONTROLS = frozenset("button input label select textarea svg script".split())
+_SECTIONS = ("article", "section", "main", "blockquote", "figure")
+_FURNITURE_ROLES = frozenset(
+    "navigation banner contentinfo complementary search dialog alertdialog menu menubar".split()
+)
+_OVERLAY = re.compile(r"cookie|gdpr|consent|cc-|popup|modal|dialog", re.I)
+_UNSEEN = re.compile(r"screen-reader-text|sr-only|visually-?hidden", re.I)
+_FURNITURE = re.compile(
+    r"(?:^|\s)(?:cookie[\w-]*|gdpr[\w-]*|consent[\w-]*|cc-(?:window|banner)|newsletter[\w-]*|"
+    r"breadcrumbs?|sidebar|sphinxsidebar\w*|nav(?:bar|igation|header|footer)?|toc|skip-?link|"
+    r"skip-to-\w+|social|share|sharing|share-?buttons|(?:social|share|sharing)[-_]+(?:social|share|"
+    r"sharing|buttons?|links?|icons?|bar|list|menu|nav|media|tools|widget|container|wrapper)|related|related-?(?:posts|articles|links)|"
+    r"pagination|pager|advert\w*|ads?|promo|popup|modal|site-?(?:header|footer)|page-?footer|"
+    r"footer|comments?-?(?:form|respond)|edit-?(?:link|page)|headerlink|mw-editsection|"
+    r"(?:topic )?contents (?:topic|local)|topic contents|back-to-top|no-?print|"
+    r"screen-reader-text|sr-only|visually-?hidden)(?=$|\s)",
+    re.I,
+)
+# Ids are stricter: a section on cookies may well have the id "cookies".
+_FURNITURE_ID = re.compile(
+    r"cookie-?(?:banner|bar|consent|notice|law|popup)|sidebar|nav|navbar|navigation|footer|"
+    r"breadcrumbs?|header-nav|site-(?:header|footer)|newsletter-?\w*",
+    re.I,
+)
+_MAIN_IDS = " or ".join(
+    f"@id='{name}'" for name in ("content", "main", "page-content", "main-content", "maincontent")
+)
+# Words beside the text that belong to it: footnotes and notes.
+REMARK = re.compile(
+    r"foot-?notes?|admonition|callout|alert|note|tip|hint|warning|caution|important|danger|aside",
+    re.I,
+)
+_COPYRIGHT_LINE = re.compile(
+    r"(?:(?:copyright|©|\(c\)(?= ?\d{4}))[ ,:]{0,2}){1,2}(?:\(c\) ?)?"
+    r"(?:(?:19|20)\d\d[ ,/–-]{0,3}){0,4}(?:[^\d.!?]|\.(?! ?[A-Z])|(?<=\b\w)\.){0,90}(?:\. ?)?"
+    r"(?:(?:all|alle|tous|todos|tutti) [\w ]{5,30})?\.?|"
+    r"(?:all rights reserved|alle rechte vorbehalten|tous droits réservés)\.?",
+    re.I,
+)
+_CLAIMED = re.compile(r"©|\(c\)|\b(?:19|20)\d\d\b|rights reserved", re.I)
+_MAX_COPYRIGHT = 200
+_TYPED = frozenset(["text", "search", "email", "password", "tel", "url"])
+_MAX_FORM = 300
 
 
 class Size(NamedTuple):
@@ -144,11 +184,6 @@ def _length(text: str | None) -> int:
     return len(" ".join(text.split())) if text else 0
 
 
-def squeezed(element: Any) -> str:
-    """Return the text of an element on one line."""
-    return " ".join(element.text_content().split())
-
-
 def remove_surroundings(body: Any) -> Sizes:
     """Remove lists of links and consent texts that stand before the content or after it.
 
@@ -167,7 +202,7 @@ def remove_surroundings(body: Any) -> Sizes:
     before = [sibling for element in path[:-1] for sibling in element.itersiblings(preceding=True)]
     introduction = sum(sizes[sibling].prose for sibling in before if sibling in sizes)
     limit = max(_MAX_INTRODUCTION, INTRODUCTION_SHARE * sizes[body].prose)
-    if len(path) > _MAX_DEPTH or introduction > limit:
+    if len(path) > MAX_DEPTH or introduction > limit:
         return sizes  # it heads a later part of the page
     if title is not None:
         enough = CONTENT_SHARE * sizes[body].prose
@@ -175,7 +210,7 @@ def remove_surroundings(body: Any) -> Sizes:
     for element in path[path.index(content) : -1]:
         for sibling in list(element.itersiblings()):
             _strip(sibling, _asks_for_consent, sizes, "")
-    current = "" if title is None else squeezed(title)
+    current = "" if title is None else text_of(title)
     for sibling in before:
         if sibling in sizes and _is_row_of_links(sibling, sizes, current):
             remove(sibling)
@@ -203,7 +238,7 @@ def _strip_edges(body: Any, path: list[Any], sizes: Sizes, untitled: bool, name:
                 continue
             break
         before = next((e for e in last.itersiblings(preceding=True) if e in sizes), None)
-        if before is None or _HEADING.fullmatch(before.tag):
+        if before is None or before.tag in HEADINGS:
             break  # the links are what it heads
         remove(last)
 
@@ -218,7 +253,7 @@ def _is_row_of_links(element: Any, sizes: Sizes, current: str = "") -> bool:
         return False
     if size.links + bool(current) < 2 or size.links > _MAX_LINKS or size.prose > _MAX_CURRENT:
         return False
-    rest = squeezed(element)
+    rest = text_of(element)
     for label in filter(None, (current, *map(label_of, element.iter("a")))):
         rest = rest.replace(label, "", 1)
     return not (re.search(r"[\w,]", rest) or next(element.iter("ul", "ol", "dl"), None) is not None)
@@ -251,7 +286,7 @@ def _strip(
 
     Of a part that says the ``name`` of the page beside its links only the links go.
     """
-    if element not in sizes or depth > _MAX_DEPTH:
+    if element not in sizes or depth > MAX_DEPTH:
         return
     size = sizes[element]
     is_named = 3 < len(name) <= size.prose and name in label_of(element)
@@ -285,7 +320,7 @@ def _is_menu(size: Size) -> bool:
 def _is_consent(element: Any, sizes: Sizes) -> bool:
     if element not in sizes or sizes[element].text > _MAX_CONSENT:
         return False
-    text = squeezed(element)
+    text = text_of(element)
     return bool(_COOKIES.search(text) and _CONSENT.search(text))
 
 
@@ -335,7 +370,7 @@ def is_sharing(element: Any, sizes: Sizes) -> bool:
         for link in links
     ):
         return False
-    rest = squeezed(element)
+    rest = text_of(element)
     for link in links:
         rest = rest.replace(label_of(link), "", 1)
     return len(rest) <= 2 * _MAX_PROMPT_WORDS and bool(_SHARE_PROMPT.fullmatch(rest))
@@ -345,6 +380,92 @@ def is_to_top(link: Any) -> bool:
     """Tell whether a link leads to the top of its page and says so."""
     label = label_of(link) if (link.get("href") or "").startswith("#") else ""
     return len(label) <= _MAX_PROMPT_WORDS and bool(_TO_TOP.fullmatch(label))
+
+
+# --- what is named as furniture, and where the content is ---
+
+
+def is_furniture(element: Any, sizes: Sizes, prose: int) -> bool:
+    """Tell what is marked or named as no part of the content, of a page with so much prose."""
+    tag, names, role = element.tag.lower(), element.get("class") or "", element.get("role")
+    if tag in BLOCKS and is_sharing(element, sizes):
+        return True
+    if tag == "form":
+        return _is_small_form(element)
+    if tag == "aside" or role == "complementary":
+        named = not REMARK.search(names) and is_around(element, sizes)
+    elif tag == "header":  # of the site, not of an article
+        named = next(element.iterancestors(*_SECTIONS), None) is None
+    elif tag in ("nav", "footer") or role in _FURNITURE_ROLES:
+        named = True
+    elif (found := _FURNITURE.search(names)) and _UNSEEN.search(found[0]):
+        named = next(element.iterancestors("td", "th"), None) is None
+    else:
+        has_id = tag == "div" and _FURNITURE_ID.fullmatch(element.get("id") or "")
+        named = bool(found or has_id)
+    return named and not _is_content(element, tag, f"{names} {role}", sizes, prose)
+
+
+def _is_content(element: Any, tag: str, names: str, sizes: Sizes, prose: int) -> bool:
+    """Tell whether what is called furniture holds the title or most of the text."""
+    if tag == "nav" or _OVERLAY.search(names):
+        return False
+    if tag == "footer":
+        around = element.getparent()
+        if around is not None and around.tag in ("blockquote", "figure"):
+            return True  # who said it
+        if next(element.iterancestors(*_SECTIONS, "td", "li"), None) is not None:
+            return element in sizes and not is_around(element, sizes)
+    if next(element.iter("h1", "main"), None) is not None:
+        return tag not in ("nav", "footer", "aside")
+    size = sizes.get(element)
+    if size is None or "©" in label_of(element):
+        return False
+    return size.prose > max(_MAX_FORM, FURNITURE_SHARE * prose)
+
+
+def _is_small_form(element: Any) -> bool:
+    """Tell a form to search, log in or subscribe with from a page, or choices, in a form."""
+    if next(element.iter("p", "h1"), None) is not None:
+        return False
+    is_typed = any(
+        (field.get("type") or "text").lower() in _TYPED for field in element.iter("input")
+    )
+    asks = is_typed or next(element.iter("textarea"), None) is not None
+    return asks and len(label_of(element)) <= _MAX_FORM
+
+
+def declared_main(body: Any, sizes: Sizes) -> Any:
+    """The element that a page marks or names as its main one; None if there is no such."""
+    title = title_of(body, sizes)
+
+    def holds_title(element: Any) -> bool:
+        return title is None or element in title.iterancestors()
+
+    for path in (".//main", ".//*[@role='main']", ".//*[@itemprop='articleBody']"):
+        if found := body.xpath(path):
+            return max(found, key=lambda element: sizes[element].text)
+    articles = body.xpath(".//article")
+    if len(articles) == 1 and holds_title(articles[0]):
+        return articles[0]
+    # The name alone says little: it must hold the title and all but a little of the prose.
+    for element in reversed(body.xpath(f".//*[{_MAIN_IDS}]")[:4]):
+        if holds_title(element) and sizes[element].prose >= NAMED_SHARE * sizes[body].prose:
+            return element
+    return None
+
+
+def is_copyright(block: Block) -> bool:
+    """Tell a line that claims the copyright from a sentence on it."""
+    text = block.text if len(block.text) <= _MAX_COPYRIGHT else ""
+    return bool(_COPYRIGHT_LINE.fullmatch(text) and _CLAIMED.search(text))
+
+
+def without_copyright(blocks: list[Block]) -> list[Block]:
+    """Drop the lines at the end that claim the copyright."""
+    while len(blocks) > 1 and blocks[-1].kind == "paragraph" and is_copyright(blocks[-1]):
+        blocks.pop()
+    return blocks
 
 
 # --- the question at the end -----------------------------------------------------------------
@@ -402,7 +523,7 @@ def text_outside(element: Any) -> str:
 def _outside(element: Any, depth: int) -> Iterator[str]:
     yield element.text or ""
     for child in element:
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             yield child.text_content()
         elif not _is_control(child):
             yield from _outside(child, depth + 1)
