@@ -84,7 +84,7 @@ class Block:
     joins: str | None = None
 
 
-@dataclass
+@dataclass(slots=True)
 class Parsed:
     """What the reader of a format found in one file; ``pages`` counts them.
 

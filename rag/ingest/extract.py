@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from rag.errors import SourceError
 from rag.ingest.blocks import Block, Parsed, assemble, one_line, read_plain
@@ -18,9 +17,6 @@ from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
 from rag.ingest.metadata import scalars
 from rag.types import Document, Failure
-
-if TYPE_CHECKING:
-    from rag.ingest.records import Record
 
 _MAX_TITLE = 300
 _MANY_ROWS = 20_000
@@ -159,23 +155,13 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
     notes: list[str] = []
     text = decode(fetched.data, name, fetched.media_type, notes=notes)
     found = read(text, name, fetched.uri)
-    stem = PurePosixPath(name).stem
     rows = list(found.records)
-    language = _shared_language(rows)
-    documents = [
-        _document(
-            Fetched(uri=f"{fetched.uri}#{record.fragment}", data=b""),
-            Parsed(
-                record.blocks,
-                title=record.title or f"{stem} {record.fragment}",
-                published=record.published,
-                language=language,
-                metadata=record.metadata,
-            ),
-            name,
-        )
-        for record in rows
-    ]
+    language = _shared_language([row for _, row in rows])
+    documents = []
+    for fragment, row in rows:
+        row.title = row.title or f"{PurePosixPath(name).stem} {fragment}"
+        row.language = language
+        documents.append(_document(Fetched(f"{fetched.uri}#{fragment}", b""), row, name))
     return Extracted(
         [document for document in documents if document.text],
         found.failures,
@@ -183,7 +169,7 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
     )
 
 
-def _shared_language(rows: Sequence[Record]) -> str | None:
+def _shared_language(rows: Sequence[Parsed]) -> str | None:
     """The language of a table with too many rows to look at each; None for several."""
     if len(rows) < _MANY_ROWS:
         return None

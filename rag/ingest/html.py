@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice, pairwise, takewhile
+from functools import cache, partial
+from itertools import chain, groupby, islice
 from typing import Any
 
 from lxml import etree
@@ -35,7 +36,7 @@ from rag.ingest.html_boilerplate import (
 )
 from rag.ingest.html_hidden import discloses, remove_hidden
 from rag.ingest.html_metadata import read_metadata
-from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, label_of, parse
+from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, holds, label_of, parse
 from rag.ingest.html_table import own_cells, read_math, read_table, take_strays
 
 MAIN_SHARE = 0.25
@@ -53,6 +54,7 @@ _MIN_WORDS = 4
 _CONTAINERS = frozenset("article aside center div section".split())
 _LATIN_END = 0x2E80
 _PILCROW = frozenset(["¶", "#", "§", "🔗", "\uf0c1", "permalink"])
+_ANCHOR_CLASSES = frozenset(["headerlink", "anchor", "hash-link"])
 _POWER = re.compile(r"[-+−–]?[0-9]{1,9}(?:[.,][0-9]{1,9})?|[nkxy]")
 _NUMBER = re.compile(r"[-+−–]?[0-9]{1,3}")
 _NOTES = re.compile(r"[0-9]{1,3}(?:[, ]{1,2}[0-9]{1,3}){0,9}")
@@ -71,11 +73,7 @@ _TEXTS = frozenset(["td", "th", "li", "dd", "dt", "p", "label", "span", "h1", "h
 _MAX_OPTIONS = 20
 _FEW_LETTERS = 300
 _WORD = re.compile(r"\w+")
-_ROMAN = [
-    ["", *"c cc ccc".split()],
-    ["", *"x xx xxx xl l lx lxx lxxx xc".split()],
-    ["", *"i ii iii iv v vi vii viii ix".split()],
-]
+_ROMAN = ("-c-cc-ccc", "-x-xx-xxx-xl-l-lx-lxx-lxxx-xc", "-i-ii-iii-iv-v-vi-vii-viii-ix")
 _MAX_CELL = 1200
 _MAX_NAMES = 20_000_000
 """Characters that the names of columns may come to when they are repeated in every row."""
@@ -97,8 +95,10 @@ def read(root: Any) -> list[Block]:
     _remove_hidden(root)
     body = root.find("body")
     body = root if body is None else body
-    links = copy.deepcopy(body) if _is_of_links(body) else None
-    blocks = _read(body)
+    sizes = measure(body)
+    is_of_links = sizes[body].links and sizes[body].prose <= _FEW_LETTERS
+    links = copy.deepcopy(body) if is_of_links else None
+    blocks = _read(body, sizes)
     if links is not None and not _tells(blocks):
         sizes = measure(links)  # where nothing else is left, the links are the content
         found = (_walk(links, sizes, strict=strict) for strict in (True, False))
@@ -106,28 +106,12 @@ def read(root: Any) -> list[Block]:
     return blocks
 
 
-def _is_of_links(body: Any) -> bool:
-    links = prose = 0
-    walk = etree.iterwalk(body, events=("start", "end"))
-    for event, element in walk:
-        if event == "end":
-            prose += len((element.tail or "").strip())
-        elif element.tag == "a":
-            links += 1
-            walk.skip_subtree()
-        elif element.tag not in _DROPPED:
-            prose += len((element.text or "").strip())
-        if prose > _FEW_LETTERS:
-            return False
-    return links > 0
-
-
 def _tells(blocks: Iterable[Block]) -> bool:
     return _count(block for block in blocks if block.kind != "heading") > 2
 
 
-def _read(body: Any) -> list[Block]:
-    sizes = remove_surroundings(body)
+def _read(body: Any, sizes: Sizes) -> list[Block]:
+    remove_surroundings(body, sizes)
     main = declared_main(body, sizes)
     if main is not None:
         remove_prompt(main, _text_of)
@@ -162,28 +146,27 @@ def _count(blocks: Iterable[Block]) -> int:
 
 def _walk(element: Any, sizes: Sizes, *, strict: bool = True) -> list[Block]:
     walker = _Walker(strict=strict, sizes=sizes, prose=sizes[element].prose)
-    walker.children(element)
-    walker.flush()
+    walker.block(element)
     return walker.blocks
 
 
 def _walk_beside(main: Any, body: Any, sizes: Sizes) -> list[Block]:
-    """Return the blocks of the main element, and those beside it that tell something."""
+    """The blocks of the main element, and those beside it that tell something."""
     walker = _Walker(strict=True, sizes=sizes, prose=sizes[main].prose)
-    path = list(takewhile(lambda element: element is not body, main.iterancestors()))
-    path = [main, *path, body] if main is not body else []
     before: list[Any] = []
     after: list[Any] = []
-    for element, around in pairwise(path):
+    element = main
+    while element is not body:
+        around = element.getparent()
         after += [" ", element.tail or ""]
         for sibling in element.itersiblings():
             after += [sibling, sibling.tail or ""]
         for sibling in element.itersiblings(preceding=True):
             before += [sibling.tail or "", sibling]
         before += [around.text or "", " "]
+        element = around
     walker.beside(reversed(before))
-    walker.children(main)
-    walker.flush()
+    walker.block(main)
     walker.beside(after)
     return walker.blocks
 
@@ -224,8 +207,7 @@ def _units(element: Any) -> Iterator[Any]:
 
 def _text_of(element: Any) -> str:
     walker = _Walker(strict=True)
-    walker.element(element)
-    walker.flush()
+    walker.block(element, walker.element)
     return " ".join(block.text for block in walker.blocks)
 
 
@@ -279,6 +261,11 @@ class _Walker:
             self.text(child.tail)
         self.depth -= 1
 
+    def block(self, element: Any, read: Callable[[Any], None] | None = None) -> None:
+        self.flush()
+        (read or self.children)(element)
+        self.flush()
+
     def text(self, text: str | None) -> None:
         if text:
             self.buffer.append(" ".join(f"|{text}|".split())[1:-1] if "\n" in text else text)
@@ -294,9 +281,7 @@ class _Walker:
         is_heading = tag in HEADINGS or element.get("role") == "heading"
         handler = self.heading if is_heading else getattr(self, f"_on_{tag}", None)
         if is_heading or tag in BLOCKS:
-            self.flush()
-            (handler or self.children)(element)
-            self.flush()
+            self.block(element, handler or self.children)
         elif handler:
             handler(element)
         elif element.get("role") == "img" and not label_of(element):
@@ -309,7 +294,7 @@ class _Walker:
             return
         if _NOTE_LINK.search(f"{element.get('class')} {element.get('role')}"):
             mark = label_of(element)
-            if mark.isalnum() and next(element.iter("sup"), None) is None:
+            if mark.isalnum() and not holds(element, "sup"):
                 return self.note(mark)
         before = element.getprevious()
         if before is not None and before.tag == "a" and not before.tail and self.buffer:
@@ -372,10 +357,9 @@ class _Walker:
     # Handlers of elements: each finds the buffer empty and leaves what it gathered to be flushed.
 
     def inside(self, element: Any, *, titled: bool = False) -> _Walker:
-        """Return a walker that has read the element by itself."""
+        """A walker that has read the element by itself."""
         inner = _Walker(self.strict, self.sizes, self.prose, titled, depth=self.depth)
-        inner.children(element)
-        inner.flush()
+        inner.block(element)
         self.linked += inner.linked
         return inner
 
@@ -455,14 +439,13 @@ class _Walker:
         self.flush()
         terms: list[str] = []
         with self.nested():
-            for child in _definitions(element):
+            for child in chain.from_iterable(map(_definitions, element)):
                 if child.tag == "dt":
                     terms.append(self.cell(child, titled=not text_outside(child)).rstrip(":"))
                 else:
                     self.term, self.marker = ", ".join(filter(None, terms)), "-"
                     terms = []
-                    self.children(child)
-                    self.flush()
+                    self.block(child)
                     self.settle()
                 self.text(child.tail)
                 self.flush()
@@ -476,33 +459,22 @@ class _Walker:
         table = read_table(element, _MAX_CELL)
         caption = element.find("caption")
         if caption is not None:
-            self.children(caption)
-            self.flush()
-        self.children(strays)
-        self.flush()
+            self.block(caption)
+        self.block(strays)
         if table is None:  # it only arranges blocks
             for cell in own_cells(element):
-                self.children(cell)
-                self.flush()
+                self.block(cell)
             return
         self.groups += 1
-        names = [self.cell(cell) for cell in table.header]
-        texts: dict[Any, str] = {None: ""}
-
-        def text_of(cell: Any) -> str:
-            if cell not in texts:
-                texts[cell] = self.cell(cell)
-            return texts[cell]
-
+        lay_out = partial(linearise, group=self.groups, level=self.level)
+        text_of = cache(self.cell)  # a cell may stand in several rows
+        names = list(map(self.cell, table.header))
         if sum(map(len, names)) * len(table.rows) > _MAX_NAMES:
-            self.blocks += linearise([], [names], group=self.groups, level=self.level)
+            self.blocks += lay_out([], [names])
             names = []
         for has_title, rows in groupby(table.rows, lambda row: len(row) == 1 < len(names)):
-            self.blocks += linearise(
-                [] if has_title else names,
-                ([text_of(cell) for cell in row] for row in rows),
-                group=self.groups,
-                level=self.level,
+            self.blocks += lay_out(
+                [] if has_title else names, [[*map(text_of, row)] for row in rows]
             )
 
     def cell(self, element: Any, *, titled: bool = False) -> str:
@@ -533,10 +505,8 @@ class _Walker:
 
     def note(self, mark: str) -> None:
         """Set the mark of a footnote apart from the word before it."""
-        if _NOTES.fullmatch(mark):
-            self.buffer.append(mark.translate(_RAISED))
-        else:
-            self.buffer.append(f"[{mark}]" if mark.isalnum() else mark)
+        shown = f"[{mark}]" if mark.isalnum() else mark
+        self.buffer.append(mark.translate(_RAISED) if _NOTES.fullmatch(mark) else shown)
 
     def _on_sub(self, element: Any) -> None:
         text, before = label_of(element), "".join(self.buffer[-1:])[-1:]
@@ -576,10 +546,9 @@ class _Walker:
         self.buffer.append(f" {text} ")
 
     def _on_svg(self, element: Any) -> None:
-        texts = [label_of(text) for text in element.iter("text")]
-        if any(texts):
+        if texts := " ".join(map(label_of, element.iter("text"))).strip():
             self.flush()
-            self.buffer.append(" ".join(texts))
+            self.buffer.append(texts)
             self.flush()
         else:
             self.buffer.append(_label_of_picture(element))
@@ -588,11 +557,9 @@ class _Walker:
         root = parse(element.get("srcdoc") or "")
         if root is not None:
             _remove_hidden(root)
-            self.flush()
             self.depth += 10
-            self.children(root)
+            self.block(root)
             self.depth -= 10
-            self.flush()
 
     def _on_noscript(self, element: Any) -> None:
         text = element.text_content()
@@ -602,10 +569,8 @@ class _Walker:
     def _on_button(self, element: Any) -> None:
         if self.titled:
             self.children(element)
-        elif discloses(element) or next(element.iter(*HEADINGS), None) is not None:
-            self.flush()
-            self.children(element)
-            self.flush()
+        elif discloses(element) or holds(element, *HEADINGS):
+            self.block(element)
 
     def _on_input(self, element: Any) -> None:
         kind = element.get("type") or "text"
@@ -633,71 +598,54 @@ def _label_of_picture(element: Any) -> str:
     return str(element.get("aria-label") or element.get("title") or "")
 
 
-def _definitions(element: Any) -> Iterator[Any]:
-    """Yield dt and dd, also those grouped in a div."""
-    for child in element:
-        if child.tag == "div" and child.find("dt") is not None:
-            yield from child
-        else:
-            yield child
+def _definitions(child: Any) -> Iterable[Any]:
+    """The dt and dd that a div may group, or the child itself."""
+    return child if child.tag == "div" and child.find("dt") is not None else (child,)
 
 
 def _leads_to_note(sup: Any) -> bool:
     link = next(sup.iter("a"), None)
-    if link is None:
+    if link is None:  # a link around it may hold nothing else
         link = sup.getparent()
-        if link is None or link.tag != "a" or f"{link.text or ''}{sup.tail or ''}".strip():
+        is_alone = len(link) == 1 and not f"{link.text or ''}{sup.tail or ''}".strip()
+        if link.tag != "a" or not is_alone:
             return False
-        if sup.getprevious() is not None or sup.getnext() is not None:
-            return False  # it is of the link's words
     return "#" in (link.get("href") or "")
 
 
 def _is_pilcrow(link: Any) -> bool:
-    names = (link.get("class") or "").split()
-    if "headerlink" in names or "anchor" in names or "hash-link" in names:
+    if not _ANCHOR_CLASSES.isdisjoint((link.get("class") or "").split()):
         return True
     href = link.get("href") or ""
     return href.startswith("#") and label_of(link).lower() in _PILCROW
 
 
 def _anchor(heading: Any) -> str | None:
-    """Return the id that leads to the heading: its own, one inside, or that of what it begins."""
-    if heading.get("id"):
-        return str(heading.get("id"))
-    for inside in heading.iter("a", "span"):
-        name = inside.get("id") or (inside.get("name") if inside.tag == "a" else None)
-        if name:
-            return str(name)
+    """The id that leads to the heading: its own, one inside, or that of what it begins."""
+    if name := heading.get("id") or next(_names(heading, "a", "span"), None):
+        return str(name)
     element = heading
     for _ in range(6):
-        before = element.getprevious()
-        for _ in range(_MAX_EMPTY):
-            if before is None or _has_text(before):
-                break
-            if name := _name_inside(before):
-                return name
-            before = before.getprevious()
-        parent = element.getparent()
-        if before is not None or parent is None or parent.tag in ("body", "main", "html"):
+        for before in islice(element.itersiblings(preceding=True), _MAX_EMPTY):
+            if any(map(str.strip, before.itertext())) or (before.tail or "").strip():
+                return None
+            if names := list(_names(before, "*")):  # an anchor stands for what follows it
+                return names[-1]
+        element = element.getparent()
+        if element is None or element.tag in ("body", "main", "html"):
             return None
-        if (parent.text or "").strip():
+        if (element.text or "").strip():
             return None
-        if parent.get("id"):
-            return str(parent.get("id"))
-        element = parent
+        if element.get("id"):
+            return str(element.get("id"))
     return None
 
 
-def _name_inside(element: Any) -> str | None:
-    """Return the last anchor in an element without text, which stands for what follows it."""
-    named = [inside for inside in element.iter("*") if inside.get("id") or inside.get("name")]
-    return str(named[-1].get("id") or named[-1].get("name")) if named else None
-
-
-def _has_text(element: Any) -> bool:
-    """Tell whether there is text in the element or between it and the next."""
-    return any(text.strip() for text in element.itertext()) or bool((element.tail or "").strip())
+def _names(element: Any, *tags: str) -> Iterator[str]:
+    for inside in element.iter(*tags):
+        name = inside.get("id") or (inside.get("name") if inside.tag != "span" else None)
+        if name:
+            yield str(name)
 
 
 def _integer(value: str | None, default: int) -> int:
@@ -706,11 +654,10 @@ def _integer(value: str | None, default: int) -> int:
 
 
 def _ordinal(number: int, style: str) -> str:
+    text = str(number)
     if style in ("a", "A") and 1 <= number <= 26:
-        return f"{chr(ord(style) + number - 1)}."
-    if style in ("i", "I") and 1 <= number < 400:
-        roman = "".join(
-            digits[int(digit)] for digits, digit in zip(_ROMAN, f"{number:03}", strict=True)
-        )
-        return f"{roman if style == 'i' else roman.upper()}."
-    return f"{number}."
+        text = chr(ord("a") + number - 1)
+    elif style in ("i", "I") and 1 <= number < 400:
+        places = zip(_ROMAN, f"{number:03}", strict=True)
+        text = "".join(digits.split("-")[int(digit)] for digits, digit in places)
+    return f"{text.upper() if style.isupper() else text}."

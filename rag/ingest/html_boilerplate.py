@@ -7,15 +7,24 @@ control to accept them, a question to the reader with buttons. In doubt a part i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from itertools import islice, takewhile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, islice, takewhile
 from typing import Any, NamedTuple
 
 from lxml import etree
 
 from rag.ingest.blocks import Block
 from rag.ingest.html_hidden import discloses
-from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, label_of, remove, text_of
+from rag.ingest.html_parse import (
+    BLOCKS,
+    HEADINGS,
+    MAX_DEPTH,
+    holds,
+    is_within,
+    label_of,
+    remove,
+    text_of,
+)
 
 NAMED_SHARE = 0.85
 """An element that is only named as the main one by its id has to hold this share of the prose."""
@@ -158,7 +167,7 @@ Sizes = dict[Any, Size]
 
 
 def measure(root: Any) -> Sizes:
-    """Return the size of every element, in one pass from the leaves to the root."""
+    """The size of every element, in one pass from the leaves to the root."""
     sizes: Sizes = {}
     text = linked = links = 0
     has_paragraph = False
@@ -184,26 +193,21 @@ def _length(text: str | None) -> int:
     return len(" ".join(text.split())) if text else 0
 
 
-def remove_surroundings(body: Any) -> Sizes:
+def remove_surroundings(body: Any, sizes: Sizes) -> None:
     """Remove lists of links and consent texts that stand before the content or after it.
 
-    Returns what was measured; of what was removed the size is nothing.
+    ``sizes`` are kept right: of what is removed the size is nothing.
     """
-    sizes = measure(body)
     named = next(body.getroottree().iter("title"), None)
     name = "" if named is None else label_of(named)
     title = title_of(body, sizes)
-    if title is None:
-        content = _largest(body, sizes)
-        path = [content, *content.iterancestors()]
-    else:
-        path = [title, *title.iterancestors()]
+    content = _largest(body, sizes) if title is None else title
+    path = [content, *content.iterancestors()]
     path = path[: path.index(body) + 1]
     before = [sibling for element in path[:-1] for sibling in element.itersiblings(preceding=True)]
-    introduction = sum(sizes[sibling].prose for sibling in before if sibling in sizes)
-    limit = max(_MAX_INTRODUCTION, INTRODUCTION_SHARE * sizes[body].prose)
-    if len(path) > MAX_DEPTH or introduction > limit:
-        return sizes  # it heads a later part of the page
+    introduction = sum(sizes[sibling].prose for sibling in before)
+    if introduction > max(_MAX_INTRODUCTION, INTRODUCTION_SHARE * sizes[body].prose):
+        return  # it heads a later part of the page
     if title is not None:
         enough = CONTENT_SHARE * sizes[body].prose
         content = next((e for e in path[1:] if sizes[e].prose >= enough), body)
@@ -212,32 +216,29 @@ def remove_surroundings(body: Any) -> Sizes:
             _strip(sibling, _asks_for_consent, sizes, "")
     current = "" if title is None else text_of(title)
     for sibling in before:
-        if sibling in sizes and _is_row_of_links(sibling, sizes, current):
+        if _is_row_of_links(sibling, sizes, current):
             remove(sibling)
         else:
             _strip(sibling, _is_consent, sizes, name)
     if content is body:
         _strip_edges(body, path, sizes, title is None, name)
-    return sizes
 
 
 def _strip_edges(body: Any, path: list[Any], sizes: Sizes, untitled: bool, name: str) -> None:
     """Strip the first and last parts of a body that holds the content without a part around it."""
     if untitled:
-        for first in list(body):
-            if first not in sizes or sizes[first].prose > 80:
-                break
+        for first in takewhile(lambda first: sizes[first].prose <= 80, list(body)):
             if sizes[first].links > 2:
                 _strip(first, _is_consent, sizes, name)
     for last in body[-3:]:
         if last not in path and last.tag in ("div", "section") and _asks_for_consent(last, sizes):
             remove(last)
     for last in reversed(body):
+        if not sizes[last].text and not (last.tail or "").strip():
+            continue
         if last in path or (last.tail or "").strip() or not _is_row_of_links(last, sizes):
-            if last in sizes and not sizes[last].text and not (last.tail or "").strip():
-                continue
             break
-        before = next((e for e in last.itersiblings(preceding=True) if e in sizes), None)
+        before = last.getprevious()
         if before is None or before.tag in HEADINGS:
             break  # the links are what it heads
         remove(last)
@@ -253,26 +254,24 @@ def _is_row_of_links(element: Any, sizes: Sizes, current: str = "") -> bool:
         return False
     if size.links + bool(current) < 2 or size.links > _MAX_LINKS or size.prose > _MAX_CURRENT:
         return False
-    rest = text_of(element)
-    for label in filter(None, (current, *map(label_of, element.iter("a")))):
-        rest = rest.replace(label, "", 1)
-    return not (re.search(r"[\w,]", rest) or next(element.iter("ul", "ol", "dl"), None) is not None)
+    rest = _without(text_of(element), [current, *map(label_of, element.iter("a"))])
+    return not (re.search(r"[\w,]", rest) or holds(element, "ul", "ol", "dl"))
 
 
 def title_of(body: Any, sizes: Sizes) -> Any:
-    """Return the heading that the page begins with; a link, as a logo is, only if all are."""
+    """The heading that the page begins with; a link, as a logo is, only if all are."""
     headings = body.xpath(".//h1") or body.xpath("(.//h2)[1]")
     named = (heading for heading in headings if sizes[heading].prose > 0)
     return next(named, headings[0] if headings else None)
 
 
 def _largest(body: Any, sizes: Sizes) -> Any:
-    """Return the smallest element that holds most of the prose."""
+    """The smallest element that holds most of the prose."""
     enough = CONTENT_SHARE * sizes[body].prose
     element = body
     while enough:
-        inner = (e for e in element if e in sizes and e.tag in BLOCKS)
-        largest = next((e for e in inner if sizes[e].prose >= enough), None)
+        inner = (e for e in element if e.tag in BLOCKS and sizes[e].prose >= enough)
+        largest = next(inner, None)
         if largest is None or largest.tag not in ("div", "section", "center", "article"):
             break
         element = largest
@@ -286,7 +285,7 @@ def _strip(
 
     Of a part that says the ``name`` of the page beside its links only the links go.
     """
-    if element not in sizes or depth > MAX_DEPTH:
+    if depth > MAX_DEPTH:
         return
     size = sizes[element]
     is_named = 3 < len(name) <= size.prose and name in label_of(element)
@@ -297,12 +296,8 @@ def _strip(
             was = sizes[child]
             _strip(child, is_consent, sizes, name, depth + 1)
             now = sizes[child]
-            size = Size(
-                size.text - was.text + now.text,
-                size.linked - was.linked + now.linked,
-                size.links - was.links + now.links,
-                size.has_paragraph,
-            )
+            text, linked, links = (a - b + c for a, b, c in zip(size[:3], was, now, strict=False))
+            size = Size(text, linked, links, size.has_paragraph)
         sizes[element] = size
     if _is_menu(size) or is_consent(element, sizes):
         sizes[element] = Size()
@@ -318,7 +313,7 @@ def _is_menu(size: Size) -> bool:
 
 
 def _is_consent(element: Any, sizes: Sizes) -> bool:
-    if element not in sizes or sizes[element].text > _MAX_CONSENT:
+    if sizes.get(element, Size()).text > _MAX_CONSENT:
         return False
     text = text_of(element)
     return bool(_COOKIES.search(text) and _CONSENT.search(text))
@@ -363,17 +358,21 @@ def is_sharing(element: Any, sizes: Sizes) -> bool:
     if size is None or not 0 < size.links <= _MAX_SHARING or size.prose > _MAX_PROMPT_WORDS:
         return False
     links = [inside for inside in islice(element.iter(), _MAX_INSIDE) if inside.tag == "a"]
-    if len(links) != size.links or not all(
-        is_to_top(link)
-        or _SHARING.search(link.get("href") or "")
-        or _SHARE.fullmatch(label_of(link))
-        for link in links
-    ):
+    if len(links) != size.links or not all(map(_is_share_link, links)):
         return False
-    rest = text_of(element)
-    for link in links:
-        rest = rest.replace(label_of(link), "", 1)
+    rest = _without(text_of(element), map(label_of, links))
     return len(rest) <= 2 * _MAX_PROMPT_WORDS and bool(_SHARE_PROMPT.fullmatch(rest))
+
+
+def _is_share_link(link: Any) -> bool:
+    href = link.get("href") or ""
+    return is_to_top(link) or bool(_SHARING.search(href) or _SHARE.fullmatch(label_of(link)))
+
+
+def _without(text: str, labels: Iterable[str]) -> str:
+    for label in filter(None, labels):
+        text = text.replace(label, "", 1)
+    return text
 
 
 def is_to_top(link: Any) -> bool:
@@ -395,11 +394,11 @@ def is_furniture(element: Any, sizes: Sizes, prose: int) -> bool:
     if tag == "aside" or role == "complementary":
         named = not REMARK.search(names) and is_around(element, sizes)
     elif tag == "header":  # of the site, not of an article
-        named = next(element.iterancestors(*_SECTIONS), None) is None
+        named = not is_within(element, *_SECTIONS)
     elif tag in ("nav", "footer") or role in _FURNITURE_ROLES:
         named = True
     elif (found := _FURNITURE.search(names)) and _UNSEEN.search(found[0]):
-        named = next(element.iterancestors("td", "th"), None) is None
+        named = not is_within(element, "td", "th")
     else:
         has_id = tag == "div" and _FURNITURE_ID.fullmatch(element.get("id") or "")
         named = bool(found or has_id)
@@ -414,9 +413,9 @@ def _is_content(element: Any, tag: str, names: str, sizes: Sizes, prose: int) ->
         around = element.getparent()
         if around is not None and around.tag in ("blockquote", "figure"):
             return True  # who said it
-        if next(element.iterancestors(*_SECTIONS, "td", "li"), None) is not None:
+        if is_within(element, *_SECTIONS, "td", "li"):
             return element in sizes and not is_around(element, sizes)
-    if next(element.iter("h1", "main"), None) is not None:
+    if holds(element, "h1", "main"):
         return tag not in ("nav", "footer", "aside")
     size = sizes.get(element)
     if size is None or "©" in label_of(element):
@@ -426,12 +425,10 @@ def _is_content(element: Any, tag: str, names: str, sizes: Sizes, prose: int) ->
 
 def _is_small_form(element: Any) -> bool:
     """Tell a form to search, log in or subscribe with from a page, or choices, in a form."""
-    if next(element.iter("p", "h1"), None) is not None:
+    if holds(element, "p", "h1"):
         return False
-    is_typed = any(
-        (field.get("type") or "text").lower() in _TYPED for field in element.iter("input")
-    )
-    asks = is_typed or next(element.iter("textarea"), None) is not None
+    kinds = ((field.get("type") or "text").lower() for field in element.iter("input"))
+    asks = holds(element, "textarea") or not _TYPED.isdisjoint(kinds)
     return asks and len(label_of(element)) <= _MAX_FORM
 
 
@@ -480,9 +477,9 @@ def remove_prompt(main: Any, has_text: Callable[[Any], str]) -> None:
     for control in list(filter(_is_vote, main.iter("button", "input", "a")))[-_LAST_CONTROLS:]:
         around = islice(control.iterancestors(), _MAX_PROMPT_DEPTH)
         inside = takewhile(lambda element: element is not main, around)
-        prompt = next(iter(list(takewhile(_is_prompt, inside))[::-1]), None)
-        if prompt is not None and text_outside(prompt) and prompt not in prompts:
-            prompts.append(prompt)
+        for prompt in list(takewhile(_is_prompt, inside))[-1:]:
+            if text_outside(prompt) and prompt not in prompts:
+                prompts.append(prompt)
     # Several questions with buttons are answered by the page itself.
     if len(prompts) == 1 and _is_last(prompts[0], main, has_text):
         remove(prompts[0])
@@ -494,28 +491,22 @@ def _is_vote(control: Any) -> bool:
         return control.get("type") in ("button", "submit", "radio", "image")
     label = label_of(control)
     href = (control.get("href") or "").strip().lower()
-    pressed = (
-        (control.tag == "button" and not discloses(control))
-        or control.get("role") == "button"
-        or href == "#"
-        or href.startswith("javascript:")
-    )
+    leads_nowhere = href == "#" or href.startswith("javascript:")
+    is_button = control.tag == "button" and not discloses(control)
+    pressed = is_button or leads_nowhere or control.get("role") == "button"
     return len(label) <= 30 and (pressed or bool(href and _VOTE.fullmatch(label)))
 
 
 def _is_prompt(element: Any) -> bool:
     """Tell whether an element holds one question and controls, or controls alone."""
-    size = 0
-    for part in element.itertext():
-        size += len(part)
-        if size > _MAX_PROMPT:
-            return False
+    if any(size > _MAX_PROMPT for size in accumulate(map(len, element.itertext()))):
+        return False
     text = text_outside(element)
     return not text or bool(_QUESTION.fullmatch(text))
 
 
 def text_outside(element: Any) -> str:
-    """Return the text of a small element that is not in controls."""
+    """The text of a small element that is not in controls."""
     text = "".join(_outside(element, 0)).replace("|", " ").replace("/", " ")
     return " ".join(text.split())
 
@@ -525,13 +516,9 @@ def _outside(element: Any, depth: int) -> Iterator[str]:
     for child in element:
         if depth > MAX_DEPTH:
             yield child.text_content()
-        elif not _is_control(child):
+        elif not (_is_vote(child) if child.tag == "a" else child.tag in _CONTROLS):
             yield from _outside(child, depth + 1)
         yield child.tail or ""
-
-
-def _is_control(element: Any) -> bool:
-    return _is_vote(element) if element.tag == "a" else element.tag in _CONTROLS
 
 
 def _is_last(element: Any, main: Any, read: Callable[[Any], str]) -> bool:

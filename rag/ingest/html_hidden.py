@@ -7,7 +7,8 @@ whatever its state is at the moment the page was saved.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -62,7 +63,7 @@ def remove_unseen(root: Any, path: str = "//*") -> None:
     """Empty those elements at a path that are hidden or struck out."""
     effects = _effects_of_sheets(root)
     disclosed, controls = _disclosed_ids(root)
-    cells: dict[Any, str] = {}
+    label_of_cell = cache(label_of)
     for element in root.xpath(
         f"{path}[@style or @hidden or @aria-hidden or @class or @id or self::del or self::s"
         " or self::strike]"
@@ -71,7 +72,8 @@ def remove_unseen(root: Any, path: str = "//*") -> None:
         if effect == "struck":
             _remove_struck(element)
         elif effect and not (
-            _is_disclosed(element, disclosed, controls) or _is_of_page(element, effect, cells)
+            _is_disclosed(element, disclosed, controls)
+            or _is_of_page(element, effect, label_of_cell)
         ):
             remove(element)
 
@@ -99,20 +101,19 @@ def discloses(control: Any) -> bool:
     """Tell whether a control shows and hides a part of the text that its label is the title of."""
     if _is_of_menu(control):
         return False
-    names = control.get("class") or ""
     toggle = control.get("data-bs-toggle") or control.get("data-toggle")
     if toggle:
         return toggle in _DISCLOSING_TOGGLES
     return (
         control.get("role") == "tab"
         or any(before + name in control.attrib for name in _DISCLOSING for before in _BINDINGS)
-        or bool(_DISCLOSING_CLASS.search(names))
+        or bool(_DISCLOSING_CLASS.search(control.get("class") or ""))
         or label_of(control).endswith(_QUESTION_MARKS)
     )
 
 
 def _disclosed_ids(root: Any) -> tuple[set[str], set[str]]:
-    """Return the ids of what controls disclose, and those of the controls."""
+    """The ids of what controls disclose, and those of the controls."""
     ids: set[str] = set()
     controls: set[str] = set()
     for control in root.xpath(
@@ -139,7 +140,7 @@ def _is_disclosed(element: Any, ids: set[str], controls: set[str]) -> bool:
 
 
 def _before(element: Any) -> Any:
-    """Return the element that ends directly before one that may be all that a wrapper holds."""
+    """The element that ends directly before one that may be all that a wrapper holds."""
     for _ in range(_MAX_WRAPPERS):
         before = element.getprevious()
         if before is not None:
@@ -196,16 +197,13 @@ def _is_pressed(part: Any, name: str) -> bool:
     )
 
 
-def _is_of_page(element: Any, effect: str, cells: dict[Any, str]) -> bool:
+def _is_of_page(element: Any, effect: str, label_of_cell: Callable[[Any], str]) -> bool:
     """Tell whether what is hidden from readers of screens only is text to everyone else."""
     if effect != "unread":
         return False
     cell = next(element.iterancestors("td", "th"), None)
-    if cell is not None:
-        if cell not in cells:
-            cells[cell] = label_of(cell)
-        if cells[cell] == label_of(element):
-            return True  # a tick that is all there is
+    if cell is not None and label_of_cell(cell) == label_of(element):
+        return True  # a tick that is all there is
     prose = 0
     for inside in islice(element.iter(), _MAX_INSIDE):
         prose += len((inside.text or "").strip()) if inside.tag != "a" else 0
@@ -214,7 +212,7 @@ def _is_of_page(element: Any, effect: str, cells: dict[Any, str]) -> bool:
 
 
 def _effect(element: Any, effects: dict[str, str]) -> str | None:
-    """Return ``struck``, ``hidden``, or ``unread`` for what is only hidden from screen readers."""
+    """``struck``, ``hidden``, or ``unread`` for what is only hidden from screen readers."""
     if element.tag in _STRUCK:
         return "struck"
     if (element.get("hidden") or "hidden" in element.attrib or None) not in (None, "until-found"):
@@ -222,11 +220,9 @@ def _effect(element: Any, effects: dict[str, str]) -> str | None:
     style = element.get("style")
     found = _effect_of_style(style) if style else None
     if found is None and effects:
-        names = (element.get("class") or "").split()
-        selectors = [f".{name}" for name in names] + [f"#{element.get('id')}"]
-        known = (
-            effects.get(selector) or effects.get(element.tag + selector) for selector in selectors
-        )
+        names = [f".{name}" for name in (element.get("class") or "").split()]
+        selectors = [*names, f"#{element.get('id')}"]
+        known = (effects.get(one) or effects.get(element.tag + one) for one in selectors)
         found = next(filter(None, known), None)
     if found is None and (element.get("aria-hidden") or "").lower() == "true":
         return "unread"
@@ -251,7 +247,7 @@ def _declarations(style: str) -> Iterator[tuple[str, str]]:
 
 
 def _effects_of_sheets(root: Any) -> dict[str, str]:
-    """Return what the page's own style sheets do by simple selectors, outside of @media.
+    """What the page's own style sheets do by simple selectors, outside of @media.
 
     What another rule shows again (of a tab that is open, on a wide screen) can be seen.
     """

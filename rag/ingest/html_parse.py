@@ -80,7 +80,9 @@ def _with_entities(text: str) -> str:
         return text
     found = _ENTITY.findall(text, opening, closing.start())
     declared = {name: double or single for name, double, single in found}
-    values = {name: value for name, value in declared.items() if len(value) <= _MAX_VALUE}
+    values: dict[str, str] = {
+        name: value for name, value in declared.items() if len(value) <= _MAX_VALUE
+    }
     body, left = text[closing.end() :], _MAX_GROWTH
 
     def fill(reference: re.Match[str]) -> str:
@@ -136,3 +138,13 @@ def label_of(element: Any) -> str:
         if size > _MAX_LABEL:
             break
     return " ".join("".join(parts).split())
+
+
+def holds(element: Any, *tags: str) -> bool:
+    """Tell whether an element is, or has inside it, one of these."""
+    return next(element.iter(*tags), None) is not None
+
+
+def is_within(element: Any, *tags: str) -> bool:
+    """Tell whether an element is inside one of these."""
+    return next(element.iterancestors(*tags), None) is not None

@@ -33,15 +33,9 @@ _YEAR_FIRST = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?=$|[T\s])")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?=$|T)")
 _LONGEST_DATE = 60
 _WRITTEN_DATES = (
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%d %B %Y",
-    "%d %b %Y",
-    "%B %d, %Y",
-    "%b %d, %Y",
-    "%a, %d %b %Y %H:%M:%S %z",
-    "%a, %d %b %Y %H:%M:%S GMT",
-)
+    "%Y/%m/%d|%d.%m.%Y|%d %B %Y|%d %b %Y|%B %d, %Y|%b %d, %Y|"
+    "%a, %d %b %Y %H:%M:%S %z|%a, %d %b %Y %H:%M:%S GMT"
+).split("|")
 
 
 def _integer(digits: str) -> int | str:

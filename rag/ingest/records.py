@@ -14,13 +14,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import chain, groupby, zip_longest
 from typing import Any
 from urllib.parse import quote
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, one_line
+from rag.ingest.blocks import Block, Parsed, one_line
 from rag.ingest.metadata import JSON, parse_date
 from rag.text.units import unit_of
 from rag.types import Failure, MetadataValue
@@ -47,22 +46,14 @@ _DIGIT = re.compile(r"\d")
 _EXCEL_TEXT = re.compile(r'="(.*)"', re.S)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row: ``fragment`` is what follows ``#`` in its uri."""
-
-    fragment: str
-    title: str | None
-    blocks: list[Block]
-    published: date | None
-    metadata: dict[str, MetadataValue]
-
-
 @dataclass
 class Rows:
-    """The rows of a table, read one by one, with what could not be read and what is doubtful."""
+    """The rows of a table with their fragments (what follows ``#`` in a uri), read one by one.
 
-    records: Iterable[Record]
+    ``failures`` are those that could not be read; ``notes`` say what is doubtful.
+    """
+
+    records: Iterable[tuple[str, Parsed]]
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -73,8 +64,9 @@ def read_csv(text: str, name: str, uri: str) -> Rows:
     Lines above the header are told with every row, units below it with its names. A row with more
     cells than the header keeps them under the names of their columns.
 
-    >>> [row.blocks[-1].text for row in read_csv("Plan,Price\nBasic,9\n", "a.csv", "a").records]
-    ['Plan: Basic; Price: 9']
+    >>> found = read_csv("Plan,Price\nBasic,9\n", "a.csv", "a")
+    >>> [(fragment, row.blocks[-1].text) for fragment, row in found.records]
+    [('row=1', 'Plan: Basic; Price: 9')]
     """
     cells, notes = _cells(text, name)
     above, cells = _split_above([[*map(_value, row)] for row in cells])
@@ -86,19 +78,17 @@ def read_csv(text: str, name: str, uri: str) -> Rows:
     long = 0
     for header, values in tables:
         long += sum(any(map(str.strip, row[len(header) :])) for row in values)
-        widest = max(map(len, values))
-        names = _unique(header + [""] * (widest - len(header)))
+        names = _unique(header + [""] * (max(map(len, values)) - len(header)))
         rows += (dict(zip(names, row, strict=False)) for row in values)
     if long:
         notes.append(f"{long} rows have more cells than the header has names")
     if len(tables) > 1:
         notes.append(f"it was read as {len(tables)} tables, each with a header of its own")
-    foot = (_text_record(f"row={n}", text) for n, text in enumerate(below, len(rows) + 1))
+    foot = (
+        (f"row={number}", Parsed([_paragraph(line)]))
+        for number, line in enumerate(below, len(rows) + 1)
+    )
     return Rows(chain(_records(list(enumerate(rows, 1)), above), foot), notes=notes)
-
-
-def _text_record(fragment: str, text: str) -> Record:
-    return Record(fragment, None, [_paragraph(text)], None, {})
 
 
 def _is_blank(row: Sequence[str]) -> bool:
@@ -202,7 +192,7 @@ def _has_number(row: Sequence[str]) -> bool:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Return names that differ: what is doubled gets a number that no other column has."""
+    """Names that differ: what is doubled gets a number that no other column has."""
     plain = [one_line(raw) or f"column {index}" for index, raw in enumerate(names, 1)]
     found: dict[str, None] = {}
     counts: Counter[str] = Counter()
@@ -217,7 +207,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _units(row: list[str]) -> list[str]:
-    """Return the units of a row that holds nothing else."""
+    """The units of a row that holds nothing else."""
     units = [one_line(cell).strip("[]()") for cell in row]
     return units if all(not unit or unit_of(unit.lower()) for unit in units) else []
 
@@ -256,7 +246,7 @@ def read_jsonl(text: str, name: str, uri: str) -> Rows:
 
 
 def _whole(text: str) -> list[Any] | None:
-    """Return the values of a file that is one array, or objects over several lines; else None."""
+    """The values of a file that is one array, or objects over several lines; else None."""
     text = text.strip()
     if not text.startswith(("[", "{")):
         return None
@@ -278,15 +268,18 @@ def _whole(text: str) -> list[Any] | None:
     return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
-def _records(rows: Sequence[tuple[int, Mapping[str, Any]]], above: str = "") -> Iterator[Record]:
+def _records(
+    rows: Sequence[tuple[int, Mapping[str, Any]]], above: str = ""
+) -> Iterator[tuple[str, Parsed]]:
     identifiers = [_identifier(row) for _, row in rows]
     counts = Counter(identifiers)
     unique = bool(rows) and None not in counts and max(counts.values()) == 1
     if len(above) > _ABOVE:
-        yield _text_record("top", above)
+        yield "top", Parsed([_paragraph(above)])
         above = ""
     for (number, row), identifier in zip(rows, identifiers, strict=True):
-        yield _record(f"id={identifier}" if unique else f"row={number}", row, one_line(above))
+        fragment = f"id={identifier}" if unique else f"row={number}"
+        yield fragment, _record(row, one_line(above))
 
 
 def _names(row: Mapping[str, Any]) -> dict[str, str]:
@@ -303,7 +296,7 @@ def _identifier(row: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _record(fragment: str, row: Mapping[str, Any], above: str) -> Record:
+def _record(row: Mapping[str, Any], above: str) -> Parsed:
     values: dict[str, MetadataValue] = {}
     for key, value in _flat(row):
         values.setdefault(key, value)
@@ -329,7 +322,7 @@ def _record(fragment: str, row: Mapping[str, Any], above: str) -> Record:
     if short:
         line = "; ".join(f"{one_line(key)}: {value}" for key, value in short.items())
         blocks.append(Block("row", line))
-    return Record(fragment, title, blocks, published, short)
+    return Parsed(blocks, title, published=published, metadata=short)
 
 
 def _is_prose(value: str) -> bool:
@@ -375,8 +368,8 @@ def _joined(value: Any) -> str:
         while left:
             item = left.pop()
             if isinstance(item, Mapping):
-                left += [part for pair in reversed(list(item.items())) for part in reversed(pair)]
-            elif isinstance(item, list):
+                item = list(chain.from_iterable(item.items()))
+            if isinstance(item, list):
                 left += reversed(item)
             else:
                 found.append(str(item))
@@ -391,8 +384,7 @@ def _cells(text: str, name: str) -> tuple[list[list[str]], list[str]]:
     csv.field_size_limit(_LARGEST_FIELD)
     text = text.removeprefix("\ufeff").replace("\0", "")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    said = _SEP.match(text)  # a line for Excel
-    if said:
+    if said := _SEP.match(text):  # a line for Excel
         text = text[said.end() :]
         delimiter = "\t" if said[1] == r"\t" else said[1]
     else:
@@ -416,23 +408,23 @@ def _delimiter(text: str) -> str:
     return best
 
 
+@dataclass
 class _Lines:
     """Lines on their way to rows; ``unclosed`` counts those with a quote that is only text."""
 
-    def __init__(self, lines: list[str], delimiter: str) -> None:
-        self._lines = lines
-        self._delimiter = delimiter
-        self._odd = -1  # the last line found with an odd number of quotes
-        self._attempts: Counter[int] = Counter()
-        self.unclosed = 0
+    lines: list[str]
+    delimiter: str
+    odd: int = -1  # the last line found with an odd number of quotes
+    attempts: Counter[int] = field(default_factory=Counter)
+    unclosed: int = 0
 
     def rows(self) -> Iterator[list[str]]:
         index = 0
-        while index < len(self._lines):
-            line = self._lines[index]
+        while index < len(self.lines):
+            line = self.lines[index]
             index += 1
             if '"' not in line:
-                yield line.split(self._delimiter) if line else []
+                yield line.split(self.delimiter) if line else []
                 continue
             cells, is_open = self._parse(line)
             if is_open:
@@ -445,35 +437,32 @@ class _Lines:
             yield cells
 
     def _parse(self, line: str) -> tuple[list[str], bool]:
-        """Return the cells of a line, and whether it ends within quotes."""
+        """The cells of a line, and whether it ends within quotes."""
         try:
-            return self._read(line, strict=True), False
+            return self._read([line], strict=True), False
         except csv.Error as error:
-            is_open = "unexpected end" in str(error)
-        if is_open:
-            return line.split(self._delimiter), True
-        return self._read(line, strict=False), False
+            if "unexpected end" in str(error):
+                return line.split(self.delimiter), True
+        return self._read([line], strict=False), False
 
-    def _read(self, text: str, *, strict: bool) -> list[str]:
-        lines = text.split("\n")
-        lines[:-1] = [f"{line}\n" for line in lines[:-1]]
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=strict, skipinitialspace=True)
+    def _read(self, lines: list[str], *, strict: bool) -> list[str]:
+        ended = (f"{line}\n" for line in lines)
+        reader = csv.reader(ended, delimiter=self.delimiter, strict=strict, skipinitialspace=True)
         return next(reader, [])
 
     def _next_odd(self, index: int) -> int:
-        """Return the next line at which an open quote can end; the number of lines if none does."""
-        if self._odd < index:
-            self._odd = next(
-                (at for at in range(index, len(self._lines)) if self._lines[at].count('"') % 2),
-                len(self._lines),
-            )
-        return self._odd
+        """The next line at which an open quote can end; the number of lines if none does."""
+        if self.odd < index:
+            count = len(self.lines)
+            odd = (at for at in range(index, count) if self.lines[at].count('"') % 2)
+            self.odd = next(odd, count)
+        return self.odd
 
     def _joined(self, start: int, end: int) -> list[str] | None:
-        if end == len(self._lines) or self._attempts[end] == _MOST_ATTEMPTS:
+        if end == len(self.lines) or self.attempts[end] == _MOST_ATTEMPTS:
             return None
-        self._attempts[end] += 1
+        self.attempts[end] += 1
         try:
-            return self._read("\n".join(self._lines[start : end + 1]), strict=True)
+            return self._read(self.lines[start : end + 1], strict=True)
         except csv.Error:
             return None

@@ -34,6 +34,7 @@ ANCHORED = {
     "rag.ingest.records._SEP",
     "rag.ingest.docx_text._PAGE_FIELD",
     "rag.ingest.docx_text._SYMBOL_FIELD",
+    "rag.ingest.formats._PROLOGUE",
     "rag.ingest.html._NO_PICTURE",
     "rag.ingest.html_hidden._MENU_LABEL",
     "rag.ingest.html_hidden._SIMPLE_SELECTOR",
