@@ -290,7 +290,9 @@ class _Walker:
             self.children(element)
 
     def _on_a(self, element: Any) -> None:
-        if _is_pilcrow(element) or (self.is_alone(element) and is_to_top(element)):
+        is_anchor = not _ANCHOR_CLASSES.isdisjoint((element.get("class") or "").split())
+        is_sign = (element.get("href") or "")[:1] == "#" and label_of(element).lower() in _PILCROW
+        if is_anchor or is_sign or (self.is_alone(element) and is_to_top(element)):
             return
         if _NOTE_LINK.search(f"{element.get('class')} {element.get('role')}"):
             mark = label_of(element)
@@ -611,13 +613,6 @@ def _leads_to_note(sup: Any) -> bool:
         if link.tag != "a" or not is_alone:
             return False
     return "#" in (link.get("href") or "")
-
-
-def _is_pilcrow(link: Any) -> bool:
-    if not _ANCHOR_CLASSES.isdisjoint((link.get("class") or "").split()):
-        return True
-    href = link.get("href") or ""
-    return href.startswith("#") and label_of(link).lower() in _PILCROW
 
 
 def _anchor(heading: Any) -> str | None:

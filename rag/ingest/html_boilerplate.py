@@ -327,21 +327,15 @@ def _asks_for_consent(element: Any, sizes: Sizes) -> bool:
     )
 
 
-def _is_named(element: Any) -> bool:
-    """Tell whether the names of an element say that it is beside the content of a page."""
-    names = f"{element.get('class') or ''} {element.get('id') or ''}"
-    return not _NAMES.isdisjoint(word.lower() for word in _WORDS_OF_NAMES.findall(names))
-
-
 def is_around(element: Any, sizes: Sizes) -> bool:
     """Tell what asks for a click, a name or an opinion beside the content from what tells.
 
     It is named so, consists of links, begins as an invitation does, or is short and has fields.
     """
     size = sizes.get(element, Size())
-    if (element.tag in _PARTS and _is_named(element)) or (
-        size.links and 3 * size.linked >= size.text
-    ):
+    names = _WORDS_OF_NAMES.findall(f"{element.get('class') or ''} {element.get('id') or ''}")
+    is_named = element.tag in _PARTS and not _NAMES.isdisjoint(map(str.lower, names))
+    if is_named or (size.links and 3 * size.linked >= size.text):
         return True
     first = next((text for text in element.itertext() if text.strip()), "")
     if _INVITATION.match(first) or "©" in label_of(element) or _is_consent(element, sizes):

@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 from lxml import html as lxml_html
 
-from rag.ingest.html_parse import text_of
+from rag.ingest.html_parse import holds, text_of
 
 _MAX_SPAN = 100
 _MAX_REPEATED = 10
@@ -110,8 +110,10 @@ def read_table(element: Any, max_cell: int) -> Table | None:
         return None
     rows = list(own_rows(element))
     lines = [list(row.iterchildren(*_CELLS)) for row in rows]
-    has_header = any(cell.tag == "th" for line in lines for cell in line)
-    if any(_is_flow(cell, max_cell, has_header) for line in lines for cell in line):
+    cells = [cell for line in lines for cell in line]
+    has_header = any(cell.tag == "th" for cell in cells)
+    flow = _FLOW - {"pre"} if has_header else _FLOW
+    if any(holds(cell, *flow) or len(cell.text_content()) > max_cell for cell in cells):
         return None
     if not has_header and all(len(line) < 2 for line in lines):
         return None  # one column: paragraphs
@@ -134,11 +136,6 @@ def _told_once(line: list[Any], width: int) -> list[Any]:
         return line[:1]
     told = [None if i and cell is line[i - 1] else cell for i, cell in enumerate(line)]
     return [*told, None] if len(told) == 1 < width else told  # alone it would be a title
-
-
-def _is_flow(cell: Any, max_cell: int, has_header: bool) -> bool:
-    flow = (inside for inside in cell.iter(*_FLOW) if not (inside.tag == "pre" and has_header))
-    return next(flow, None) is not None or len(cell.text_content()) > max_cell
 
 
 def _header_rows(rows: list[Any], lines: list[list[Any]], width: int) -> int:

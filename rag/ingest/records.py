@@ -316,7 +316,8 @@ def _record(row: Mapping[str, Any], above: str) -> Parsed:
     short: dict[str, MetadataValue] = {}
     for key, value in values.items():
         if isinstance(value, str) and _is_prose(value):
-            blocks.append(_paragraph(f"{_label(key)}: {value.strip()}"))
+            label = one_line(key).replace("_", " ")
+            blocks.append(_paragraph(f"{label[:1].upper()}{label[1:]}: {value.strip()}"))
         else:
             short[key] = one_line(value) if isinstance(value, str) else value
     if short:
@@ -329,11 +330,6 @@ def _is_prose(value: str) -> bool:
     """Tell what is said from what is filed: a sentence is a paragraph, a label is not."""
     words = value.split()
     return len(value) > _LONG or "\n" in value or (len(words) > 2 and words[-1][-1] in ".!?")
-
-
-def _label(key: str) -> str:
-    label = one_line(key).replace("_", " ")
-    return label[:1].upper() + label[1:]
 
 
 def _paragraph(text: str) -> Block:
