@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
-from rag.types import Heading, Page
+from rag.types import Heading, MetadataValue, Page
 
 Kind = Literal["heading", "paragraph", "item", "row", "code"]
 
@@ -31,13 +33,13 @@ _LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _TRAILING = re.compile(r"(?<![ \t])[ \t]+(?=\n)")  # looked at once for each run
 _BLANK_LINES = re.compile(r"\n{3,}")
+_LONGEST_TITLE = 200
 
 
 def normalise(text: str) -> str:
-    """Return the text as it is stored: NFC, LF, plain spaces, nothing invisible.
+    """Text as it is stored: NFC, LF, plain spaces, nothing invisible, at most one blank line.
 
-    Trailing spaces go, at most one blank line stays, lone surrogates become U+FFFD. Applying it
-    twice changes nothing.
+    Trailing spaces go, lone surrogates become U+FFFD. Applying it twice changes nothing.
     """
     if text.isascii() and text.isprintable():  # most that is one line
         return text.rstrip()
@@ -55,7 +57,11 @@ def normalise(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the normalised text with every run of white space as one space."""
+    r"""Normalised text with every run of white space as one space.
+
+    >>> one_line("two\n  lines")
+    'two lines'
+    """
     return " ".join(normalise(text).split())
 
 
@@ -76,6 +82,24 @@ class Block:
     anchor: str | None = None
     page: int | None = None
     joins: str | None = None
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What the reader of a format found in one file; ``pages`` counts them.
+
+    An empty ``language`` is none, None is to be found out. ``notes`` are sentences on what was read
+    with doubt or left out.
+    """
+
+    blocks: list[Block] = field(default_factory=list)
+    title: str | None = None
+    author: str | None = None
+    published: date | None = None
+    language: str | None = None
+    pages: int = 0
+    metadata: dict[str, MetadataValue] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 class Assembled(NamedTuple):
@@ -157,13 +181,30 @@ def _tile(starts: dict[int, int], count: int, length: int) -> list[Page]:
     return pages[::-1]
 
 
+def read_plain(text: str) -> list[Block]:
+    """Plain text as one block, line breaks included, as it may have millions of paragraphs.
+
+    A single short line at the top that does not read like a sentence of the text is its title.
+    """
+    text = normalise(text)
+    first, _, rest = text.partition("\n\n")
+    title = first.strip()
+    is_title = "\n" not in title and len(title) <= _LONGEST_TITLE and title[-1:] not in ".!?,;:"
+    if rest and is_title:
+        return [Block("heading", title, level=1), Block("paragraph", rest)]
+    return [Block("paragraph", text)] if text.strip() else []
+
+
 def linearise(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, group: int = 0, level: int = 0
 ) -> list[Block]:
-    """Return table rows as ``Header: value; Header: value`` blocks, each understood alone.
+    """Table rows as ``Header: value; Header: value`` blocks, each understood alone.
 
-    Without a header row the cells are joined with `` | ``. In a table of one column the header is a
-    row of its own: repeated, it would only be noise.
+    Without a header the cells are joined with `` | ``. In a table of one column the header is a row
+    of its own: repeated, it would only be noise.
+
+    >>> [block.text for block in linearise(["Plan", "Price"], [["Basic", "9 EUR"]])]
+    ['Plan: Basic; Price: 9 EUR']
     """
     names = [one_line(name) for name in header]
     lines: list[str] = []
@@ -173,13 +214,8 @@ def linearise(
     for row in rows:
         cells = [one_line(cell) for cell in row]
         if any(names):
-            width = max(len(names), len(cells))
-            named = zip(_padded(names, width), _padded(cells, width), strict=True)
+            named = zip_longest(names, cells, fillvalue="")
             lines.append("; ".join(f"{n}: {c}" if n else c for n, c in named if c))
         else:
-            lines.append(" | ".join(cell for cell in cells if cell))
+            lines.append(" | ".join(filter(None, cells)))
     return [Block("row", line, level=level, group=group) for line in lines if line]
-
-
-def _padded(values: list[str], width: int) -> list[str]:
-    return values + [""] * (width - len(values))

@@ -48,20 +48,14 @@ _NO_CHARSETS = frozenset("idna punycode raw-unicode-escape undefined unicode-esc
 
 _WESTERN = "cp1252 iso8859-15 mac-roman cp850 cp437".split()
 _LATIN = {
-    language: encodings.split()
-    for languages, encodings in (
-        ("cs hr hu pl ro sk sl sq", "cp1250 iso8859-2 cp852"),
-        ("lt lv", "cp1257 iso8859-13"),
-        ("et", "cp1252 cp1257 iso8859-13 iso8859-15"),
-        ("tr", "cp1254 iso8859-9"),
-        ("vi", "cp1258"),
-    )
-    for language in languages.split()
+    "cs hr hu pl ro sk sl sq": "cp1250 iso8859-2 cp852",
+    "lt lv": "cp1257 iso8859-13",
+    "et": "cp1252 cp1257 iso8859-13 iso8859-15",
+    "tr": "cp1254 iso8859-9",
+    "vi": "cp1258",
 }
 # Encodings that people's files are in; among all that a detector knows, a rare one wins too often.
-_ALL_LATIN = [
-    *_WESTERN, *"cp1250 iso8859-2 cp852 cp1257 iso8859-13 cp1254 iso8859-9 cp1258".split()
-]  # fmt: skip
+_ALL_LATIN = list(dict.fromkeys([*_WESTERN, *" ".join(_LATIN.values()).split()]))
 _KNOWN = [
     *_WESTERN, *"""
     cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 iso8859-2 iso8859-5 iso8859-6 iso8859-7
@@ -87,9 +81,15 @@ def decode(
     markup: bool = False,
     notes: list[str] | None = None,
 ) -> str:
-    """Return the text; raises SourceError for what is no text.
+    """The text; raises SourceError for what is no text.
 
     What is doubtful about it is added to ``notes``.
+
+    >>> notes: list[str] = []
+    >>> decode("Größe und Gewicht, für Gäste".encode("latin-1"), "a.txt", notes=notes)
+    'Größe und Gewicht, für Gäste'
+    >>> notes
+    ['the encoding was guessed to be windows-1252; save it as UTF-8 if words look wrong']
     """
     text, doubts = _decode(data, media_type, markup)
     if notes is not None:
@@ -121,9 +121,9 @@ def _decode(data: bytes, media_type: str | None, markup: bool) -> tuple[str, lis
     sample = data[max(0, place - _BLOCK) : place + _SAMPLE]
     if place > _BLOCK:
         sample = sample[sample.find(b"\n", 0, _BLOCK) + 1 :]
-    legacy = [line for line in sample.split(b"\n") if _is_legacy(line)]
-    others = [line for line in sample.split(b"\n") if not line.isascii() and not _is_legacy(line)]
-    if 10 * len(others) < len(legacy):
+    lines = [line for line in sample.split(b"\n") if not line.isascii()]
+    legacy = list(filter(_is_legacy, lines))
+    if 10 * (len(lines) - len(legacy)) < len(legacy):
         guess = _guess(sample)
         return data.decode(guess, "replace"), [
             f"the encoding was guessed to be {_shown(guess)}; save it as UTF-8 if words look wrong"
@@ -136,11 +136,9 @@ def _decode(data: bytes, media_type: str | None, markup: bool) -> tuple[str, lis
 
 def _declared(data: bytes, media_type: str | None, markup: bool) -> str | None:
     match = _CHARSET.search(media_type or "")
-    name = match[1] if match else None
-    if name is None and markup and (found := _META.search(data[:4096])):
+    name = match[1] if match else ""
+    if markup and not name and (found := _META.search(data[:4096])):
         name = found[1].decode("ascii", "replace")
-    if name is None:
-        return None
     try:
         name = codecs.lookup(name).name
     except (LookupError, ValueError):
@@ -213,14 +211,9 @@ def _lines(data: bytes, legacy: str) -> Iterator[str]:
         end = data.find(b"\n", start + _BLOCK) + 1 or len(data)
         block = data[start:end]
         start = end
-        if _is_utf8(block):
-            yield block.decode("utf-8")
-            continue
-        for line in block.splitlines(keepends=True):
-            if _is_legacy(line):
-                yield line.decode(legacy, "replace")
-            else:
-                yield line.decode("utf-8", "rag.windows-1252")
+        for line in [block] if _is_utf8(block) else block.splitlines(keepends=True):
+            encoding = (legacy, "replace") if _is_legacy(line) else ("utf-8", "rag.windows-1252")
+            yield line.decode(*encoding)
 
 
 def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -239,7 +232,7 @@ def _shown(encoding: str) -> str:
 
 
 def _guess(data: bytes) -> str:
-    """Return the likeliest encoding of a text that is not UTF-8, as Python calls it.
+    """The likeliest encoding of a text that is not UTF-8, as Python calls it.
 
     The detector's near ties are settled by the words that come out: those that are least odd, and
     of the language that is written in the encoding.
@@ -269,9 +262,9 @@ def _guess(data: bytes) -> str:
     odd = {encoding: len(_ODD.findall(text)) for encoding, text in texts.items()}
     least = min(odd.values())
     left = [encoding for encoding, count in odd.items() if count == least]
-    if left[0] in _WESTERN or any(left[0] in encodings for encodings in _LATIN.values()):
-        language = detect(texts[left[0]])[0]
-        fit = _LATIN.get(language, _WESTERN) if language else left
+    if left[0] in _ALL_LATIN and (language := detect(texts[left[0]])[0]):
+        fits = (usual.split() for codes, usual in _LATIN.items() if language in codes.split())
+        fit = next(fits, _WESTERN)
         left = [encoding for encoding in left if encoding in fit] or left
     # Of few letters that are not ASCII nothing can be told but what is likely beforehand.
     few = len(runs) <= FEW or left[0] == "iso8859-15"
@@ -279,7 +272,7 @@ def _guess(data: bytes) -> str:
 
 
 def _in_capitals(data: bytes) -> tuple[float, str]:
-    """Return confidence and encoding of a text in capitals: a detector knows small letters only."""
+    """Confidence and encoding of a text in capitals: a detector knows small letters only."""
     import chardet
 
     best = 0.0, ""

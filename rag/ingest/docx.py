@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from typing import Any, cast
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, one_line
-from rag.ingest.dates import parse_date
+from rag.ingest.blocks import Block, Parsed, one_line
 from rag.ingest.docx_chart import read_chart, read_diagram
 from rag.ingest.docx_package import MC, M, Package, R, Relation, W, open_package
 from rag.ingest.docx_styles import Numbering, Style, Styles, place_of, value
 from rag.ingest.docx_table import cell_text, read_grid
 from rag.ingest.docx_text import PAGE_MARK, Hanging, Line, plain
+from rag.ingest.metadata import parse_date
 
 _LONGEST_HEADING = 500
 _OUTLINE = frozenset("012345678")
@@ -40,20 +39,7 @@ _PAGE_WORDS = frozenset(
 _APART = re.compile(r"\n| \| ")
 
 
-@dataclass
-class Word:
-    """What a Word document holds and says of itself; ``notes`` on what is left out or in doubt."""
-
-    blocks: list[Block]
-    title: str | None
-    author: str | None
-    published: date | None
-    language: str | None
-    tags: str | None
-    notes: list[str]
-
-
-def read(data: bytes, name: str, depth: int = 0) -> Word:
+def read(data: bytes, name: str, depth: int = 0) -> Parsed:
     """Return the blocks and properties; raises SourceError when it is no Word document.
 
     ``depth`` is the number of documents that this one is a part of.
@@ -69,13 +55,14 @@ def read(data: bytes, name: str, depth: int = 0) -> Word:
     reader.document(root)
     properties = _properties(package)
     language = properties.get("language", "")[:2].lower()
-    return Word(
+    tags = properties.get("keywords")
+    return Parsed(
         blocks=reader.blocks,
         title=properties.get("title") or reader.title,
         author=properties.get("creator"),
         published=parse_date(properties.get("modified")) or parse_date(properties.get("created")),
         language=language if language.isalpha() else None,
-        tags=properties.get("keywords"),
+        metadata={"tags": tags} if tags else {},
         notes=package.notes,
     )
 

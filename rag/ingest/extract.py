@@ -8,25 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, assemble, one_line
-from rag.ingest.dates import parse_date
+from rag.ingest.blocks import Block, Parsed, assemble, one_line, read_plain
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
 from rag.ingest.metadata import scalars
-from rag.types import Document, Failure, MetadataValue
-
-if TYPE_CHECKING:
-    from rag.ingest.records import Record
+from rag.types import Document, Failure
 
 _MAX_TITLE = 300
-_DATES = ("published", "date", "updated")
 _MANY_ROWS = 20_000
 _ROWS_SAMPLED = 500
 
@@ -44,22 +36,8 @@ class Extracted:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass
-class _Draft:
-    """What a reader found, before it becomes a Document."""
-
-    blocks: list[Block]
-    title: str | None = None
-    author: str | None = None
-    published: date | None = None
-    language: str | None = None  # an empty one is none, None is to be found out
-    pages: int = 0
-    metadata: dict[str, MetadataValue] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
 def extract(fetched: Fetched, on_page: Callable[[int, int], None] | None = None) -> Extracted:
-    """Return the documents in the bytes; raises nothing but SourceError.
+    """The documents in the bytes; raises nothing but SourceError.
 
     ``on_page`` is called with (pages done, pages in all) of a format that has pages.
     """
@@ -88,36 +66,64 @@ def _extract(fetched: Fetched, name: str, on_page: Callable[[int, int], None] | 
         return _rows(fetched, name, kind)
     if kind == "mbox":
         return _mbox(fetched, name)
-    if kind not in _READERS:
-        raise SourceError(f"{name} is {kind}; convert it to text, HTML, PDF or Word first.")
-    reader = partial(_pdf, on_page=on_page) if kind == "pdf" else _READERS[kind]
-    draft = reader(fetched, name)
-    draft.language = _detect(draft.blocks, draft.language) or ""
-    document = _document(fetched, draft, name)
+    parsed = _parse(fetched, kind, name, on_page)
+    parsed.language = _detect(parsed.blocks, parsed.language) or ""
+    document = _document(fetched, parsed, name)
     if not document.text:
         raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
-    return Extracted([document], notes=[f"{name}: {note}" for note in draft.notes])
+    return Extracted([document], notes=[f"{name}: {note}" for note in parsed.notes])
 
 
 def read_blocks(fetched: Fetched) -> tuple[list[Block], list[str]]:
-    """Return the blocks of a document that is part of another, and the notes on it.
+    """The blocks of a document that is part of another, and the notes on it.
 
     Raises SourceError for what is no document of running text.
     """
     name = fetched.name or fetched.uri
-    kind = format_of(name, fetched.data, fetched.media_type)
-    if kind not in _READERS:
+    parsed = _parse(fetched, format_of(name, fetched.data, fetched.media_type), name)
+    return parsed.blocks, parsed.notes
+
+
+def _parse(
+    fetched: Fetched, kind: str, name: str, on_page: Callable[[int, int], None] | None = None
+) -> Parsed:
+    """Read running text of any format; the libraries of the others are not loaded."""
+    if kind == "pdf":
+        from rag.ingest import pdf
+
+        return pdf.read(fetched.data, name, on_page=on_page)
+    if kind == "docx":
+        from rag.ingest import docx
+
+        return docx.read(fetched.data, name)
+    if kind == "mail":
+        from rag.ingest import mail
+
+        return mail.read(fetched.data, read_blocks)
+    if kind not in ("html", "markdown", "text"):
         raise SourceError(f"{name} is {kind}; convert it to text, HTML, PDF or Word first.")
-    draft = _READERS[kind](fetched, name)
-    return draft.blocks, draft.notes
+    notes: list[str] = []
+    text = decode(fetched.data, name, fetched.media_type, markup=kind == "html", notes=notes)
+    if kind == "html":
+        from rag.ingest import html
+
+        parsed = html.read_page(text)
+    elif kind == "markdown":
+        from rag.ingest import markdown
+
+        parsed = markdown.read_page(text)
+    else:
+        parsed = Parsed(read_plain(text), title=PurePosixPath(name).stem)
+    parsed.notes[:0] = notes
+    return parsed
 
 
-def _document(fetched: Fetched, draft: _Draft, name: str) -> Document:
-    text, headings, pages = assemble(draft.blocks, draft.pages)
-    title = one_line(draft.title or "") or (headings[0].title if headings else "")
-    metadata = dict(draft.metadata)
-    if draft.author:
-        metadata.setdefault("author", draft.author)
+def _document(fetched: Fetched, parsed: Parsed, name: str) -> Document:
+    text, headings, pages = assemble(parsed.blocks, parsed.pages)
+    title = one_line(parsed.title or "") or (headings[0].title if headings else "")
+    metadata = dict(parsed.metadata)
+    if parsed.author:
+        metadata.setdefault("author", parsed.author)
     if fetched.final_uri and fetched.final_uri != fetched.uri:
         metadata["final_uri"] = fetched.final_uri
     return Document.make(
@@ -126,8 +132,8 @@ def _document(fetched: Fetched, draft: _Draft, name: str) -> Document:
         text=text,
         headings=headings,
         pages=pages,
-        language=(_detect(draft.blocks) if draft.language is None else draft.language) or None,
-        published=draft.published,
+        language=(_detect(parsed.blocks) if parsed.language is None else parsed.language) or None,
+        published=parsed.published,
         metadata=scalars(metadata),
     )
 
@@ -149,23 +155,13 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
     notes: list[str] = []
     text = decode(fetched.data, name, fetched.media_type, notes=notes)
     found = read(text, name, fetched.uri)
-    stem = PurePosixPath(name).stem
     rows = list(found.records)
-    language = _shared_language(rows)
-    documents = [
-        _document(
-            Fetched(uri=f"{fetched.uri}#{record.fragment}", data=b""),
-            _Draft(
-                record.blocks,
-                title=record.title or f"{stem} {record.fragment}",
-                published=record.published,
-                language=language,
-                metadata=record.metadata,
-            ),
-            name,
-        )
-        for record in rows
-    ]
+    language = _shared_language([row for _, row in rows])
+    documents = []
+    for fragment, row in rows:
+        row.title = row.title or f"{PurePosixPath(name).stem} {fragment}"
+        row.language = language
+        documents.append(_document(Fetched(f"{fetched.uri}#{fragment}", b""), row, name))
     return Extracted(
         [document for document in documents if document.text],
         found.failures,
@@ -173,108 +169,13 @@ def _rows(fetched: Fetched, name: str, kind: str) -> Extracted:
     )
 
 
-def _shared_language(rows: Sequence[Record]) -> str | None:
-    """Return the language of a table with too many rows to look at each; None for several."""
+def _shared_language(rows: Sequence[Parsed]) -> str | None:
+    """The language of a table with too many rows to look at each; None for several."""
     if len(rows) < _MANY_ROWS:
         return None
     counts = Counter(_detect(row.blocks) for row in rows[:: len(rows) // _ROWS_SAMPLED])
     [(language, count)] = counts.most_common(1)
     return language or "" if count > 0.9 * counts.total() else None
-
-
-def _html(fetched: Fetched, name: str) -> _Draft:
-    from rag.ingest import html
-    from rag.ingest.html_metadata import read_metadata
-
-    notes: list[str] = []
-    text = decode(fetched.data, name, fetched.media_type, markup=True, notes=notes)
-    root = html.parse(text)
-    if root is None:
-        raise SourceError(f"{name} has no text that can be read; leave it out or convert it.")
-    title, author, published, language = read_metadata(root)
-    blocks = html.read(root).blocks
-    return _Draft(blocks, title, author, published, language, notes=notes)
-
-
-def _markdown(fetched: Fetched, name: str) -> _Draft:
-    from rag.ingest import markdown, plain
-
-    notes: list[str] = []
-    text = decode(fetched.data, name, fetched.media_type, notes=notes)
-    values, body, error = markdown.split_front_matter(text)
-    metadata = markdown.scalars(values)
-    by_name = {key.lower(): value for key, value in metadata.items()}
-    language = str(by_name.get("language") or by_name.get("lang") or "")[:2].lower()
-    dated = next((key for key in _DATES if parse_date(by_name.get(key))), None)
-    for key in list(metadata):
-        if key.lower() in ("title", "language", "lang", dated):
-            del metadata[key]  # it has a place of its own
-    if error:
-        metadata["front_matter_error"] = error
-        notes = [*notes, f"its front matter was read line by line ({error[:200]})"]
-    is_plain = markdown.is_too_much(body)
-    if is_plain:
-        notes = [*notes, "it was read as plain text, as it is too much for a reader of Markdown"]
-    return _Draft(
-        plain.read(body) if is_plain else markdown.read(body),
-        title=str(by_name.get("title") or ""),
-        published=parse_date(by_name.get(dated)) if dated else None,
-        language=language if language.isascii() and language.isalpha() else None,
-        metadata=metadata,
-        notes=notes,
-    )
-
-
-def _text(fetched: Fetched, name: str) -> _Draft:
-    from rag.ingest import plain
-
-    notes: list[str] = []
-    text = decode(fetched.data, name, fetched.media_type, notes=notes)
-    return _Draft(plain.read(text), title=PurePosixPath(name).stem, notes=notes)
-
-
-def _pdf(fetched: Fetched, name: str, on_page: Callable[[int, int], None] | None = None) -> _Draft:
-    from rag.ingest import pdf
-
-    found = pdf.read(fetched.data, name, on_page=on_page)
-    return _Draft(
-        found.blocks,
-        found.title,
-        found.author,
-        found.published,
-        pages=found.pages,
-        notes=found.notes,
-    )
-
-
-def _docx(fetched: Fetched, name: str) -> _Draft:
-    from rag.ingest import docx
-
-    found = docx.read(fetched.data, name)
-    metadata: dict[str, MetadataValue] = {"tags": found.tags} if found.tags else {}
-    return _Draft(
-        found.blocks,
-        found.title,
-        found.author,
-        found.published,
-        found.language,
-        metadata=metadata,
-        notes=found.notes,
-    )
-
-
-def _mail(fetched: Fetched, name: str) -> _Draft:
-    from rag.ingest import mail
-
-    found = mail.read(fetched.data, read_blocks)
-    return _Draft(
-        found.blocks,
-        found.title,
-        found.author,
-        found.published,
-        metadata=dict(found.metadata),
-        notes=found.notes,
-    )
 
 
 def _mbox(fetched: Fetched, name: str) -> Extracted:
@@ -284,12 +185,12 @@ def _mbox(fetched: Fetched, name: str) -> Extracted:
     for number, data in enumerate(mail.messages(fetched.data), 1):
         uri = f"{fetched.uri}#{number}"
         try:
-            draft = _mail(Fetched(uri, data, name=name), name)
-            document = _document(Fetched(uri, b""), draft, f"{PurePosixPath(name).stem} {number}")
+            parsed = mail.read(data, read_blocks)
+            document = _document(Fetched(uri, b""), parsed, f"{PurePosixPath(name).stem} {number}")
         except SourceError as error:
             found.failures.append(Failure(uri=uri, reason=f"Message {number} of {name}: {error}"))
             continue
-        found.notes.extend(f"{name}: message {number}: {note}" for note in draft.notes)
+        found.notes.extend(f"{name}: message {number}: {note}" for note in parsed.notes)
         if document.text:
             found.documents.append(document)
         else:
@@ -297,13 +198,3 @@ def _mbox(fetched: Fetched, name: str) -> Extracted:
     if not found.documents:
         raise SourceError(f"{name} has no message that can be read; leave it out or convert it.")
     return found
-
-
-_READERS = {
-    "html": _html,
-    "markdown": _markdown,
-    "text": _text,
-    "pdf": _pdf,
-    "docx": _docx,
-    "mail": _mail,
-}

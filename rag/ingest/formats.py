@@ -10,53 +10,35 @@ from rag.ingest.decode import FEW, wide
 
 Format = Literal["html", "markdown", "text", "pdf", "docx", "csv", "jsonl", "mail", "mbox"]
 
-SUFFIXES: dict[str, Format] = {
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".txt": "text",
-    ".text": "text",
-    ".rst": "text",
-    ".log": "text",
-    ".pdf": "pdf",
-    ".docx": "docx",
-    ".docm": "docx",
-    ".dotx": "docx",
-    ".dotm": "docx",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".eml": "mail",
-    ".mht": "mail",
-    ".mhtml": "mail",
-    ".mbox": "mbox",
+_SUFFIXES_OF: dict[Format, str] = {
+    "html": ".html .htm .xhtml",
+    "markdown": ".md .markdown",
+    "text": ".txt .text .rst .log",
+    "pdf": ".pdf",
+    "docx": ".docx .docm .dotx .dotm",
+    "csv": ".csv .tsv",
+    "jsonl": ".jsonl .ndjson",
+    "mail": ".eml .mht .mhtml",
+    "mbox": ".mbox",
 }
+SUFFIXES = {suffix: kind for kind, suffixes in _SUFFIXES_OF.items() for suffix in suffixes.split()}
 """What a folder is searched for."""
 
-_MEDIA_TYPES: dict[str, Format] = {
-    "text/html": "html",
-    "application/xhtml+xml": "html",
-    "text/markdown": "markdown",
-    "text/x-markdown": "markdown",
-    "text/plain": "text",
-    "application/pdf": "pdf",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.template": "docx",
-    "application/vnd.ms-word.document.macroenabled.12": "docx",
-    "application/vnd.ms-word.template.macroenabled.12": "docx",
-    "text/csv": "csv",
-    "text/tab-separated-values": "csv",
-    "application/jsonl": "jsonl",
-    "application/x-ndjson": "jsonl",
-    "application/x-jsonlines": "jsonl",
-    "message/rfc822": "mail",
-    "multipart/related": "mail",
-    "application/x-mimearchive": "mail",
-    "application/mbox": "mbox",
+_OFFICE = "application/vnd.openxmlformats-officedocument.wordprocessingml"
+_WORD = "application/vnd.ms-word"
+_MEDIA_TYPES_OF: dict[Format, str] = {
+    "html": "text/html application/xhtml+xml",
+    "markdown": "text/markdown text/x-markdown",
+    "text": "text/plain",
+    "pdf": "application/pdf",
+    "docx": f"{_OFFICE}.document {_OFFICE}.template {_WORD}.document.macroenabled.12 "
+    f"{_WORD}.template.macroenabled.12",
+    "csv": "text/csv text/tab-separated-values",
+    "jsonl": "application/jsonl application/x-ndjson application/x-jsonlines",
+    "mail": "message/rfc822 multipart/related application/x-mimearchive",
+    "mbox": "application/mbox",
 }
+_MEDIA_TYPES = {name: kind for kind, names in _MEDIA_TYPES_OF.items() for name in names.split()}
 
 # What ordinary text may begin with is told by more than the letters of a format's mark.
 _FOREIGN = (
@@ -77,6 +59,7 @@ _FOREIGN = (
     (re.compile(rb"OggS\x00"), "a sound file"),
     (re.compile(rb"%!PS(?:-Adobe|\s*[\r\n])"), "a PostScript file"),
 )
+_PROLOGUE = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s++|<!--.*?-->|<\?[^>]*+>)*+", re.S)
 _HTML_START = re.compile(rb"<(?:!doctype\s{1,9}html|html|head|body)\b", re.I)
 _HTML_END = re.compile(rb"</(?:html|body)\b", re.I)
 _PDF_PARTS = (b" obj", b"startxref", b"%%EOF")
@@ -85,7 +68,11 @@ _TEXT_LIKE = ("text", "markdown", "csv", "jsonl", "html")
 
 
 def format_of(name: str, data: bytes, media_type: str | None) -> Format | str:
-    """Return the format, or a phrase such as ``a PNG image`` for what cannot be read."""
+    r"""The format, or a phrase such as ``a PNG image`` for what cannot be read.
+
+    >>> format_of("notes.md", b"# Notes", None), format_of("logo.md", b"\xff\xd8\xff", None)
+    ('markdown', 'a JPEG image')
+    """
     head = data[:4096]
     declared = _declared(name, media_type)
     if _is_pdf(data, declared):
@@ -127,23 +114,13 @@ def _is_pdf(data: bytes, declared: Format | None) -> bool:
 
 def _begins_as_html(data: bytes) -> bool:
     """Tell whether the first tag, after declarations and comments, is that of a page."""
-    head = data[:_MAX_PROLOGUE].removeprefix(b"\xef\xbb\xbf")
-    place = 0
-    while True:
-        while head[place : place + 1].isspace():
-            place += 1
-        for start, end in ((b"<!--", b"-->"), (b"<?", b">")):
-            if head.startswith(start, place):
-                place = head.find(end, place + len(start)) + len(end)
-                if place < len(end):
-                    return False
-                break
-        else:
-            return _HTML_START.match(head, place) is not None
+    head = data[:_MAX_PROLOGUE]
+    prologue = _PROLOGUE.match(head)
+    return bool(prologue and _HTML_START.match(head, prologue.end()))
 
 
 def suffix_of(name: str) -> str:
-    """Return the suffix in lower case, with its dot."""
+    """The suffix in lower case, with its dot."""
     return PurePosixPath(name).suffix.lower()
 
 

@@ -13,89 +13,48 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice, pairwise, takewhile
+from functools import cache, partial
+from itertools import chain, groupby, islice
 from typing import Any
 
 from lxml import etree
-from lxml import html as lxml_html
 
-from rag.ingest.blocks import Block, linearise, one_line
-from rag.ingest.html_hidden import discloses, label_of, remove_hidden
-from rag.ingest.html_math import read_math
-from rag.ingest.html_surroundings import (
-    BLOCKS,
+from rag.ingest.blocks import Block, Parsed, linearise, one_line
+from rag.ingest.html_boilerplate import (
+    REMARK,
     Sizes,
+    declared_main,
     is_around,
-    is_sharing,
+    is_copyright,
+    is_furniture,
     is_to_top,
     measure,
     remove_prompt,
     remove_surroundings,
     text_outside,
-    title_of,
+    without_copyright,
 )
-from rag.ingest.xhtml import to_html
+from rag.ingest.html_hidden import discloses, remove_hidden
+from rag.ingest.html_metadata import read_metadata
+from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, holds, label_of, parse
+from rag.ingest.html_table import own_cells, read_math, read_table, take_strays
 
 MAIN_SHARE = 0.25
 """A declared main element with a smaller share of the page's words is not believed."""
-NAMED_SHARE = 0.85
-"""An element that is only named as the main one by its id has to hold this share of the prose."""
-FURNITURE_SHARE = 0.5
-"""What is named or marked as furniture is content if it holds a larger share of the text."""
 
 _DROPPED = frozenset(
     "script style template object embed applet canvas audio video map head textarea dialog "
     "datalist rp rt".split()
 )
-_MARKED = frozenset(["nav", "footer", "aside"])
 _FORMATTING = ("b", "big", "blink", "em", "font", "nobr", "small", "strong", "tt", "u")
-_SECTIONS = ("article", "section", "main", "blockquote", "figure")
-_FURNITURE_ROLES = frozenset(
-    "navigation banner contentinfo complementary search dialog alertdialog menu menubar".split()
-)
-_OVERLAY = re.compile(r"cookie|gdpr|consent|cc-|popup|modal|dialog", re.I)
-_UNSEEN = re.compile(r"screen-reader-text|sr-only|visually-?hidden", re.I)
-_FURNITURE = re.compile(
-    r"(?:^|\s)(?:cookie[\w-]*|gdpr[\w-]*|consent[\w-]*|cc-(?:window|banner)|newsletter[\w-]*|"
-    r"breadcrumbs?|sidebar|sphinxsidebar\w*|nav(?:bar|igation|header|footer)?|toc|skip-?link|"
-    r"skip-to-\w+|social|share|sharing|share-?buttons|(?:social|share|sharing)[-_]+(?:social|share|"
-    r"sharing|buttons?|links?|icons?|bar|list|menu|nav|media|tools|widget|container|wrapper)|related|related-?(?:posts|articles|links)|"
-    r"pagination|pager|advert\w*|ads?|promo|popup|modal|site-?(?:header|footer)|page-?footer|"
-    r"footer|comments?-?(?:form|respond)|edit-?(?:link|page)|headerlink|mw-editsection|"
-    r"(?:topic )?contents (?:topic|local)|topic contents|back-to-top|no-?print|"
-    r"screen-reader-text|sr-only|visually-?hidden)(?=$|\s)",
-    re.I,
-)
-# Ids are stricter: a section on cookies may well have the id "cookies".
-_FURNITURE_ID = re.compile(
-    r"cookie-?(?:banner|bar|consent|notice|law|popup)|sidebar|nav|navbar|navigation|footer|"
-    r"breadcrumbs?|header-nav|site-(?:header|footer)|newsletter-?\w*",
-    re.I,
-)
-_MAIN_IDS = " or ".join(
-    f"@id='{name}'" for name in ("content", "main", "page-content", "main-content", "maincontent")
-)
-# Words beside the text that belong to it: footnotes and notes.
-_REMARK = re.compile(
-    r"foot-?notes?|admonition|callout|alert|note|tip|hint|warning|caution|important|danger|aside",
-    re.I,
-)
 _END = re.compile(r"""\w["'”’»)\]]?[.!?…](?:\s|$)|[。！？।]""")
 _DIGIT = re.compile(r"\d")
 _DATED = re.compile(r"\b(?:19|20)\d\d\b|version|\bpage\b", re.I)
 _MIN_WORDS = 4
-_COPYRIGHT_LINE = re.compile(
-    r"(?:(?:copyright|©|\(c\)(?= ?\d{4}))[ ,:]{0,2}){1,2}(?:\(c\) ?)?"
-    r"(?:(?:19|20)\d\d[ ,/–-]{0,3}){0,4}(?:[^\d.!?]|\.(?! ?[A-Z])|(?<=\b\w)\.){0,90}(?:\. ?)?"
-    r"(?:(?:all|alle|tous|todos|tutti) [\w ]{5,30})?\.?|"
-    r"(?:all rights reserved|alle rechte vorbehalten|tous droits réservés)\.?",
-    re.I,
-)
-_CLAIMED = re.compile(r"©|\(c\)|\b(?:19|20)\d\d\b|rights reserved", re.I)
-_MAX_COPYRIGHT = 200
 _CONTAINERS = frozenset("article aside center div section".split())
 _LATIN_END = 0x2E80
 _PILCROW = frozenset(["¶", "#", "§", "🔗", "\uf0c1", "permalink"])
+_ANCHOR_CLASSES = frozenset(["headerlink", "anchor", "hash-link"])
 _POWER = re.compile(r"[-+−–]?[0-9]{1,9}(?:[.,][0-9]{1,9})?|[nkxy]")
 _NUMBER = re.compile(r"[-+−–]?[0-9]{1,3}")
 _NOTES = re.compile(r"[0-9]{1,3}(?:[, ]{1,2}[0-9]{1,3}){0,9}")
@@ -111,120 +70,64 @@ _NO_PICTURE = re.compile(
 )
 _PICTURE = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|avif)$", re.I)
 _TEXTS = frozenset(["td", "th", "li", "dd", "dt", "p", "label", "span", "h1", "h2", "h3", "h4"])
-_TYPED = frozenset(["text", "search", "email", "password", "tel", "url"])
-_MAX_FORM = 300
 _MAX_OPTIONS = 20
-_LONG_TAG = re.compile(r"<([a-zA-Z][\w:-]*+)[^<>]{20000,}+>")
-_PAGE_END = re.compile(r"</(?:body|html)\s*+>", re.I)
-_MAX_ATTRIBUTES = 1000
-_TAG = re.compile(r"</?+([a-zA-Z][\w:-]*+)[^<>]*+>")
-_KEPT_TAGS = frozenset("html head body title style script textarea br meta".split())
+_FEW_LETTERS = 300
 _WORD = re.compile(r"\w+")
-_HEADING = re.compile(r"h[1-6]")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_ROMAN = [
-    ["", *"c cc ccc".split()],
-    ["", *"x xx xxx xl l lx lxx lxxx xc".split()],
-    ["", *"i ii iii iv v vi vii viii ix".split()],
-]
+_ROMAN = ("-c-cc-ccc", "-x-xx-xxx-xl-l-lx-lxx-lxxx-xc", "-i-ii-iii-iv-v-vi-vii-viii-ix")
 _MAX_CELL = 1200
 _MAX_NAMES = 20_000_000
 """Characters that the names of columns may come to when they are repeated in every row."""
 _MAX_EMPTY = 20
 _NEAR = 8
-_MAX_DEPTH = 120
-"""Elements within elements; what is deeper is only text. No page made for people comes near."""
 
 
-@dataclass
-class Content:
-    """The blocks of a page, and how they were chosen: the ``main`` element or the ``body``."""
-
-    blocks: list[Block]
-    chosen: str
-
-
-def parse(text: str) -> Any:
-    """Return the tree of a page, however broken its HTML is; None when it has no element."""
-    # libxml2 forgets what stands after the end of a page.
-    text = _PAGE_END.sub("", text.replace("\0", ""))
-    text = _LONG_TAG.sub(_with_few_attributes, to_html(text))
-    root, is_whole = _parse(text)
-    # libxml2 stops at 2,048 elements within elements: then all that nests is made paragraphs.
-    return root if is_whole else _parse(_TAG.sub(_flat, text))[0]
+def read_page(text: str) -> Parsed:
+    """Read a page, and what it says of itself."""
+    root = parse(text)
+    if root is None:
+        return Parsed()
+    title, author, published, language = read_metadata(root)
+    return Parsed(read(root), title, author, published, language)
 
 
-def _parse(text: str) -> tuple[Any, bool]:
-    parser = lxml_html.HTMLParser(
-        encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True
-    )
-    try:
-        root = lxml_html.document_fromstring(text.encode("utf-8", "replace"), parser)
-    except (etree.ParserError, etree.XMLSyntaxError):
-        root = None
-    return root, not any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log)
-
-
-def _with_few_attributes(tag: re.Match[str]) -> str:
-    # libxml2 compares every attribute of an element with every other.
-    return f"<{tag[1]}>" if len(tag[0].split()) > _MAX_ATTRIBUTES else tag[0]
-
-
-def _flat(tag: re.Match[str]) -> str:
-    name = tag[1].lower()
-    return tag[0] if name in _KEPT_TAGS else "<p>" if name in BLOCKS else ""
-
-
-def read(root: Any) -> Content:
-    """Return the main content of a parsed page; its hidden parts are removed from the tree."""
+def read(root: Any) -> list[Block]:
+    """The main content of a parsed page; its hidden parts are removed from the tree."""
     _remove_hidden(root)
     body = root.find("body")
     body = root if body is None else body
-    links = copy.deepcopy(body) if _is_of_links(body) else None
-    content = _read(body)
-    if links is not None and not _tells(content.blocks):
+    sizes = measure(body)
+    is_of_links = sizes[body].links and sizes[body].prose <= _FEW_LETTERS
+    links = copy.deepcopy(body) if is_of_links else None
+    blocks = _read(body, sizes)
+    if links is not None and not _tells(blocks):
         sizes = measure(links)  # where nothing else is left, the links are the content
         found = (_walk(links, sizes, strict=strict) for strict in (True, False))
-        blocks = next(filter(_tells, found), content.blocks) or _walk(links, sizes)
-        content = Content(blocks, "body")
-    return content
-
-
-def _is_of_links(body: Any) -> bool:
-    links = prose = 0
-    walk = etree.iterwalk(body, events=("start", "end"))
-    for event, element in walk:
-        if event == "end":
-            prose += len((element.tail or "").strip())
-        elif element.tag == "a":
-            links += 1
-            walk.skip_subtree()
-        elif element.tag not in _DROPPED:
-            prose += len((element.text or "").strip())
-        if prose > _MAX_FORM:
-            return False
-    return links > 0
+        blocks = next(filter(_tells, found), blocks) or _walk(links, sizes)
+    return blocks
 
 
 def _tells(blocks: Iterable[Block]) -> bool:
     return _count(block for block in blocks if block.kind != "heading") > 2
 
 
-def _read(body: Any) -> Content:
-    sizes = remove_surroundings(body)
-    main = _declared_main(body, sizes)
+def _read(body: Any, sizes: Sizes) -> list[Block]:
+    remove_surroundings(body, sizes)
+    main = declared_main(body, sizes)
     if main is not None:
         remove_prompt(main, _text_of)
         blocks = _walk(main, sizes)
         if _count(blocks) >= MAIN_SHARE * _count(_walk(body, sizes)):
-            return Content(_without_copyright(_walk_beside(main, body, sizes)), "main")
+            return without_copyright(_walk_beside(main, body, sizes))
     remove_prompt(body, _text_of)
     blocks = _walk(body, sizes) or _walk(body, sizes, strict=False)
-    return Content(_without_copyright(blocks), "body")
+    return without_copyright(blocks)
 
 
-def fragment(root: Any) -> list[Block]:
-    """Return the blocks of a piece of HTML inside another format."""
+def fragment(text: str) -> list[Block]:
+    """The blocks of a piece of HTML inside another format."""
+    root = parse(text)
+    if root is None:
+        return []
     _remove_hidden(root)
     return _walk(root, measure(root))
 
@@ -238,59 +141,39 @@ def _count(blocks: Iterable[Block]) -> int:
     return sum(len(_WORD.findall(block.text)) for block in blocks)
 
 
-def _declared_main(body: Any, sizes: Sizes) -> Any:
-    title = title_of(body, sizes)
-
-    def holds_title(element: Any) -> bool:
-        return title is None or element in title.iterancestors()
-
-    for path in (".//main", ".//*[@role='main']", ".//*[@itemprop='articleBody']"):
-        if found := body.xpath(path):
-            return max(found, key=lambda element: sizes[element].text)
-    articles = body.xpath(".//article")
-    if len(articles) == 1 and holds_title(articles[0]):
-        return articles[0]
-    # The name alone says little: it must hold the title and all but a little of the prose.
-    for element in reversed(body.xpath(f".//*[{_MAIN_IDS}]")[:4]):
-        if holds_title(element) and sizes[element].prose >= NAMED_SHARE * sizes[body].prose:
-            return element
-    return None
-
-
 # --- the walk --------------------------------------------------------------------------------
 
 
 def _walk(element: Any, sizes: Sizes, *, strict: bool = True) -> list[Block]:
     walker = _Walker(strict=strict, sizes=sizes, prose=sizes[element].prose)
-    walker.children(element)
-    walker.flush()
+    walker.block(element)
     return walker.blocks
 
 
 def _walk_beside(main: Any, body: Any, sizes: Sizes) -> list[Block]:
-    """Return the blocks of the main element, and those beside it that tell something."""
+    """The blocks of the main element, and those beside it that tell something."""
     walker = _Walker(strict=True, sizes=sizes, prose=sizes[main].prose)
-    path = list(takewhile(lambda element: element is not body, main.iterancestors()))
-    path = [main, *path, body] if main is not body else []
     before: list[Any] = []
     after: list[Any] = []
-    for element, around in pairwise(path):
+    element = main
+    while element is not body:
+        around = element.getparent()
         after += [" ", element.tail or ""]
         for sibling in element.itersiblings():
             after += [sibling, sibling.tail or ""]
         for sibling in element.itersiblings(preceding=True):
             before += [sibling.tail or "", sibling]
         before += [around.text or "", " "]
+        element = around
     walker.beside(reversed(before))
-    walker.children(main)
-    walker.flush()
+    walker.block(main)
     walker.beside(after)
     return walker.blocks
 
 
 def _is_said(blocks: list[Block], linked: int) -> bool:
     """Tell whether blocks hold a sentence, values, or a heading with words below it."""
-    blocks = [block for block in blocks if not _is_copyright(block)]
+    blocks = [block for block in blocks if not is_copyright(block)]
     if 2 * linked > sum(len(block.text) for block in blocks):
         return False
     kinds = {block.kind for block in blocks}
@@ -303,18 +186,6 @@ def _is_said(blocks: list[Block], linked: int) -> bool:
         for block in blocks
         if block.kind != "heading" or _DIGIT.search(block.text)
     )
-
-
-def _is_copyright(block: Block) -> bool:
-    """Tell a line that claims the copyright from a sentence on it."""
-    text = block.text if len(block.text) <= _MAX_COPYRIGHT else ""
-    return bool(_COPYRIGHT_LINE.fullmatch(text) and _CLAIMED.search(text))
-
-
-def _without_copyright(blocks: list[Block]) -> list[Block]:
-    while len(blocks) > 1 and blocks[-1].kind == "paragraph" and _is_copyright(blocks[-1]):
-        blocks.pop()
-    return blocks
 
 
 def _units(element: Any) -> Iterator[Any]:
@@ -336,8 +207,7 @@ def _units(element: Any) -> Iterator[Any]:
 
 def _text_of(element: Any) -> str:
     walker = _Walker(strict=True)
-    walker.element(element)
-    walker.flush()
+    walker.block(element, walker.element)
     return " ".join(block.text for block in walker.blocks)
 
 
@@ -384,12 +254,17 @@ class _Walker:
         self.text(element.text)
         self.depth += 1
         for child in element:
-            if self.depth > _MAX_DEPTH:
+            if self.depth > MAX_DEPTH:
                 self.text(f" {child.text_content()} ")
             else:
                 self.element(child)
             self.text(child.tail)
         self.depth -= 1
+
+    def block(self, element: Any, read: Callable[[Any], None] | None = None) -> None:
+        self.flush()
+        (read or self.children)(element)
+        self.flush()
 
     def text(self, text: str | None) -> None:
         if text:
@@ -397,32 +272,31 @@ class _Walker:
 
     def element(self, element: Any) -> None:
         tag = element.tag.lower()
-        if self.is_furniture(element, tag):
+        if tag in _DROPPED:
+            shown_by = {"template": "shadowrootmode", "textarea": "readonly"}.get(tag)
+            if shown_by is None or shown_by not in element.attrib:
+                return
+        elif self.strict and is_furniture(element, self.sizes, self.prose):
             return
-        if element.get("role") == "heading":
-            self.flush()
-            self._on_heading(element)
-            self.flush()
-        elif tag in BLOCKS:
-            self.flush()
-            handler = getattr(self, f"_on_{'heading' if _HEADING.fullmatch(tag) else tag}", None)
-            (handler or self.children)(element)
-            self.flush()
-        elif tag == "a":
-            self.link(element)
-        elif handler := _INLINE.get(tag):
-            handler(self, element)
+        is_heading = tag in HEADINGS or element.get("role") == "heading"
+        handler = self.heading if is_heading else getattr(self, f"_on_{tag}", None)
+        if is_heading or tag in BLOCKS:
+            self.block(element, handler or self.children)
+        elif handler:
+            handler(element)
         elif element.get("role") == "img" and not label_of(element):
             self.buffer.append(element.get("aria-label") or "")
         else:
             self.children(element)
 
-    def link(self, element: Any) -> None:
-        if _is_pilcrow(element) or (self.is_alone(element) and is_to_top(element)):
+    def _on_a(self, element: Any) -> None:
+        is_anchor = not _ANCHOR_CLASSES.isdisjoint((element.get("class") or "").split())
+        is_sign = (element.get("href") or "")[:1] == "#" and label_of(element).lower() in _PILCROW
+        if is_anchor or is_sign or (self.is_alone(element) and is_to_top(element)):
             return
         if _NOTE_LINK.search(f"{element.get('class')} {element.get('role')}"):
             mark = label_of(element)
-            if mark.isalnum() and next(element.iter("sup"), None) is None:
+            if mark.isalnum() and not holds(element, "sup"):
                 return self.note(mark)
         before = element.getprevious()
         if before is not None and before.tag == "a" and not before.tail and self.buffer:
@@ -442,55 +316,6 @@ class _Walker:
             and not (element.tail or "").strip()
             and not any(text.strip() for text in self.buffer[-_NEAR:])
         )
-
-    def is_furniture(self, element: Any, tag: str) -> bool:
-        if tag in _DROPPED:
-            return not (tag == "template" and "shadowrootmode" in element.attrib) and not (
-                tag == "textarea" and "readonly" in element.attrib
-            )
-        if not self.strict:
-            return False
-        names = element.get("class") or ""
-        role = element.get("role")
-        if tag in BLOCKS and is_sharing(element, self.sizes):
-            return True
-        if tag == "aside" or role == "complementary":
-            if _REMARK.search(names):
-                return False
-            named = is_around(element, self.sizes)
-        elif tag in _MARKED:
-            named = True
-        elif tag == "header":  # of the site, not of an article
-            named = next(element.iterancestors(*_SECTIONS), None) is None
-        elif tag == "form":
-            return _is_small_form(element)
-        elif role in _FURNITURE_ROLES:
-            named = True
-        else:
-            found = _FURNITURE.search(names)
-            named = bool(found) or (
-                tag == "div" and bool(_FURNITURE_ID.fullmatch(element.get("id") or ""))
-            )
-            if found and _UNSEEN.search(found[0]):
-                named = next(element.iterancestors("td", "th"), None) is None
-        return named and not self.is_content(element, tag, f"{names} {role}")
-
-    def is_content(self, element: Any, tag: str, names: str) -> bool:
-        """Tell whether what is called furniture holds the title or most of the text."""
-        if tag == "nav" or _OVERLAY.search(names):
-            return False
-        around = element.getparent()
-        if tag == "footer" and around is not None:
-            if around.tag in ("blockquote", "figure"):
-                return True  # who said it
-            if next(element.iterancestors(*_SECTIONS, "td", "li"), None) is not None:
-                return element in self.sizes and not is_around(element, self.sizes)
-        if next(element.iter("h1", "main"), None) is not None:
-            return tag not in _MARKED
-        size = self.sizes.get(element)
-        if size is None or "©" in label_of(element):
-            return False
-        return size.prose > max(_MAX_FORM, FURNITURE_SHARE * self.prose)
 
     def flush(self) -> None:
         """End the paragraph or item that the gathered text belongs to."""
@@ -534,21 +359,20 @@ class _Walker:
     # Handlers of elements: each finds the buffer empty and leaves what it gathered to be flushed.
 
     def inside(self, element: Any, *, titled: bool = False) -> _Walker:
-        """Return a walker that has read the element by itself."""
+        """A walker that has read the element by itself."""
         inner = _Walker(self.strict, self.sizes, self.prose, titled, depth=self.depth)
-        inner.children(element)
-        inner.flush()
+        inner.block(element)
         self.linked += inner.linked
         return inner
 
-    def _on_heading(self, element: Any) -> None:
+    def heading(self, element: Any) -> None:
         read = self.inside(element, titled=not text_outside(element))
         title = one_line(" ".join(block.text for block in read.blocks))
         if not title:
             return
         self.settle()
         parent = element.getparent()
-        if parent is not None and _REMARK.fullmatch((parent.get("class") or "").split(" ")[0]):
+        if parent is not None and REMARK.fullmatch((parent.get("class") or "").split(" ")[0]):
             self.term = title.rstrip(":")  # "Note" heads a remark, not a section
             return
         level = _integer(element.get("aria-level") or element.tag[1:], 2)
@@ -617,14 +441,13 @@ class _Walker:
         self.flush()
         terms: list[str] = []
         with self.nested():
-            for child in _definitions(element):
+            for child in chain.from_iterable(map(_definitions, element)):
                 if child.tag == "dt":
                     terms.append(self.cell(child, titled=not text_outside(child)).rstrip(":"))
                 else:
                     self.term, self.marker = ", ".join(filter(None, terms)), "-"
                     terms = []
-                    self.children(child)
-                    self.flush()
+                    self.block(child)
                     self.settle()
                 self.text(child.tail)
                 self.flush()
@@ -633,40 +456,27 @@ class _Walker:
                 self.settle()
 
     def _on_table(self, element: Any) -> None:
-        from rag.ingest.html_table import own_cells, read_table, take_strays
-
         self.settle()
         strays = take_strays(element)
         table = read_table(element, _MAX_CELL)
         caption = element.find("caption")
         if caption is not None:
-            self.children(caption)
-            self.flush()
-        self.children(strays)
-        self.flush()
+            self.block(caption)
+        self.block(strays)
         if table is None:  # it only arranges blocks
             for cell in own_cells(element):
-                self.children(cell)
-                self.flush()
+                self.block(cell)
             return
         self.groups += 1
-        names = [self.cell(cell) for cell in table.header]
-        texts: dict[Any, str] = {None: ""}
-
-        def text_of(cell: Any) -> str:
-            if cell not in texts:
-                texts[cell] = self.cell(cell)
-            return texts[cell]
-
+        lay_out = partial(linearise, group=self.groups, level=self.level)
+        text_of = cache(self.cell)  # a cell may stand in several rows
+        names = list(map(self.cell, table.header))
         if sum(map(len, names)) * len(table.rows) > _MAX_NAMES:
-            self.blocks += linearise([], [names], group=self.groups, level=self.level)
+            self.blocks += lay_out([], [names])
             names = []
         for has_title, rows in groupby(table.rows, lambda row: len(row) == 1 < len(names)):
-            self.blocks += linearise(
-                [] if has_title else names,
-                ([text_of(cell) for cell in row] for row in rows),
-                group=self.groups,
-                level=self.level,
+            self.blocks += lay_out(
+                [] if has_title else names, [[*map(text_of, row)] for row in rows]
             )
 
     def cell(self, element: Any, *, titled: bool = False) -> str:
@@ -697,10 +507,8 @@ class _Walker:
 
     def note(self, mark: str) -> None:
         """Set the mark of a footnote apart from the word before it."""
-        if _NOTES.fullmatch(mark):
-            self.buffer.append(mark.translate(_RAISED))
-        else:
-            self.buffer.append(f"[{mark}]" if mark.isalnum() else mark)
+        shown = f"[{mark}]" if mark.isalnum() else mark
+        self.buffer.append(mark.translate(_RAISED) if _NOTES.fullmatch(mark) else shown)
 
     def _on_sub(self, element: Any) -> None:
         text, before = label_of(element), "".join(self.buffer[-1:])[-1:]
@@ -740,10 +548,9 @@ class _Walker:
         self.buffer.append(f" {text} ")
 
     def _on_svg(self, element: Any) -> None:
-        texts = [label_of(text) for text in element.iter("text")]
-        if any(texts):
+        if texts := " ".join(map(label_of, element.iter("text"))).strip():
             self.flush()
-            self.buffer.append(" ".join(texts))
+            self.buffer.append(texts)
             self.flush()
         else:
             self.buffer.append(_label_of_picture(element))
@@ -752,11 +559,9 @@ class _Walker:
         root = parse(element.get("srcdoc") or "")
         if root is not None:
             _remove_hidden(root)
-            self.flush()
             self.depth += 10
-            self.children(root)
+            self.block(root)
             self.depth -= 10
-            self.flush()
 
     def _on_noscript(self, element: Any) -> None:
         text = element.text_content()
@@ -766,10 +571,8 @@ class _Walker:
     def _on_button(self, element: Any) -> None:
         if self.titled:
             self.children(element)
-        elif discloses(element) or next(element.iter(*_HEADINGS), None) is not None:
-            self.flush()
-            self.children(element)
-            self.flush()
+        elif discloses(element) or holds(element, *HEADINGS):
+            self.block(element)
 
     def _on_input(self, element: Any) -> None:
         kind = element.get("type") or "text"
@@ -790,29 +593,6 @@ class _Walker:
             choices = [option for option in options if option and not option.isdigit()]
             self.buffer.append(f" {', '.join(choices)} ")
 
-    def _on_hr(self, element: Any) -> None:
-        """A line has nothing to say."""
-
-
-_INLINE: dict[str, Callable[[_Walker, Any], None]] = {
-    name.removeprefix("_on_"): getattr(_Walker, name)
-    for name in (
-        "_on_br _on_sup _on_sub _on_q _on_ruby _on_math _on_img _on_svg _on_iframe _on_noscript "
-        "_on_button _on_input _on_select"
-    ).split()
-}
-
-
-def _is_small_form(element: Any) -> bool:
-    """Tell a form to search, log in or subscribe with from a page, or choices, in a form."""
-    if next(element.iter("p", "h1"), None) is not None:
-        return False
-    is_typed = any(
-        (field.get("type") or "text").lower() in _TYPED for field in element.iter("input")
-    )
-    asks = is_typed or next(element.iter("textarea"), None) is not None
-    return asks and len(label_of(element)) <= _MAX_FORM
-
 
 def _label_of_picture(element: Any) -> str:
     if element.tag == "svg" and element.get("role") == "img" and not element.get("aria-label"):
@@ -820,71 +600,47 @@ def _label_of_picture(element: Any) -> str:
     return str(element.get("aria-label") or element.get("title") or "")
 
 
-def _definitions(element: Any) -> Iterator[Any]:
-    """Yield dt and dd, also those grouped in a div."""
-    for child in element:
-        if child.tag == "div" and child.find("dt") is not None:
-            yield from child
-        else:
-            yield child
+def _definitions(child: Any) -> Iterable[Any]:
+    """The dt and dd that a div may group, or the child itself."""
+    return child if child.tag == "div" and child.find("dt") is not None else (child,)
 
 
 def _leads_to_note(sup: Any) -> bool:
     link = next(sup.iter("a"), None)
-    if link is None:
+    if link is None:  # a link around it may hold nothing else
         link = sup.getparent()
-        if link is None or link.tag != "a" or f"{link.text or ''}{sup.tail or ''}".strip():
+        is_alone = len(link) == 1 and not f"{link.text or ''}{sup.tail or ''}".strip()
+        if link.tag != "a" or not is_alone:
             return False
-        if sup.getprevious() is not None or sup.getnext() is not None:
-            return False  # it is of the link's words
     return "#" in (link.get("href") or "")
 
 
-def _is_pilcrow(link: Any) -> bool:
-    names = (link.get("class") or "").split()
-    if "headerlink" in names or "anchor" in names or "hash-link" in names:
-        return True
-    href = link.get("href") or ""
-    return href.startswith("#") and label_of(link).lower() in _PILCROW
-
-
 def _anchor(heading: Any) -> str | None:
-    """Return the id that leads to the heading: its own, one inside, or that of what it begins."""
-    if heading.get("id"):
-        return str(heading.get("id"))
-    for inside in heading.iter("a", "span"):
-        name = inside.get("id") or (inside.get("name") if inside.tag == "a" else None)
-        if name:
-            return str(name)
+    """The id that leads to the heading: its own, one inside, or that of what it begins."""
+    if name := heading.get("id") or next(_names(heading, "a", "span"), None):
+        return str(name)
     element = heading
     for _ in range(6):
-        before = element.getprevious()
-        for _ in range(_MAX_EMPTY):
-            if before is None or _has_text(before):
-                break
-            if name := _name_inside(before):
-                return name
-            before = before.getprevious()
-        parent = element.getparent()
-        if before is not None or parent is None or parent.tag in ("body", "main", "html"):
+        for before in islice(element.itersiblings(preceding=True), _MAX_EMPTY):
+            if any(map(str.strip, before.itertext())) or (before.tail or "").strip():
+                return None
+            if names := list(_names(before, "*")):  # an anchor stands for what follows it
+                return names[-1]
+        element = element.getparent()
+        if element is None or element.tag in ("body", "main", "html"):
             return None
-        if (parent.text or "").strip():
+        if (element.text or "").strip():
             return None
-        if parent.get("id"):
-            return str(parent.get("id"))
-        element = parent
+        if element.get("id"):
+            return str(element.get("id"))
     return None
 
 
-def _name_inside(element: Any) -> str | None:
-    """Return the last anchor in an element without text, which stands for what follows it."""
-    named = [inside for inside in element.iter("*") if inside.get("id") or inside.get("name")]
-    return str(named[-1].get("id") or named[-1].get("name")) if named else None
-
-
-def _has_text(element: Any) -> bool:
-    """Tell whether there is text in the element or between it and the next."""
-    return any(text.strip() for text in element.itertext()) or bool((element.tail or "").strip())
+def _names(element: Any, *tags: str) -> Iterator[str]:
+    for inside in element.iter(*tags):
+        name = inside.get("id") or (inside.get("name") if inside.tag != "span" else None)
+        if name:
+            yield str(name)
 
 
 def _integer(value: str | None, default: int) -> int:
@@ -893,11 +649,10 @@ def _integer(value: str | None, default: int) -> int:
 
 
 def _ordinal(number: int, style: str) -> str:
+    text = str(number)
     if style in ("a", "A") and 1 <= number <= 26:
-        return f"{chr(ord(style) + number - 1)}."
-    if style in ("i", "I") and 1 <= number < 400:
-        roman = "".join(
-            digits[int(digit)] for digits, digit in zip(_ROMAN, f"{number:03}", strict=True)
-        )
-        return f"{roman if style == 'i' else roman.upper()}."
-    return f"{number}."
+        text = chr(ord("a") + number - 1)
+    elif style in ("i", "I") and 1 <= number < 400:
+        places = zip(_ROMAN, f"{number:03}", strict=True)
+        text = "".join(digits.split("-")[int(digit)] for digits, digit in places)
+    return f"{text.upper() if style.isupper() else text}."

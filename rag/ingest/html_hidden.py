@@ -7,9 +7,12 @@ whatever its state is at the moment the page was saved.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
+
+from rag.ingest.html_parse import HEADINGS, label_of, remove
 
 _HIDING = {
     "display": re.compile(r"none\b"),
@@ -27,7 +30,6 @@ _NEAR = 100
 _MAX_INSIDE = 2000
 """An element that only readers of screens are to skip is of the page if it holds more prose."""
 
-_CELLS = ("td", "th")
 _MENU_CLASS = re.compile(r"hamburger|\bnav|menu|dropdown|offcanvas", re.I)
 _MENU_LABEL = re.compile(
     r"\W*(?:(?:main |site |open |close |toggle |show |hide )*(?:menu|navigation|nav|search|close|"
@@ -38,11 +40,9 @@ _DISCLOSING_CLASS = re.compile(r"accordion|collaps|disclos|expand|faq|question",
 _DISCLOSING_TOGGLES = frozenset(["collapse", "tab", "pill", "list", "accordion"])
 _DISCLOSING = ("aria-expanded", "aria-controls")
 _QUESTION_MARKS = ("?", "？", "؟")
-_TITLES = frozenset("h1 h2 h3 h4 h5 h6 dt summary label".split())
+_TITLES = HEADINGS | {"dt", "summary", "label"}
 _PRESSED = ("onclick", "@click", "x-on:click", "v-on:click")
 _PANELS = frozenset("div section p ul ol dl table".split())
-_PICTURE_PARTS = frozenset(["svg", "g", "symbol"])
-_NO_TEXT = frozenset("wbr script style br hr svg img".split())
 _ICONS = "+-−–▲▼▴▾▸▶►›»⌄×✕> "
 _OVERLAY = re.compile(r"modal|popup|popover|tooltip|dialog|dropdown|toast|cookie|consent", re.I)
 _OVERLAY_ROLES = frozenset("alert alertdialog dialog menu status tooltip".split())
@@ -54,10 +54,6 @@ _MAX_LABEL = 300
 
 def remove_hidden(root: Any) -> None:
     """Empty what is hidden or struck out, and what scripts and styles hold."""
-    for name in root.iter("title", "desc"):
-        picture = name.getparent()
-        if picture is not None and picture.tag in _PICTURE_PARTS and picture.get("role") != "img":
-            remove(name)  # of an icon
     remove_unseen(root)
     for element in root.iter("script", "style"):
         element.text = None
@@ -67,7 +63,7 @@ def remove_unseen(root: Any, path: str = "//*") -> None:
     """Empty those elements at a path that are hidden or struck out."""
     effects = _effects_of_sheets(root)
     disclosed, controls = _disclosed_ids(root)
-    cells: dict[Any, str] = {}
+    label_of_cell = cache(label_of)
     for element in root.xpath(
         f"{path}[@style or @hidden or @aria-hidden or @class or @id or self::del or self::s"
         " or self::strike]"
@@ -76,27 +72,18 @@ def remove_unseen(root: Any, path: str = "//*") -> None:
         if effect == "struck":
             _remove_struck(element)
         elif effect and not (
-            _is_disclosed(element, disclosed, controls) or _is_of_page(element, effect, cells)
+            _is_disclosed(element, disclosed, controls)
+            or _is_of_page(element, effect, label_of_cell)
         ):
             remove(element)
-
-
-def remove(element: Any) -> None:
-    """Leave nothing of the element but its place, which costs the same however many there are."""
-    if element.tag not in ("html", "body"):
-        element.clear(keep_tail=True)
-        element.tag = "wbr"
 
 
 def _remove_struck(element: Any) -> None:
     """Remove struck-out text: of two prices no number, but of two spellings one word is left."""
     before, following, parent = element.getprevious(), element.getnext(), element.getparent()
-    if before is not None:
-        left = before.tail or before.text
-    else:
-        left = None if parent is None else parent.text
+    left = before.tail if before is not None else parent.text if parent is not None else None
     right = element.tail or (None if following is None else following.text)
-    letters = f"{(left or '0')[-1]}{element.text or '0'}{(right or '0')[0]}"
+    letters = f"{(left or '0')[-1]}{element.text or ''}{(right or '0')[0]}"
     remove(element)
     if not letters.isalpha() and letters[-1].isalnum():
         element.tail = f" {element.tail or ''}"
@@ -114,32 +101,19 @@ def discloses(control: Any) -> bool:
     """Tell whether a control shows and hides a part of the text that its label is the title of."""
     if _is_of_menu(control):
         return False
-    names = control.get("class") or ""
     toggle = control.get("data-bs-toggle") or control.get("data-toggle")
     if toggle:
         return toggle in _DISCLOSING_TOGGLES
     return (
         control.get("role") == "tab"
         or any(before + name in control.attrib for name in _DISCLOSING for before in _BINDINGS)
-        or bool(_DISCLOSING_CLASS.search(names))
+        or bool(_DISCLOSING_CLASS.search(control.get("class") or ""))
         or label_of(control).endswith(_QUESTION_MARKS)
     )
 
 
-def label_of(control: Any) -> str:
-    """Return the text of a control, or as much of it as a label can be."""
-    parts: list[str] = []
-    size = 0
-    for part in control.itertext():
-        parts.append(part)
-        size += len(part)
-        if size > _MAX_LABEL:
-            break
-    return " ".join("".join(parts).split())
-
-
 def _disclosed_ids(root: Any) -> tuple[set[str], set[str]]:
-    """Return the ids of what controls disclose, and those of the controls."""
+    """The ids of what controls disclose, and those of the controls."""
     ids: set[str] = set()
     controls: set[str] = set()
     for control in root.xpath(
@@ -166,12 +140,9 @@ def _is_disclosed(element: Any, ids: set[str], controls: set[str]) -> bool:
 
 
 def _before(element: Any) -> Any:
-    """Return the element that ends directly before one that may be all that a wrapper holds."""
+    """The element that ends directly before one that may be all that a wrapper holds."""
     for _ in range(_MAX_WRAPPERS):
         before = element.getprevious()
-        for _ in range(_MAX_WRAPPERS):
-            if before is not None and before.tag in _NO_TEXT and not (before.tail or "").strip():
-                before = before.getprevious()
         if before is not None:
             return None if (before.tail or "").strip() else before
         is_all = element.getnext() is None and not (element.tail or "").strip()
@@ -226,16 +197,13 @@ def _is_pressed(part: Any, name: str) -> bool:
     )
 
 
-def _is_of_page(element: Any, effect: str, cells: dict[Any, str]) -> bool:
+def _is_of_page(element: Any, effect: str, label_of_cell: Callable[[Any], str]) -> bool:
     """Tell whether what is hidden from readers of screens only is text to everyone else."""
     if effect != "unread":
         return False
-    cell = next(element.iterancestors(*_CELLS), None)
-    if cell is not None:
-        if cell not in cells:
-            cells[cell] = label_of(cell)
-        if cells[cell] == label_of(element):
-            return True  # a tick that is all there is
+    cell = next(element.iterancestors("td", "th"), None)
+    if cell is not None and label_of_cell(cell) == label_of(element):
+        return True  # a tick that is all there is
     prose = 0
     for inside in islice(element.iter(), _MAX_INSIDE):
         prose += len((inside.text or "").strip()) if inside.tag != "a" else 0
@@ -244,7 +212,7 @@ def _is_of_page(element: Any, effect: str, cells: dict[Any, str]) -> bool:
 
 
 def _effect(element: Any, effects: dict[str, str]) -> str | None:
-    """Return ``struck``, ``hidden``, or ``unread`` for what is only hidden from screen readers."""
+    """``struck``, ``hidden``, or ``unread`` for what is only hidden from screen readers."""
     if element.tag in _STRUCK:
         return "struck"
     if (element.get("hidden") or "hidden" in element.attrib or None) not in (None, "until-found"):
@@ -252,11 +220,9 @@ def _effect(element: Any, effects: dict[str, str]) -> str | None:
     style = element.get("style")
     found = _effect_of_style(style) if style else None
     if found is None and effects:
-        names = (element.get("class") or "").split()
-        selectors = [f".{name}" for name in names] + [f"#{element.get('id')}"]
-        known = (
-            effects.get(selector) or effects.get(element.tag + selector) for selector in selectors
-        )
+        names = [f".{name}" for name in (element.get("class") or "").split()]
+        selectors = [*names, f"#{element.get('id')}"]
+        known = (effects.get(one) or effects.get(element.tag + one) for one in selectors)
         found = next(filter(None, known), None)
     if found is None and (element.get("aria-hidden") or "").lower() == "true":
         return "unread"
@@ -281,7 +247,7 @@ def _declarations(style: str) -> Iterator[tuple[str, str]]:
 
 
 def _effects_of_sheets(root: Any) -> dict[str, str]:
-    """Return what the page's own style sheets do by simple selectors, outside of @media.
+    """What the page's own style sheets do by simple selectors, outside of @media.
 
     What another rule shows again (of a tab that is open, on a wide screen) can be seen.
     """

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
 from lxml import html as lxml_html
 
 from rag.ingest.blocks import one_line
-from rag.ingest.dates import parse_date
 from rag.ingest.html_hidden import remove_unseen
+from rag.ingest.metadata import parse_date
 
 _AUTHOR = re.compile(r"author|byline|creator", re.I)
 _DATE = re.compile(r"date|publi|created|issued|updated|posted|modified|byline|footer|\btime", re.I)
@@ -70,64 +70,47 @@ _LETTERS = re.compile(r"\w+")
 
 
 def read_metadata(root: Any) -> tuple[str | None, str | None, date | None, str | None]:
-    """Return title, author, date of publication and language as the page declares them."""
+    """Title, author, date of publication and language as the page declares them."""
     title = _title(root)
-    author = one_line(_ask(_of_author(root), "author")) or None
-    published = parse_date(_ask(_page(root, _DATE)[0], "date")) or _dated(root)
+    named = (e for e in root.iter("*") if e.tag == "address" or _is_named(e, _AUTHOR))
+    bylines = [e for e in named if e.tag != "meta" and _is_short(e)]
+    author = one_line(_ask(root, _AUTHOR, "author", bylines)) or None
+    published = parse_date(_ask(root, _DATE, "date", ())) or _dated(root)
     _hide_byline(root, author, published)
     return title, author, published, _language(root)
 
 
-def _ask(page: Any, name: str) -> str:
+def _ask(root: Any, names: re.Pattern[str], wanted: str, bylines: Iterable[Any]) -> str:
+    """Ask trafilatura for a value, from what is declared under such names and from bylines."""
     from trafilatura.metadata import extract_metadata
 
-    try:
-        found = extract_metadata(
-            page, date_config={"extensive_search": False, "original_date": True}
-        )
-    except ImportError:
-        raise  # a missing library is no fault of the page
-    except Exception:  # its heuristics are many and pages are odd; metadata is not worth a failure
-        return ""
-    return str(getattr(found, name) or "")
-
-
-def _page(root: Any, names: re.Pattern[str]) -> tuple[Any, Any]:
-    """Return a page with what is declared of some name, and its body, to be filled."""
     page = lxml_html.fromstring("<html><head></head><body></body></html>")
     head, body = page
     for element in root.iter("meta", "script"):
         if element.tag == "script":
-            wanted = element.get("type") == "application/ld+json"
+            is_declared = element.get("type") == "application/ld+json"
         else:
-            wanted = any(names.search(element.get(key) or "") for key in _META)
-        if wanted:
+            is_declared = any(names.search(element.get(key) or "") for key in _META)
+        if is_declared:
             head.append(copy.deepcopy(element))
             head[-1].tail = None
-    return page, body
-
-
-def _of_author(root: Any) -> Any:
-    page, body = _page(root, _AUTHOR)
-    for element in root.iter("*"):
-        named = element.tag == "address" or _is_named(element, _AUTHOR)
-        if named and element.tag != "meta" and _is_short(element):
-            body.append(copy.deepcopy(element))
-    return page
+    body.extend(map(copy.deepcopy, bylines))
+    config = {"extensive_search": False, "original_date": True}
+    try:
+        return str(getattr(extract_metadata(page, date_config=config), wanted) or "")
+    except ImportError:
+        raise  # a missing library is no fault of the page
+    except Exception:  # its heuristics are many and pages are odd; metadata is not worth a failure
+        return ""
 
 
 def _dated(root: Any) -> date | None:
-    """Return the first date in an element that is named as one, or is a ``time``."""
-    sentences: dict[Any, bool] = {}
+    """The first date in an element that is named as one, or is a ``time`` outside of sentences."""
+    is_short = cache(_is_short)  # of one parent many may ask
     for element in root.iter("*"):
-        if element.tag == "meta" or not (element.tag == "time" or _is_named(element, _DATE)):
+        is_named = element.tag != "meta" and _is_named(element, _DATE)
+        if not (is_named or (element.tag == "time" and is_short(element.getparent()))):
             continue
-        around = element.getparent()
-        if element.tag == "time" and not _is_named(element, _DATE):
-            if around not in sentences:
-                sentences[around] = not _is_short(around)
-            if sentences[around]:
-                continue
         if not _is_short(element) or _is_beside(element):
             continue
         for text in (element.get("datetime"), element.get("title"), element.text_content()):
@@ -200,17 +183,16 @@ def _following(element: Any) -> Iterator[Any]:
 
 
 def _date_words(published: date | None) -> set[str]:
-    """Return the words and numbers that the date can be written with."""
+    """The words and numbers that the date can be written with."""
     if published is None:
         return set()
-    day, month, year = published.day, published.month, published.year
-    ordinals = {f"{day}{ending}" for ending in ("", "st", "nd", "rd", "th", "er")}
-    numbers = {f"{day:02}", str(month), f"{month:02}", str(year)}
-    return ordinals | numbers | set(_MONTHS[month - 1].split())
+    day, month = published.day, published.month
+    written = "{0} {0}st {0}nd {0}rd {0}th {0}er {0:02} {1} {1:02} {2} {3}"
+    return set(written.format(day, month, published.year, _MONTHS[month - 1]).split())
 
 
 def _title(root: Any) -> str | None:
-    """Return the heading that stands in the title, or else the title, of which no part is cut off.
+    """The heading that stands in the title, or else the title, of which no part is cut off.
 
     Without one, what the page declares to others, or its first heading.
     """
@@ -243,7 +225,7 @@ def _headings(root: Any) -> list[str]:
 
 
 def _parts_of(title: str) -> set[str]:
-    """Return the runs of parts of a title that begin or end it, or stand between separators."""
+    """The runs of parts of a title that begin or end it, or stand between separators."""
     title = title.casefold()
     ends = [0, *(edge for cut in _PARTED.finditer(title) for edge in cut.span()), len(title)]
     if len(ends) > _MAX_HEADINGS:
@@ -253,9 +235,8 @@ def _parts_of(title: str) -> set[str]:
 
 def _language(root: Any) -> str | None:
     declared = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
-    if not declared:
-        for meta in root.iter("meta"):
-            if (meta.get("http-equiv") or "").lower() == "content-language":
-                declared = meta.get("content") or ""
-    code = re.split(r"[-_,;]", declared.strip().lower())[0].strip()
-    return code if re.fullmatch(r"[a-z]{2}", code) else None
+    for meta in root.iter("meta") if not declared else ():
+        if (meta.get("http-equiv") or "").lower() == "content-language":
+            declared = meta.get("content") or ""
+    code = re.match(r"\s*([a-z]{2})\s*(?:[-_,;]|$)", declared.lower())
+    return code[1] if code else None

@@ -1,13 +1,20 @@
-"""HTML tables to a header and rows of cells, with spans filled in; layout tables are told apart."""
+"""HTML tables to a header and rows of cells, and MathML to one line of text.
+
+Spans are filled in; tables that only arrange a page are told apart.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile, zip_longest
 from typing import Any
 
 from lxml import etree
+from lxml import html as lxml_html
+
+from rag.ingest.html_parse import holds, text_of
 
 _MAX_SPAN = 100
 _MAX_REPEATED = 10
@@ -15,6 +22,8 @@ _MAX_REPEATED = 10
 _SPAN = re.compile(r"[0-9]{1,6}")
 _CELLS = ("td", "th")
 _PARTS = frozenset("tr thead tbody tfoot caption colgroup col".split())
+_SILENT = frozenset(["annotation", "annotation-xml", "mphantom"])
+_MAX_MATH_DEPTH = 60
 _FLOW = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "table", "pre", "form", "article", "main"])
 
 
@@ -37,39 +46,36 @@ def take_strays(table: Any) -> Any:
     parts = [table]
     for part in parts:  # grows
         row, stray = None, etree.SubElement(strays, "div")
-        texts, part.text = [part.text or ""], None
+        _take_text(stray, part.text)
+        part.text = None
         for child in list(part):
-            texts.append(child.tail or "")
-            child.tail = None
-            if child.tag in _CELLS:
-                if part.tag != "tr":
-                    if row is None:
-                        row = table.makeelement("tr")
-                        child.addprevious(row)
-                    row.append(child)
+            is_cell = child.tag in _CELLS
+            if not (is_cell or child.tag in _PARTS or (part.tag != "tr" and _holds_rows(child))):
+                row = None
+                stray.append(child)  # with the text after it
                 continue
-            row = None
-            if child.tag in _PARTS or (part.tag != "tr" and _holds_rows(child)):
+            _take_text(stray, child.tail)
+            child.tail = None
+            if not is_cell:
+                row = None
                 if child.tag not in ("caption", "colgroup", "col"):
                     parts.append(child)
-            else:
-                _end_text(stray, texts[:-1])
-                texts = texts[-1:]
-                stray.append(child)
-        _end_text(stray, texts)
-        if not (stray.text or len(stray)):
+            elif part.tag != "tr":
+                if row is None:
+                    row = table.makeelement("tr")
+                    child.addprevious(row)
+                row.append(child)
+        if not len(stray):
             strays.remove(stray)
     return strays
 
 
-def _end_text(stray: Any, texts: list[str]) -> None:
-    text = " ".join(filter(str.strip, texts)) if len(texts) > 1 else texts[0]
-    if not text.strip():
-        text = " " if len(stray) else ""
-    if len(stray):
-        stray[-1].tail = text
-    else:
-        stray.text = text or None
+def _take_text(stray: Any, text: str | None) -> None:
+    """Add a text, set apart from what stands before the cell or row between them."""
+    if text and text.strip():
+        etree.SubElement(stray, "span").text = f" {text} "
+    elif len(stray) and not (stray[-1].tail or "").endswith(" "):
+        stray[-1].tail = f"{stray[-1].tail or ''} "
 
 
 def _holds_rows(element: Any) -> bool:
@@ -77,15 +83,6 @@ def _holds_rows(element: Any) -> bool:
     row = next(element.iter("tr", *_CELLS), None)
     inside = () if row is None else row.iterancestors("table", element.tag)
     return next((around is element for around in inside), False)
-
-
-def _move_text(stray: Any, text: str | None) -> None:
-    if not (text and text.strip()):
-        return
-    if len(stray):
-        stray[-1].tail = f"{stray[-1].tail or ''}{text}"
-    else:
-        stray.text = f"{stray.text or ''}{text}"
 
 
 def own_rows(table: Any) -> Iterator[Any]:
@@ -108,26 +105,26 @@ def own_cells(table: Any) -> Iterator[Any]:
 
 
 def read_table(element: Any, max_cell: int) -> Table | None:
-    """Return the table, or None when it arranges blocks and its cells are to be read one by one."""
+    """The table, or None when it arranges blocks and its cells are to be read one by one."""
     if element.get("role") in ("presentation", "none"):
         return None
     rows = list(own_rows(element))
     lines = [list(row.iterchildren(*_CELLS)) for row in rows]
-    has_header = any(cell.tag == "th" for line in lines for cell in line)
-    if any(_is_flow(cell, max_cell, has_header) for line in lines for cell in line):
+    cells = [cell for line in lines for cell in line]
+    has_header = any(cell.tag == "th" for cell in cells)
+    flow = _FLOW - {"pre"} if has_header else _FLOW
+    if any(holds(cell, *flow) or len(cell.text_content()) > max_cell for cell in cells):
         return None
     if not has_header and all(len(line) < 2 for line in lines):
         return None  # one column: paragraphs
     grid = _fill(lines)
-    head = _header_rows(rows, lines, grid)
     width = max(map(len, grid), default=0)
+    head = _header_rows(rows, lines, width)
     body = [_told_once(line, width) for line in grid[head:]]
     # A title over the whole width would only be repeated in the name of every column.
     titles = [_told_once(line, width) for line in grid[:head] if _is_title(line, width)]
     header = [line for line in grid[:head] if not _is_title(line, width)]
-    if not header:
-        return Table([], titles + body)
-    return Table(header[0] if len(header) == 1 else _merged(header), titles + body)
+    return Table(header[0] if len(header) == 1 else list(_merged(header)), titles + body)
 
 
 def _is_title(line: list[Any], width: int) -> bool:
@@ -141,21 +138,10 @@ def _told_once(line: list[Any], width: int) -> list[Any]:
     return [*told, None] if len(told) == 1 < width else told  # alone it would be a title
 
 
-def _is_flow(cell: Any, max_cell: int, has_header: bool) -> bool:
-    for inside in cell.iter(*_FLOW):
-        if not (inside.tag == "pre" and has_header):
-            return True
-    return len(cell.text_content()) > max_cell
-
-
-def _header_rows(rows: list[Any], lines: list[list[Any]], grid: list[list[Any]]) -> int:
-    count = 0
-    for row in rows:
-        if row.getparent().tag != "thead":
-            break
-        count += 1
-    if count:
-        return count if count < len(rows) else 0
+def _header_rows(rows: list[Any], lines: list[list[Any]], width: int) -> int:
+    in_head = sum(1 for _ in takewhile(lambda row: row.getparent().tag == "thead", rows))
+    if in_head:
+        return in_head if in_head < len(rows) else 0
     named = 0  # rows of th; a second one belongs to the header where the first has groups
     for line in lines:
         if not line or any(cell.tag != "th" for cell in line):
@@ -163,42 +149,27 @@ def _header_rows(rows: list[Any], lines: list[list[Any]], grid: list[list[Any]])
         named += 1
         if not any(_span(cell, "colspan") > 1 or _span(cell, "rowspan") > 1 for cell in line):
             break
-    width = max(map(len, grid), default=0)
     return named if width > 1 and named < len(rows) else 0
 
 
 def _fill(lines: list[list[Any]]) -> list[list[Any]]:
-    grid: list[list[Any]] = []
+    """The cells at every place of the table; where spans overlap, the first cell stays."""
+    grid: list[dict[int, Any]] = [{} for _ in lines]
     allowed = _MAX_REPEATED * sum(map(len, lines)) + 10_000
-    hanging: dict[int, tuple[Any, int]] = {}  # column -> (cell that spans rows, rows left)
-    for cells in lines:
-        line: list[Any] = []
-        left_over: dict[int, tuple[Any, int]] = {}
-        waiting = iter(cells)
-        cell = next(waiting, None)
-        while cell is not None or hanging:
-            column = len(line)
-            if column in hanging:
-                above, left = hanging.pop(column)
-                line.append(above)
-                if left > 1:
-                    left_over[column] = (above, left - 1)
-                continue
-            if cell is None:
-                line.append(None)
-                continue
+    for number, cells in enumerate(lines):
+        column = 0
+        for cell in cells:
+            while column in grid[number]:
+                column += 1
             across, down = _span(cell, "colspan"), _span(cell, "rowspan")
             if allowed < across * down:
                 across = down = 1
             allowed -= across * down - 1
-            for offset in range(across):
-                line.append(cell)
-                if down > 1:
-                    left_over[column + offset] = (cell, down - 1)
-            cell = next(waiting, None)
-        grid.append(line)
-        hanging = left_over
-    return grid
+            for row in grid[number : number + down]:
+                for place in range(column, column + across):
+                    row.setdefault(place, cell)
+            column += across
+    return [[row.get(place) for place in range(max(row, default=-1) + 1)] for row in grid]
 
 
 def _span(cell: Any, name: str) -> int:
@@ -206,17 +177,44 @@ def _span(cell: Any, name: str) -> int:
     return min(max(int(value), 1), _MAX_SPAN) if _SPAN.fullmatch(value) else 1
 
 
-def _merged(head: list[list[Any]]) -> list[Any]:
-    from lxml import html
+def _merged(head: list[list[Any]]) -> Iterator[Any]:
+    """Name every column by all the cells above it."""
+    for column in zip_longest(*head):
+        cell = lxml_html.Element("th")
+        texts = dict.fromkeys(text_of(part) for part in column if part is not None)
+        cell.text = " ".join(filter(None, texts))
+        yield cell
 
-    merged = []
-    for column in range(max(map(len, head))):
-        cell = html.Element("th")
-        parts = dict.fromkeys(
-            " ".join(line[column].text_content().split())
-            for line in head
-            if column < len(line) and line[column] is not None
-        )
-        cell.text = " ".join(part for part in parts if part)
-        merged.append(cell)
-    return merged
+
+# --- formulas ---
+
+
+def read_math(element: Any, depth: int = 0) -> str:
+    """A formula, or a part of one, as typed on a line: 1/2 and x^2, not 12 and x2."""
+    tag = str(element.tag).rpartition(":")[2].lower()
+    if tag in _SILENT:
+        return ""
+    if depth > _MAX_MATH_DEPTH:
+        return text_of(element)
+    parts = [read_math(child, depth + 1) for child in element if isinstance(child.tag, str)]
+    if not parts:
+        return " ".join((element.text or "").split())
+    if tag == "mfrac" and len(parts) == 2:
+        return f"{_grouped(parts[0])}/{_grouped(parts[1])}"
+    if tag in ("msup", "mover") and len(parts) == 2:
+        return f"{parts[0]}^{_grouped(parts[1])}"
+    if tag in ("msub", "munder") and len(parts) == 2:
+        return f"{parts[0]}_{_grouped(parts[1])}"
+    if tag in ("msubsup", "munderover") and len(parts) == 3:
+        return f"{parts[0]}_{_grouped(parts[1])}^{_grouped(parts[2])}"
+    if tag == "msqrt":
+        return f"√{_grouped(''.join(parts))}"
+    if tag == "mroot" and len(parts) == 2:
+        return f"{_grouped(parts[0])}^(1/{parts[1]})"
+    between = {"mtable": "; ", "mtr": ", ", "mfenced": ", "}.get(tag, "")
+    joined = between.join(filter(None, parts))
+    return f"({joined})" if tag == "mfenced" else joined
+
+
+def _grouped(part: str) -> str:
+    return part if len(part) < 2 or part.isalnum() else f"({part})"

@@ -8,13 +8,14 @@ unless another form says more.
 from __future__ import annotations
 
 import binascii
+import codecs
 import contextlib
 import email
 import mailbox
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from email.header import decode_header, make_header
 from email.message import Message
@@ -22,23 +23,23 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, one_line
-from rag.ingest.dates import parse_date
+from rag.ingest.blocks import Block, Parsed, one_line
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
+from rag.ingest.metadata import parse_date
 from rag.ingest.records import read_csv, read_jsonl
 
 _DEEPEST = 100  # multiparts and messages within each other
 _MOST_ATTACHMENTS = 100
 _LONGEST_HEADER = 2000
-_SILENT = ("image/", "text/css", "javascript", "font")
+_SILENT = re.compile(r"image/|text/css|javascript|font")  # of a page
 _LONGEST_STUB = 60
 _STUB = re.compile(
     r"html|browser|online|web ?version|navigateur|navegador|браузер|mail (?:program|client|reader)",
     re.I,
 )
-_ALTERNATIVE = "multipart/alternative"
+_BODIES = ("text/plain", "text/html")
 _MORE = 1.5
 """A form of the body with so many times the letters of the plain text says more."""
 _BELOW_BASE64 = re.compile(rb"^(?:[^\s=]{1,100}[ \t]{1,9}\S|[-_*#~]{2})", re.M)
@@ -47,39 +48,21 @@ _PADDING = re.compile(rb"=+")
 _BOUNDARY = re.compile(
     rb"^--([^\r\n]{1,200}?)[ \t]{0,9}\r?\n(?=Content-[A-Za-z-]{1,40}:)", re.I | re.M
 )
-_MARK = b"\xef\xbb\xbf"
 _NO_WORDS = ("application/pgp-signature", "application/pkcs7-signature")
 
 ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
 """Reads another document; raises SourceError for what it cannot read."""
 
 
-class _TooDeepError(RecursionError):
-    """Parts are nested in each other without end."""
-
-
-@dataclass
-class Mail:
-    """What a message says; ``metadata`` holds ``from``, ``to`` and ``cc`` as they are written."""
-
-    title: str = ""
-    author: str | None = None
-    published: date | None = None
-    blocks: list[Block] = field(default_factory=list)
-    metadata: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
-def read(data: bytes, read_blocks: ReadBlocks) -> Mail:
-    """Return one message; one whose parts are nested without end is read as it is written."""
-    mail = Mail()
+def read(data: bytes, read_blocks: ReadBlocks) -> Parsed:
+    """Read one message; one whose parts are nested without end is read as it is written."""
+    mail = Parsed()
     try:
         message = email.message_from_bytes(_begun(data))
         mail.title, mail.author = _header(message, "subject"), _header(message, "from") or None
         mail.published = _date(message)
-        for name in ("from", "to", "cc"):
-            if value := _header(message, name):
-                mail.metadata[name] = value
+        headers = {name: _header(message, name) for name in ("from", "to", "cc")}
+        mail.metadata.update({name: value for name, value in headers.items() if value})
         _Reader(mail, read_blocks).read(message)
     except RecursionError:
         mail.blocks = [Block("paragraph", decode(data, "the message"))]
@@ -101,22 +84,21 @@ def messages(data: bytes) -> Iterator[bytes]:
 
 
 def _begun(data: bytes) -> bytes:
-    """Return the bytes from the first header on, of old Macs and in UTF-16 as others write them."""
+    """The bytes from the first header on, of old Macs and in UTF-16 as others write them."""
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace").encode().lstrip()
-    return data.lstrip().removeprefix(_MARK).lstrip()
+    return data.lstrip().removeprefix(codecs.BOM_UTF8).lstrip()
 
 
 def _header(message: Message, name: str) -> str:
-    return _decoded(
-        str(next((value for key, value in message.raw_items() if key.lower() == name), "")), name
-    )
+    values = (value for key, value in message.raw_items() if key.lower() == name)
+    return _decoded(str(next(values, "")), name)
 
 
 def _decoded(value: str, name: str) -> str:
-    """Return the value of a header in one line, encoded words and bare bytes decoded."""
+    """The value of a header in one line, encoded words and bare bytes decoded."""
     value = value[:_LONGEST_HEADER]
     with contextlib.suppress(ValueError, LookupError):  # else it is shown as it is written
         value = str(make_header(decode_header(value)))
@@ -124,6 +106,11 @@ def _decoded(value: str, name: str) -> str:
         with contextlib.suppress(SourceError):
             value = decode(value.encode("utf-8", "surrogateescape"), name)
     return one_line(value)
+
+
+def _parts(message: Message) -> list[Message]:
+    parts = message.get_payload() if message.is_multipart() else ()
+    return [part for part in parts if isinstance(part, Message)]
 
 
 def _date(message: Message) -> date | None:
@@ -136,7 +123,7 @@ def _date(message: Message) -> date | None:
 
 @dataclass
 class _Reader:
-    mail: Mail
+    mail: Parsed
     read_blocks: ReadBlocks
     attachments: int = 0
 
@@ -144,13 +131,15 @@ class _Reader:
         """Add what a part says to the mail."""
         kind = part.get_content_type()
         if depth > _DEEPEST:
-            raise _TooDeepError
+            raise RecursionError("parts are nested in each other without end")
         elif kind == "message/rfc822":
             self.forwarded(part, depth)
         elif part.is_multipart():
-            parts = [one for one in part.get_payload() if isinstance(one, Message)]
-            for one in self.alternatives(parts, depth) if kind == _ALTERNATIVE else parts:
-                if kind != "multipart/related" or not _is_silent(one):
+            parts = _parts(part)
+            if kind == "multipart/alternative":
+                parts = self.alternatives(parts, depth)
+            for one in parts:
+                if kind != "multipart/related" or not _SILENT.search(one.get_content_type()):
                     self.read(one, depth + 1)
         elif part.get_content_maintype() == "multipart":
             if found := _with_boundary(part):
@@ -159,10 +148,7 @@ class _Reader:
             else:
                 self.mail.notes.append("its parts cannot be told apart; it was read as one text")
                 self.body(part, "text/plain")
-        elif part.get_content_disposition() == "attachment" or kind not in (
-            "text/plain",
-            "text/html",
-        ):
+        elif part.get_content_disposition() == "attachment" or kind not in _BODIES:
             self.attachment(part, kind)
         else:
             self.body(part, kind)
@@ -176,10 +162,10 @@ class _Reader:
         others: list[Message] = []
         for part in parts:
             kind = part.get_content_type()
-            if kind not in ("text/plain", "text/html") and not part.is_multipart():
+            if kind not in _BODIES and not part.is_multipart():
                 others.append(part)
                 continue
-            reader = _Reader(Mail(), self.read_blocks, self.attachments)
+            reader = _Reader(Parsed(), self.read_blocks, self.attachments)
             reader.read(part, depth + 1)
             if not reader.mail.blocks:
                 self.mail.notes += reader.mail.notes
@@ -199,12 +185,8 @@ class _Reader:
         own, others = self.words(), other.words()
         if sum(map(len, others)) > _MORE * sum(map(len, own)):  # Chinese has no words to count
             return True
-        shared = len(set(own).intersection(others))
-        return (
-            len(own) <= _LONGEST_STUB
-            and 2 * shared < len(set(own))
-            and _STUB.search(" ".join(own)) is not None
-        )
+        is_other = 2 * len(set(own).intersection(others)) < len(set(own))
+        return is_other and len(own) <= _LONGEST_STUB and bool(_STUB.search(" ".join(own)))
 
     def words(self) -> list[str]:
         words = (word for block in self.mail.blocks for word in block.text.lower().split())
@@ -233,15 +215,13 @@ class _Reader:
         self.mail.notes += notes
 
     def forwarded(self, part: Message, depth: int) -> None:
-        for one in part.get_payload() if part.is_multipart() else ():
-            if isinstance(one, Message):
-                if subject := _header(one, "subject"):
-                    self.mail.blocks.append(Block("heading", subject, level=2))
-                for name in ("from", "to", "date"):
-                    if value := _header(one, name):
-                        line = f"{name.capitalize()}: {value}"
-                        self.mail.blocks.append(Block("paragraph", line))
-                self.read(one, depth + 1)
+        for one in _parts(part):
+            if subject := _header(one, "subject"):
+                self.mail.blocks.append(Block("heading", subject, level=2))
+            lines = ((name.capitalize(), _header(one, name)) for name in ("from", "to", "date"))
+            texts = [f"{name}: {value}" for name, value in lines if value]
+            self.mail.blocks += [Block("paragraph", text) for text in texts]
+            self.read(one, depth + 1)
 
     def attachment(self, part: Message, kind: str) -> None:
         data = self.bytes_of(part)
@@ -268,7 +248,7 @@ class _Reader:
         self.mail.notes += [f"the attachment {shown}: {note}" for note in notes]
 
     def attached(self, fetched: Fetched) -> tuple[list[Block], list[str]]:
-        """Return the blocks of an attachment; a table is read by rows, if it has any."""
+        """The blocks of an attachment; a table is read by rows, if it has any."""
         kind = format_of(fetched.name, fetched.data, fetched.media_type)
         if kind not in ("csv", "jsonl"):
             return self.read_blocks(fetched)
@@ -278,14 +258,15 @@ class _Reader:
             rows = (read_csv if kind == "csv" else read_jsonl)(text, fetched.name, fetched.name)
         except SourceError:
             return [Block("paragraph", text)], notes
-        blocks = [block for record in rows.records for block in record.blocks]
-        return (
-            [replace(block, level=3) if block.kind == "heading" else block for block in blocks],
-            [*notes, *rows.notes, *(failure.reason for failure in rows.failures)],
-        )
+        blocks = [
+            replace(block, level=3) if block.kind == "heading" else block
+            for _, row in rows.records
+            for block in row.blocks
+        ]
+        return blocks, [*notes, *rows.notes, *(failure.reason for failure in rows.failures)]
 
     def bytes_of(self, part: Message) -> bytes:
-        """Return what a part holds; of base64 that breaks off, what is there."""
+        """What a part holds; of base64 that breaks off, what is there."""
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes):
             return b""
@@ -297,11 +278,9 @@ class _Reader:
         chunks = _PADDING.split(_NOT_BASE64.sub(b"", code))
         if len(chunks[-1]) % 4 == 1:
             self.mail.notes.append("a part of it breaks off; what is there was read")
-        found = [
-            binascii.a2b_base64(chunk[: len(chunk) - (len(chunk) % 4 == 1)] + b"==")
-            for chunk in chunks
-        ]
-        return b"".join(found) + (b"\n" + written[below.start() :] if below else b"")
+        whole = (chunk[: len(chunk) - (len(chunk) % 4 == 1)] for chunk in chunks)
+        found = b"".join(binascii.a2b_base64(chunk + b"==") for chunk in whole)
+        return found + (b"\n" + written[below.start() :] if below else b"")
 
 
 def _reason(error: Exception) -> str:
@@ -315,7 +294,7 @@ def _media_type(part: Message, kind: str) -> str:
 
 
 def _with_boundary(part: Message) -> Message | None:
-    """Return parts that their declared boundary does not divide, divided by the one they show."""
+    """Parts that their declared boundary does not divide, divided by the one they show."""
     data = part.get_payload(decode=True)
     data = data if isinstance(data, bytes) else b""
     shown = _BOUNDARY.search(data)
@@ -324,9 +303,3 @@ def _with_boundary(part: Message) -> Message | None:
     head = b'Content-Type: %s; boundary="%s"\n\n' % (part.get_content_type().encode(), shown[1])
     found = email.message_from_bytes(head + data)
     return found if found.is_multipart() else None
-
-
-def _is_silent(part: Message) -> bool:
-    """Tell what a page is made of besides its words."""
-    kind = part.get_content_type()
-    return any(word in kind for word in _SILENT)

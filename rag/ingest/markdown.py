@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
+from itertools import count, repeat
 
 from lxml.html import defs
 from markdown_it import MarkdownIt
@@ -17,11 +19,8 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
 from rag.ingest import html
-from rag.ingest.blocks import Block, linearise, one_line
-from rag.ingest.front_matter import split_front_matter
-from rag.ingest.metadata import scalars
-
-__all__ = ["is_too_much", "read", "scalars", "split_front_matter"]
+from rag.ingest.blocks import Block, Parsed, linearise, one_line, read_plain
+from rag.ingest.metadata import parse_date, scalars, split_front_matter
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)[ /]{0,9}>")
 _MOST_CHARACTERS = 10_000_000
@@ -31,14 +30,47 @@ _DEEP_QUOTE = re.compile(r"^(?: {0,3}>){40,}", re.M)
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 
 
+_DATES = ("published", "date", "updated")
+
+
+def read_page(text: str) -> Parsed:
+    """Read a Markdown file, with its front matter."""
+    values, body, error = split_front_matter(text)
+    metadata = scalars(values)
+    by_name = {key.lower(): value for key, value in metadata.items()}
+    language = str(by_name.get("language") or by_name.get("lang") or "")[:2].lower()
+    dated = next((key for key in _DATES if parse_date(by_name.get(key))), "")
+    placed = ("title", "language", "lang", dated)  # each has a place of its own
+    parsed = Parsed(
+        title=str(by_name.get("title") or ""),
+        published=parse_date(by_name.get(dated)),
+        language=language if language.isascii() and language.isalpha() else None,
+        metadata={key: value for key, value in metadata.items() if key.lower() not in placed},
+    )
+    if error:
+        parsed.metadata["front_matter_error"] = error
+        parsed.notes.append(f"its front matter was read line by line ({error[:200]})")
+    if _is_too_much(body):
+        parsed.notes.append("it was read as plain text, as it is too much for a reader of Markdown")
+        parsed.blocks = read_plain(body)
+    else:
+        parsed.blocks = read(body)
+    return parsed
+
+
 def read(text: str) -> list[Block]:
-    """Return the blocks of a Markdown text without front matter."""
+    r"""The blocks of a Markdown text without front matter.
+
+    >>> [(block.kind, block.text) for block in read("# Fees\n\n- None")]
+    [('heading', 'Fees'), ('item', 'None')]
+    """
     walker = _Walker()
-    walker.walk(_parser().parse(_DEEP_QUOTE.sub("> ", text)))
+    for token in _parser().parse(_DEEP_QUOTE.sub("> ", text)):
+        walker.read(token)
     return walker.blocks
 
 
-def is_too_much(text: str) -> bool:
+def _is_too_much(text: str) -> bool:
     """Tell whether the parser would take more than some ten seconds for a text.
 
     It needs 1.2 s for a million characters of prose and 40 µs for a line of a list or a table; in
@@ -59,137 +91,96 @@ def _parser() -> MarkdownIt:
 
 
 @dataclass
-class _List:
-    group: int
-    number: int | None
-
-
-@dataclass
 class _Walker:
+    """Goes through the tokens once; ``markers`` are those of the lists that are open."""
+
     blocks: list[Block] = field(default_factory=list)
-    lists: list[_List] = field(default_factory=list)
-    groups: int = 0
+    markers: list[Iterator[str]] = field(default_factory=list)
     marker: str | None = None
-    slugs: dict[str, int] = field(default_factory=dict)
+    group: int = 0
+    groups: int = 0
     heading: int = 0
-    rows: list[list[str]] | None = None
+    rows: list[list[str]] = field(default_factory=list)
+    slugs: Counter[str] = field(default_factory=Counter)
 
-    def walk(self, tokens: Sequence[Token]) -> None:
-        for token in tokens:
-            handler = getattr(self, f"_on_{token.type}", None)
-            if handler:
-                handler(token)
+    def read(self, token: Token) -> None:
+        match token.type:
+            case "inline":
+                self.inline(_inline(token.children or []))
+            case "heading_open" | "heading_close":
+                self.heading = int(token.tag[1]) if token.nesting > 0 else 0
+            case "bullet_list_open":
+                self.open_list(repeat("-"))
+            case "ordered_list_open":
+                first = int(token.attrs.get("start", 1))
+                self.open_list(f"{number}." for number in count(first))
+            case "dd_open":
+                self.open_list(repeat("-"), "-")
+            case "footnote_reference_open":
+                self.open_list(repeat("-"), f"[{token.meta['label']}]")
+            case (
+                "bullet_list_close" | "ordered_list_close" | "dd_close" | "footnote_reference_close"
+            ):
+                self.markers.pop()
+            case "list_item_open":
+                self.marker = next(self.markers[-1])
+            case "list_item_close":
+                self.marker = None
+            case "fence" | "code_block":
+                code = token.content.rstrip("\n")
+                self.blocks.append(Block("code", code, level=len(self.markers)))
+            case "math_block" | "math_block_label":
+                self.paragraph(f"$${token.content}$$")
+            case "html_block":
+                for block in html.fragment(token.content):
+                    if block.kind == "paragraph":
+                        self.paragraph(block.text)
+                    else:
+                        self.blocks.append(block)
+            case "tr_open":
+                self.rows.append([])
+            case "table_close":
+                self.groups += 1
+                header, *rows = self.rows
+                level = len(self.markers)
+                self.blocks += linearise(header, rows, group=self.groups, level=level)
+                self.rows = []
 
-    def _on_heading_open(self, token: Token) -> None:
-        self.heading = int(token.tag[1])
-
-    def _on_heading_close(self, token: Token) -> None:
-        self.heading = 0
-
-    def _on_inline(self, token: Token) -> None:
-        text = _inline(token.children or [])
-        if self.rows is not None:
+    def inline(self, text: str) -> None:
+        if self.rows:
             self.rows[-1].append(text)
         elif self.heading:
             title = one_line(text)
-            self.blocks.append(Block("heading", title, level=self.heading, anchor=self.slug(title)))
+            slug = _NOT_IN_SLUG.sub("", title.lower()).replace(" ", "-")
+            anchor = f"{slug}-{self.slugs[slug]}" if self.slugs[slug] else slug
+            self.slugs[slug] += 1
+            self.blocks.append(Block("heading", title, level=self.heading, anchor=anchor))
         elif text.strip():
             self.paragraph(text)
 
     def paragraph(self, text: str) -> None:
-        level = len(self.lists)
+        level = len(self.markers)
         if self.marker is None:
-            self.blocks.append(Block("paragraph", text, level=level))
-            return
-        marker, self.marker = self.marker, None
-        group = self.lists[0].group
-        self.blocks.append(Block("item", text, level=level - 1, marker=marker, group=group))
-
-    def slug(self, title: str) -> str:
-        slug = _NOT_IN_SLUG.sub("", title.lower()).replace(" ", "-")
-        count = self.slugs.get(slug, 0)
-        self.slugs[slug] = count + 1
-        return f"{slug}-{count}" if count else slug
-
-    def _on_footnote_reference_open(self, token: Token) -> None:
-        self.open_list(None)
-        self.marker = f"[{token.meta['label']}]"
-
-    def _on_dd_open(self, token: Token) -> None:
-        self.open_list(None)
-        self.marker = "-"
-
-    def _on_math_block(self, token: Token) -> None:
-        self.paragraph(f"$${token.content}$$")
-
-    _on_math_block_label = _on_math_block
-
-    def _on_bullet_list_open(self, token: Token) -> None:
-        self.open_list(None)
-
-    def _on_ordered_list_open(self, token: Token) -> None:
-        self.open_list(int(token.attrs.get("start", 1)))
-
-    def open_list(self, number: int | None) -> None:
-        if not self.lists:
-            self.groups += 1
-        self.lists.append(_List(self.groups, number))
-
-    def _on_list_item_open(self, token: Token) -> None:
-        current = self.lists[-1]
-        if current.number is None:
-            self.marker = "-"
+            block = Block("paragraph", text, level=level)
         else:
-            self.marker = f"{current.number}."
-            current.number += 1
-
-    def _on_list_item_close(self, token: Token) -> None:
+            block = Block("item", text, level=level - 1, marker=self.marker, group=self.group)
+        self.blocks.append(block)
         self.marker = None
 
-    def _on_bullet_list_close(self, token: Token) -> None:
-        self.lists.pop()
-
-    _on_ordered_list_close = _on_footnote_reference_close = _on_dd_close = _on_bullet_list_close
-
-    def _on_fence(self, token: Token) -> None:
-        self.blocks.append(Block("code", token.content.rstrip("\n"), level=len(self.lists)))
-
-    _on_code_block = _on_fence
-
-    def _on_html_block(self, token: Token) -> None:
-        root = html.parse(token.content)
-        if root is not None:
-            for block in html.fragment(root):
-                if block.kind == "paragraph":
-                    self.paragraph(block.text)
-                else:
-                    self.blocks.append(block)
-
-    def _on_table_open(self, token: Token) -> None:
-        self.rows = []
-
-    def _on_tr_open(self, token: Token) -> None:
-        if self.rows is not None:
-            self.rows.append([])
-
-    def _on_table_close(self, token: Token) -> None:
-        rows, self.rows = self.rows or [[]], None
-        self.groups += 1
-        self.blocks += linearise(rows[0], rows[1:], group=self.groups, level=len(self.lists))
+    def open_list(self, markers: Iterator[str], marker: str | None = None) -> None:
+        if not self.markers:  # lists within lists belong to the outermost
+            self.groups += 1
+            self.group = self.groups
+        self.markers.append(markers)
+        self.marker = self.marker if marker is None else marker
 
 
 def _inline(tokens: Sequence[Token]) -> str:
     if any(token.type in ("html_inline", "s_open", "image") for token in tokens):
         return _inline_html(tokens)
-    parts: list[str] = []
-    for token in tokens:
-        if token.type == "softbreak":
-            parts.append(" ")
-        elif token.type == "hardbreak":
-            parts.append("\n")
-        else:
-            parts.append(_plain(token))
-    return "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n"))
+    breaks = {"softbreak": " ", "hardbreak": "\n"}
+    text = "".join(breaks.get(token.type) or _plain(token) for token in tokens)
+    return "\n".join(" ".join(line.split()) for line in text.split("\n"))
 
 
 def _plain(token: Token) -> str:
@@ -218,5 +209,4 @@ def _inline_html(tokens: Sequence[Token]) -> str:
             parts.append("\n" if token.type == "softbreak" else "<br>")
         else:
             parts.append(escape(_plain(token)))
-    root = html.parse(f"<p>{''.join(parts)}</p>")
-    return "\n".join(block.text for block in html.fragment(root)) if root is not None else ""
+    return "\n".join(block.text for block in html.fragment(f"<p>{''.join(parts)}</p>"))

@@ -19,8 +19,8 @@ from threading import Lock
 from typing import Any
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, linearise, one_line
-from rag.ingest.dates import parse_date
+from rag.ingest.blocks import Block, Parsed, linearise, one_line
+from rag.ingest.metadata import parse_date
 from rag.ingest.pdf_form import read_annotations, read_string, read_xfa, without_machine_made
 from rag.ingest.pdf_letters import Line
 from rag.ingest.pdf_page import read_lines
@@ -103,19 +103,7 @@ _WIDE_GAP = 4.0
 _NEAR_ROWS = 4.0
 
 
-@dataclass
-class Pdf:
-    """What a PDF holds and says of itself."""
-
-    blocks: list[Block]
-    pages: int
-    title: str | None
-    author: str | None
-    published: date | None
-    notes: list[str] = field(default_factory=list)
-
-
-def read(data: bytes, name: str, *, on_page: Callable[[int, int], object] | None = None) -> Pdf:
+def read(data: bytes, name: str, *, on_page: Callable[[int, int], object] | None = None) -> Parsed:
     """Return the blocks of a PDF; raises SourceError for a protected, broken or scanned one.
 
     ``on_page`` is told how many pages of how many are read.
@@ -129,7 +117,7 @@ def read(data: bytes, name: str, *, on_page: Callable[[int, int], object] | None
     title, author = (one_line(info.get(key, "")) for key in ("Title", "Author"))
     if not _is_title(title):
         title = paragraphs.title()
-    return Pdf(
+    return Parsed(
         blocks=blocks,
         pages=pages,
         title=title or None,

@@ -1,25 +1,36 @@
-"""CSV and JSON lines to documents: one a row, with nothing of the row lost."""
+"""CSV and JSON lines to documents: one a row, with nothing of the row lost.
+
+CSV is read as programs and people write it. The delimiter is the one that gives most lines the same
+number of cells. A quote that is opened and never properly closed is a character of its line, and
+never swallows the lines below.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, zip_longest
 from typing import Any
 from urllib.parse import quote
 
 from rag.errors import SourceError
-from rag.ingest import csv_rows
-from rag.ingest.blocks import Block, one_line
-from rag.ingest.dates import parse_date
-from rag.ingest.front_matter import JSON
+from rag.ingest.blocks import Block, Parsed, one_line
+from rag.ingest.metadata import JSON, parse_date
 from rag.text.numbers import unit_of
 from rag.types import Failure, MetadataValue
+
+_DELIMITERS = ",;\t|"
+_NONE = "\x1f"  # for a table of one column
+_SEP = re.compile(r"\s*+\"?sep=(\\t|.)(?:[ \t\"]|\1)*+(?:\n|$)", re.I)
+_SAMPLE_LINES = 100
+_SAMPLE = 20_000
+_LARGEST_FIELD = 100_000_000
+_MOST_ATTEMPTS = 3
 
 _TITLES = ("title", "subject", "question", "name")
 _TEXTS = ("text", "body", "content", "answer")
@@ -35,33 +46,29 @@ _DIGIT = re.compile(r"\d")
 _EXCEL_TEXT = re.compile(r'="(.*)"', re.S)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One row: ``fragment`` is what follows ``#`` in its uri."""
-
-    fragment: str
-    title: str | None
-    blocks: list[Block]
-    published: date | None
-    metadata: dict[str, MetadataValue]
-
-
 @dataclass
 class Rows:
-    """The rows of a table, read one by one, with what could not be read and what is doubtful."""
+    """The rows of a table with their fragments (what follows ``#`` in a uri), read one by one.
 
-    records: Iterable[Record]
+    ``failures`` are those that could not be read; ``notes`` say what is doubtful.
+    """
+
+    records: Iterable[tuple[str, Parsed]]
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def read_csv(text: str, name: str, uri: str) -> Rows:
-    """Return the rows under the header; numbers count the rows below it, from 1.
+    r"""The rows under the header; numbers count the rows below it, from 1.
 
     Lines above the header are told with every row, units below it with its names. A row with more
     cells than the header keeps them under the names of their columns.
+
+    >>> found = read_csv("Plan,Price\nBasic,9\n", "a.csv", "a")
+    >>> [(fragment, row.blocks[-1].text) for fragment, row in found.records]
+    [('row=1', 'Plan: Basic; Price: 9')]
     """
-    cells, notes = csv_rows.split(text, name)
+    cells, notes = _cells(text, name)
     above, cells = _split_above([[*map(_value, row)] for row in cells])
     cells, below = _split_below(cells)
     tables = list(_tables(cells))
@@ -71,21 +78,17 @@ def read_csv(text: str, name: str, uri: str) -> Rows:
     long = 0
     for header, values in tables:
         long += sum(any(map(str.strip, row[len(header) :])) for row in values)
-        widest = max(map(len, values))
-        names = _unique(header + [""] * (widest - len(header)))
+        names = _unique(header + [""] * (max(map(len, values)) - len(header)))
         rows += (dict(zip(names, row, strict=False)) for row in values)
     if long:
         notes.append(f"{long} rows have more cells than the header has names")
     if len(tables) > 1:
         notes.append(f"it was read as {len(tables)} tables, each with a header of its own")
-    numbered = list(enumerate(rows, 1))
-    return Rows(_with_notes(_records(numbered, above), len(rows), below), notes=notes)
-
-
-def _with_notes(records: Iterator[Record], count: int, below: list[str]) -> Iterator[Record]:
-    yield from records
-    for number, text in enumerate(below, count + 1):
-        yield Record(f"row={number}", None, [_paragraphs(text)], None, {})
+    foot = (
+        (f"row={number}", Parsed([_paragraph(line)]))
+        for number, line in enumerate(below, len(rows) + 1)
+    )
+    return Rows(chain(_records(list(enumerate(rows, 1)), above), foot), notes=notes)
 
 
 def _is_blank(row: Sequence[str]) -> bool:
@@ -176,7 +179,8 @@ def _tables(cells: list[list[str]]) -> Iterator[tuple[list[str], list[list[str]]
             header, rows = (part[0], []) if part else (header, rows)
             part = part[1:]
             if len(part) > 1 and (units := _units(part[0])):
-                header = _with_units(header, units)
+                named = zip_longest(map(one_line, header), units[: len(header)], fillvalue="")
+                header = [f"{name} ({unit})" if unit else name for name, unit in named]
                 part = part[1:]
         rows += (row for row in part if row != header)
     if rows:
@@ -187,14 +191,8 @@ def _has_number(row: Sequence[str]) -> bool:
     return any(map(_DIGIT.search, row))
 
 
-def _with_units(header: list[str], units: list[str]) -> list[str]:
-    names = [one_line(name) for name in header]
-    return [f"{name} ({unit})" if unit else name
-            for name, unit in zip_longest(names, units[: len(names)], fillvalue="")]  # fmt: skip
-
-
 def _unique(names: list[str]) -> list[str]:
-    """Return names that differ: what is doubled gets a number that no other column has."""
+    """Names that differ: what is doubled gets a number that no other column has."""
     plain = [one_line(raw) or f"column {index}" for index, raw in enumerate(names, 1)]
     found: dict[str, None] = {}
     counts: Counter[str] = Counter()
@@ -209,7 +207,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _units(row: list[str]) -> list[str]:
-    """Return the units of a row that holds nothing else."""
+    """The units of a row that holds nothing else."""
     units = [one_line(cell).strip("[]()") for cell in row]
     return units if all(not unit or unit_of(unit.lower()) for unit in units) else []
 
@@ -221,29 +219,26 @@ def _value(cell: str) -> str:
 
 
 def read_jsonl(text: str, name: str, uri: str) -> Rows:
-    """Return the objects; numbers are those of the lines, or of the objects in one JSON text."""
+    """The objects; numbers are those of the lines, or of the objects in one JSON text."""
     text = text.removeprefix("\ufeff")
     whole = _whole(text)
     failures: list[Failure] = []
     rows: list[tuple[int, Mapping[str, Any]]] = []
     lines = text.split("\n" if "\n" in text else "\r")
-    for number, line in enumerate(lines if whole is None else whole, 1):
-        if isinstance(line, str) and whole is None:
-            if not line.strip():
+    for number, item in enumerate(lines if whole is None else whole, 1):
+        value, problem = item, "a JSON object"
+        if whole is None:
+            if not item.strip():
                 continue
             try:
-                value = JSON.decode(line)
+                value = JSON.decode(item)
             except (ValueError, RecursionError) as error:
                 why = "nested too deep" if isinstance(error, RecursionError) else error
-                reason = f"Line {number} of {name} is not valid JSON ({why}); mend it."
-                failures.append(Failure(uri=f"{uri}#row={number}", reason=reason))
-                continue
-        else:
-            value = line
+                problem = f"valid JSON ({why})"
         if isinstance(value, dict):
             rows.append((number, value))
         else:
-            reason = f"Line {number} of {name} is not a JSON object; mend it."
+            reason = f"Line {number} of {name} is not {problem}; mend it."
             failures.append(Failure(uri=f"{uri}#row={number}", reason=reason))
     if not rows:
         raise SourceError(failures[0].reason if failures else f"{name} holds no rows.")
@@ -251,7 +246,7 @@ def read_jsonl(text: str, name: str, uri: str) -> Rows:
 
 
 def _whole(text: str) -> list[Any] | None:
-    """Return the values of a file that is one array, or objects over several lines; else None."""
+    """The values of a file that is one array, or objects over several lines; else None."""
     text = text.strip()
     if not text.startswith(("[", "{")):
         return None
@@ -273,21 +268,22 @@ def _whole(text: str) -> list[Any] | None:
     return values[0] if len(values) == 1 and isinstance(values[0], list) else values
 
 
-def _records(rows: Sequence[tuple[int, Mapping[str, Any]]], above: str = "") -> Iterator[Record]:
+def _records(
+    rows: Sequence[tuple[int, Mapping[str, Any]]], above: str = ""
+) -> Iterator[tuple[str, Parsed]]:
     identifiers = [_identifier(row) for _, row in rows]
     counts = Counter(identifiers)
     unique = bool(rows) and None not in counts and max(counts.values()) == 1
     if len(above) > _ABOVE:
-        yield Record("top", None, [_paragraphs(above)], None, {})
+        yield "top", Parsed([_paragraph(above)])
         above = ""
     for (number, row), identifier in zip(rows, identifiers, strict=True):
-        yield _record(f"id={identifier}" if unique else f"row={number}", row, one_line(above))
+        fragment = f"id={identifier}" if unique else f"row={number}"
+        yield fragment, _record(row, one_line(above))
 
 
 def _names(row: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        key.lower(): key for key in reversed(list(row))
-    }  # the first of those that differ in case
+    return {key.lower(): key for key in reversed(list(row))}  # of two cases the first
 
 
 def _identifier(row: Mapping[str, Any]) -> str | None:
@@ -300,34 +296,34 @@ def _identifier(row: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _record(fragment: str, row: Mapping[str, Any], above: str) -> Record:
+def _record(row: Mapping[str, Any], above: str) -> Parsed:
     values: dict[str, MetadataValue] = {}
     for key, value in _flat(row):
         values.setdefault(key, value)
     names = _names(row)
-    title_key = _first(names, values, _TITLES)
-    date_key = next(
-        (names[name] for name in _DATES if parse_date(values.get(names.get(name, "")))), None
-    )
-    texts = [names[name] for name in _TEXTS if names.get(name) in values]
+    keys = {name: names[name] for name in names if names[name] in values}
+    title_key = next((keys[name] for name in _TITLES if name in keys), None)
+    dates = (parse_date(values[keys[name]]) for name in _DATES if name in keys)
+    published = next(filter(None, dates), None)
+    texts = [keys[name] for name in _TEXTS if name in keys]
     title = one_line(str(values[title_key])) if title_key else None
     is_alone = len(values) == 1  # a heading without a text would not be found
     if title_key and not is_alone:
         del values[title_key]
     titles = [part for part in (above, "" if is_alone else title) if part]
     blocks = [Block("heading", part, level=level) for level, part in enumerate(titles, 1)]
-    blocks += [_paragraphs(str(values.pop(key))) for key in texts]
+    blocks += [_paragraph(str(values.pop(key))) for key in texts]
     short: dict[str, MetadataValue] = {}
     for key, value in values.items():
         if isinstance(value, str) and _is_prose(value):
-            blocks.append(_paragraphs(f"{_label(key)}: {value.strip()}"))
+            label = one_line(key).replace("_", " ")
+            blocks.append(_paragraph(f"{label[:1].upper()}{label[1:]}: {value.strip()}"))
         else:
             short[key] = one_line(value) if isinstance(value, str) else value
     if short:
         line = "; ".join(f"{one_line(key)}: {value}" for key, value in short.items())
         blocks.append(Block("row", line))
-    published = parse_date(values.get(date_key)) if date_key else None
-    return Record(fragment, title, blocks, published, short)
+    return Parsed(blocks, title, published=published, metadata=short)
 
 
 def _is_prose(value: str) -> bool:
@@ -336,23 +332,8 @@ def _is_prose(value: str) -> bool:
     return len(value) > _LONG or "\n" in value or (len(words) > 2 and words[-1][-1] in ".!?")
 
 
-def _label(key: str) -> str:
-    label = one_line(key).replace("_", " ")
-    return label[:1].upper() + label[1:]
-
-
-def _paragraphs(text: str) -> Block:
+def _paragraph(text: str) -> Block:
     return Block("paragraph", text.strip())
-
-
-def _first(
-    names: Mapping[str, str], values: Mapping[str, Any], wanted: tuple[str, ...]
-) -> str | None:
-    for name in wanted:
-        key = names.get(name)
-        if key and str(values.get(key, "")).strip():
-            return key
-    return None
 
 
 def _flat(
@@ -383,9 +364,101 @@ def _joined(value: Any) -> str:
         while left:
             item = left.pop()
             if isinstance(item, Mapping):
-                left += [part for pair in reversed(list(item.items())) for part in reversed(pair)]
-            elif isinstance(item, list):
+                item = list(chain.from_iterable(item.items()))
+            if isinstance(item, list):
                 left += reversed(item)
             else:
                 found.append(str(item))
         return ", ".join(found)
+
+
+# --- CSV to cells ---
+
+
+def _cells(text: str, name: str) -> tuple[list[list[str]], list[str]]:
+    """The rows, blank ones included, and what is doubtful about them."""
+    csv.field_size_limit(_LARGEST_FIELD)
+    text = text.removeprefix("\ufeff").replace("\0", "")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if said := _SEP.match(text):  # a line for Excel
+        text = text[said.end() :]
+        delimiter = "\t" if said[1] == r"\t" else said[1]
+    else:
+        delimiter = "\t" if name.lower().endswith(".tsv") else _delimiter(text)
+    found = _Lines(text.split("\n"), delimiter)
+    rows, count = list(found.rows()), found.unclosed
+    note = f"{count} lines have a quote that is not closed; it was kept as text"
+    return rows, [note] if count else []
+
+
+def _delimiter(text: str) -> str:
+    lines = text[:_SAMPLE].split("\n")[:_SAMPLE_LINES]
+    best, best_share = _NONE, 0.0
+    for delimiter in _DELIMITERS:
+        widths = Counter(len(row) for row in _Lines(lines, delimiter).rows() if any(row))
+        several = [(count, width) for width, count in widths.items() if width > 1]
+        share = max(several, default=(0, 0))[0] / max(widths.total(), 1)
+        # Prose has commas, too: most lines have to agree, or the header has to be divided.
+        if share > best_share and (share > 0.5 or delimiter in lines[0]):
+            best, best_share = delimiter, share
+    return best
+
+
+@dataclass
+class _Lines:
+    """Lines on their way to rows; ``unclosed`` counts those with a quote that is only text."""
+
+    lines: list[str]
+    delimiter: str
+    odd: int = -1  # the last line found with an odd number of quotes
+    attempts: Counter[int] = field(default_factory=Counter)
+    unclosed: int = 0
+
+    def rows(self) -> Iterator[list[str]]:
+        index = 0
+        while index < len(self.lines):
+            line = self.lines[index]
+            index += 1
+            if '"' not in line:
+                yield line.split(self.delimiter) if line else []
+                continue
+            cells, is_open = self._parse(line)
+            if is_open:
+                end = self._next_odd(index)
+                whole = self._joined(index - 1, end)
+                if whole is None:
+                    self.unclosed += 1
+                else:
+                    cells, index = whole, end + 1
+            yield cells
+
+    def _parse(self, line: str) -> tuple[list[str], bool]:
+        """The cells of a line, and whether it ends within quotes."""
+        try:
+            return self._read([line], strict=True), False
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                return line.split(self.delimiter), True
+        return self._read([line], strict=False), False
+
+    def _read(self, lines: list[str], *, strict: bool) -> list[str]:
+        ended = (f"{line}\n" for line in lines)
+        reader = csv.reader(ended, delimiter=self.delimiter, strict=strict, skipinitialspace=True)
+        return next(reader, [])
+
+    def _next_odd(self, index: int) -> int:
+        """The next line at which an open quote can end; the number of lines if none does."""
+        if self.odd < index:
+            count = len(self.lines)
+            odd = (at for at in range(index, count) if self.lines[at].count('"') % 2)
+            self.odd = next(odd, count)
+        return self.odd
+
+    def _joined(self, start: int, end: int) -> list[str] | None:
+        if end == len(self.lines) or self.attempts[end] == _MOST_ATTEMPTS:
+            return None
+        self.attempts[end] += 1
+        try:
+            return self._read(self.lines[start : end + 1], strict=True)
+        except csv.Error:
+            return None

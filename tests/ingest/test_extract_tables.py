@@ -52,6 +52,10 @@ class TestHtml:
         row = "<tr><td>A</td><td>1</td><td>2</td></tr>"
         assert html_table(head + row) == ["To: A; Price: 1; Price: 2"]
 
+    def test_where_spans_overlap_the_first_cell_stays(self) -> None:
+        rows = "<tr><td>1<td rowspan=2>2<tr><td colspan=2>3<tr><td>4<td>5"
+        assert html_table(f"<tr><th>A<th>B{rows}")[1:] == ["A: 3; B: 2", "A: 4; B: 5"]
+
     def test_headers_of_rows_are_no_header(self) -> None:
         rows = "<tr><th>Weight</th><td>3 kg</td></tr><tr><th>Size</th><td>4 cm</td></tr>"
         assert html_table(rows) == ["Weight | 3 kg", "Size | 4 cm"]

@@ -37,14 +37,15 @@ BOUNDED = {
 }
 ANCHORED = {
     # Only ever matched at one place of a text, so that they are not tried at each.
-    "rag.ingest.csv_rows._SEP",
+    "rag.ingest.records._SEP",
     "rag.ingest.docx_text._PAGE_FIELD",
     "rag.ingest.docx_text._SYMBOL_FIELD",
+    "rag.ingest.formats._PROLOGUE",
     "rag.ingest.html._NO_PICTURE",
     "rag.ingest.html_hidden._MENU_LABEL",
     "rag.ingest.html_hidden._SIMPLE_SELECTOR",
-    "rag.ingest.html_surroundings._INVITATION",
-    "rag.ingest.html_surroundings._TO_TOP",
+    "rag.ingest.html_boilerplate._INVITATION",
+    "rag.ingest.html_boilerplate._TO_TOP",
     "rag.ingest.pdf._BULLETED",
     "rag.ingest.pdf._JUNK_TITLE",
     "rag.ingest.pdf._PAGE_NUMBER",
