@@ -6,7 +6,11 @@ what carries meaning in a text is known: ticks, crosses, boxes, numbers in circl
 
 from __future__ import annotations
 
+import re
+
 _MISSING = "\ufffd"
+_PRIVATE = re.compile("[\uf020-\uf0ff]")
+_SIGNS = re.compile("[\x20-\xff\uf020-\uf0ff]")
 
 
 def _run(start: int, characters: str) -> dict[int, str]:
@@ -67,13 +71,12 @@ _FONTS = {
 }
 
 
-def is_symbol_font(font: str) -> bool:
-    """Tell whether the font shows signs in the place of letters."""
-    return font.lower() in _FONTS
-
-
 def symbol(font: str, code: int) -> str:
-    """Return the character; U+FFFD for one that is not known."""
+    """What a sign of a font shows; U+FFFD where it is not known.
+
+    >>> symbol("Symbol", 0xF061)
+    'α'
+    """
     table = _FONTS.get(font.lower())
     if table is not None:
         return table.get(code - 0xF000 if code >= 0xF000 else code, _MISSING)
@@ -83,17 +86,8 @@ def symbol(font: str, code: int) -> str:
     return chr(code) if 0x20 <= code < 0xD800 or 0xE000 <= code <= 0x10FFFF else _MISSING
 
 
-def from_font(text: str, font: str) -> str:
-    """Return text typed in a font of symbols as what it shows."""
-    return "".join(
-        symbol(font, ord(c)) if 0x20 <= ord(c) <= 0xFF or _private(c) else c for c in text
-    )
-
-
-def from_private(text: str) -> str:
-    """Return text with characters of the Symbol font in the private area as what they show."""
-    return "".join(symbol("symbol", ord(c)) if _private(c) else c for c in text)
-
-
-def _private(character: str) -> bool:
-    return "\uf020" <= character <= "\uf0ff"
+def from_font(text: str, font: str | None) -> str:
+    """Text typed in a font as what it shows; signs in the private area are of the Symbol font."""
+    if font is None or font.lower() not in _FONTS:
+        return _PRIVATE.sub(lambda match: symbol("symbol", ord(match[0])), text)
+    return _SIGNS.sub(lambda match: symbol(font, ord(match[0])), text)
