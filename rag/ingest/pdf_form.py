@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from lxml import etree
+from pypdfium2 import raw
 
 from rag.ingest.blocks import one_line
-from rag.ingest.pdf_letters import Line, turned
-from rag.ingest.pdf_table import Grid
+from rag.ingest.pdf_letters import turned
+from rag.ingest.pdf_table import Grid, Line
 
 _DIGITS = re.compile(r"\d+")
 _HIDDEN = 0x02 | 0x20
@@ -45,27 +47,23 @@ class Field:
     is_box: bool = False
 
     def turned(self, turn: int) -> Field:
-        """Return it on a page turned so many quarters back."""
+        """The field on a page turned so many quarters back."""
         left, bottom, right, top = turned((self.left, self.bottom, self.right, self.top), turn)
         return replace(self, left=left, bottom=bottom, right=right, top=top)
 
 
 def read_string(function: Callable[..., int], *arguments: Any) -> str:
-    """Return the UTF-16 string that one of pdfium's functions writes; bad code units as U+FFFD."""
-    size = _BUFFER
-    for _ in range(2):  # pdfium may search long for what it is asked, so it is asked once
+    """UTF-16 string that one of pdfium's functions writes; bad code units as U+FFFD."""
+    size, room = _BUFFER, 0
+    while size > room:  # pdfium may search long for what it is asked, so it is asked once
         room = size
         buffer = (ctypes.c_ushort * (room // 2 + 1))()
         size = function(*arguments, buffer, room)
-        if size <= room:
-            break
     return bytes(buffer)[:size].decode("utf-16-le", "replace").split("\0")[0]
 
 
 def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
-    """Return the form fields and the comments of a page; ``form`` is None where no form is told."""
-    from pypdfium2 import raw
-
+    """Form fields and comments of a page; ``form`` is None where the document has none."""
     silent = {getattr(raw, f"FPDF_ANNOT_{name}") for name in _NO_COMMENT}
     fields: list[Field] = []
     comments: list[str] = []
@@ -78,7 +76,7 @@ def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
             if raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN:
                 continue
             if kind == raw.FPDF_ANNOT_WIDGET:
-                field = _field(annotation, form, raw)
+                field = _field(annotation, form)
                 fields += [field] if field else []
             elif kind not in silent:
                 text = one_line(read_string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents"))
@@ -92,7 +90,7 @@ def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
 
 
 def without_machine_made(comments: list[str]) -> list[str]:
-    """Return the comments of a page that may be a reader's."""
+    """The comments of a page that may be a reader's."""
     alike: Counter[str] = Counter()
     kept: list[str] = []
     for comment in comments:
@@ -103,7 +101,7 @@ def without_machine_made(comments: list[str]) -> list[str]:
     return kept
 
 
-def _field(annotation: Any, form: Any, raw: Any) -> Field | None:
+def _field(annotation: Any, form: Any) -> Field | None:
     kind = raw.FPDFAnnot_GetFormFieldType(form, annotation) if form else -1
     if kind == -1:  # no form knows of it
         name = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"T")
@@ -119,7 +117,7 @@ def _field(annotation: Any, form: Any, raw: Any) -> Field | None:
             state = read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
         text = "[ ]" if state in ("", "Off") else "[x]"
     elif kind in (raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX):
-        text = ", ".join(_chosen(annotation, form, raw))
+        text = ", ".join(_chosen(annotation, form))
     elif kind == raw.FPDF_FORMFIELD_TEXTFIELD:
         if raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:
             return None
@@ -135,8 +133,8 @@ def _field(annotation: Any, form: Any, raw: Any) -> Field | None:
     return Field(one_line(name), text, box.left, box.bottom, box.right, box.top, is_box)
 
 
-def _chosen(annotation: Any, form: Any, raw: Any) -> list[str]:
-    """Return the labels of the options that are chosen; what was typed in where none is."""
+def _chosen(annotation: Any, form: Any) -> list[str]:
+    """Labels of the options that are chosen; what was typed in where none is."""
     count = raw.FPDFAnnot_GetOptionCount(form, annotation)
     chosen = [i for i in range(count) if raw.FPDFAnnot_IsOptionSelected(form, annotation, i)]
     if not chosen:
@@ -145,10 +143,7 @@ def _chosen(annotation: Any, form: Any, raw: Any) -> list[str]:
 
 
 def read_xfa(document: Any) -> list[str]:
-    """Return the values of an XFA form, each with the name of its field."""
-    from lxml import etree
-    from pypdfium2 import raw
-
+    """Values of an XFA form, each with the name of its field."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
     values: list[str] = []
     for index in range(raw.FPDF_GetXFAPacketCount(document)):
@@ -181,30 +176,25 @@ def with_fields(segments: list[Line], fields: Sequence[Field], grids: Sequence[G
         grid = next((i for i, found in enumerate(grids) if found.holds(x, y)), None)
         low, high = bisect_left(middles, y - _REACH), bisect_left(middles, field.top + _REACH)
         beside = _label(field, places[low:high], y)
-        beside = None if beside is None else low + beside
-        if beside is None or (
-            grid is not None and grids[grid].cell(x, y) != _place(grids[grid], labels[beside])
-        ):
-            text = field.text if grid is not None else f"{field.name}: {field.text}".strip(": ")
-            height = min(field.top - field.bottom, 12.0)
-            segments.append(
-                Line(
-                    text, field.left, y - height / 2, field.right, y + height / 2, height, grid=grid
-                )
-            )
-        elif field.is_box and field.left < labels[beside].left:
-            labels[beside].text = f"{field.text} {labels[beside].text}"
-        else:
-            labels[beside].text = f"{labels[beside].text} {field.text}"
+        label = None if beside is None else labels[low + beside]
+        if label and (grid is None or _is_in_cell(grids[grid], label, x, y)):
+            is_before = field.is_box and field.left < label.left
+            texts = (field.text, label.text) if is_before else (label.text, field.text)
+            label.text = " ".join(texts)
+            continue
+        text = field.text if grid is not None else f"{field.name}: {field.text}".strip(": ")
+        height = min(field.top - field.bottom, 12.0)
+        bottom, top = y - height / 2, y + height / 2
+        segments.append(Line(text, field.left, bottom, field.right, top, height, grid=grid))
 
 
-def _place(grid: Grid, label: Line) -> tuple[int, int] | None:
-    x = (label.left + label.right) / 2
-    return grid.cell(x, label.middle) if grid.holds(x, label.middle) else None
+def _is_in_cell(grid: Grid, label: Line, x: float, y: float) -> bool:
+    middle = (label.left + label.right) / 2
+    return grid.holds(middle, label.middle) and grid.cell(x, y) == grid.cell(middle, label.middle)
 
 
 def _label(field: Field, places: Any, y: float) -> int | None:
-    """Return the index of the text that a field belongs to."""
+    """Index of the text that a field belongs to."""
     left, bottom, right, top = places.T
     height = np.maximum(top - bottom, 1.0)
     level = np.abs((bottom + top) / 2 - y) <= _SAME_LEVEL * np.maximum(

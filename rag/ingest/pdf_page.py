@@ -14,9 +14,10 @@ from statistics import median
 from typing import Any
 
 from rag.ingest.pdf_form import Field, with_fields
-from rag.ingest.pdf_letters import Letters, Line, turned, turned_rules
+from rag.ingest.pdf_letters import Letters, is_semitic, turned, turned_rules
 from rag.ingest.pdf_table import (
     Grid,
+    Line,
     Rule,
     aligned,
     between_rules,
@@ -37,7 +38,7 @@ _MAX_GUTTERS = 20
 
 
 def read_lines(page: Any, textpage: Any, number: int, fields: Sequence[Field] = ()) -> list[Line]:
-    """Return the lines of a page in reading order, the values of form fields beside their labels.
+    """Lines of a page in reading order, the values of form fields beside their labels.
 
     What is turned against most of the page follows, direction by direction, in flows of its own.
     """
@@ -72,7 +73,7 @@ def _placed(line: Line, page: int, column: int, flow: int) -> Line:
 
 
 def _in_grids(letters: Letters, turn: int, grids: list[Grid]) -> tuple[list[Line], list[Grid]]:
-    """Return the runs of letters, and the grids that are no frames around ordinary text."""
+    """Runs of letters, and the grids that are no frames around ordinary text."""
     segments = letters.segments(turn, grids)
     kept = [
         grid
@@ -122,7 +123,7 @@ def _taken(segments: list[Line], turn: int, grids: list[Grid]) -> list[Line]:
 def _ordered(
     segments: list[Line], grids: list[Grid], across: list[Rule]
 ) -> list[tuple[int, list[Line]]]:
-    """Return (column, lines) in reading order, what stands in a table as one line."""
+    """(column, lines) in reading order, what stands in a table as one line."""
     segments = _with_tables(segments, grids)
     segments = _with_tables(segments, _mark(between_rules(across, _plain(segments)), segments))
     ordered = _columns(segments)
@@ -188,8 +189,14 @@ def _in_rows(segments: list[Line]) -> list[Line]:
 
 
 def _in_order(row: list[Line]) -> list[Line]:
-    backwards = 2 * sum(segment.backwards for segment in row) > len(row)
+    """Segments of a row from the left, or from the right where most are read so."""
+    backwards = 2 * sum(_is_backwards(segment.text) for segment in row) > len(row)
     return sorted(row, key=lambda segment: -segment.right if backwards else segment.left)
+
+
+def _is_backwards(text: str) -> bool:
+    letters = [] if text.isascii() else [letter for letter in text if letter.isalpha()]
+    return 2 * sum(map(is_semitic, letters)) > len(letters)
 
 
 def _in_flows(lines: list[Line]) -> list[tuple[int, list[Line]]]:
@@ -219,7 +226,7 @@ def _row(parts: list[Line]) -> Line:
 
 
 def _columns(segments: list[Line], depth: int = 0) -> list[tuple[int, list[Line]]] | None:
-    """Return (column, lines) in reading order, or None for a page of one column."""
+    """(column, lines) in reading order, or None for a page of one column."""
     gutter = _gutter(segments)
     if gutter is None or depth > 2:
         return None
@@ -248,7 +255,7 @@ def _columns(segments: list[Line], depth: int = 0) -> list[tuple[int, list[Line]
 
 
 def _gutter(segments: list[Line]) -> float | None:
-    """Return the middle of the white strip between two columns of running text."""
+    """Middle of the white strip between two columns of running text."""
     if len(segments) < 2 * _MIN_COLUMN_LINES:
         return None
     left_edge = min(segment.left for segment in segments)
