@@ -24,7 +24,6 @@ from rag.ingest.metadata import parse_date
 
 ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
 """Reads a document of any format that is part of another: its blocks, and the notes on it."""
-_LONGEST_HEADING = 500
 _OUTLINE = frozenset("012345678")
 _MAX_CHUNK_DEPTH = 3
 _LIST_STYLE = re.compile(r"list ?(bullet|number) ?(\d)?", re.I)
@@ -200,7 +199,7 @@ class _Reader:
         self, text: str, style: str, level: int, listed: tuple[str, int] | None, element: Any
     ) -> None:
         marker, depth = listed or ("", 0)
-        if level and len(text) <= _LONGEST_HEADING:
+        if level and len(text) <= 500:
             self.in_list = False
             self.headings += 1
             if style == "Title" and self.title is None:

@@ -256,7 +256,7 @@ def _parse(data: bytes) -> tuple[Any | None, str]:
 
 
 _TEXT_TAGS = frozenset([f"{W}t", f"{W}tab", f"{W}br", f"{M}t"])
-_HOLDERS = frozenset(f"{W}{name}" for name in ("body", "tc", "txbxContent", "footnote", "endnote"))
+_HOLDERS = frozenset(f"{W}{name}" for name in "body tc txbxContent footnote endnote".split())
 _DEEP = 180
 _DEEPLY = "is nested so deeply that its inmost parts are read as plain text"
 
@@ -267,7 +267,6 @@ class _Flat:
     def __init__(self, data: bytes) -> None:
         self.root: Any = None
         self.open: list[Any] = []
-        self.holders: list[tuple[int, Any]] = []
         self.text: list[str] = []
         self.skipped = False
         parser = expat.ParserCreate(namespace_separator="}")
@@ -289,14 +288,13 @@ class _Flat:
             if tag != f"{W}p":
                 self.open.append(parent)
                 return
-            parent = self.holders[-1][1] if self.holders else self.root
+            holders = (e for e in reversed(self.open[: _DEEP + 1]) if e.tag in _HOLDERS)
+            parent = next(holders, self.root)
         values = {_clark(key): value for key, value in attributes.items()}
         if parent is None:
             self.root = element = etree.Element(tag, values)
         else:
             element = etree.SubElement(parent, tag, values)
-        if tag in _HOLDERS:
-            self.holders.append((len(self.open), element))
         self.open.append(element)
 
     def end(self, name: str) -> None:
@@ -304,8 +302,6 @@ class _Flat:
         if self.text and element.tag == _clark(name) and len(element) == 0:
             element.text = "".join(self.text)
         self.text.clear()
-        if self.holders and self.holders[-1][0] == len(self.open):
-            self.holders.pop()
 
 
 def _clark(name: str) -> str:

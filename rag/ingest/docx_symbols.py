@@ -11,63 +11,43 @@ import re
 _MISSING = "\ufffd"
 _PRIVATE = re.compile("[\uf020-\uf0ff]")
 _SIGNS = re.compile("[\x20-\xff\uf020-\uf0ff]")
-
-
-def _run(start: int, characters: str) -> dict[int, str]:
-    return {start + i: character for i, character in enumerate(characters) if character != " "}
-
-
-_ASCII = {code: chr(code) for code in range(0x20, 0x7F)}
-_SYMBOL = {
-    **_ASCII,
-    **{0x22: "∀", 0x24: "∃", 0x27: "∋", 0x2A: "∗", 0x2D: "−", 0x40: "≅"},
-    **_run(0x41, "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ"),
-    **{0x5C: "∴", 0x5E: "⊥", 0x60: "‾"},
-    **_run(0x61, "αβχδεφγηιϕκλμνοπθρστυϖωξψζ"),
-    0x7E: "∼",
-    **_run(
-        0xA0, "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪"
-    ),
-    **_run(0xF1, "⟩∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭"),
-}
-_WINGDINGS = {
-    0x20: " ",
-    **_run(0x21, "✏✂✁   ☎☎✆✉"),
-    **_run(0x36, "⌛⌨"),
-    **_run(0x3E, "✇✍"),
-    **_run(0x41, "✌ 👍👎☜☞☝☟ ☺😐☹💣☠  ✈☼💧❄"),
-    **_run(0x58, "✠✡☪☯"),
-    **_run(0x5E, "♈♉♊♋♌♍♎♏♐♑♒♓"),
-    **_run(0x6C, "● ■□□❑❒⬧⧫◆❖⬥☒⍓⌘❀✿❝❞"),
-    **_run(0x80, "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿"),
-    **_run(0x9E, "·•  ○○◉◎ ▪☐ ✦★✶✴✹✵"),
-    **_run(0xD8, "➢"),
-    **_run(0xDC, "➲  ←→↑↓↖↗↙↘←→↑↓↖↗↙↘⇦⇨⇧⇩⇔⇳↖↗↙↘▭▫✗✓☒☑"),
-}
-_WINGDINGS_2 = {
-    0x20: " ",
-    **_run(0x4F, "✗✓☒☑☒☒☒⊗⊗⊘"),
-    **_run(0x69, "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿"),
-    **_run(0x96, "•●●"),
-    **_run(0xA2, "■□"),
-}
-_WINGDINGS_3 = {
-    0x20: " ",
-    **_run(0x21, "←→↑↓↖↗↙↘"),
-    **_run(0x70, "▲▼△▽◀▶◁▷◣◢◤◥ ▶"),
-}
-_WEBDINGS = {
-    0x20: " ",
-    **_run(0x33, "◀▶▲▼⏪⏩⏮⏭⏸⏹⏺"),
-    **_run(0x59, "♥"),
-    **_run(0x61, "✓ □   ■ ℹ    ●  ↻✗     ⊘"),
-}
+_RUNS: dict[str, dict[int, str]] = {
+    "symbol": {
+        0x21: "".join(map(chr, range(0x21, 0x7F))),
+        0x22: "∀", 0x24: "∃", 0x27: "∋", 0x2A: "∗", 0x2D: "−", 0x40: "≅",
+        0x41: "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ",
+        0x5C: "∴", 0x5E: "⊥", 0x60: "‾",
+        0x61: "αβχδεφγηιϕκλμνοπθρστυϖωξψζ",
+        0x7E: "∼",
+        0xA0: "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪",
+        0xF1: "⟩∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭",
+    },
+    "wingdings": {
+        0x21: "✏✂✁   ☎☎✆✉",
+        0x36: "⌛⌨",
+        0x3E: "✇✍",
+        0x41: "✌ 👍👎☜☞☝☟ ☺😐☹💣☠  ✈☼💧❄",
+        0x58: "✠✡☪☯",
+        0x5E: "♈♉♊♋♌♍♎♏♐♑♒♓",
+        0x6C: "● ■□□❑❒⬧⧫◆❖⬥☒⍓⌘❀✿❝❞",
+        0x80: "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿",
+        0x9E: "·•  ○○◉◎ ▪☐ ✦★✶✴✹✵",
+        0xD8: "➢",
+        0xDC: "➲  ←→↑↓↖↗↙↘←→↑↓↖↗↙↘⇦⇨⇧⇩⇔⇳↖↗↙↘▭▫✗✓☒☑",
+    },
+    "wingdings 2": {
+        0x4F: "✗✓☒☑☒☒☒⊗⊗⊘",
+        0x69: "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿",
+        0x96: "•●●",
+        0xA2: "■□",
+    },
+    "wingdings 3": {0x21: "←→↑↓↖↗↙↘", 0x70: "▲▼△▽◀▶◁▷◣◢◤◥ ▶"},
+    "webdings": {0x33: "◀▶▲▼⏪⏩⏮⏭⏸⏹⏺", 0x59: "♥", 0x61: "✓ □   ■ ℹ    ●  ↻✗     ⊘"},
+}  # fmt: skip
+"""By font: what the characters from a number on show, a space where it is not known."""
 _FONTS = {
-    "symbol": _SYMBOL,
-    "wingdings": _WINGDINGS,
-    "wingdings 2": _WINGDINGS_2,
-    "wingdings 3": _WINGDINGS_3,
-    "webdings": _WEBDINGS,
+    font: {start + i: sign for start, run in runs.items() for i, sign in enumerate(run)}
+    for font, runs in _RUNS.items()
 }
 
 
@@ -79,7 +59,9 @@ def symbol(font: str, code: int) -> str:
     """
     table = _FONTS.get(font.lower())
     if table is not None:
-        return table.get(code - 0xF000 if code >= 0xF000 else code, _MISSING)
+        code = code - 0xF000 if code >= 0xF000 else code
+        shown = table.get(code, " ")
+        return _MISSING if shown == " " and code != ord(" ") else shown
     if 0xF020 <= code <= 0xF0FF:
         code -= 0xF000
         return chr(code) if code < 0x7F else _MISSING

@@ -16,7 +16,7 @@ from pypdfium2 import raw
 from rag.errors import SourceError
 from rag.ingest.blocks import Parsed, one_line
 from rag.ingest.metadata import parse_date
-from rag.ingest.pdf_form import read_annotations, read_string, read_xfa, without_machine_made
+from rag.ingest.pdf_form import read_annotations, read_string, read_xfa
 from rag.ingest.pdf_page import read_lines
 from rag.ingest.pdf_paragraphs import join_lines, outline_key, without_furniture
 from rag.ingest.pdf_table import Line
@@ -137,10 +137,9 @@ def _page(document: Any, index: int, form: Any, skipped: _Skipped) -> list[Line]
     try:
         textpage = page.get_textpage()
         try:
-            fields, found = read_annotations(page, form)
-            comments = without_machine_made(found)
-            if len(comments) < len(found):
-                skipped.comments[index + 1] = len(found) - len(comments)
+            fields, comments, left_out = read_annotations(page, form)
+            if left_out:
+                skipped.comments[index + 1] = left_out
             lines = read_lines(page, textpage, index + 1, fields)
         finally:
             textpage.close()

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from pypdfium2 import raw
 
-from rag.ingest.pdf_table import Grid, Line, Rule
+from rag.ingest.pdf_table import Grid, Line, Rule, turned
 
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
@@ -34,13 +34,11 @@ _SHIFT = 0.12
 _SCRIPT_GAP = 0.35
 _DROP_CAP = 2
 """A first letter that is larger by so many times reaches down over several lines."""
-_LETTER_SPACING = 0.8
 _POWERS = "0123456789-−–+"
 _MARK = frozenset("0123456789,")
 _MARKED = frozenset(".,;:!?)]’”»\"'")
 _NO_GAP = 0.05
 """Letters no further apart are of one word, whatever pdfium puts between them."""
-_OVERLAP = 0.2
 _ACCENTS = dict(
     zip(
         "`´¨ˆ˜ˇ¸˚˘˙˝¯˛",
@@ -51,9 +49,7 @@ _ACCENTS = dict(
 """The marks that TeX draws over or under a letter, and the same as marks of that letter."""
 _ACCENT_REACH = 80
 """So many letters before and after an accent are looked at for the one that it is on."""
-_ON_LETTER = 0.6
 _MAX_ACCENTS = 5000
-_MIN_LEVEL = 3
 _SPACES = [
     *(0x09, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x20, 0x85, 0xA0, 0x1680),
     *range(0x2000, 0x200B),
@@ -68,9 +64,6 @@ _KINDS[[0x02, 0xFFFE]] = _HYPHEN  # what pdfium gives for a hyphen at the end of
 _MAX_SLANT = 10.0
 """So many degrees beside a quarter turn are a page that lay crooked under the scanner."""
 _SAME_SLANT = 0.3
-_MOST = 0.9
-_MIN_SHRUNK = 0.1
-_BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|[-,]bd|cmb", re.I)
 _FRACTION = re.compile(r"\^(\d{1,3}[/⁄]\d)")
 _SLANTED = -1
@@ -118,7 +111,7 @@ class Letters:
         overlap = np.minimum(right, b) - np.maximum(left, a)
         on = overlap / np.maximum(np.minimum(right - left, b - a), 0.1)
         on[np.abs(bottom - low) > (high - low) / 2] = 0.0
-        if not len(near) or on.max() < _ON_LETTER:
+        if not len(near) or on.max() < 0.6:
             return
         base = int(near[on.argmax()])
         letter = {"ı": "i", "ȷ": "j"}.get(chr(self.codes[base]), chr(self.codes[base]))
@@ -158,9 +151,8 @@ class Letters:
     @cached_property
     def directions(self) -> list[int]:
         """The quarter turns that occur, the one of most letters first."""
-        found, counts = np.unique(self.turns[self.seen], return_counts=True)
-        by_count = sorted(zip(-counts, found, strict=True))
-        return [int(turn) for _, turn in by_count if turn != _SLANTED]
+        counts = Counter(self.turns[self.seen].tolist())
+        return [turn for turn, _ in counts.most_common() if turn != _SLANTED]
 
     def segments(self, turn: int, grids: Sequence[Grid] = ()) -> list[Line]:
         """The runs of letters that stand together on one line and in one cell.
@@ -229,7 +221,7 @@ class Letters:
         slants = self.degrees[index] - 90 * np.rint(self.degrees[index] / 90)
         usual = float(np.median(slants))
         same = np.abs(slants - usual) < _SAME_SLANT
-        if abs(usual) < _SAME_SLANT or same.mean() < _MOST:
+        if abs(usual) < _SAME_SLANT or same.mean() < 0.9:
             return box
         left, bottom, right, top = (float(side.mean()) for side in box)
         return straight(box, usual, (left + right) / 2, (bottom + top) / 2)
@@ -240,22 +232,21 @@ class Letters:
         Their places are those on a page turned so that they are upright.
         """
         lines: list[tuple[float, Line]] = []
-        wanted = self.turns == _SLANTED
-        if not (wanted & self.seen).any():
+        wanted = (self.turns == _SLANTED) & self.seen
+        if not wanted.any():
             return []
         for run in np.split(np.arange(len(self.codes)), np.flatnonzero(self.breaks)):
-            letters = run[wanted[run] & self.seen[run]]
+            letters = run[wanted[run]]
             if len(letters):
-                kept = self.spaces[run] | (wanted[run] & self.seen[run])
-                shown = run[kept & (run >= letters[0]) & (run <= letters[-1])]
-                text = "".join(map(chr, self.codes[shown].tolist()))
+                shown = run[self.spaces[run] | wanted[run]]
+                text = " ".join("".join(map(chr, self.codes[shown].tolist())).split())
                 degrees = round(float(self.degrees[letters[0]]), 1)
                 boxes = straight(self.boxes[letters].T, degrees)
-                left, bottom, right, top = (float(np.median(side)) for side in boxes)
-                height = round(top - bottom, 1)
-                line = Line(" ".join(text.split()), left, bottom, right, top, height)
-                line.left, line.right = float(boxes[0].min()), float(boxes[2].max())
-                lines.append((degrees, line))
+                left, right = float(boxes[0].min()), float(boxes[2].max())
+                bottom, top = float(np.median(boxes[1])), float(np.median(boxes[3]))
+                lines.append(
+                    (degrees, Line(text, left, bottom, right, top, round(top - bottom, 1)))
+                )
         return lines
 
 
@@ -275,25 +266,13 @@ def _read_all(function: str, handle: Any, indices: Sequence[int], width: int) ->
     return result
 
 
-def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
-    """Left, bottom, right and top of a box on a page turned so many quarters back."""
-    left, bottom, right, top = box
-    sides = (
-        (left, bottom, right, top),
-        (bottom, -right, top, -left),
-        (-right, -top, -left, -bottom),
-        (-top, left, -bottom, right),
-    )
-    return sides[turn % 4]
-
-
 def straight(box: Sequence[Any], degrees: float, x: float = 0.0, y: float = 0.0) -> Sequence[Any]:
     """Boxes of slanted letters turned back around a point, with the size of the letters."""
     left, bottom, right, top = box
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     width, height = right - left, top - bottom
     shrunk = cosine**2 - sine**2
-    if abs(shrunk) > _MIN_SHRUNK:  # the box around a slanted letter is larger than the letter
+    if abs(shrunk) > 0.1:  # the box around a slanted letter is larger than the letter
         width, height = (
             (size * abs(cosine) - other * abs(sine)) / shrunk
             for size, other in ((width, height), (height, width))
@@ -324,7 +303,7 @@ def _cell(grids: Sequence[Grid], x: float, y: float) -> tuple[int, tuple[int, in
 
 
 def _is_bold(handle: Any, index: int) -> bool:
-    if raw.FPDFText_GetFontWeight(handle, index) >= _BOLD_WEIGHT:
+    if raw.FPDFText_GetFontWeight(handle, index) >= 600:
         return True
     name = ctypes.create_string_buffer(80)
     raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
@@ -388,7 +367,7 @@ class _Run:
         if self.is_level(word):
             # A slanted letter may reach further to the left than the place where it stands.
             gap = max(self.gap(word), self.origin(word.index)[0] - self.right)
-            return -_OVERLAP * word.height < gap <= _NO_GAP * word.height
+            return -0.2 * word.height < gap <= _NO_GAP * word.height
         return word.height < self.height and self.shift(word) != 0
 
     def is_in_word(self, word: _Word) -> bool:
@@ -451,7 +430,7 @@ class _Run:
         self.gaps.append(gap if apart else 0.0)
         self.left = word.left if is_drop_cap else min(self.left, word.left)
         self.right = max(self.right, word.right)
-        if shift != 0 and self.level > self.weight + _MIN_LEVEL:
+        if shift != 0 and self.level > self.weight + 3:
             self.height = word.height  # what came first was a mark before the text, or a large sign
         if word.height >= self.height or is_drop_cap:
             self.bottom, self.top = word.bottom, word.top
@@ -482,7 +461,7 @@ class _Run:
         letters = text.replace(" ", "")
         usual = median(self.gaps)
         enough = sum(map(str.isalpha, letters)) >= 0.8 * len(letters)
-        if not enough or not 0 < usual <= _LETTER_SPACING * self.height:
+        if not enough or not 0 < usual <= 0.8 * self.height:
             return text
         spaced = (
             f" {x}" if gap > 1.8 * usual else x

@@ -8,13 +8,12 @@ does and table cells do not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from rag.ingest.pdf_form import Field, with_fields
-from rag.ingest.pdf_letters import Letters, is_semitic, turned, turned_rules
+from rag.ingest.pdf_letters import Letters, is_semitic, turned_rules
 from rag.ingest.pdf_table import (
     Grid,
     Line,
@@ -26,13 +25,7 @@ from rag.ingest.pdf_table import (
     read_table,
 )
 
-_SIDES = ("left", "bottom", "right", "top")
 _MIN_COLUMN_LINES = 4
-_MIN_FILL = 0.7
-_MIN_GUTTER = 0.5
-_MIN_LINE_NUMBERS = 5
-_MAX_NUMBER_STEP = 10
-_MIN_NUMBERED = 30
 _MAX_GUTTERS = 20
 """So many of the widest white strips are tried."""
 
@@ -59,17 +52,17 @@ def read_lines(page: Any, textpage: Any, number: int, fields: Sequence[Field] = 
                 segments += _taken(apart[other], main - other, grids)
             with_fields(segments, [field.turned(turn) for field in fields], grids)
         for column, part in _ordered(segments, grids, across):
-            lines += [_placed(line, number, column, flow) for line in part]
+            for line in part:
+                line.column, line.flow = column, flow
+            lines += part
     slants: dict[float, int] = {}
     for degrees, line in letters.slanted():  # its places are of use among its like only
-        flow = slants.setdefault(degrees, len(others) + 1 + len(slants))
-        lines.append(_placed(line, number, -flow, flow))
+        line.flow = slants.setdefault(degrees, len(others) + 1 + len(slants))
+        line.column = -line.flow
+        lines.append(line)
+    for line in lines:
+        line.page = number
     return lines
-
-
-def _placed(line: Line, page: int, column: int, flow: int) -> Line:
-    line.page, line.column, line.flow = page, column, flow
-    return line
 
 
 def _in_grids(letters: Letters, turn: int, grids: list[Grid]) -> tuple[list[Line], list[Grid]]:
@@ -86,7 +79,7 @@ def _in_grids(letters: Letters, turn: int, grids: list[Grid]) -> tuple[list[Line
 def _without_line_numbers(segments: list[Line]) -> list[Line]:
     """Leave out numbers in the margin that count the lines of running text."""
     numbers = [s for s in segments if s.text.isdecimal() and s.grid is None and len(s.text) < 6]
-    if len(numbers) < _MIN_LINE_NUMBERS:
+    if len(numbers) < 5:
         return segments
     numbers.sort(key=lambda segment: -segment.middle)
     steps = {int(below.text) - int(above.text) for above, below in pairwise(numbers)}
@@ -95,10 +88,10 @@ def _without_line_numbers(segments: list[Line]) -> list[Line]:
     running = sum(segment.text[:1].islower() for segment in text)
     if (
         len(steps) > 1
-        or not 0 < min(steps) <= _MAX_NUMBER_STEP
+        or not 0 < min(steps) <= 10
         or max(number.right for number in numbers) >= min((s.left for s in text), default=0.0)
         or running < 0.3 * len(text)
-        or median(len(segment.text) for segment in text) < _MIN_NUMBERED
+        or median(len(segment.text) for segment in text) < 30
     ):
         return segments
     return text
@@ -106,18 +99,10 @@ def _without_line_numbers(segments: list[Line]) -> list[Line]:
 
 def _taken(segments: list[Line], turn: int, grids: list[Grid]) -> list[Line]:
     """Take out those in the grids, with their places on a page turned so many quarters back."""
-    taken: list[Line] = []
-    left: list[Line] = []
-    for segment in segments:
-        box = segment.left, segment.bottom, segment.right, segment.top
-        placed = replace(segment, **dict(zip(_SIDES, turned(box, turn), strict=True)))
-        _mark(grids, [placed])
-        if placed.grid is None:
-            left.append(segment)
-        else:
-            taken.append(placed)
-    segments[:] = left
-    return taken
+    placed = [segment.turned(turn) for segment in segments]
+    _mark(grids, placed)
+    segments[:] = [s for s, p in zip(segments, placed, strict=True) if p.grid is None]
+    return [segment for segment in placed if segment.grid is not None]
 
 
 def _ordered(
@@ -269,7 +254,7 @@ def _gutter(segments: list[Line]) -> float | None:
     gaps: list[tuple[float, float]] = []
     for segment in narrow:
         gap = segment.left - reach
-        if gap >= _MIN_GUTTER * height and reach > left_edge:
+        if gap >= 0.5 * height and reach > left_edge:
             gaps.append((gap, (segment.left + reach) / 2))
         reach = max(reach, segment.right)
     widest = sorted(gaps, key=lambda found: -found[0])[:_MAX_GUTTERS]
@@ -284,7 +269,7 @@ def _are_columns(segments: Iterable[Line], gutter: float) -> bool:
         return False
     for side in sides:
         width = max(s.right for s in side) - min(s.left for s in side)
-        if median(s.right - s.left for s in side) < _MIN_FILL * width:
+        if median(s.right - s.left for s in side) < 0.7 * width:
             return False
         if median(len(s.text) for s in side) < 15:
             return False

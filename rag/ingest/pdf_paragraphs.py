@@ -46,8 +46,6 @@ _UNSPACED = re.compile("[\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uf
 """Chinese and Japanese, which know no spaces that a line's end could stand for."""
 _ENDS = tuple('.!?:;…"”»)')
 _LARGER = 1.15
-_MIN_RUNNING = 0.02
-_MIN_PROSE = 500
 _MAX_HEADING = 150
 _MAX_RUNNING_ROWS = 2
 _SHORT_PAGE = 4  # lines
@@ -239,7 +237,7 @@ class _Paragraphs:
                 runs.append([line])
         long = [run for run in runs if sum(len(line.text) for line in run) > _MAX_HEADING]
         prose = [line for run in long if _is_prose(run) for line in run]
-        needed = max(_MIN_RUNNING * sum(len(line.text) for line in self.lines), _MIN_PROSE)
+        needed = max(0.02 * sum(len(line.text) for line in self.lines), 500)
         for line in sorted(prose, key=lambda line: -line.height):
             needed -= len(line.text)
             if needed < 0:
@@ -277,8 +275,14 @@ class _Paragraphs:
     def add_table(self, line: Line, table: Table, previous: Line | None) -> None:
         names = table.names(self.cell)
         rows = [[self.cell(cell) for cell in row] for row in table.rows[table.header :]]
-        if self.goes_on_from(previous, line, table) and (not any(names) or names == self.names):
-            # The rest of a table after a page's end, its header repeated there or left out.
+        if (
+            previous is not None
+            and previous.table is not None
+            and (previous.page, previous.column) != (line.page, line.column)
+            and table.continues(previous.table)
+            and any(self.names)
+            and (not any(names) or names == self.names)
+        ):  # the rest of a table after the end of a page, its header repeated there or left out
             if not table.header and rows[0] == self.names:
                 rows = rows[1:]
             names = self.names
@@ -289,13 +293,6 @@ class _Paragraphs:
         # A header alone at the foot of a page is told as a row, and names the columns of the rest.
         alone = len(table.rows) == 1 and all(cell.bold for cell in table.rows[0])
         self.names = rows[0] if alone and rows else names
-
-    def goes_on_from(self, previous: Line | None, line: Line, table: Table) -> bool:
-        """Whether a table is the rest of the one that ended the page or column before."""
-        if previous is None or previous.table is None or not any(self.names):
-            return False
-        place = (previous.page, previous.column)
-        return place != (line.page, line.column) and table.continues(previous.table)
 
     def cell(self, cell: Cell) -> str:
         """Text of a cell, its wrapped lines joined."""

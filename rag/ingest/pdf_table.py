@@ -12,10 +12,10 @@ import re
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import attrgetter, neg
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from pypdfium2 import raw
@@ -37,6 +37,19 @@ _STRIP = 0.6
 _MAX_HEADER_ROWS = 3
 _MAX_LABEL = 40
 _DIGIT = re.compile(r"\d")
+_SIDES = ("left", "bottom", "right", "top")
+
+
+def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
+    """Left, bottom, right and top of a box on a page turned so many quarters back."""
+    left, bottom, right, top = box
+    sides = (
+        (left, bottom, right, top),
+        (bottom, -right, top, -left),
+        (-right, -top, -left, -bottom),
+        (-top, left, -bottom, right),
+    )
+    return sides[turn % 4]
 
 
 @dataclass
@@ -65,6 +78,11 @@ class Line:
     def middle(self) -> float:
         """The height at which it stands on the page."""
         return (self.top + self.bottom) / 2
+
+    def turned(self, turn: int) -> Self:
+        """The same on a page turned so many quarters back."""
+        sides = turned((self.left, self.bottom, self.right, self.top), turn)
+        return replace(self, **dict(zip(_SIDES, sides, strict=True)))
 
 
 @dataclass
