@@ -1,8 +1,8 @@
 """Word documents to blocks: headings by style, lists with their numbers, tables, boxes, notes.
 
 The XML is walked, because only it has what a page of Word shows beyond plain paragraphs: fields,
-content controls, text boxes, merged cells, revisions. What hangs on a paragraph (a text box, a
-footnote, a comment, a chart) follows it as blocks of its own; headers and footers come first.
+content controls, text boxes, merged cells, revisions. What is anchored in a paragraph (a text box,
+a footnote, a comment, a chart) follows it as blocks of its own; headers and footers come first.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any, cast
 
 from rag.errors import SourceError
 from rag.ingest.blocks import Block, Parsed, one_line
-from rag.ingest.docx_chart import read_chart, read_diagram
-from rag.ingest.docx_package import MC, M, Package, R, Relation, W, open_package
-from rag.ingest.docx_styles import Numbering, Style, Styles, place_of, value
+from rag.ingest.docx_objects import read_chart, read_diagram
+from rag.ingest.docx_package import MC, M, Package, R, Relation, W, is_deleted, value
+from rag.ingest.docx_styles import Numbering, Style, Styles, place_of
 from rag.ingest.docx_table import cell_text, read_grid
-from rag.ingest.docx_text import PAGE_MARK, Hanging, Line, plain
+from rag.ingest.docx_text import PAGE_MARK, Anchored, Paragraph, plain
+from rag.ingest.fetched import Fetched
 from rag.ingest.metadata import parse_date
 
-_LONGEST_HEADING = 500
+ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
+"""Reads a document of any format that is part of another: its blocks, and the notes on it."""
 _OUTLINE = frozenset("012345678")
 _MAX_CHUNK_DEPTH = 3
 _LIST_STYLE = re.compile(r"list ?(bullet|number) ?(\d)?", re.I)
@@ -39,20 +41,21 @@ _PAGE_WORDS = frozenset(
 _APART = re.compile(r"\n| \| ")
 
 
-def read(data: bytes, name: str, depth: int = 0) -> Parsed:
-    """Return the blocks and properties; raises SourceError when it is no Word document.
+def read(data: bytes, name: str, read_blocks: ReadBlocks, depth: int = 0) -> Parsed:
+    """Blocks and properties of a Word document; raises SourceError for what is none.
 
-    ``depth`` is the number of documents that this one is a part of.
+    ``read_blocks`` reads documents of other formats that are kept whole inside this one; ``depth``
+    is the number of Word documents that this one is inside of.
     """
-    package = open_package(data, name)
+    package = Package.open(data, name)
     root = package.xml(package.main or "")
     if root is None:
         raise SourceError(
             f"{name} is damaged: the text in it cannot be read; open it in Word and save it again "
             "as .docx."
         )
-    reader = _Reader(package, root, depth)
-    reader.document(root)
+    reader = _Reader(package, root, read_blocks, depth)
+    reader.document()
     properties = _properties(package)
     language = properties.get("language", "")[:2].lower()
     tags = properties.get("keywords")
@@ -79,21 +82,17 @@ def _properties(package: Package) -> dict[str, str]:
 
 
 class _Reader:
-    def __init__(self, package: Package, root: Any, depth: int) -> None:
+    def __init__(self, package: Package, root: Any, read_blocks: ReadBlocks, depth: int) -> None:
         self.package = package
+        self.root = root
+        self.read_blocks = read_blocks
         self.depth = depth
         self.relations = package.relations(package.main or "")
         self.styles = Styles(self.part("styles"))
         self.numbering = Numbering(self.part("numbering"), self.styles)
         self.notes = {
-            kind: _by_id(self.part(part))
-            for kind, part in (
-                ("note", "footnotes"),
-                ("endnote", "endnotes"),
-                ("comment", "comments"),
-            )
+            kind: _by_id(self.part(f"{kind}s")) for kind in ("footnote", "endnote", "comment")
         }
-        self.root = root
         self.blocks: list[Block] = []
         self.title: str | None = None
         self.groups = 0
@@ -102,9 +101,9 @@ class _Reader:
         self.named_count = 0
         self.in_header = False
         self.cells = 0
-        self.sections = 0
-        self.carried: tuple[list[str], list[Hanging]] = ([], [])
-        self.deferred: list[Hanging] = []
+        self.headings = 0
+        self.carried: tuple[list[str], list[Anchored]] = ([], [])
+        self.deferred: list[Anchored] = []
         self.shown: set[str] = set()
 
     def part(self, kind: str) -> Any | None:
@@ -116,12 +115,11 @@ class _Reader:
                 return root
         return None
 
-    def document(self, root: Any) -> None:
-        body = root.find(f"{W}body")
-        self.body(root if body is None else body)
+    def document(self) -> None:
+        body = self.root.find(f"{W}body")
+        self.body(self.root if body is None else body)
         for kind, elements in self.notes.items():  # those that nothing refers to
-            for note_id in list(elements):
-                self.hang([Hanging(kind, note_id)])
+            self.anchored([Anchored(kind, note_id) for note_id in elements])
         self.blocks[:0] = self.headers()
 
     def body(self, element: Any) -> None:
@@ -136,7 +134,7 @@ class _Reader:
                 reason = one_line(str(error))[:100] or type(error).__name__
                 self.package.note(f"a part of the text is read without its form ({reason})")
                 self.blocks[before:] = [Block("paragraph", "".join(plain(child)))]
-        self.run_out()
+        self.flush()
 
     def block(self, element: Any) -> None:
         tag = element.tag
@@ -145,10 +143,9 @@ class _Reader:
         elif tag == f"{W}tbl":
             self.table(element)
         elif tag == f"{W}sdt":
-            gallery = element.find(f"{W}sdtPr/{W}docPartObj/{W}docPartGallery")
-            contents = gallery is not None and "Contents" in gallery.get(f"{W}val", "")
             content = element.find(f"{W}sdtContent")
-            if content is not None and not contents:
+            gallery = value(element, "sdtPr/docPartObj/docPartGallery")
+            if content is not None and "Contents" not in gallery:
                 self.body(content)
         elif tag == f"{W}altChunk":
             self.chunk(self.relations.get(element.get(f"{R}id")))
@@ -167,38 +164,44 @@ class _Reader:
         if len(element) == 0 and not self.carried[0] and element is content:
             return  # a million of them cost nothing
         properties = element.find(f"{W}pPr")
-        style_id = None if properties is None else value(properties, "pStyle") or None
+        style_id = value(properties, "pStyle") or None
         style = self.styles.get(style_id)
-        pieces, hanging = self.carried
+        pieces, anchored = self.carried
         self.carried = ([], [])
-        line = Line(self.styles, style, self.in_header, pieces, hanging)
-        line.walk(content)
-        if line.struck:
+        read = Paragraph(self.styles, style, self.in_header, pieces, anchored)
+        read.walk(content)
+        if read.struck:
             self.package.note("text that is struck out is left out")
-        if line.hidden:
+        if read.hidden:
             self.package.note("hidden text is left out")
-        text = line.text()
-        if properties is not None and _runs_on(properties):
-            self.carried = ([text], line.hanging)
+        text = read.text()
+        # One with the next: its end is deleted, or it is a drop cap.
+        if properties is not None and (
+            is_deleted(properties.find(f"{W}rPr"))
+            or any(
+                f.get(f"{W}dropCap") in ("drop", "margin") for f in properties.iter(f"{W}framePr")
+            )
+        ):
+            self.carried = ([text], read.anchored)
             return
         if style.name.lower().startswith("toc "):
             return
         listed = self.listed(properties, style, style_id)
-        outline = "" if properties is None else value(properties, "outlineLvl")
+        outline = value(properties, "outlineLvl")
         level = int(outline) + 1 if outline in _OUTLINE else 0 if outline else style.heading
         if text.strip():
-            self.say(text, style.name, level, listed, element)
+            self.add(text, style.name, level, listed, element)
         elif self.cells and listed is not None and listed[0] != "-":
             self.blocks.append(Block("paragraph", listed[0].rstrip(".")))  # a column of numbers
-        self.hang(line.hanging)
+        self.anchored(read.anchored)
 
-    def say(
+    def add(
         self, text: str, style: str, level: int, listed: tuple[str, int] | None, element: Any
     ) -> None:
         marker, depth = listed or ("", 0)
-        if level and len(text) <= _LONGEST_HEADING:
+        if level and len(text) <= 500:
             self.in_list = False
-            self.sections += 1
+            self.headings += 1
             if style == "Title" and self.title is None:
                 self.title = one_line(text)
             if marker not in ("", "-"):
@@ -210,52 +213,48 @@ class _Reader:
                 self.in_list = True
             self.item_level = depth
             self.blocks.append(Block("item", text, level=depth, marker=marker, group=self.groups))
-        elif self.in_list and (listed or style.lower().startswith(_CONTINUES)):
-            self.blocks.append(Block("paragraph", _lines(text), level=self.item_level + 1))
         else:
-            self.in_list = False
-            self.blocks.append(Block("paragraph", _lines(text)))
+            self.in_list = self.in_list and bool(listed or style.lower().startswith(_CONTINUES))
+            below = self.item_level + 1 if self.in_list else 0
+            self.blocks.append(Block("paragraph", _lines(text), level=below))
 
     def listed(
         self, properties: Any | None, style: Style, style_id: str | None
     ) -> tuple[str, int] | None:
         """Count the paragraph in its list; return marker and depth, None for no item."""
-        own = place_of(properties)
-        list_id, level = (None, None) if own is None else own
+        list_id, level = place_of(properties)
         if list_id is None:
-            list_id = style.list_id
-            level = style.level if level is None else level
+            list_id = style.place.list_id
+            level = style.place.level if level is None else level
             if level is None and list_id is not None:
                 level = self.numbering.level_of(list_id, style_id)
         named = _LIST_STYLE.match(style.name)
-        depth = int(named[2]) - 1 if named and named[2] else 0
+        depth = max(int(named[2]) - 1, 0) if named and named[2] else 0
         if list_id == "0":
             return None
         if list_id is not None and (named is None or list_id in self.numbering.lists):
-            return self.numbering.marker(list_id, level or 0), level or max(depth, 0)
+            return self.numbering.marker(list_id, level or 0), level or depth
         if named is None:
             return None
         self.named_count = self.named_count + 1 if self.in_list else 1
-        return f"{self.named_count}." if named[1].lower() == "number" else "-", max(depth, 0)
+        return f"{self.named_count}." if named[1].lower() == "number" else "-", depth
 
-    def run_out(self) -> None:
-        """Say what was to be joined to a paragraph that does not come."""
-        (pieces, hanging), self.carried = self.carried, ([], [])
+    def flush(self) -> None:
+        """Add what was to be joined to a paragraph that does not come."""
+        (pieces, anchored), self.carried = self.carried, ([], [])
         if text := "".join(pieces).strip():
             self.in_list = False
             self.blocks.append(Block("paragraph", _lines(text)))
-        self.hang(hanging)
+        self.anchored(anchored)
 
     def table(self, element: Any) -> None:
-        self.run_out()
+        self.flush()
         self.in_list = False
         grid = read_grid(element, self.cell)
         if grid.flows():
-            told: set[int] = set()
-            for cell in (cell for row in grid.rows for cell in row):
-                if id(cell) not in told:
-                    told.add(id(cell))
-                    self.blocks += cell.blocks
+            cells = {id(cell): cell for row in grid.rows for cell in row}
+            for cell in cells.values():
+                self.blocks += cell.blocks
         else:
             self.groups += 1
             self.blocks += grid.lines(self.groups)
@@ -264,8 +263,8 @@ class _Reader:
                 "a long text in a merged cell of a table is not repeated in every row"
             )
         if not self.cells:
-            hanging, self.deferred = self.deferred, []
-            self.hang(hanging)
+            deferred, self.deferred = self.deferred, []
+            self.anchored(deferred)
 
     def cell(self, element: Any) -> list[Block]:
         self.cells += 1
@@ -275,7 +274,7 @@ class _Reader:
             self.cells -= 1
 
     def collected(self, element: Any) -> list[Block]:
-        """Return the blocks in an element, apart from all others."""
+        """Blocks in an element, apart from all others."""
         outer = self.blocks, self.in_list, self.item_level, self.carried
         self.blocks, self.in_list, self.carried = [], False, ([], [])
         try:
@@ -284,26 +283,26 @@ class _Reader:
         finally:
             self.blocks, self.in_list, self.item_level, self.carried = outer
 
-    def hang(self, hanging: list[Hanging]) -> None:
-        """Read what hangs on a paragraph, after it; what hangs in a table, after the table."""
-        for what in hanging:
+    def anchored(self, anchored: list[Anchored]) -> None:
+        """Read what is anchored in a paragraph, after it; in a table, after the table."""
+        for what in anchored:
             if self.cells and what.kind not in ("box", "text"):
                 self.deferred.append(what)
                 continue
-            for block in self.hung(what):
+            for block in self.blocks_of(what):
                 kind, level = block.kind, block.level
-                if kind == "heading" and self.sections:
+                if kind == "heading" and self.headings:
                     kind, level = "paragraph", 0  # of a box, not of the text
                 if kind == "paragraph" and self.in_list:
                     level = self.item_level + 1
                 self.blocks.append(replace(block, kind=kind, level=level))
 
-    def hung(self, hanging: Hanging) -> list[Block]:
-        kind, what = hanging
+    def blocks_of(self, anchored: Anchored) -> list[Block]:
+        kind, what = anchored
         if kind == "box":
-            sections, self.sections = self.sections, 0
+            headings, self.headings = self.headings, 0
             blocks = self.collected(what)
-            self.sections = sections
+            self.headings = headings
             return blocks
         if kind == "text":
             return [Block("paragraph", _lines(what))]
@@ -317,21 +316,21 @@ class _Reader:
                 return blocks
             author = one_line(element.get(f"{W}author") or "")
             text = cell_text(blocks)
-            said = f"Comment by {author}: {text}" if author else f"Comment: {text}"
-            return [Block("paragraph", said)] if text else []
+            comment = f"Comment by {author}: {text}" if author else f"Comment: {text}"
+            return [Block("paragraph", comment)] if text else []
         relation = self.relations.get(what)
         if self.is_shown(relation):
             return []
         root = None if relation is None else self.package.xml(relation.target)
         self.groups += 1
-        reader: Callable[[Any, int], list[Block]] = read_chart if kind == "chart" else read_diagram
+        reader = read_chart if kind == "chart" else read_diagram
         blocks = [] if root is None else reader(root, self.groups)
         if not blocks:
             self.package.note(f"a {kind} is not read")
         return blocks
 
     def is_shown(self, relation: Relation | None) -> bool:
-        """Tell whether a part was read before: it may be shown a million times."""
+        """Whether a part was read before: it may be shown a million times."""
         target = "" if relation is None else relation.target
         shown = target in self.shown
         self.shown.add(target)
@@ -340,7 +339,7 @@ class _Reader:
         return shown
 
     def headers(self) -> list[Block]:
-        """Return what headers and footers say, each once, beside numbers of pages."""
+        """What headers and footers say, each once, beside numbers of pages."""
         targets: dict[str, None] = {}
         for place in ("header", "footer"):
             for element in self.root.iter(f"{W}{place}Reference"):
@@ -357,71 +356,53 @@ class _Reader:
                 continue
             self.relations = self.package.relations(target)
             for block in self.collected(root):
-                lines: list[str] = []
-                for line in map(_without_page, _APART.split(block.text)):
-                    if line and line not in told:
-                        told.add(line)
-                        lines.append(line)
-                found.append(Block("paragraph", "\n".join(lines)))
+                lines = dict.fromkeys(map(_without_page, _APART.split(block.text)))
+                new = [line for line in lines if line and line not in told]
+                told.update(new)
+                found.append(Block("paragraph", "\n".join(new)))
         return found
 
     def chunk(self, relation: Relation | None) -> None:
         """Read a document of any format that is kept whole inside this one."""
-        from rag.ingest.extract import read_blocks
-        from rag.ingest.fetched import Fetched
-
-        self.run_out()
+        self.flush()
         if self.is_shown(relation):
             return
         data = None if relation is None or relation.external else self.package.blob(relation.target)
         if data is None or relation is None:
             self.package.note("a document kept inside this one is missing")
             return
+        target = relation.target
         try:
-            if data.startswith(b"PK\x03\x04"):
-                if self.depth >= _MAX_CHUNK_DEPTH:
-                    raise SourceError(f"{relation.target} is a document inside too many others.")
-                inner = read(data, relation.target, self.depth + 1)
-                blocks, notes = inner.blocks, inner.notes
+            if not data.startswith(b"PK\x03\x04"):
+                blocks, notes = self.read_blocks(Fetched(target, data, name=target))
+            elif self.depth >= _MAX_CHUNK_DEPTH:
+                raise SourceError(f"{target} is a document inside too many others.")
             else:
-                fetched = Fetched(uri=relation.target, data=data, name=relation.target)
-                blocks, notes = read_blocks(fetched)
+                inner = read(data, target, self.read_blocks, self.depth + 1)
+                blocks, notes = inner.blocks, inner.notes
         except MemoryError:
             raise
         except Exception as error:
-            self.package.note(
-                f"a document kept inside this one is left out: {one_line(str(error))}"
-            )
+            reason = one_line(str(error))
+            self.package.note(f"a document kept inside this one is left out: {reason}")
             return
         self.in_list = False
-        groups = max((block.group for block in blocks), default=0)
         for block in blocks:
             group = block.group + self.groups if block.group else 0
             self.blocks.append(replace(block, group=group))
-        self.groups += groups
+        self.groups += max((block.group for block in blocks), default=0)
         for note in notes:
-            self.package.note(f"{relation.target}: {note}")
+            self.package.note(f"{target}: {note}")
 
 
 def _by_id(root: Any | None) -> dict[str, Any]:
-    """Return notes or comments by id, without the lines that separate notes from the text."""
+    """Notes or comments by id, without the lines that separate notes from the text."""
     found: dict[str, Any] = {}
     for element in root if root is not None else ():
         if element.get(f"{W}type") in (None, "normal"):
             note_id = element.get(f"{W}id") or ""
             found[f"{note_id} again {len(found)}" if note_id in found else note_id] = element
     return found
-
-
-def _runs_on(properties: Any) -> bool:
-    """Tell whether a paragraph is one with the next: its end is deleted, or it is a drop cap."""
-    mark = properties.find(f"{W}rPr")
-    if mark is not None and (
-        mark.find(f"{W}del") is not None or mark.find(f"{W}moveFrom") is not None
-    ):
-        return True
-    frame = properties.find(f"{W}framePr")
-    return frame is not None and frame.get(f"{W}dropCap") in ("drop", "margin")
 
 
 def _lines(text: str) -> str:
@@ -436,21 +417,20 @@ def _bookmark(element: Any) -> str | None:
 
 
 def _without_page(line: str) -> str:
-    """Return a line of a header without the number of the page and the words around it."""
+    """Line of a header without the number of the page and the words around it."""
     line = one_line(line)
     if PAGE_MARK not in line:
         return "" if line.isdecimal() and len(line) < 5 else line
     kept: list[str] = []
     for number, piece in enumerate(line.split(PAGE_MARK)):
         words = piece.split()
-        while words and words[-1].strip(".,:;()[]/|–—-·").lower() in _PAGE_WORDS:
+        while words and _is_page_word(words[-1]):
             words.pop()
-        first = 0
-        while (
-            number
-            and first < len(words)
-            and words[first].strip(".,:;()[]/|–—-·").lower() in _PAGE_WORDS
-        ):
-            first += 1
-        kept.append(" ".join(words[first:]))
-    return " ".join(filter(None, kept))
+        while number and words and _is_page_word(words[0]):
+            del words[0]
+        kept += words
+    return " ".join(kept)
+
+
+def _is_page_word(word: str) -> bool:
+    return word.strip(".,:;()[]/|–—-·").lower() in _PAGE_WORDS

@@ -6,37 +6,25 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from rag.ingest.docx_package import W
+from rag.ingest.docx_package import W, switch, value, whole
 from rag.ingest.docx_symbols import symbol
+from rag.text.units import ORDINALS, SMALL
 
 _HEADING = re.compile(r"heading ?([1-9])", re.I)
 _PLACE = re.compile(r"%([1-9])")
 _LEVELS = 9
 _TELLING = "✓✗☐☑☒"
-_ROMAN = (
-    (1000, "m"),
-    (900, "cm"),
-    (500, "d"),
-    (400, "cd"),
-    (100, "c"),
-    (90, "xc"),
-    (50, "l"),
-    (40, "xl"),
-    (10, "x"),
-    (9, "ix"),
-    (5, "v"),
-    (4, "iv"),
-    (1, "i"),
+_ROMAN = dict(
+    zip(
+        (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
+        "m cm d cd c xc l xl x ix v iv i".split(),
+        strict=True,
+    )
 )
-_CARDINALS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
-_ORDINALS = (
-    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-    "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
-_DIGITS = "〇一二三四五六七八九"
+_WORDS = {
+    form: {int(number): word.capitalize() for word, number in words.items()}
+    for form, words in (("cardinalText", SMALL), ("ordinalText", ORDINALS))
+}
 _ALPHABETS = {
     "lowerLetter": "abcdefghijklmnopqrstuvwxyz",
     "upperLetter": "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -44,44 +32,62 @@ _ALPHABETS = {
     "russianUpper": "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЩЫЭЮЯ",
     "chicago": "*†‡§",
 }
-
-
-def value(element: Any, path: str, default: str = "") -> str:
-    """Return ``w:val`` of the child at the path (as ``w:numId``, without the prefix)."""
-    found = element.find("/".join(f"{W}{step}" for step in path.split("/")))
-    return default if found is None else found.get(f"{W}val", default)
-
-
-def whole(text: str | None, default: int, low: int, high: int) -> int:
-    """Return the number within the limits; the default for what is none."""
-    text = (text or "").strip()
-    if not text.lstrip("+-").isdecimal():
-        return default
-    return max(low, min(high, int(text) if len(text) < 12 else high))
-
-
-def switch(element: Any, name: str) -> bool | None:
-    """Return whether a property is on in ``w:rPr``; None when it is not mentioned."""
-    found = None if element is None else element.find(f"{W}{name}")
-    return None if found is None else found.get(f"{W}val", "1") not in ("0", "false", "off")
+_DIGITS = "〇一二三四五六七八九"
+_CHINESE = ("chineseCounting", "japaneseCounting", "chineseCountingThousand", "ideographDigital")
 
 
 class Place(NamedTuple):
     """A list (None: that of the base style) and the depth in it (None: the one of the style)."""
 
-    list_id: str | None
-    level: int | None
+    list_id: str | None = None
+    level: int | None = None
 
 
-def place_of(properties: Any | None) -> Place | None:
-    """Return where ``w:pPr`` puts a paragraph among the lists."""
+_NO_PLACE = Place()
+
+
+def place_of(properties: Any | None) -> Place:
+    """Where ``w:pPr`` puts a paragraph among the lists."""
     found = None if properties is None else properties.find(f"{W}numPr")
     if found is None:
-        return None
+        return _NO_PLACE
     number, level = found.find(f"{W}numId"), found.find(f"{W}ilvl")
     return Place(
         None if number is None else number.get(f"{W}val", "0"),
         None if level is None else whole(level.get(f"{W}val"), 0, 0, _LEVELS - 1),
+    )
+
+
+class Look(NamedTuple):
+    """What ``w:rPr`` says of text, None where it does not: ``raised`` is as a power stands."""
+
+    hidden: bool | None = None
+    struck: bool | None = None
+    raised: bool | None = None
+    font: str | None = None
+
+    def over(self, base: Look) -> Look:
+        """The same with what it does not say taken from ``base``."""
+        own = {name: found for name, found in self._asdict().items() if found is not None}
+        return base._replace(**own)
+
+
+_NO_LOOK = Look()
+
+
+def look_of(properties: Any | None) -> Look:
+    """Look of ``w:rPr``; struck out once or twice, and the font for Latin text."""
+    if properties is None:
+        return _NO_LOOK
+    single, double = switch(properties, "strike"), switch(properties, "dstrike")
+    align = value(properties, "vertAlign")
+    shift = whole(value(properties, "position"), 0, -1, 1)
+    fonts = properties.find(f"{W}rFonts")
+    return Look(
+        hidden=switch(properties, "vanish"),
+        struck=None if single is double is None else bool(single or double),
+        raised=align == "superscript" if align else shift > 0 if shift else None,
+        font=None if fonts is None else fonts.get(f"{W}ascii") or fonts.get(f"{W}hAnsi") or None,
     )
 
 
@@ -91,12 +97,8 @@ class Style:
 
     name: str
     heading: int = 0
-    list_id: str | None = None
-    level: int | None = None
-    hidden: bool = False
-    struck: bool = False
-    font: str | None = None
-    raised: bool = False
+    place: Place = _NO_PLACE
+    look: Look = _NO_LOOK
 
 
 class Styles:
@@ -109,24 +111,18 @@ class Styles:
         for element in () if root is None else root.iterchildren(f"{W}style"):
             style_id = element.get(f"{W}styleId") or ""
             self.elements[style_id] = element
-            if element.get(f"{W}type") == "paragraph" and element.get(f"{W}default") in (
-                "1",
-                "true",
-            ):
+            is_default = element.get(f"{W}default") in ("1", "true")
+            if is_default and element.get(f"{W}type") == "paragraph":
                 self.default = style_id
 
     def get(self, style_id: str | None) -> Style:
-        """Return the style of a paragraph (None: the default one) or of a run."""
+        """Style of a paragraph (None: the default one) or of a run."""
         style_id = self.default if style_id is None else style_id
         chain: dict[str, None] = {}
         step = style_id
         while step not in self.known and step not in chain:
             chain[step] = None
-            element = self.elements.get(step)
-            base = "" if element is None else value(element, "basedOn")
-            if not base:
-                break
-            step = base
+            step = value(self.elements.get(step), "basedOn") or step
         style = self.known.get(step, Style(""))
         for step in reversed(chain):
             style = self.known[step] = self._derived(style, step)
@@ -134,46 +130,24 @@ class Styles:
 
     def _derived(self, base: Style, style_id: str) -> Style:
         element = self.elements.get(style_id)
-        name = style_id if element is None else value(element, "name", style_id)
+        name = value(element, "name", style_id)
         match = _HEADING.match(name)
         heading = int(match[1]) if match else 1 if name == "Title" else base.heading
         if element is None:
             return replace(base, name=name, heading=heading)
-        properties, run = element.find(f"{W}pPr"), element.find(f"{W}rPr")
-        if properties is not None and not match:
-            outline = value(properties, "outlineLvl")
-            heading = (whole(outline, 9, 0, 9) + 1) % 10 if outline else heading
+        properties = element.find(f"{W}pPr")
+        if not match and (outline := value(properties, "outlineLvl")):
+            heading = (whole(outline, 9, 0, 9) + 1) % 10
         place = place_of(properties)
-        hidden, struck = switch(run, "vanish"), is_struck(run)
         return Style(
             name,
             heading,
-            base.list_id if place is None or place.list_id is None else place.list_id,
-            base.level if place is None or place.level is None else place.level,
-            base.hidden if hidden is None else hidden,
-            base.struck if struck is None else struck,
-            font_of(run) or base.font,
-            base.raised if (raised := is_raised(run)) is None else raised,
+            Place(
+                base.place.list_id if place.list_id is None else place.list_id,
+                base.place.level if place.level is None else place.level,
+            ),
+            look_of(element.find(f"{W}rPr")).over(base.look),
         )
-
-
-def is_struck(properties: Any | None) -> bool | None:
-    """Return whether ``w:rPr`` strikes the text out, once or twice; None when it does not say."""
-    single, double = switch(properties, "strike"), switch(properties, "dstrike")
-    return None if single is double is None else bool(single or double)
-
-
-def is_raised(properties: Any | None) -> bool | None:
-    """Return whether ``w:rPr`` raises the text, as a power is; None when it does not say."""
-    align = "" if properties is None else value(properties, "vertAlign")
-    shift = 0 if properties is None else whole(value(properties, "position"), 0, -1, 1)
-    return align == "superscript" if align else shift > 0 if shift else None
-
-
-def font_of(properties: Any | None) -> str | None:
-    """Return the font that ``w:rPr`` names for Latin text."""
-    fonts = None if properties is None else properties.find(f"{W}rFonts")
-    return None if fonts is None else fonts.get(f"{W}ascii") or fonts.get(f"{W}hAnsi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +180,7 @@ class Numbering:
                 self.lists[element.get(f"{W}numId") or ""] = element
 
     def level_of(self, list_id: str, style_id: str | None) -> int:
-        """Return the level that a list reserves for paragraphs of the style, or the first."""
+        """Level that a list reserves for paragraphs of the style, or the first."""
         if style_id is None or list_id not in self.lists:
             return 0
         levels = self._levels(list_id)[1]
@@ -230,30 +204,28 @@ class Numbering:
                 counters[deeper] = None
         if own.form == "bullet":
             return own.text
-        return _PLACE.sub(
-            lambda match: self._shown(int(match[1]) - 1, own, levels, counters), own.text
-        )
 
-    def _shown(
-        self, level: int, own: _Level, levels: dict[int, _Level], counters: list[int | None]
-    ) -> str:
-        of = levels.get(level, _Level(form="decimal"))
-        count = counters[level]
-        form = "decimal" if own.legal and of.form != "none" else of.form
-        return formatted(of.start if count is None else count, form)
+        def shown(match: re.Match[str]) -> str:
+            place = int(match[1]) - 1
+            of = levels.get(place, _Level(form="decimal"))
+            count = counters[place]
+            form = "decimal" if own.legal and of.form != "none" else of.form
+            return formatted(of.start if count is None else count, form)
+
+        return _PLACE.sub(shown, own.text)
 
     def _levels(self, list_id: str) -> tuple[str, dict[int, _Level], set[int]]:
-        """Return the definition, its levels with what the list overrides, and which it restarts."""
+        """The definition, its levels with what the list overrides, and which it restarts."""
         if list_id in self.levels:
             return self.levels[list_id]
         element = self.lists[list_id]
         key = self._definition(value(element, "abstractNumId"))
         levels: dict[int, _Level] = {}
         for child in self.abstract[key].iterchildren(f"{W}lvl") if key in self.abstract else ():
-            levels[whole(child.get(f"{W}ilvl"), 0, 0, _LEVELS - 1)] = _level(child)
+            levels[_depth(child)] = _level(child)
         restarted: set[int] = set()
         for override in element.iterchildren(f"{W}lvlOverride"):
-            number = whole(override.get(f"{W}ilvl"), 0, 0, _LEVELS - 1)
+            number = _depth(override)
             child, start = override.find(f"{W}lvl"), override.find(f"{W}startOverride")
             if child is not None:
                 levels[number] = _level(child)
@@ -267,12 +239,11 @@ class Numbering:
     def _definition(self, key: str) -> str:
         """Follow the links of list styles to the definition that has the levels."""
         for _ in range(_LEVELS):
-            element = self.abstract.get(key)
-            link = "" if element is None else value(element, "numStyleLink")
+            link = value(self.abstract.get(key), "numStyleLink")
             if not link:
                 break
-            target = self.lists.get(self.styles.get(link).list_id or "")
-            linked = "" if target is None else value(target, "abstractNumId")
+            target = self.lists.get(self.styles.get(link).place.list_id or "")
+            linked = value(target, "abstractNumId")
             if linked in ("", key):
                 linked = self.linked.get(link, key)
             if linked == key:
@@ -281,16 +252,19 @@ class Numbering:
         return key
 
 
+def _depth(element: Any) -> int:
+    return whole(element.get(f"{W}ilvl"), 0, 0, _LEVELS - 1)
+
+
 def _level(element: Any) -> _Level:
-    number = whole(element.get(f"{W}ilvl"), 0, 0, _LEVELS - 1)
     format_element = next(element.iter(f"{W}numFmt"), None)  # it may stand in alternatives
     form = "decimal" if format_element is None else format_element.get(f"{W}val", "decimal")
     if form == "custom" and format_element is not None:
         sample = format_element.get(f"{W}format", "")
         form = f"zeros {len(sample.split(',')[0].strip())}"
-    text = value(element, "lvlText", f"%{number + 1}.")
+    text = value(element, "lvlText", f"%{_depth(element) + 1}.")
     if form == "bullet":
-        font = font_of(element.find(f"{W}rPr")) or "symbol"
+        font = look_of(element.find(f"{W}rPr")).font or "symbol"
         shown = symbol(font, ord(text)) if len(text) == 1 else text
         text = shown if shown and shown in _TELLING else "-"
     restart = element.find(f"{W}lvlRestart")
@@ -305,51 +279,44 @@ def _level(element: Any) -> _Level:
 
 
 def formatted(number: int, form: str) -> str:
-    """Return the number in a form of Word's, as ``upperRoman``; in digits where it is not known."""
-    if form == "none":
-        return ""
+    """Number in a form of Word's (``w:numFmt``), in digits where the form is not known.
+
+    >>> formatted(4, "upperRoman"), formatted(28, "lowerLetter"), formatted(2, "ordinal")
+    ('IV', 'bb', '2nd')
+    """
     if form in ("lowerRoman", "upperRoman") and 0 < number < 4000:
-        roman = _roman(number)
-        return roman if form == "lowerRoman" else roman.upper()
+        text = ""
+        for worth, letters in _ROMAN.items():
+            text += letters * (number // worth)
+            number %= worth
+        return text if form == "lowerRoman" else text.upper()
     if form in _ALPHABETS and 0 < number <= 780:
         alphabet = _ALPHABETS[form]
         return alphabet[(number - 1) % len(alphabet)] * ((number - 1) // len(alphabet) + 1)
-    if form == "ordinal":
-        teen = 10 < number % 100 < 14
-        return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
-    if form in ("cardinalText", "ordinalText") and number <= 20:
-        return (_CARDINALS if form == "cardinalText" else _ORDINALS)[number].capitalize()
+    if form in _WORDS:
+        return _WORDS[form].get(number, str(number))
     if form.startswith("zeros "):
         return str(number).zfill(min(int(form[6:]), 9))
-    if form == "decimalZero":
-        return str(number).zfill(2)
-    if form in ("hex", "numberInDash"):
-        return f"{number:X}" if form == "hex" else f"- {number} -"
     if form.startswith("decimalEnclosedCircle") and 0 < number <= 20:
         return chr(0x2460 + number - 1)
-    if form == "decimalFullWidth":
-        return "".join(chr(0xFF10 + int(digit)) for digit in str(number))
-    if form in (
-        "chineseCounting",
-        "japaneseCounting",
-        "chineseCountingThousand",
-        "ideographDigital",
-    ):
-        return _chinese(number)
-    return str(number)
-
-
-def _roman(number: int) -> str:
-    text = ""
-    for worth, letters in _ROMAN:
-        text += letters * (number // worth)
-        number %= worth
-    return text
-
-
-def _chinese(number: int) -> str:
-    if not 0 < number < 100:
+    if form in _CHINESE and not 0 < number < 100:
         return "".join(_DIGITS[int(digit)] for digit in str(number))
+    match form:
+        case "none":
+            return ""
+        case "ordinal":
+            teen = 10 < number % 100 < 14
+            return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+        case "decimalZero":
+            return str(number).zfill(2)
+        case "hex":
+            return f"{number:X}"
+        case "numberInDash":
+            return f"- {number} -"
+        case "decimalFullWidth":
+            return "".join(chr(0xFF10 + int(digit)) for digit in str(number))
+    if form not in _CHINESE:
+        return str(number)
     tens, ones = divmod(number, 10)
     return (
         (_DIGITS[tens] if tens > 1 else "")

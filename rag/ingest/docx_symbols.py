@@ -6,94 +6,70 @@ what carries meaning in a text is known: ticks, crosses, boxes, numbers in circl
 
 from __future__ import annotations
 
+import re
+
 _MISSING = "\ufffd"
-
-
-def _run(start: int, characters: str) -> dict[int, str]:
-    return {start + i: character for i, character in enumerate(characters) if character != " "}
-
-
-_ASCII = {code: chr(code) for code in range(0x20, 0x7F)}
-_SYMBOL = {
-    **_ASCII,
-    **{0x22: "∀", 0x24: "∃", 0x27: "∋", 0x2A: "∗", 0x2D: "−", 0x40: "≅"},
-    **_run(0x41, "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ"),
-    **{0x5C: "∴", 0x5E: "⊥", 0x60: "‾"},
-    **_run(0x61, "αβχδεφγηιϕκλμνοπθρστυϖωξψζ"),
-    0x7E: "∼",
-    **_run(
-        0xA0, "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪"
-    ),
-    **_run(0xF1, "⟩∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭"),
-}
-_WINGDINGS = {
-    0x20: " ",
-    **_run(0x21, "✏✂✁   ☎☎✆✉"),
-    **_run(0x36, "⌛⌨"),
-    **_run(0x3E, "✇✍"),
-    **_run(0x41, "✌ 👍👎☜☞☝☟ ☺😐☹💣☠  ✈☼💧❄"),
-    **_run(0x58, "✠✡☪☯"),
-    **_run(0x5E, "♈♉♊♋♌♍♎♏♐♑♒♓"),
-    **_run(0x6C, "● ■□□❑❒⬧⧫◆❖⬥☒⍓⌘❀✿❝❞"),
-    **_run(0x80, "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿"),
-    **_run(0x9E, "·•  ○○◉◎ ▪☐ ✦★✶✴✹✵"),
-    **_run(0xD8, "➢"),
-    **_run(0xDC, "➲  ←→↑↓↖↗↙↘←→↑↓↖↗↙↘⇦⇨⇧⇩⇔⇳↖↗↙↘▭▫✗✓☒☑"),
-}
-_WINGDINGS_2 = {
-    0x20: " ",
-    **_run(0x4F, "✗✓☒☑☒☒☒⊗⊗⊘"),
-    **_run(0x69, "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿"),
-    **_run(0x96, "•●●"),
-    **_run(0xA2, "■□"),
-}
-_WINGDINGS_3 = {
-    0x20: " ",
-    **_run(0x21, "←→↑↓↖↗↙↘"),
-    **_run(0x70, "▲▼△▽◀▶◁▷◣◢◤◥ ▶"),
-}
-_WEBDINGS = {
-    0x20: " ",
-    **_run(0x33, "◀▶▲▼⏪⏩⏮⏭⏸⏹⏺"),
-    **_run(0x59, "♥"),
-    **_run(0x61, "✓ □   ■ ℹ    ●  ↻✗     ⊘"),
-}
+_PRIVATE = re.compile("[\uf020-\uf0ff]")
+_SIGNS = re.compile("[\x20-\xff\uf020-\uf0ff]")
+_RUNS: dict[str, dict[int, str]] = {
+    "symbol": {
+        0x21: "".join(map(chr, range(0x21, 0x7F))),
+        0x22: "∀", 0x24: "∃", 0x27: "∋", 0x2A: "∗", 0x2D: "−", 0x40: "≅",
+        0x41: "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ",
+        0x5C: "∴", 0x5E: "⊥", 0x60: "‾",
+        0x61: "αβχδεφγηιϕκλμνοπθρστυϖωξψζ",
+        0x7E: "∼",
+        0xA0: "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…⏐⎯↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑⎛⎜⎝⎡⎢⎣⎧⎨⎩⎪",
+        0xF1: "⟩∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭",
+    },
+    "wingdings": {
+        0x21: "✏✂✁   ☎☎✆✉",
+        0x36: "⌛⌨",
+        0x3E: "✇✍",
+        0x41: "✌ 👍👎☜☞☝☟ ☺😐☹💣☠  ✈☼💧❄",
+        0x58: "✠✡☪☯",
+        0x5E: "♈♉♊♋♌♍♎♏♐♑♒♓",
+        0x6C: "● ■□□❑❒⬧⧫◆❖⬥☒⍓⌘❀✿❝❞",
+        0x80: "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿",
+        0x9E: "·•  ○○◉◎ ▪☐ ✦★✶✴✹✵",
+        0xD8: "➢",
+        0xDC: "➲  ←→↑↓↖↗↙↘←→↑↓↖↗↙↘⇦⇨⇧⇩⇔⇳↖↗↙↘▭▫✗✓☒☑",
+    },
+    "wingdings 2": {
+        0x4F: "✗✓☒☑☒☒☒⊗⊗⊘",
+        0x69: "⓪①②③④⑤⑥⑦⑧⑨⑩⓿❶❷❸❹❺❻❼❽❾❿",
+        0x96: "•●●",
+        0xA2: "■□",
+    },
+    "wingdings 3": {0x21: "←→↑↓↖↗↙↘", 0x70: "▲▼△▽◀▶◁▷◣◢◤◥ ▶"},
+    "webdings": {0x33: "◀▶▲▼⏪⏩⏮⏭⏸⏹⏺", 0x59: "♥", 0x61: "✓ □   ■ ℹ    ●  ↻✗     ⊘"},
+}  # fmt: skip
+"""By font: what the characters from a number on show, a space where it is not known."""
 _FONTS = {
-    "symbol": _SYMBOL,
-    "wingdings": _WINGDINGS,
-    "wingdings 2": _WINGDINGS_2,
-    "wingdings 3": _WINGDINGS_3,
-    "webdings": _WEBDINGS,
+    font: {start + i: sign for start, run in runs.items() for i, sign in enumerate(run)}
+    for font, runs in _RUNS.items()
 }
-
-
-def is_symbol_font(font: str) -> bool:
-    """Tell whether the font shows signs in the place of letters."""
-    return font.lower() in _FONTS
 
 
 def symbol(font: str, code: int) -> str:
-    """Return the character; U+FFFD for one that is not known."""
+    """What a sign of a font shows; U+FFFD where it is not known.
+
+    >>> symbol("Symbol", 0xF061)
+    'α'
+    """
     table = _FONTS.get(font.lower())
     if table is not None:
-        return table.get(code - 0xF000 if code >= 0xF000 else code, _MISSING)
+        code = code - 0xF000 if code >= 0xF000 else code
+        shown = table.get(code, " ")
+        return _MISSING if shown == " " and code != ord(" ") else shown
     if 0xF020 <= code <= 0xF0FF:
         code -= 0xF000
         return chr(code) if code < 0x7F else _MISSING
     return chr(code) if 0x20 <= code < 0xD800 or 0xE000 <= code <= 0x10FFFF else _MISSING
 
 
-def from_font(text: str, font: str) -> str:
-    """Return text typed in a font of symbols as what it shows."""
-    return "".join(
-        symbol(font, ord(c)) if 0x20 <= ord(c) <= 0xFF or _private(c) else c for c in text
-    )
-
-
-def from_private(text: str) -> str:
-    """Return text with characters of the Symbol font in the private area as what they show."""
-    return "".join(symbol("symbol", ord(c)) if _private(c) else c for c in text)
-
-
-def _private(character: str) -> bool:
-    return "\uf020" <= character <= "\uf0ff"
+def from_font(text: str, font: str | None) -> str:
+    """Text typed in a font as what it shows; signs in the private area are of the Symbol font."""
+    if font is None or font.lower() not in _FONTS:
+        return _PRIVATE.sub(lambda match: symbol("symbol", ord(match[0])), text)
+    return _SIGNS.sub(lambda match: symbol(font, ord(match[0])), text)

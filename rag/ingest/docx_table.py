@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile, zip_longest
 from typing import Any
 
 from rag.ingest.blocks import Block, linearise, one_line
-from rag.ingest.docx_package import MC, W
-from rag.ingest.docx_styles import switch, value, whole
+from rag.ingest.docx_package import MC, W, switch, value, whole
 
 _MAX_SPAN = 64
 _MAX_CELL = 1500
@@ -18,7 +17,7 @@ _MAX_NAMES = 2000
 _MAX_REPEATED = 2_000_000
 _MAX_LABEL = 40
 _NUMERIC = re.compile(r"[\d.,%€$£\s-]+")
-_ROW_HOLDERS = frozenset(
+_HOLDERS = frozenset(
     [f"{W}{name}" for name in ("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo")]
     + [f"{MC}AlternateContent", f"{MC}Choice"]
 )
@@ -42,23 +41,21 @@ class Grid:
     shortened: bool = False
 
     def flows(self) -> bool:
-        """Tell whether the table only arranges what is to be read cell by cell."""
-        cells = [cell for row in self.rows for cell in row]
+        """Whether the table only arranges what is to be read cell by cell."""
         if max(map(len, self.rows), default=0) < 2:
             return True
         return any(
             len(cell.text) > _MAX_CELL
             or (len(cell.blocks) > 1 and any(block.kind == "heading" for block in cell.blocks))
-            for cell in cells
+            for row in self.rows
+            for cell in row
         )
 
     def lines(self, group: int) -> list[Block]:
-        """Return the rows with the names of their columns; one over the whole width has none."""
-        titles = 0
-        while titles < len(self.rows) and _is_title(self.rows[titles]):
-            titles += 1
+        """Rows with the names of their columns; one over the whole width has none."""
+        titles = len(list(takewhile(_is_title, self.rows)))
         head = self._headers(titles)
-        names = _merged(self.rows[titles:head])
+        names = _names(self.rows[titles:head])
         values = self._values(self.rows[head:])
         blocks: list[Block] = []
         for is_title, rows in groupby(self.rows[:titles] + self.rows[head:], _is_title):
@@ -69,7 +66,7 @@ class Grid:
         return blocks
 
     def _headers(self, first: int) -> int:
-        """Return the index of the first row of values; equal to ``first`` without a header."""
+        """Index of the first row of values; equal to ``first`` without a header."""
         if len(self.rows) - first < 2:
             return first
         if self.marked > first:
@@ -85,7 +82,7 @@ class Grid:
         return last if names <= _MAX_NAMES else first
 
     def _values(self, rows: list[list[Cell]]) -> Iterator[list[str]]:
-        """Yield the rows that are no titles; a cell is told once in a row, and in every row."""
+        """The rows that are no titles; a cell is told once in a row, and in every row."""
         budget = _MAX_REPEATED
         above: set[int] = set()
         for row in rows:
@@ -106,28 +103,39 @@ class Grid:
             yield line
 
 
-def read_grid(element: Any, read_cell: Callable[[Any], list[Block]]) -> Grid:
-    """Return the grid of ``w:tbl``; ``read_cell`` returns the blocks of ``w:tc``."""
+def read_grid(table: Any, read_cell: Callable[[Any], list[Block]]) -> Grid:
+    """Grid of ``w:tbl``; ``read_cell`` reads the blocks of ``w:tc``."""
     rows: list[list[Cell]] = []
     marked = 0
-    hanging: dict[int, Cell] = {}  # column -> cell that goes on in the row below
-    for row in _children(element, f"{W}tr"):
+    below: dict[int, Cell] = {}  # column -> cell that goes on in the row below
+    for row in _children(table, f"{W}tr"):
         properties = row.find(f"{W}trPr")
         if switch(properties, "del") or switch(properties, "hidden"):
             continue
         before, after = (
-            0 if properties is None else whole(value(properties, name), 0, 0, _MAX_SPAN)
-            for name in ("gridBefore", "gridAfter")
+            whole(value(properties, name), 0, 0, _MAX_SPAN) for name in ("gridBefore", "gridAfter")
         )
         line = [Cell() for _ in range(before)]
-        below: dict[int, Cell] = {}
-        for element_of_cell in _children(row, f"{W}tc"):
-            _add(element_of_cell, line, hanging, below, read_cell)
+        above, below = below, {}
+        for element in _children(row, f"{W}tc"):
+            if element.find(f"{W}tcPr/{W}cellDel") is not None:
+                continue
+            span = whole(value(element, "tcPr/gridSpan"), 1, 1, _MAX_SPAN)
+            down, across = (element.find(f"{W}tcPr/{W}{name}") for name in ("vMerge", "hMerge"))
+            blocks = read_cell(element)
+            cell = None
+            if down is not None and down.get(f"{W}val") != "restart":
+                cell = above.get(len(line))
+            if across is not None and across.get(f"{W}val") != "restart" and line:
+                cell = line[-1]
+            cell = cell or Cell(blocks, cell_text(blocks), _is_bold(element))
+            if down is not None:
+                below.update(dict.fromkeys(range(len(line), len(line) + span), cell))
+            line += [cell] * span
         line += [Cell() for _ in range(after)]
-        hanging = below
         if not any(cell.text for cell in line):
             continue
-        if marked == len(rows) and bool(switch(properties, "tblHeader")):
+        if marked == len(rows) and switch(properties, "tblHeader"):
             marked += 1
         rows.append(line)
     width = max(map(len, rows), default=0)
@@ -137,51 +145,23 @@ def read_grid(element: Any, read_cell: Callable[[Any], list[Block]]) -> Grid:
     return Grid(rows, marked)
 
 
-def _add(
-    element: Any,
-    line: list[Cell],
-    hanging: dict[int, Cell],
-    below: dict[int, Cell],
-    read_cell: Callable[[Any], list[Block]],
-) -> None:
-    properties = element.find(f"{W}tcPr")
-    span, down, across = 1, None, None
-    if properties is not None:
-        if properties.find(f"{W}cellDel") is not None:
-            return
-        span = whole(value(properties, "gridSpan"), 1, 1, _MAX_SPAN)
-        down, across = properties.find(f"{W}vMerge"), properties.find(f"{W}hMerge")
-    column = len(line)
-    blocks = read_cell(element)
-    cell = None
-    if down is not None and down.get(f"{W}val") != "restart":
-        cell = hanging.get(column)
-    if across is not None and across.get(f"{W}val") != "restart" and line:
-        cell = line[-1]
-    if cell is None:
-        cell = Cell(blocks, cell_text(blocks), _is_bold(element))
-    line += [cell] * span
-    if down is not None:
-        below.update(dict.fromkeys(range(column, column + span), cell))
-
-
 def cell_text(blocks: list[Block]) -> str:
-    """Return the blocks of a cell as one line; items keep their numbers, and bullets among many."""
+    """Blocks of a cell as one line; items keep their numbers, and bullets among many."""
     parts: list[str] = []
-    last: Block | None = None
+    last = ""
     for block in blocks:
         text = one_line(block.text)
         if block.kind == "item" and (len(blocks) > 1 or block.marker != "-"):
             text = f"{block.marker} {text}"
-        if parts and block.kind == "row" and last is not None and last.kind == "row":
+        if block.kind == last == "row":
             parts[-1] += ";"
         parts.append(text)
-        last = block
+        last = block.kind
     return " ".join(filter(None, parts))
 
 
 def _children(element: Any, tag: str) -> Iterator[Any]:
-    """Yield rows or cells, also those in content controls, insertions and alternatives."""
+    """Rows or cells, also those in content controls, insertions and alternatives."""
     stack = [iter(element)]
     while stack:
         child = next(stack[-1], None)
@@ -189,7 +169,7 @@ def _children(element: Any, tag: str) -> Iterator[Any]:
             stack.pop()
         elif child.tag == tag:
             yield child
-        elif child.tag in _ROW_HOLDERS:
+        elif child.tag in _HOLDERS:
             stack.append(iter(child))
 
 
@@ -207,16 +187,13 @@ def _distinct(row: list[Cell]) -> int:
 
 
 def _is_header(row: list[Cell], fewest: int = 3) -> bool:
-    """Tell whether a row names the columns: bold, or plainly labels, and not too few of them."""
+    """Whether a row names the columns: bold, or plainly labels, and not too few of them."""
     if _distinct(row) < 2 or not all(cell.text for cell in row):
         return False
     labels = all(len(cell.text) <= _MAX_LABEL and not _NUMERIC.fullmatch(cell.text) for cell in row)
     return all(cell.bold for cell in row) or (_distinct(row) >= fewest and labels)
 
 
-def _merged(rows: list[list[Cell]]) -> list[str]:
-    names: list[str] = []
-    for column in range(max(map(len, rows), default=0)):
-        parts = dict.fromkeys(row[column].text for row in rows if column < len(row))
-        names.append(" ".join(filter(None, parts)))
-    return names
+def _names(rows: list[list[Cell]]) -> list[str]:
+    columns = zip_longest(*([cell.text for cell in row] for row in rows), fillvalue="")
+    return [" ".join(dict.fromkeys(filter(None, parts))) for parts in columns]

@@ -95,7 +95,7 @@ def _parse(
     if kind == "docx":
         from rag.ingest import docx
 
-        return docx.read(fetched.data, name)
+        return docx.read(fetched.data, name, read_blocks)
     if kind == "mail":
         from rag.ingest import mail
 

@@ -11,21 +11,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from lxml import etree
+from pypdfium2 import raw
 
 from rag.ingest.blocks import one_line
-from rag.ingest.pdf_letters import Line, turned
-from rag.ingest.pdf_table import Grid
+from rag.ingest.pdf_table import Grid, Line
 
 _DIGITS = re.compile(r"\d+")
 _HIDDEN = 0x02 | 0x20
 """Flags of an annotation that no viewer shows."""
 _PASSWORD = 1 << 13
-_SAME_LEVEL = 0.7
 _ABOVE = 2.6
 """A label is at most so many of its own heights above the field."""
-_TICK_GAP = 2.5
 _REACH = 60.0
-_BUFFER = 1024
 _MAX_ALIKE = 10
 _MAX_COMMENTS = 100
 """No reader writes so many comments on a page, nor so many that differ in their numbers only."""
@@ -33,42 +31,32 @@ _NO_COMMENT = ("POPUP", "LINK", "WIDGET", "XFAWIDGET")
 
 
 @dataclass
-class Field:
-    """A form field that is filled in, or a box to tick; places are in points as in a Line."""
+class Field(Line):
+    """A form field that is filled in, or a box to tick."""
 
-    name: str
-    text: str
-    left: float
-    bottom: float
-    right: float
-    top: float
+    name: str = ""
     is_box: bool = False
-
-    def turned(self, turn: int) -> Field:
-        """Return it on a page turned so many quarters back."""
-        left, bottom, right, top = turned((self.left, self.bottom, self.right, self.top), turn)
-        return replace(self, left=left, bottom=bottom, right=right, top=top)
 
 
 def read_string(function: Callable[..., int], *arguments: Any) -> str:
-    """Return the UTF-16 string that one of pdfium's functions writes; bad code units as U+FFFD."""
-    size = _BUFFER
-    for _ in range(2):  # pdfium may search long for what it is asked, so it is asked once
+    """UTF-16 string that one of pdfium's functions writes; bad code units as U+FFFD."""
+    size, room = 1024, 0
+    while size > room:  # pdfium may search long for what it is asked, so it is asked once
         room = size
         buffer = (ctypes.c_ushort * (room // 2 + 1))()
         size = function(*arguments, buffer, room)
-        if size <= room:
-            break
     return bytes(buffer)[:size].decode("utf-16-le", "replace").split("\0")[0]
 
 
-def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
-    """Return the form fields and the comments of a page; ``form`` is None where no form is told."""
-    from pypdfium2 import raw
+def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str], int]:
+    """Form fields, comments, and how many more comments there are, which a program made.
 
+    ``form`` is None where the document has none.
+    """
     silent = {getattr(raw, f"FPDF_ANNOT_{name}") for name in _NO_COMMENT}
     fields: list[Field] = []
     comments: list[str] = []
+    alike: Counter[str] = Counter()
     for index in range(raw.FPDFPage_GetAnnotCount(page)):
         annotation = raw.FPDFPage_GetAnnot(page, index)
         if not annotation:
@@ -78,77 +66,68 @@ def read_annotations(page: Any, form: Any) -> tuple[list[Field], list[str]]:
             if raw.FPDFAnnot_GetFlags(annotation) & _HIDDEN:
                 continue
             if kind == raw.FPDF_ANNOT_WIDGET:
-                field = _field(annotation, form, raw)
+                field = _field(annotation, form)
                 fields += [field] if field else []
-            elif kind not in silent:
-                text = one_line(read_string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents"))
-                author = one_line(read_string(raw.FPDFAnnot_GetStringValue, annotation, b"T"))
-                if text and kind != raw.FPDF_ANNOT_FREETEXT:
+            elif kind not in silent and (text := _entry(annotation, b"Contents")):
+                author = _entry(annotation, b"T")
+                if kind != raw.FPDF_ANNOT_FREETEXT:
                     text = f"Comment by {author}: {text}" if author else f"Comment: {text}"
-                comments += [text] if text else []
+                shape = _DIGITS.sub("#", text)
+                alike[shape] += 1
+                if alike[shape] <= _MAX_ALIKE and len(comments) < _MAX_COMMENTS:
+                    comments.append(text)
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
-    return fields, comments
+    return fields, comments, alike.total() - len(comments)
 
 
-def without_machine_made(comments: list[str]) -> list[str]:
-    """Return the comments of a page that may be a reader's."""
-    alike: Counter[str] = Counter()
-    kept: list[str] = []
-    for comment in comments:
-        shape = _DIGITS.sub("#", comment)
-        alike[shape] += 1
-        if alike[shape] <= _MAX_ALIKE and len(kept) < _MAX_COMMENTS:
-            kept.append(comment)
-    return kept
+def _entry(annotation: Any, key: bytes) -> str:
+    return one_line(read_string(raw.FPDFAnnot_GetStringValue, annotation, key))
 
 
-def _field(annotation: Any, form: Any, raw: Any) -> Field | None:
+def _field(annotation: Any, form: Any) -> Field | None:
     kind = raw.FPDFAnnot_GetFormFieldType(form, annotation) if form else -1
-    if kind == -1:  # no form knows of it
-        name = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"T")
-    else:
-        name = read_string(
-            raw.FPDFAnnot_GetFormFieldAlternateName, form, annotation
-        ) or read_string(raw.FPDFAnnot_GetFormFieldName, form, annotation)
+
+    def form_value(what: str) -> str:
+        return one_line(
+            read_string(getattr(raw, f"FPDFAnnot_GetFormField{what}"), form, annotation)
+        )
+
     is_box = kind in (raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON)
-    if is_box:
+    if kind == -1:  # no form knows of it
+        text = _entry(annotation, b"V")
+    elif is_box:
         # What FPDFAnnot_IsChecked says is right only of a page that is on a screen.
-        state = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"AS")
+        state = _entry(annotation, b"AS")
         if not state and kind == raw.FPDF_FORMFIELD_CHECKBOX:
-            state = read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
+            state = form_value("Value")
         text = "[ ]" if state in ("", "Off") else "[x]"
     elif kind in (raw.FPDF_FORMFIELD_COMBOBOX, raw.FPDF_FORMFIELD_LISTBOX):
-        text = ", ".join(_chosen(annotation, form, raw))
+        options = [
+            one_line(read_string(raw.FPDFAnnot_GetOptionLabel, form, annotation, index))
+            for index in range(raw.FPDFAnnot_GetOptionCount(form, annotation))
+            if raw.FPDFAnnot_IsOptionSelected(form, annotation, index)
+        ]
+        text = ", ".join(options) or form_value("Value")  # what was typed in where none is chosen
     elif kind == raw.FPDF_FORMFIELD_TEXTFIELD:
-        if raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:
-            return None
-        text = read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)
-    elif kind == -1:
-        text = read_string(raw.FPDFAnnot_GetStringValue, annotation, b"V")
+        is_password = raw.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD
+        text = "" if is_password else form_value("Value")
     else:
         return None
     box = raw.FS_RECTF()
-    text = one_line(text)
     if not text or not raw.FPDFAnnot_GetRect(annotation, ctypes.byref(box)):
         return None
-    return Field(one_line(name), text, box.left, box.bottom, box.right, box.top, is_box)
-
-
-def _chosen(annotation: Any, form: Any, raw: Any) -> list[str]:
-    """Return the labels of the options that are chosen; what was typed in where none is."""
-    count = raw.FPDFAnnot_GetOptionCount(form, annotation)
-    chosen = [i for i in range(count) if raw.FPDFAnnot_IsOptionSelected(form, annotation, i)]
-    if not chosen:
-        return [read_string(raw.FPDFAnnot_GetFormFieldValue, form, annotation)]
-    return [read_string(raw.FPDFAnnot_GetOptionLabel, form, annotation, i) for i in chosen]
+    name = (
+        _entry(annotation, b"T")
+        if kind == -1
+        else form_value("AlternateName") or form_value("Name")
+    )
+    left, bottom, right, top = box.left, box.bottom, box.right, box.top
+    return Field(text, left, bottom, right, top, top - bottom, name=name, is_box=is_box)
 
 
 def read_xfa(document: Any) -> list[str]:
-    """Return the values of an XFA form, each with the name of its field."""
-    from lxml import etree
-    from pypdfium2 import raw
-
+    """Values of an XFA form, each with the name of its field."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
     values: list[str] = []
     for index in range(raw.FPDF_GetXFAPacketCount(document)):
@@ -181,38 +160,35 @@ def with_fields(segments: list[Line], fields: Sequence[Field], grids: Sequence[G
         grid = next((i for i, found in enumerate(grids) if found.holds(x, y)), None)
         low, high = bisect_left(middles, y - _REACH), bisect_left(middles, field.top + _REACH)
         beside = _label(field, places[low:high], y)
-        beside = None if beside is None else low + beside
-        if beside is None or (
-            grid is not None and grids[grid].cell(x, y) != _place(grids[grid], labels[beside])
-        ):
-            text = field.text if grid is not None else f"{field.name}: {field.text}".strip(": ")
-            height = min(field.top - field.bottom, 12.0)
-            segments.append(
-                Line(
-                    text, field.left, y - height / 2, field.right, y + height / 2, height, grid=grid
-                )
-            )
-        elif field.is_box and field.left < labels[beside].left:
-            labels[beside].text = f"{field.text} {labels[beside].text}"
-        else:
-            labels[beside].text = f"{labels[beside].text} {field.text}"
+        label = None if beside is None else labels[low + beside]
+        if label and (grid is None or _is_in_cell(grids[grid], label, x, y)):
+            is_before = field.is_box and field.left < label.left
+            texts = (field.text, label.text) if is_before else (label.text, field.text)
+            label.text = " ".join(texts)
+            continue
+        if grid is None:
+            field.text = f"{field.name}: {field.text}".strip(": ")
+        # A field is as high as its lines, of which one is read.
+        height = min(field.top - field.bottom, 12.0)
+        bottom, top = y - height / 2, y + height / 2
+        segments.append(replace(field, bottom=bottom, top=top, height=height, grid=grid))
 
 
-def _place(grid: Grid, label: Line) -> tuple[int, int] | None:
-    x = (label.left + label.right) / 2
-    return grid.cell(x, label.middle) if grid.holds(x, label.middle) else None
+def _is_in_cell(grid: Grid, label: Line, x: float, y: float) -> bool:
+    middle = (label.left + label.right) / 2
+    return grid.holds(middle, label.middle) and grid.cell(x, y) == grid.cell(middle, label.middle)
 
 
 def _label(field: Field, places: Any, y: float) -> int | None:
-    """Return the index of the text that a field belongs to."""
+    """Index of the text that a field belongs to."""
     left, bottom, right, top = places.T
     height = np.maximum(top - bottom, 1.0)
-    level = np.abs((bottom + top) / 2 - y) <= _SAME_LEVEL * np.maximum(
+    level = np.abs((bottom + top) / 2 - y) <= 0.7 * np.maximum(
         height, min(field.top - field.bottom, 20.0)
     )
     if field.is_box:
         gap = left - field.right
-        after = level & (gap >= -height) & (gap <= _TICK_GAP * height)
+        after = level & (gap >= -height) & (gap <= 2.5 * height)
         if after.any():
             return int(np.where(after, gap, np.inf).argmin())
     before = level & (left < field.left + 1)

@@ -13,15 +13,16 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, repeat
 from statistics import median
 from typing import Any
 
 import numpy as np
+from pypdfium2 import raw
 
-from rag.ingest.pdf_table import Grid, Rule, Table
+from rag.ingest.pdf_table import Grid, Line, Rule, turned
 
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
@@ -33,13 +34,11 @@ _SHIFT = 0.12
 _SCRIPT_GAP = 0.35
 _DROP_CAP = 2
 """A first letter that is larger by so many times reaches down over several lines."""
-_LETTER_SPACING = 0.8
 _POWERS = "0123456789-−–+"
 _MARK = frozenset("0123456789,")
 _MARKED = frozenset(".,;:!?)]’”»\"'")
 _NO_GAP = 0.05
 """Letters no further apart are of one word, whatever pdfium puts between them."""
-_OVERLAP = 0.2
 _ACCENTS = dict(
     zip(
         "`´¨ˆ˜ˇ¸˚˘˙˝¯˛",
@@ -50,9 +49,7 @@ _ACCENTS = dict(
 """The marks that TeX draws over or under a letter, and the same as marks of that letter."""
 _ACCENT_REACH = 80
 """So many letters before and after an accent are looked at for the one that it is on."""
-_ON_LETTER = 0.6
 _MAX_ACCENTS = 5000
-_MIN_LEVEL = 3
 _SPACES = [
     *(0x09, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x1F, 0x20, 0x85, 0xA0, 0x1680),
     *range(0x2000, 0x200B),
@@ -67,53 +64,13 @@ _KINDS[[0x02, 0xFFFE]] = _HYPHEN  # what pdfium gives for a hyphen at the end of
 _MAX_SLANT = 10.0
 """So many degrees beside a quarter turn are a page that lay crooked under the scanner."""
 _SAME_SLANT = 0.3
-_MOST = 0.9
-_MIN_SHRUNK = 0.1
-_BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|[-,]bd|cmb", re.I)
 _FRACTION = re.compile(r"\^(\d{1,3}[/⁄]\d)")
 _SLANTED = -1
 
 
-@dataclass
-class Line:
-    """A line of text: its place in points from the lower left corner, its parts if several.
-
-    A table is one line, with the text of all of its cells. ``flow`` is 0 for what is read in the
-    direction of the page, and another number for what stands apart from it.
-    """
-
-    text: str
-    left: float
-    bottom: float
-    right: float
-    top: float
-    height: float
-    page: int = 0
-    column: int = 0
-    bold: bool = False
-    grid: int | None = None
-    parts: list[Line] = field(default_factory=list)
-    table: Table | None = None
-    flow: int = 0
-
-    @property
-    def middle(self) -> float:
-        """The height at which it stands on the page."""
-        return (self.top + self.bottom) / 2
-
-    @property
-    def backwards(self) -> bool:
-        """Whether it is read from right to left."""
-        return not self.text.isascii() and _is_backwards(self.text)
-
-
-def _is_backwards(text: str) -> bool:
-    strong = [letter for letter in text if letter.isalpha()]
-    return 2 * sum(map(_is_semitic, strong)) > len(strong)
-
-
-def _is_semitic(letter: str) -> bool:
+def is_semitic(letter: str) -> bool:
+    """Whether a letter is of a script that is read from right to left."""
     return (
         "\u0590" <= letter <= "\u08ff"
         or "\ufb1d" <= letter <= "\ufdff"
@@ -126,8 +83,6 @@ class Letters:
 
     def __init__(self, textpage: Any) -> None:
         """Read code, box (left, bottom, right, top) and direction of each."""
-        from pypdfium2 import raw
-
         self.handle = textpage.raw
         count = max(textpage.count_chars(), 0)
         self.codes = np.fromiter(
@@ -156,7 +111,7 @@ class Letters:
         overlap = np.minimum(right, b) - np.maximum(left, a)
         on = overlap / np.maximum(np.minimum(right - left, b - a), 0.1)
         on[np.abs(bottom - low) > (high - low) / 2] = 0.0
-        if not len(near) or on.max() < _ON_LETTER:
+        if not len(near) or on.max() < 0.6:
             return
         base = int(near[on.argmax()])
         letter = {"ı": "i", "ȷ": "j"}.get(chr(self.codes[base]), chr(self.codes[base]))
@@ -170,9 +125,7 @@ class Letters:
             self.spaces[between] = self.breaks[between] = False
 
     def _turns(self) -> Any:
-        """Return 0 to 3 quarter turns to the left for each letter, or ``_SLANTED``."""
-        from pypdfium2 import raw
-
+        """0 to 3 quarter turns to the left for each letter, or ``_SLANTED``."""
         turns = np.zeros(len(self.codes), np.int64)
         self.degrees = np.zeros(len(self.codes))
         index = np.flatnonzero(self.seen)
@@ -198,12 +151,11 @@ class Letters:
     @cached_property
     def directions(self) -> list[int]:
         """The quarter turns that occur, the one of most letters first."""
-        found, counts = np.unique(self.turns[self.seen], return_counts=True)
-        by_count = sorted(zip(-counts, found, strict=True))
-        return [int(turn) for _, turn in by_count if turn != _SLANTED]
+        counts = Counter(self.turns[self.seen].tolist())
+        return [turn for turn, _ in counts.most_common() if turn != _SLANTED]
 
     def segments(self, turn: int, grids: Sequence[Grid] = ()) -> list[Line]:
-        """Return the runs of letters that stand together on one line and in one cell.
+        """The runs of letters that stand together on one line and in one cell.
 
         Their places are those on a page turned so that they are upright.
         """
@@ -215,7 +167,7 @@ class Letters:
         height = np.maximum(top - bottom, 1.0)
         spaces, breaks = (np.cumsum(marks)[index] for marks in (self.spaces, self.breaks))
         middles = zip(((left + right) / 2).tolist(), ((bottom + top) / 2).tolist(), strict=True)
-        cells = [_cell(grids, x, y) for x, y in middles] if grids else None
+        cells = [_cell(grids, x, y) for x, y in middles] if grids else [None] * len(index)
         gap = left[1:] - right[:-1]
         joined = (
             (np.diff(spaces) + np.diff(breaks) == 0)
@@ -225,90 +177,81 @@ class Letters:
             & ((gap >= -height[:-1]) | (np.diff(left) == 0))  # a ligature's letters are in one box
             & (gap <= _WORD_GAP * height[:-1])
         )
-        if cells is not None:
+        if grids:
             joined &= np.array([a == b for a, b in pairwise(cells)], bool)
         starts = np.flatnonzero(np.concatenate(([True], ~joined)))
         ends = np.append(starts[1:], len(index))
         text = self.codes[index].astype("<u4").tobytes().decode("utf-32-le", "replace")
-        lasts = ends - 1
+        before = np.maximum(starts - 1, 0)
         columns = (
             starts,
             ends,
             np.minimum.reduceat(left, starts),
             bottom[starts],
-            right[lasts],
+            right[ends - 1],
             top[starts],
             height[starts],
-            _apart(spaces, starts),
-            _apart(breaks, starts),
+            spaces[starts] != spaces[before],
+            breaks[starts] != breaks[before],
             index[starts],
         )
-        found: list[Line] = []
-        run = _Run(self.handle, turn)
-        for start, end, a, b, c, d, e, space, broken, first in zip(
-            *(column.tolist() for column in columns), strict=True
-        ):
-            cell = cells[start] if cells is not None else None
-            word = _Word(text[start:end], a, b, c, d, e, cell, space, broken, first)
-            if run.parts and cell != run.last.cell and run.is_in_word(word):
-                word.cell = cell = run.last.cell  # wider than its cell, it is where it begins
-            if run.parts and (cell != run.last.cell or not run.goes_on(word)):
-                run.finish(found)
-            if not run.parts or run.bold:
-                run.bold = _is_bold(self.handle, first)
-            if run.parts and space and run.is_close(word):
-                word.space = not self._is_generated(first - 1)
+        runs: list[_Run] = []
+        for start, end, *place in zip(*(column.tolist() for column in columns), strict=True):
+            word = _Word(text[start:end], cells[start], *place)
+            run = runs[-1] if runs else None
+            if run and word.cell != run.last.cell and run.is_in_word(word):
+                word.cell = run.last.cell  # wider than its cell, it is where it begins
+            if run is None or word.cell != run.last.cell or not run.goes_on(word):
+                runs.append(_Run(self.handle, turn, word, _is_bold(self.handle, word.index)))
+                continue
+            run.bold = run.bold and _is_bold(self.handle, word.index)
+            if word.space and run.is_close(word):
+                word.space = not self._is_generated(word.index - 1)
             run.add(word)
-        run.finish(found)
-        return found
+        return [run.line() for run in runs]
 
     def _is_generated(self, index: int) -> bool:
-        """Tell whether pdfium made up the space at or before an index."""
-        from pypdfium2 import raw
-
+        """Whether pdfium made up the space at or before an index."""
         while index and not (self.seen[index] or self.spaces[index]):
             index -= 1
         return bool(raw.FPDFText_IsGenerated(self.handle, index) == 1)
 
     def _straight(self, box: Sequence[Any], index: Any) -> Sequence[Any]:
-        """Return the boxes of text that is all askew by some degrees as they were meant to be."""
+        """Boxes of text that is all askew by some degrees as they were meant to be."""
         slants = self.degrees[index] - 90 * np.rint(self.degrees[index] / 90)
         usual = float(np.median(slants))
         same = np.abs(slants - usual) < _SAME_SLANT
-        if abs(usual) < _SAME_SLANT or same.mean() < _MOST:
+        if abs(usual) < _SAME_SLANT or same.mean() < 0.9:
             return box
         left, bottom, right, top = (float(side.mean()) for side in box)
         return straight(box, usual, (left + right) / 2, (bottom + top) / 2)
 
     def slanted(self) -> list[tuple[float, Line]]:
-        """Return lines of slanted text and their degrees, in the order in which they were drawn.
+        """Lines of slanted text and their degrees, in the order in which they were drawn.
 
         Their places are those on a page turned so that they are upright.
         """
         lines: list[tuple[float, Line]] = []
-        wanted = self.turns == _SLANTED
-        if not (wanted & self.seen).any():
+        wanted = (self.turns == _SLANTED) & self.seen
+        if not wanted.any():
             return []
         for run in np.split(np.arange(len(self.codes)), np.flatnonzero(self.breaks)):
-            letters = run[wanted[run] & self.seen[run]]
+            letters = run[wanted[run]]
             if len(letters):
-                kept = self.spaces[run] | (wanted[run] & self.seen[run])
-                shown = run[kept & (run >= letters[0]) & (run <= letters[-1])]
-                text = "".join(map(chr, self.codes[shown].tolist()))
+                shown = run[self.spaces[run] | wanted[run]]
+                text = " ".join("".join(map(chr, self.codes[shown].tolist())).split())
                 degrees = round(float(self.degrees[letters[0]]), 1)
                 boxes = straight(self.boxes[letters].T, degrees)
-                left, bottom, right, top = (float(np.median(side)) for side in boxes)
-                height = round(top - bottom, 1)
-                line = Line(" ".join(text.split()), left, bottom, right, top, height)
-                line.left, line.right = float(boxes[0].min()), float(boxes[2].max())
-                lines.append((degrees, line))
+                left, right = float(boxes[0].min()), float(boxes[2].max())
+                bottom, top = float(np.median(boxes[1])), float(np.median(boxes[3]))
+                lines.append(
+                    (degrees, Line(text, left, bottom, right, top, round(top - bottom, 1)))
+                )
         return lines
 
 
 def _read_all(function: str, handle: Any, indices: Sequence[int], width: int) -> Any:
-    """Return what the function writes for each letter, a row of numbers; nan where it fails."""
-    from pypdfium2 import raw
-
+    """What the function writes for each letter, a row of numbers; nan where it fails."""
     count = len(indices)
     values = np.zeros((count, width), np.float32)
     # One call a letter is what reading costs: called with plain numbers, it takes half the time.
@@ -323,30 +266,13 @@ def _read_all(function: str, handle: Any, indices: Sequence[int], width: int) ->
     return result
 
 
-def _apart(counts: Any, starts: Any) -> Any:
-    """Tell for each start whether more was counted since the letter before."""
-    return counts[starts] != counts[np.maximum(starts - 1, 0)]
-
-
-def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
-    """Return left, bottom, right and top of a box on a page turned so many quarters back."""
-    left, bottom, right, top = box
-    sides = (
-        (left, bottom, right, top),
-        (bottom, -right, top, -left),
-        (-right, -top, -left, -bottom),
-        (-top, left, -bottom, right),
-    )
-    return sides[turn % 4]
-
-
 def straight(box: Sequence[Any], degrees: float, x: float = 0.0, y: float = 0.0) -> Sequence[Any]:
-    """Return boxes of slanted letters turned back around a point, with the size of the letters."""
+    """Boxes of slanted letters turned back around a point, with the size of the letters."""
     left, bottom, right, top = box
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     width, height = right - left, top - bottom
     shrunk = cosine**2 - sine**2
-    if abs(shrunk) > _MIN_SHRUNK:  # the box around a slanted letter is larger than the letter
+    if abs(shrunk) > 0.1:  # the box around a slanted letter is larger than the letter
         width, height = (
             (size * abs(cosine) - other * abs(sine)) / shrunk
             for size, other in ((width, height), (height, width))
@@ -360,7 +286,7 @@ def straight(box: Sequence[Any], degrees: float, x: float = 0.0, y: float = 0.0)
 def turned_rules(
     across: list[Rule], upright: list[Rule], turn: int
 ) -> tuple[list[Rule], list[Rule]]:
-    """Return the rules in both directions of a page turned so many quarters back."""
+    """The rules in both directions of a page turned so many quarters back."""
     for _ in range(turn % 4):
         across, upright = (
             [Rule(-rule.at, rule.start, rule.end) for rule in upright],
@@ -377,9 +303,7 @@ def _cell(grids: Sequence[Grid], x: float, y: float) -> tuple[int, tuple[int, in
 
 
 def _is_bold(handle: Any, index: int) -> bool:
-    from pypdfium2 import raw
-
-    if raw.FPDFText_GetFontWeight(handle, index) >= _BOLD_WEIGHT:
+    if raw.FPDFText_GetFontWeight(handle, index) >= 600:
         return True
     name = ctypes.create_string_buffer(80)
     raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
@@ -388,15 +312,15 @@ def _is_bold(handle: Any, index: int) -> bool:
 
 @dataclass(slots=True)
 class _Word:
-    """Letters of one size that nothing parts."""
+    """Letters of one size that nothing parts; ``space`` or a ``broken`` line stands before them."""
 
     text: str
+    cell: tuple[int, tuple[int, int]] | None
     left: float
     bottom: float
     right: float
     top: float
     height: float
-    cell: tuple[int, tuple[int, int]] | None
     space: bool
     broken: bool
     index: int
@@ -405,30 +329,27 @@ class _Word:
 class _Run:
     """Words that are being gathered into one segment."""
 
-    def __init__(self, handle: Any, turn: int) -> None:
-        self.handle, self.turn = handle, turn
-        self.reset()
-
-    def reset(self) -> None:
-        self.last: _Word
-        self.base: _Word
-        self.parts: list[str] = []
+    def __init__(self, handle: Any, turn: int, word: _Word, bold: bool) -> None:
+        self.handle, self.turn, self.bold = handle, turn, bold
+        self.last = self.base = word
+        self.left, self.bottom, self.right, self.top = word.left, word.bottom, word.right, word.top
+        self.height = word.height
+        self.parts = [word.text]
         self.gaps: list[float] = []
-        self.heights: Counter[float] = Counter()
-        self.weight = self.level = 0
-        self.left = self.bottom = self.right = self.top = self.height = 0.0
-        self.bold = self.raised = self.marked = False
-        self.alone = True
+        self.heights = Counter({word.height: len(word.text)})
+        self.weight = self.level = len(word.text)
+        self.raised = self.marked = False
+        self.alone = len(word.text) == 1
 
     def gap(self, word: _Word) -> float:
-        """Return how far the word is from what was read; less than 0 where they overlap."""
+        """How far the word is from what was read; less than 0 where they overlap."""
         right = word.left - self.right
-        if right < 0 and (_is_semitic(word.text[0]) or _is_semitic(self.last.text[-1])):
+        if right < 0 and (is_semitic(word.text[0]) or is_semitic(self.last.text[-1])):
             return max(right, self.left - word.right)
         return right
 
     def shift(self, word: _Word) -> float:
-        """Return how far a raised letter stands above what was read, or it above that letter.
+        """How far a raised letter stands above what was read, or it above that letter.
 
         It is 0 where neither is smaller, and less than 0 for a lowered letter.
         """
@@ -442,11 +363,11 @@ class _Run:
         return rise if abs(rise) > _SHIFT * large else 0.0
 
     def is_close(self, word: _Word) -> bool:
-        """Tell whether a space before a word may be none: at a step up or down, or in no gap."""
+        """Whether a space before a word may be none: at a step up or down, or in no gap."""
         if self.is_level(word):
             # A slanted letter may reach further to the left than the place where it stands.
             gap = max(self.gap(word), self.origin(word.index)[0] - self.right)
-            return -_OVERLAP * word.height < gap <= _NO_GAP * word.height
+            return -0.2 * word.height < gap <= _NO_GAP * word.height
         return word.height < self.height and self.shift(word) != 0
 
     def is_in_word(self, word: _Word) -> bool:
@@ -456,14 +377,12 @@ class _Run:
         )
 
     def is_level(self, word: _Word) -> bool:
-        """Tell whether a word stands where the last one did, in letters of about its size."""
+        """Whether a word stands where the last one did, in letters of about its size."""
         small, large = sorted((word.height, self.last.height))
         return small > _SCRIPT * large and abs(word.bottom - self.last.bottom) <= _SHIFT * large
 
     def origin(self, index: int) -> tuple[float, float]:
-        """Return the place where a letter stands: its left, and the height of its line."""
-        from pypdfium2 import raw
-
+        """Where a letter stands: its left, and the height of its line."""
         x, y = ctypes.c_double(), ctypes.c_double()
         raw.FPDFText_GetCharOrigin(self.handle, index, ctypes.byref(x), ctypes.byref(y))
         left, foot, *_ = turned((x.value, y.value, x.value, y.value), self.turn)
@@ -481,106 +400,71 @@ class _Run:
         return -height <= gap <= _GAP * height
 
     def add(self, word: _Word) -> None:
-        if not self.parts:
-            self.left, self.bottom, self.right, self.top = (
-                word.left,
-                word.bottom,
-                word.right,
-                word.top,
-            )
-            self.height = word.height
-            self.base = word
-            self.weight = len(word.text)
+        gap, height, shift = self.gap(word), self.last.height, self.shift(word)
+        is_drop_cap = _DROP_CAP * word.height <= self.height and len(self.parts) == 1
+        if is_drop_cap or (shift and word.height < self.height and not word.broken):
+            limit = _SCRIPT_GAP * height
         else:
-            gap, height, shift = self.gap(word), self.last.height, self.shift(word)
-            is_drop_cap = _DROP_CAP * word.height <= self.height and len(self.parts) == 1
-            if is_drop_cap or (shift and word.height < self.height and not word.broken):
-                limit = _SCRIPT_GAP * height
-            else:
-                limit = _WORD_GAP * max(height, word.height)
-            is_mark = shift and word.height > self.height and self.last.text[-1].isdigit()
-            is_mark = is_mark or (self.marked and not shift)
-            apart = word.space or gap > limit or (is_mark and word.text[0].isalpha())
-            raised, before = shift > 0 and word.height < height, self.last.text[-1]
-            self.marked = (
-                not apart
-                and word.text[0] != ","
-                and _MARK.issuperset(word.text)
-                and (
-                    (raised and (before.isalpha() or before in _MARKED))
-                    or (self.marked and self.is_level(word))
-                )
+            limit = _WORD_GAP * max(height, word.height)
+        before = self.last.text[-1]
+        is_mark = shift and word.height > self.height and before.isdigit()
+        is_mark = is_mark or (self.marked and not shift)
+        apart = word.space or gap > limit or (is_mark and word.text[0].isalpha())
+        raised = shift > 0 and word.height < height
+        self.marked = (
+            not apart
+            and word.text[0] != ","
+            and _MARK.issuperset(word.text)
+            and (
+                (raised and (before.isalpha() or before in _MARKED))
+                or (self.marked and self.is_level(word))
             )
-            if apart:
-                self.parts.append(" ")
-            elif raised and before.isdigit() and word.text[0] in _POWERS and not self.marked:
-                self.parts.append("^")
-            self.level = len(word.text) + self.level * self.is_level(word)
-            self.weight += len(word.text) * (not shift)
-            self.raised = shift != 0 and word.height < self.top - self.bottom
-            self.gaps.append(gap if apart else 0.0)
-            self.left = min(self.left, word.left)
-            self.right = max(self.right, word.right)
-            if is_drop_cap:
-                self.left = word.left
-            outweighs = shift != 0 and self.level > self.weight + _MIN_LEVEL
-            if outweighs:  # what came first was a mark before the text, or a large sign
-                self.height = word.height
-            if word.height >= self.height or is_drop_cap:
-                self.bottom, self.top = word.bottom, word.top
-                self.base = word
-                self.weight = self.level if shift else self.weight
+        )
+        if apart:
+            self.parts.append(" ")
+        elif raised and before.isdigit() and word.text[0] in _POWERS and not self.marked:
+            self.parts.append("^")
+        self.level = len(word.text) + self.level * self.is_level(word)
+        self.weight += len(word.text) * (not shift)
+        self.raised = shift != 0 and word.height < self.top - self.bottom
+        self.gaps.append(gap if apart else 0.0)
+        self.left = word.left if is_drop_cap else min(self.left, word.left)
+        self.right = max(self.right, word.right)
+        if shift != 0 and self.level > self.weight + 3:
+            self.height = word.height  # what came first was a mark before the text, or a large sign
+        if word.height >= self.height or is_drop_cap:
+            self.bottom, self.top = word.bottom, word.top
+            self.base = word
+            self.weight = self.level if shift else self.weight
         self.parts.append(word.text)
         self.heights[word.height] += len(word.text)
         self.alone = self.alone and len(word.text) == 1
         self.last = word
 
-    def finish(self, found: list[Line]) -> None:
-        if self.parts:
-            text = "".join(self.parts)
-            if self.alone and len(self.gaps) > 2:
-                text = self.without_spacing(text)
-            if "^" in text:
-                text = _FRACTION.sub(r" \1", text)
-            found.append(
-                Line(
-                    text=text,
-                    left=self.left,
-                    bottom=self.bottom,
-                    right=self.right,
-                    top=self.top,
-                    height=round(_median(self.heights), 1),
-                    bold=self.bold,
-                    grid=self.last.cell[0] if self.last.cell else None,
-                )
-            )
-        self.reset()
+    def line(self) -> Line:
+        text = "".join(self.parts)
+        if self.alone and len(self.gaps) > 2:
+            text = self.without_spacing(text)
+        return Line(
+            text=_FRACTION.sub(r" \1", text),
+            left=self.left,
+            bottom=self.bottom,
+            right=self.right,
+            top=self.top,
+            height=round(median(self.heights.elements()), 1),
+            bold=self.bold,
+            grid=self.last.cell[0] if self.last.cell else None,
+        )
 
     def without_spacing(self, text: str) -> str:
-        """Return the words of a title whose letters stand apart."""
+        """The words of a title whose letters stand apart."""
         letters = text.replace(" ", "")
         usual = median(self.gaps)
         enough = sum(map(str.isalpha, letters)) >= 0.8 * len(letters)
-        if not enough or not 0 < usual <= _LETTER_SPACING * self.height:
+        if not enough or not 0 < usual <= 0.8 * self.height:
             return text
         spaced = (
             f" {x}" if gap > 1.8 * usual else x
             for x, gap in zip(letters[1:], self.gaps, strict=True)
         )
         return letters[0] + "".join(spaced)
-
-
-def _median(counts: Counter[float]) -> float:
-    """Return the median of values that occur so many times each."""
-    if len(counts) == 1:
-        return next(iter(counts))
-    half = counts.total() / 2
-    below = 0
-    values = sorted(counts)
-    for index, value in enumerate(values):
-        below += counts[value]
-        if below > half:
-            return value
-        if below == half:
-            return (value + values[index + 1]) / 2
-    return 0.0

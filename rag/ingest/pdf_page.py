@@ -8,15 +8,15 @@ does and table cells do not.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from rag.ingest.pdf_form import Field, with_fields
-from rag.ingest.pdf_letters import Letters, Line, turned, turned_rules
+from rag.ingest.pdf_letters import Letters, is_semitic, turned_rules
 from rag.ingest.pdf_table import (
     Grid,
+    Line,
     Rule,
     aligned,
     between_rules,
@@ -25,19 +25,13 @@ from rag.ingest.pdf_table import (
     read_table,
 )
 
-_SIDES = ("left", "bottom", "right", "top")
 _MIN_COLUMN_LINES = 4
-_MIN_FILL = 0.7
-_MIN_GUTTER = 0.5
-_MIN_LINE_NUMBERS = 5
-_MAX_NUMBER_STEP = 10
-_MIN_NUMBERED = 30
 _MAX_GUTTERS = 20
 """So many of the widest white strips are tried."""
 
 
 def read_lines(page: Any, textpage: Any, number: int, fields: Sequence[Field] = ()) -> list[Line]:
-    """Return the lines of a page in reading order, the values of form fields beside their labels.
+    """Lines of a page in reading order, the values of form fields beside their labels.
 
     What is turned against most of the page follows, direction by direction, in flows of its own.
     """
@@ -58,21 +52,21 @@ def read_lines(page: Any, textpage: Any, number: int, fields: Sequence[Field] = 
                 segments += _taken(apart[other], main - other, grids)
             with_fields(segments, [field.turned(turn) for field in fields], grids)
         for column, part in _ordered(segments, grids, across):
-            lines += [_placed(line, number, column, flow) for line in part]
+            for line in part:
+                line.column, line.flow = column, flow
+            lines += part
     slants: dict[float, int] = {}
     for degrees, line in letters.slanted():  # its places are of use among its like only
-        flow = slants.setdefault(degrees, len(others) + 1 + len(slants))
-        lines.append(_placed(line, number, -flow, flow))
+        line.flow = slants.setdefault(degrees, len(others) + 1 + len(slants))
+        line.column = -line.flow
+        lines.append(line)
+    for line in lines:
+        line.page = number
     return lines
 
 
-def _placed(line: Line, page: int, column: int, flow: int) -> Line:
-    line.page, line.column, line.flow = page, column, flow
-    return line
-
-
 def _in_grids(letters: Letters, turn: int, grids: list[Grid]) -> tuple[list[Line], list[Grid]]:
-    """Return the runs of letters, and the grids that are no frames around ordinary text."""
+    """Runs of letters, and the grids that are no frames around ordinary text."""
     segments = letters.segments(turn, grids)
     kept = [
         grid
@@ -85,7 +79,7 @@ def _in_grids(letters: Letters, turn: int, grids: list[Grid]) -> tuple[list[Line
 def _without_line_numbers(segments: list[Line]) -> list[Line]:
     """Leave out numbers in the margin that count the lines of running text."""
     numbers = [s for s in segments if s.text.isdecimal() and s.grid is None and len(s.text) < 6]
-    if len(numbers) < _MIN_LINE_NUMBERS:
+    if len(numbers) < 5:
         return segments
     numbers.sort(key=lambda segment: -segment.middle)
     steps = {int(below.text) - int(above.text) for above, below in pairwise(numbers)}
@@ -94,10 +88,10 @@ def _without_line_numbers(segments: list[Line]) -> list[Line]:
     running = sum(segment.text[:1].islower() for segment in text)
     if (
         len(steps) > 1
-        or not 0 < min(steps) <= _MAX_NUMBER_STEP
+        or not 0 < min(steps) <= 10
         or max(number.right for number in numbers) >= min((s.left for s in text), default=0.0)
         or running < 0.3 * len(text)
-        or median(len(segment.text) for segment in text) < _MIN_NUMBERED
+        or median(len(segment.text) for segment in text) < 30
     ):
         return segments
     return text
@@ -105,24 +99,16 @@ def _without_line_numbers(segments: list[Line]) -> list[Line]:
 
 def _taken(segments: list[Line], turn: int, grids: list[Grid]) -> list[Line]:
     """Take out those in the grids, with their places on a page turned so many quarters back."""
-    taken: list[Line] = []
-    left: list[Line] = []
-    for segment in segments:
-        box = segment.left, segment.bottom, segment.right, segment.top
-        placed = replace(segment, **dict(zip(_SIDES, turned(box, turn), strict=True)))
-        _mark(grids, [placed])
-        if placed.grid is None:
-            left.append(segment)
-        else:
-            taken.append(placed)
-    segments[:] = left
-    return taken
+    placed = [segment.turned(turn) for segment in segments]
+    _mark(grids, placed)
+    segments[:] = [s for s, p in zip(segments, placed, strict=True) if p.grid is None]
+    return [segment for segment in placed if segment.grid is not None]
 
 
 def _ordered(
     segments: list[Line], grids: list[Grid], across: list[Rule]
 ) -> list[tuple[int, list[Line]]]:
-    """Return (column, lines) in reading order, what stands in a table as one line."""
+    """(column, lines) in reading order, what stands in a table as one line."""
     segments = _with_tables(segments, grids)
     segments = _with_tables(segments, _mark(between_rules(across, _plain(segments)), segments))
     ordered = _columns(segments)
@@ -188,8 +174,14 @@ def _in_rows(segments: list[Line]) -> list[Line]:
 
 
 def _in_order(row: list[Line]) -> list[Line]:
-    backwards = 2 * sum(segment.backwards for segment in row) > len(row)
+    """Segments of a row from the left, or from the right where most are read so."""
+    backwards = 2 * sum(_is_backwards(segment.text) for segment in row) > len(row)
     return sorted(row, key=lambda segment: -segment.right if backwards else segment.left)
+
+
+def _is_backwards(text: str) -> bool:
+    letters = [] if text.isascii() else [letter for letter in text if letter.isalpha()]
+    return 2 * sum(map(is_semitic, letters)) > len(letters)
 
 
 def _in_flows(lines: list[Line]) -> list[tuple[int, list[Line]]]:
@@ -219,7 +211,7 @@ def _row(parts: list[Line]) -> Line:
 
 
 def _columns(segments: list[Line], depth: int = 0) -> list[tuple[int, list[Line]]] | None:
-    """Return (column, lines) in reading order, or None for a page of one column."""
+    """(column, lines) in reading order, or None for a page of one column."""
     gutter = _gutter(segments)
     if gutter is None or depth > 2:
         return None
@@ -248,7 +240,7 @@ def _columns(segments: list[Line], depth: int = 0) -> list[tuple[int, list[Line]
 
 
 def _gutter(segments: list[Line]) -> float | None:
-    """Return the middle of the white strip between two columns of running text."""
+    """Middle of the white strip between two columns of running text."""
     if len(segments) < 2 * _MIN_COLUMN_LINES:
         return None
     left_edge = min(segment.left for segment in segments)
@@ -262,7 +254,7 @@ def _gutter(segments: list[Line]) -> float | None:
     gaps: list[tuple[float, float]] = []
     for segment in narrow:
         gap = segment.left - reach
-        if gap >= _MIN_GUTTER * height and reach > left_edge:
+        if gap >= 0.5 * height and reach > left_edge:
             gaps.append((gap, (segment.left + reach) / 2))
         reach = max(reach, segment.right)
     widest = sorted(gaps, key=lambda found: -found[0])[:_MAX_GUTTERS]
@@ -277,7 +269,7 @@ def _are_columns(segments: Iterable[Line], gutter: float) -> bool:
         return False
     for side in sides:
         width = max(s.right for s in side) - min(s.left for s in side)
-        if median(s.right - s.left for s in side) < _MIN_FILL * width:
+        if median(s.right - s.left for s in side) < 0.7 * width:
             return False
         if median(len(s.text) for s in side) < 15:
             return False

@@ -1,4 +1,4 @@
-"""Tables of a PDF page: rules to grids, what stands in a grid to rows, and which rows name columns.
+"""Lines and tables of a PDF page: rules to grids, grids to rows, and which rows name columns.
 
 A grid is believed where its rules cut it into cells, or where rules lie between its rows and the
 columns are apart by white strips. Where one could read it in two ways it is no table, and a row
@@ -12,14 +12,16 @@ import re
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from operator import neg
-from typing import Any, Protocol
+from operator import attrgetter, neg
+from typing import Any, Self
 
 import numpy as np
+from pypdfium2 import raw
 
 _THIN = 3.0
+"""Points by which the ends of rules may miss one another."""
 _NEAR = 2.5
 _MAX_OBJECTS = 4000
 _MAX_SEGMENTS = 2000
@@ -35,10 +37,28 @@ _STRIP = 0.6
 _MAX_HEADER_ROWS = 3
 _MAX_LABEL = 40
 _DIGIT = re.compile(r"\d")
+_SIDES = ("left", "bottom", "right", "top")
 
 
-class Placed(Protocol):
-    """A run of text with its place in points, from the lower left corner."""
+def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
+    """Left, bottom, right and top of a box on a page turned so many quarters back."""
+    left, bottom, right, top = box
+    sides = (
+        (left, bottom, right, top),
+        (bottom, -right, top, -left),
+        (-right, -top, -left, -bottom),
+        (-top, left, -bottom, right),
+    )
+    return sides[turn % 4]
+
+
+@dataclass
+class Line:
+    """A line of text: its place in points from the lower left corner, its parts if several.
+
+    A table is one line, with the text of all of its cells. ``flow`` is 0 for what is read in the
+    direction of the page, and another number for what stands apart from it.
+    """
 
     text: str
     left: float
@@ -46,7 +66,23 @@ class Placed(Protocol):
     right: float
     top: float
     height: float
-    bold: bool
+    page: int = 0
+    column: int = 0
+    bold: bool = False
+    grid: int | None = None
+    parts: list[Line] = field(default_factory=list)
+    table: Table | None = None
+    flow: int = 0
+
+    @property
+    def middle(self) -> float:
+        """The height at which it stands on the page."""
+        return (self.top + self.bottom) / 2
+
+    def turned(self, turn: int) -> Self:
+        """The same on a page turned so many quarters back."""
+        sides = turned((self.left, self.bottom, self.right, self.top), turn)
+        return replace(self, **dict(zip(_SIDES, sides, strict=True)))
 
 
 @dataclass
@@ -80,14 +116,14 @@ class Table:
     header: int
 
     def names(self, read: Callable[[Cell], str]) -> list[str]:
-        """Return the name of each column, the group above it first."""
+        """Name of each column, the group above it first."""
         columns = zip(
             *([read(cell) for cell in row] for row in self.rows[: self.header]), strict=True
         )
         return [" ".join(dict.fromkeys(filter(None, parts))) for parts in columns]
 
     def continues(self, other: Table) -> bool:
-        """Tell whether its columns are those of the other, wherever on the page they stand."""
+        """Whether its columns are those of the other, wherever on the page they stand."""
         mine, theirs = ([edge - t.edges[0] for edge in t.edges] for t in (self, other))
         return len(mine) == len(theirs) and all(
             abs(a - b) <= _THIN for a, b in zip(mine, theirs, strict=True)
@@ -96,7 +132,11 @@ class Table:
 
 @dataclass
 class Grid:
-    """Columns from the left and bands from the top, and the rules between them."""
+    """Columns from the left and bands from the top.
+
+    ``anchors`` has for each place (band, column) the first place of the merged cell that it belongs
+    to; without rules between the places there are no merged ones.
+    """
 
     columns: list[float]
     bands: list[float]
@@ -104,11 +144,11 @@ class Grid:
     ruled: bool = True
 
     def holds(self, x: float, y: float) -> bool:
-        """Tell whether a point lies within its outer rules."""
+        """Whether a point lies within its outer rules."""
         return self.columns[0] < x < self.columns[-1] and self.bands[-1] < y < self.bands[0]
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
-        """Return band and column of the cell around a point; of a merged one, its first."""
+        """Band and column of the cell around a point; of a merged one, its first."""
         band = bisect(self.bands, -y, key=neg) - 1
         return self.anchors[band, bisect(self.columns, x) - 1]
 
@@ -117,16 +157,14 @@ class Grid:
 
 
 def read_rules(page: Any) -> tuple[list[Rule], list[Rule]]:
-    """Return the horizontal and the vertical rules of a page, touching ones as one."""
-    from pypdfium2 import raw
-
+    """The horizontal and the vertical rules of a page, touching ones as one."""
     across: list[Rule] = []
     upright: list[Rule] = []
     strokes = 0
     for count, item in enumerate(page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=1)):
         if count > _MAX_OBJECTS or strokes > _MAX_STROKES:
             return [], []  # a drawing
-        for x0, y0, x1, y1 in _strokes(item, raw):
+        for x0, y0, x1, y1 in _strokes(item):
             strokes += 1
             if abs(y1 - y0) <= _THIN < abs(x1 - x0):
                 across.append(Rule((y0 + y1) / 2, min(x0, x1), max(x0, x1)))
@@ -136,8 +174,8 @@ def read_rules(page: Any) -> tuple[list[Rule], list[Rule]]:
     return joined if max(map(len, joined)) <= _MAX_RULES else ([], [])
 
 
-def _strokes(item: Any, raw: Any) -> Iterator[tuple[float, float, float, float]]:
-    """Yield the ends of the straight lines that a path draws."""
+def _strokes(item: Any) -> Iterator[tuple[float, float, float, float]]:
+    """Ends of the straight lines that a path draws."""
     left, bottom, right, top = item.get_bounds()
     if min(right - left, top - bottom) <= _THIN:
         yield left, bottom, right, top
@@ -165,24 +203,21 @@ def _strokes(item: Any, raw: Any) -> Iterator[tuple[float, float, float, float]]
 
 
 def _joined(rules: list[Rule]) -> list[Rule]:
+    levels: list[list[Rule]] = []
+    for rule in sorted(rules, key=attrgetter("at")):
+        if not levels or rule.at - levels[-1][-1].at > _NEAR:
+            levels.append([])
+        levels[-1].append(rule)
     joined: list[Rule] = []
-    level: list[Rule] = []
-    for rule in sorted(rules, key=lambda rule: rule.at):
-        if level and rule.at - level[-1].at > _NEAR:
-            joined += _joined_level(level)
-            level = []
-        level.append(rule)
-    return joined + _joined_level(level)
-
-
-def _joined_level(level: list[Rule]) -> list[Rule]:
-    joined: list[Rule] = []
-    at = sum(rule.at for rule in level) / max(len(level), 1)
-    for rule in sorted(level, key=lambda rule: rule.start):
-        if joined and rule.start - joined[-1].end <= _NEAR:
-            joined[-1].end = max(joined[-1].end, rule.end)
-        else:
-            joined.append(Rule(at, rule.start, rule.end))
+    for level in levels:
+        at = sum(rule.at for rule in level) / len(level)
+        end = float("-inf")
+        for rule in sorted(level, key=attrgetter("start")):
+            if rule.start - end <= _NEAR:
+                joined[-1].end = end = max(end, rule.end)
+            else:
+                end = rule.end
+                joined.append(Rule(at, rule.start, end))
     return joined
 
 
@@ -190,26 +225,33 @@ def _joined_level(level: list[Rule]) -> list[Rule]:
 
 
 def find_grids(across: list[Rule], upright: list[Rule]) -> list[Grid]:
-    """Return the grids that rules in both directions make, from the top of the page."""
+    """The grids that rules in both directions make, from the top of the page."""
     found: list[Grid] = []
     for rows, columns in _connected(across, upright):
-        left = [rule.start for rule in rows] + [rule.at for rule in columns]
-        right = [rule.end for rule in rows] + [rule.at for rule in columns]
-        low = [rule.start for rule in columns] + [rule.at for rule in rows]
-        high = [rule.end for rule in columns] + [rule.at for rule in rows]
-        xs = _distinct([min(left), max(right), *(rule.at for rule in columns)])
-        ys = _distinct([min(low), max(high), *(rule.at for rule in rows)])[::-1]
+        xs, ys = _places(columns, rows), _places(rows, columns)
+        ys.reverse()
         if len(xs) > 2 and 1 < len(ys) <= _MAX_CELLS / len(xs):
             found.append(Grid(xs, ys, _anchors(xs, ys, rows, columns)))
     return sorted(found, key=lambda grid: -grid.bands[0])
 
 
+def _places(parallel: list[Rule], crossing: list[Rule]) -> list[float]:
+    """Where the rules of one direction stand, out to the ends of those that cross them."""
+    at = [rule.at for rule in parallel]
+    start, end = min(rule.start for rule in crossing), max(rule.end for rule in crossing)
+    found: list[float] = []
+    for place in sorted([min(start, *at), *at, max(end, *at)]):
+        if not found or place - found[-1] > 2 * _THIN:
+            found.append(place)
+    return found
+
+
 def _connected(across: list[Rule], upright: list[Rule]) -> Iterator[tuple[list[Rule], list[Rule]]]:
-    """Yield the groups of rules that touch one another."""
+    """The groups of rules that touch one another."""
     if not across or not upright:
         return
-    at, start, end = _columns_of(across)[:, :, None]
-    x, low, high = _columns_of(upright)[:, None, :]
+    at, start, end = np.array([(r.at, r.start, r.end) for r in across]).T[:, :, None]
+    x, low, high = np.array([(r.at, r.start, r.end) for r in upright]).T[:, None, :]
     touching = (
         (start - _THIN <= x) & (x <= end + _THIN) & (low - _THIN <= at) & (at <= high + _THIN)
     )
@@ -230,23 +272,9 @@ def _connected(across: list[Rule], upright: list[Rule]) -> Iterator[tuple[list[R
             )
 
 
-def _columns_of(rules: list[Rule]) -> Any:
-    return np.array([(rule.at, rule.start, rule.end) for rule in rules]).T
-
-
-def _distinct(places: Iterable[float]) -> list[float]:
-    found: list[float] = []
-    for place in sorted(places):
-        if not found or place - found[-1] > 2 * _THIN:
-            found.append(place)
-    return found
-
-
 def _anchors(
     xs: list[float], ys: list[float], rows: list[Rule], columns: list[Rule]
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """Return for each place in the grid the first place of the cell that it belongs to."""
-
     def by_place(rules: list[Rule], places: list[float]) -> list[list[Rule]]:
         return [[rule for rule in rules if abs(rule.at - at) <= 2 * _THIN] for at in places]
 
@@ -257,18 +285,17 @@ def _anchors(
     anchors: dict[tuple[int, int], tuple[int, int]] = {}
     for band, (top, bottom) in enumerate(pairwise(ys)):
         for column, (left, right) in enumerate(pairwise(xs)):
-            middle, height = (left + right) / 2, (top + bottom) / 2
-            if column and not is_ruled(upright[column], height):
-                anchors[band, column] = anchors[band, column - 1]
-            elif band and not is_ruled(across[band], middle):
-                anchors[band, column] = anchors[band - 1, column]
-            else:
-                anchors[band, column] = (band, column)
+            anchor = (band, column)
+            if column and not is_ruled(upright[column], (top + bottom) / 2):
+                anchor = anchors[band, column - 1]
+            elif band and not is_ruled(across[band], (left + right) / 2):
+                anchor = anchors[band - 1, column]
+            anchors[band, column] = anchor
     return anchors
 
 
-def between_rules(across: list[Rule], segments: Sequence[Placed]) -> list[Grid]:
-    """Return the grids of tables without upright rules, their columns told by white strips."""
+def between_rules(across: list[Rule], segments: Sequence[Line]) -> list[Grid]:
+    """The grids of tables without upright rules, their columns told by white strips."""
     found: list[Grid] = []
     stacks = _stacks(across)
     if len(stacks) * len(segments) > _MAX_TRIES:
@@ -276,26 +303,25 @@ def between_rules(across: list[Rule], segments: Sequence[Placed]) -> list[Grid]:
     for stack in stacks:
         left, right = stack[0].start - _THIN, stack[0].end + _THIN
         within = [s for s in segments if left <= s.left and s.right <= right]
-        inside = [s for s in within if stack[-1].at < _middle(s) < stack[0].at]
+        inside = [s for s in within if stack[-1].at < s.middle < stack[0].at]
         columns = len(_white_strips(inside, left, right))
         if columns < 3:
             continue
         ys = [rule.at for rule in stack]
-        above = _in_lines(s for s in within if 0 < _middle(s) - ys[0] < 2 * s.height)[-1:]
-        below = _in_lines(s for s in within if 0 < ys[-1] - _middle(s) < 2 * s.height)[:1]
+        above = in_lines(s for s in within if 0 < s.middle - ys[0] < 2 * s.height)[-1:]
+        below = in_lines(s for s in within if 0 < ys[-1] - s.middle < 2 * s.height)[:1]
         for line in above + below:  # the outer rules may be left out
             if len(line) > 1 and len(_white_strips([*inside, *line], left, right)) == columns:
                 inside += line
                 ys += [line[0].top + 1] if line in above else [line[0].bottom - 1]
-        xs, ys = _white_strips(inside, left, right), sorted(ys, reverse=True)
-        found.append(_plain_grid(xs, ys))
+        found.append(_plain_grid(_white_strips(inside, left, right), sorted(ys, reverse=True)))
     return found
 
 
-def aligned(segments: Sequence[Placed]) -> list[Grid]:
-    """Return the grids of tables without rules: a bold line, and lines below it in its columns."""
+def aligned(segments: Sequence[Line]) -> list[Grid]:
+    """The grids of tables without rules: a bold line, and lines below it in its columns."""
     found: list[Grid] = []
-    lines = _in_lines(segments)
+    lines = in_lines(segments)
     drawn = {id(segment): index for index, segment in enumerate(segments)}
     # Columns of text are drawn one after the other, the cells of a row together.
     apart = [any(drawn[id(b)] - drawn[id(a)] != 1 for a, b in pairwise(line)) for line in lines]
@@ -316,8 +342,8 @@ def aligned(segments: Sequence[Placed]) -> list[Grid]:
     return found
 
 
-def _end_of_columns(lines: list[list[Placed]], start: int) -> int:
-    """Return the index of the first line below a bold one that leaves its columns."""
+def _end_of_columns(lines: list[list[Line]], start: int) -> int:
+    """Index of the first line below a bold one that leaves its columns."""
     head = lines[start]
     if len(head) < 2 or not all(segment.bold for segment in head):
         return start
@@ -327,7 +353,7 @@ def _end_of_columns(lines: list[list[Placed]], start: int) -> int:
     step = 0.0
     for index in range(start + 1, len(lines)):
         line = lines[index]
-        down = _middle(lines[index - 1][0]) - _middle(line[0])
+        down = lines[index - 1][0].middle - line[0].middle
         columns = _merged([*columns, *line])
         if (
             any(segment.bold or segment.height > 1.1 * head[0].height for segment in line)
@@ -339,15 +365,21 @@ def _end_of_columns(lines: list[list[Placed]], start: int) -> int:
     return len(lines)
 
 
-def _merged(segments: Iterable[Placed]) -> list[Placed]:
-    """Return one segment for each column that white strips leave between them."""
-    columns: list[Placed] = []
-    for segment in sorted(segments, key=lambda segment: segment.left):
+def _merged(segments: Iterable[Line]) -> list[Line]:
+    """One segment for each column that white strips leave between them."""
+    columns: list[Line] = []
+    for segment in sorted(segments, key=attrgetter("left")):
         if columns and segment.left - columns[-1].right < _STRIP * segment.height:
             columns[-1].right = max(columns[-1].right, segment.right)
         else:
             columns.append(copy(segment))
     return columns
+
+
+def _white_strips(segments: Sequence[Line], left: float, right: float) -> list[float]:
+    """Edges of the columns: ``left``, the middles of the white strips, ``right``."""
+    strips = [(a.right + b.left) / 2 for a, b in pairwise(_merged(segments))]
+    return [left, *strips, right]
 
 
 def _plain_grid(xs: list[float], ys: list[float]) -> Grid:
@@ -356,7 +388,7 @@ def _plain_grid(xs: list[float], ys: list[float]) -> Grid:
 
 
 def _stacks(across: list[Rule]) -> list[list[Rule]]:
-    """Return the groups of three or more rules of one width, one below the other."""
+    """The groups of three or more rules of one width, one below the other."""
     stacks: list[list[Rule]] = []
     for rule in sorted(across, key=lambda rule: -rule.at):
         for stack in stacks:
@@ -370,40 +402,24 @@ def _stacks(across: list[Rule]) -> list[list[Rule]]:
     return [stack for stack in stacks if len(stack) > 2]
 
 
-def _white_strips(segments: Sequence[Placed], left: float, right: float) -> list[float]:
-    edges = [left]
-    reach = None
-    for segment in sorted(segments, key=lambda segment: segment.left):
-        if reach is not None and segment.left - reach >= _STRIP * segment.height:
-            edges.append((reach + segment.left) / 2)
-        reach = segment.right if reach is None else max(reach, segment.right)
-    return [*edges, right]
-
-
-def _middle(segment: Placed) -> float:
-    return (segment.top + segment.bottom) / 2
-
-
 # --- rows ------------------------------------------------------------------------------------
 
 
-def read_table(grid: Grid, segments: Iterable[Placed]) -> Table | None:
-    """Return what stands in a grid; None when it arranges text or could be read in two ways."""
-    inside: dict[tuple[int, int], list[Placed]] = {}
+def read_table(grid: Grid, segments: Iterable[Line]) -> Table | None:
+    """What stands in a grid; None when it arranges text or could be read in two ways."""
+    inside: dict[tuple[int, int], list[Line]] = {}
     for segment in segments:
         begin = max(segment.left, grid.columns[0]) + segment.height / 2
-        place = grid.cell(min(begin, (segment.left + segment.right) / 2), _middle(segment))
+        place = grid.cell(min(begin, (segment.left + segment.right) / 2), segment.middle)
         inside.setdefault(place, []).append(segment)
     sizes = [sum(len(segment.text) for segment in found) for found in inside.values()]
     is_frame = not grid.ruled or len(grid.bands) == 2
     if max(sizes, default=0) > (_MAX_UNSURE_CELL if is_frame else _MAX_CELL):
         return None
-    if not grid.ruled and any(len(line) > 1 for f in inside.values() for line in _in_lines(f)):
+    if not grid.ruled and any(len(line) > 1 for f in inside.values() for line in in_lines(f)):
         return None  # a gap inside a cell: there may be more columns than were seen
-    bands = range(len(grid.bands) - 1)
     columns = range(len(grid.columns) - 1)
-    rows: list[list[Cell]] = []
-    filled = [band for band in bands if any((band, column) in inside for column in columns)]
+    filled = sorted({band for band, _ in inside})
     if len(filled) == 2:  # what is below the header may be one row or many
         parts = _rows_in_band(grid, [inside.get((filled[1], column), []) for column in columns])
         if parts is None:
@@ -419,30 +435,27 @@ def read_table(grid: Grid, segments: Iterable[Placed]) -> Table | None:
 
 
 def _row(
-    grid: Grid, inside: dict[tuple[int, int], list[Placed]], band: int, columns: range
+    grid: Grid, inside: dict[tuple[int, int], list[Line]], band: int, columns: range
 ) -> Iterator[Cell]:
-    """Yield the cells of a band: one that spans bands in each, one that spans columns at its first.
+    """The cells of a band: one that spans bands in each, one that spans columns at its first.
 
-    In the first bands it is in all of its columns, because there it names them.
+    In the first bands a bold one is in all of its columns, because there it names them.
     """
     for column in columns:
         anchor = grid.anchors[band, column]
-        spanned = anchor[1] != column and (band >= _MAX_HEADER_ROWS or not _is_bold(inside, anchor))
-        yield Cell() if spanned else _cell(inside.get(anchor, []))
+        cell = _cell(inside.get(anchor, []))
+        names = band < _MAX_HEADER_ROWS and cell.bold
+        yield cell if anchor[1] == column or names else Cell()
 
 
-def _is_bold(inside: dict[tuple[int, int], list[Placed]], anchor: tuple[int, int]) -> bool:
-    return all(segment.bold for segment in inside.get(anchor, []))
-
-
-def _rows_in_band(grid: Grid, columns: list[list[Placed]]) -> list[list[Cell]] | None:
-    """Return the rows in a band without rules of its own; None where a line may wrap or not."""
+def _rows_in_band(grid: Grid, columns: list[list[Line]]) -> list[list[Cell]] | None:
+    """The rows in a band without rules of its own; None where a line may wrap or not."""
     column_of = {id(segment): i for i, column in enumerate(columns) for segment in column}
     lines = [  # from the top, by column
         {column_of[id(segment)]: segment for segment in level}
-        for level in _in_lines(segment for column in columns for segment in column)
+        for level in in_lines(segment for column in columns for segment in column)
     ]
-    rows: list[list[dict[int, Placed]]] = []
+    rows: list[list[dict[int, Line]]] = []
     for line in lines:
         begins = not rows or _begins_row(grid, rows[-1], line, len(columns))
         if begins is None:
@@ -457,9 +470,9 @@ def _rows_in_band(grid: Grid, columns: list[list[Placed]]) -> list[list[Cell]] |
 
 
 def _begins_row(
-    grid: Grid, row: list[dict[int, Placed]], line: dict[int, Placed], width: int
+    grid: Grid, row: list[dict[int, Line]], line: dict[int, Line], width: int
 ) -> bool | None:
-    """Tell whether a line begins a row or wraps: it does not where its word had room above."""
+    """Whether a line begins a row or wraps: it does not where its word had room above."""
     above = row[-1]
     for column in line.keys() & above.keys():
         word = line[column].text.split(" ")[0]
@@ -471,26 +484,27 @@ def _begins_row(
     return False if len(line) < len(row[0]) and line.keys() <= row[0].keys() else None
 
 
-def _in_lines(segments: Iterable[Placed]) -> list[list[Placed]]:
-    lines: list[list[Placed]] = []
-    for segment in sorted(segments, key=lambda segment: -_middle(segment)):
-        if lines and _middle(lines[-1][0]) - _middle(segment) <= 0.5 * segment.height:
+def in_lines(segments: Iterable[Line]) -> list[list[Line]]:
+    """Segments by the height at which they stand, from the top, each line from the left."""
+    lines: list[list[Line]] = []
+    for segment in sorted(segments, key=lambda segment: -segment.middle):
+        if lines and lines[-1][0].middle - segment.middle <= 0.5 * segment.height:
             lines[-1].append(segment)
         else:
             lines.append([segment])
-    return [sorted(line, key=lambda segment: segment.left) for line in lines]
+    return [sorted(line, key=attrgetter("left")) for line in lines]
 
 
-def _cell(segments: Iterable[Placed]) -> Cell:
+def _cell(segments: Iterable[Line]) -> Cell:
     found = list(segments)
-    lines = [" ".join(segment.text for segment in line) for line in _in_lines(found)]
+    lines = [" ".join(segment.text for segment in line) for line in in_lines(found)]
     return Cell(lines, bool(found) and all(segment.bold for segment in found))
 
 
 def count_header(rows: Sequence[Sequence[Cell]]) -> int:
-    """Return how many rows at the top name the columns: bold ones, or words above figures."""
+    """How many rows at the top name the columns: bold ones, or words above figures."""
     bold = [all(cell.bold for cell in row if cell.lines) for row in rows]
-    count = next((index for index, found in enumerate(bold) if not found), len(rows))
+    count = bold.index(False) if False in bold else len(rows)
     if 0 < count <= _MAX_HEADER_ROWS and count < len(rows):
         return count
     first, below = rows[0], rows[1:]

@@ -13,7 +13,7 @@ from docx.enum.section import WD_SECTION
 from lxml import etree
 
 from rag.errors import SourceError
-from rag.ingest.docx_math import linear
+from rag.ingest.docx_objects import linear
 from rag.ingest.docx_styles import formatted
 from rag.ingest.docx_symbols import symbol
 from rag.ingest.extract import Extracted, extract

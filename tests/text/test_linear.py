@@ -25,7 +25,7 @@ import rag.text
 SMALL, LARGE = 1_500, 6_000
 BOUNDED = {
     # Given no more than this many characters by their only callers.
-    "rag.ingest.pdf._LAST_PART": 200,
+    "rag.ingest.pdf_paragraphs._LAST_PART": 200,
     "rag.text.sentences._LAST_WORD": 200,
     "rag.text.dates.REL": 40,
     "rag.text.numbers._ABOUT": 30,
@@ -46,9 +46,9 @@ ANCHORED = {
     "rag.ingest.html_hidden._SIMPLE_SELECTOR",
     "rag.ingest.html_boilerplate._INVITATION",
     "rag.ingest.html_boilerplate._TO_TOP",
-    "rag.ingest.pdf._BULLETED",
+    "rag.ingest.pdf_paragraphs._BULLETED",
     "rag.ingest.pdf._JUNK_TITLE",
-    "rag.ingest.pdf._PAGE_NUMBER",
+    "rag.ingest.pdf_paragraphs._PAGE_NUMBER",
     "rag.ingest.pdf._PLACEHOLDER",
     "rag.text.dates.COUNTED",
     "rag.text.dates.JOIN",
