@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rag.ingest.docx_package import W, switch, value, whole
 from rag.ingest.docx_symbols import symbol
-from rag.text.units import ORDINALS, SMALL
+from rag.text.numbers import ORDINALS, SMALL
 
 _HEADING = re.compile(r"heading ?([1-9])", re.I)
 _PLACE = re.compile(r"%([1-9])")
