@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rag.evaluate.kinds import KINDS
-from rag.evaluate.runs import Kind, Row, Run, execute
+from rag.evaluate.runs import Kind, Result, Run, execute
 from rag.settings import Settings
 from rag.types import SCHEMA
 
@@ -33,7 +33,7 @@ def header(kind: Kind, count: int, **changed: Any) -> dict[str, Any]:
     }
 
 
-def case(kind: str, number: int) -> Row:
+def case(kind: str, number: int) -> Result:
     """What a row of a kind has beside its measures."""
     said: dict[str, dict[str, Any]] = {
         "retrieval": {
@@ -72,7 +72,7 @@ def write(
     kind: str,
     measures: Sequence[Mapping[str, float | None]],
     *,
-    change: Callable[[int, Row], Row] = lambda _, row: row,
+    change: Callable[[int, Result], Result] = lambda _, row: row,
     first: int = 0,
     **head: Any,
 ) -> Run:
@@ -80,7 +80,7 @@ def write(
     known = KINDS[kind]
     cases = [Case(f"q{n}") for n in range(first, first + len(measures))]
 
-    def measure(batch: Sequence[Case]) -> list[Row]:
+    def measure(batch: Sequence[Case]) -> list[Result]:
         rows = []
         for one in batch:
             number = int(one.id[1:])

@@ -11,20 +11,24 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate import judge as judging
+from rag.evaluate.datasets import Case
 from rag.evaluate.judge import Judge
-from rag.evaluate.questions import Case, read_cases
-from rag.evaluate.quotes import locate, overlaps
-from rag.evaluate.runs import Kind, Measured, Progress, Row, Run, execute, header
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
 from rag.evaluate.statistics import auroc, mean
-from rag.evaluate.texts import contains, f1
-from rag.types import Answer, Document, Passage
+from rag.evaluate.text_metrics import contains, f1, locate, overlaps
+from rag.types import Answer, Chunk, Citation
 
-# document id -> spans of each gold quote in it, one entry a quote
-Gold = Sequence[tuple[str, tuple[tuple[int, int], ...]]]
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+
+NO_ANSWER = "no answer"
+
+# A gold quote: the id of its document, and every span of it in there.
+Quote = tuple[str, tuple[tuple[int, int], ...]]
 Measures = Mapping[str, float | None]
 
 
@@ -34,6 +38,37 @@ def _extra(run: Run) -> dict[str, Any]:
         "usage": judging.total(row.get("usage") for row in run.rows),
         **judging.summary(run.rows, ran=bool(run.header["options"].get("judge"))),
     }
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    said = NO_ANSWER if row.get("abstained") else str(row.get("answer") or "")
+    return said, accepted(row), "Passages that were retrieved", sources(row)
+
+
+def accepted(row: Result) -> str:
+    """What was expected of a question, in words."""
+    if not row["answerable"]:
+        return NO_ANSWER
+    return " | ".join(dict.fromkeys(row["accepted"])) or "an answer"
+
+
+def sources(row: Result) -> list[Source]:
+    """The passages of a row, those marked that a citation overlaps."""
+    cited = row.get("citations") or []
+    return [
+        Source(
+            one.get("uri") or row.get("title") or "",
+            one["text"],
+            "cited" if any(_within(citation, one) for citation in cited) else "",
+        )
+        for one in row.get("passages") or []
+    ]
+
+
+def _within(citation: dict[str, Any], passage: dict[str, Any]) -> bool:
+    span = ((passage["start"], passage["end"]),)
+    same: bool = citation["uri"] == passage["uri"]
+    return same and overlaps(citation["start"], citation["end"], span)
 
 
 KIND = Kind(
@@ -72,6 +107,7 @@ KIND = Kind(
         mean("judged_faithfulness", "judge: what is cited says what the sentences say"),
     ),
     primary="f1",
+    explain=_explain,
     sliced_by="type",
     # those that fit beside each other in 80 columns
     heads={
@@ -90,34 +126,8 @@ _MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metri
 _LOWER_IS_BETTER = frozenset(metric.name for metric in KIND.metrics if metric.lower_is_better)
 
 
-class Asked(Measured, Protocol):
-    """What a run needs of a pipeline."""
-
-    folder: Path
-
-    def search(self, question: str, k: int | None = None) -> list[Passage]:
-        """Return passages."""
-        ...
-
-    def document(self, uri: str) -> Document:
-        """Return a document by its uri or the end of it."""
-        ...
-
-    def ask(self, question: str, *, history: Any = ()) -> Answer:
-        """Answer a question."""
-        ...
-
-
 def evaluate(
-    path: Path,
-    pipeline: Asked,
-    *,
-    judge: Judge | None = None,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    on_progress: Progress | None = None,
+    path: Path, pipeline: Pipeline, *, judge: Judge | None = None, **options: Unpack[Options]
 ) -> Run:
     """Ask every question of a file, or the first ``limit``, and measure the answers.
 
@@ -126,28 +136,21 @@ def evaluate(
     Raises DataError for a bad file, StoreError or ModelError if the index, its model or the judge
     is not fit to be asked at all.
     """
-    found = read_cases(path)
-    cases = found.cases[:limit]
-    _prepare(pipeline)
-    options: dict[str, Any] = {"limit": limit}
-    if judge:
+
+    def prepare() -> dict[str, Any]:
+        _load(pipeline)
+        if not judge:
+            return {}
         judge.prepare()
-        options["judge"] = judge.identity
-    first = header(
-        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.cases),
-        planned=len(cases), seed=seed, options=options,
-    )  # fmt: skip
+        return {"judge": judge.identity}
 
-    def measure_all(batch: Sequence[Case]) -> list[Row]:
-        return [_ask(case, pipeline, judge) for case in batch]
-
-    return execute(
-        KIND, out, pipeline.folder / "runs", first, cases, measure_all,
-        partial(_failed, judged=judge is not None), resume=resume, on_progress=on_progress,
+    return measure_file(
+        KIND, path, Case, pipeline, lambda batch: [_ask(case, pipeline, judge) for case in batch],
+        partial(_failed, judged=judge is not None), options, prepare=prepare,
     )  # fmt: skip
 
 
-def _prepare(pipeline: Asked) -> None:
+def _load(pipeline: Pipeline) -> None:
     """Load what the first question would load, and let what fails every question fail now."""
     try:
         pipeline.search("warm-up", 1)
@@ -157,12 +160,12 @@ def _prepare(pipeline: Asked) -> None:
         return  # a stage that crashes is what the run is there to count
 
 
-def locate_evidence(case: Case, pipeline: Asked) -> tuple[Gold, bool]:
-    """Return where the gold quotes stand, and whether any could not be found.
+def locate_evidence(case: Case, pipeline: Pipeline) -> tuple[list[Quote], bool]:
+    """Where the gold quotes stand, and whether any could not be found.
 
     A quote that is not found stays as one without spans: nothing overlaps it, and it counts.
     """
-    gold: list[tuple[str, tuple[tuple[int, int], ...]]] = []
+    gold: list[Quote] = []
     for evidence in case.evidence:
         try:
             document = pipeline.document(evidence.uri)
@@ -173,7 +176,7 @@ def locate_evidence(case: Case, pipeline: Asked) -> tuple[Gold, bool]:
     return gold, any(not spans for _, spans in gold)
 
 
-def _ask(case: Case, pipeline: Asked, judge: Judge | None) -> Row:
+def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
     gold, unlocated = locate_evidence(case, pipeline)
     failed = partial(_failed, case, judged=judge is not None)
     began = time.perf_counter()
@@ -218,7 +221,7 @@ def _ask(case: Case, pipeline: Asked, judge: Judge | None) -> Row:
     }  # fmt: skip
 
 
-def _head(case: Case, failed: str | None) -> Row:
+def _head(case: Case, failed: str | None) -> Result:
     labels = case.human_labels
     return {
         **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
@@ -229,7 +232,7 @@ def _head(case: Case, failed: str | None) -> Row:
     }
 
 
-def _failed(case: Case, reason: str, *, judged: bool) -> Row:
+def _failed(case: Case, reason: str, *, judged: bool) -> Result:
     # A crash is on the wrong side of every threshold.
     decided = {"confidence": float(not case.answerable), "answerable": float(case.answerable)}
     ungraded = judging.measures(0.0) if judged and case.answerable else {}
@@ -241,18 +244,18 @@ def _failed(case: Case, reason: str, *, judged: bool) -> Row:
 
 
 def said(answer: Answer) -> str:
-    """Return the words of an answer without its marks."""
+    """The words of an answer without its marks."""
     return "\n".join(sentence.text for sentence in answer.sentences)
 
 
 def short(answer: Answer) -> str:
-    """Return the fact that an answer leads with, if it names one, else all of its words."""
+    """The fact that an answer leads with, if it names one, else all of its words."""
     facts = [sentence.text for sentence in answer.sentences if sentence.kind == "short"]
     return " ".join(facts) or said(answer)
 
 
-def measure(case: Case, answer: Answer, gold: Gold) -> Measures:
-    """Return every measure of one answer; ``gold`` is where the case's evidence stands.
+def measure(case: Case, answer: Answer, gold: Sequence[Quote]) -> Measures:
+    """Every measure of one answer; ``gold`` is where the case's evidence stands.
 
     F1 is of the short answer, because SQuAD's measure is for spans. An answerable question that
     got no answer scores 0 on citations too: silence must not look like precision.
@@ -281,28 +284,17 @@ def measure(case: Case, answer: Answer, gold: Gold) -> Measures:
     }
 
 
-def _evidence(answer: Answer, gold: Gold) -> dict[str, float | None]:
-    """Return citation precision per sentence and recall per quote, after ALCE (Gao et al., 2023).
+def _evidence(answer: Answer, gold: Sequence[Quote]) -> dict[str, float | None]:
+    """Citation precision per sentence and recall per quote, after ALCE (Gao et al., 2023).
 
     ALCE asks a model whether the citations entail the sentence; here people marked the evidence,
     so what counts is overlap with it.
     """
     cited = [sentence.citations for sentence in answer.sentences if sentence.citations]
     flat = [citation for citations in cited for citation in citations]
-    right = [
-        any(overlaps(c.start, c.end, spans) for c in citations for d, spans in gold
-            if d == c.document_id)
-        for citations in cited
-    ]  # fmt: skip
-    found = [
-        any(c.document_id == document and overlaps(c.start, c.end, spans) for c in flat)
-        for document, spans in gold
-    ]
-    seen = [
-        any(p.chunk.document_id == document and overlaps(p.chunk.start, p.chunk.end, spans)
-            for p in answer.passages)
-        for document, spans in gold
-    ]  # fmt: skip
+    right = [any(_meets(c, quote) for c in citations for quote in gold) for citations in cited]
+    found = [any(_meets(c, quote) for c in flat) for quote in gold]
+    seen = [any(_meets(passage.chunk, quote) for passage in answer.passages) for quote in gold]
     return {
         "evidence_retrieved": sum(seen) / len(seen),
         "citation_precision": sum(right) / len(right) if right else 0.0,
@@ -311,14 +303,19 @@ def _evidence(answer: Answer, gold: Gold) -> dict[str, float | None]:
     }
 
 
+def _meets(one: Citation | Chunk, quote: Quote) -> bool:
+    document, spans = quote
+    return one.document_id == document and overlaps(one.start, one.end, spans)
+
+
 def _supported(answer: Answer) -> float | None:
-    """Return the share of sentences judged supported; None where nothing was judged."""
+    """The share of sentences judged supported; None where nothing was judged."""
     labels = [s.verdict.label for s in answer.sentences if s.verdict and s.verdict.label]
     return labels.count("supported") / len(labels) if labels else None
 
 
 def worst(case: Case) -> Measures:
-    """Return the measures of a case that crashed: the worst value of each that applies."""
+    """The measures of a case that crashed: the worst value of each that applies."""
     applies = {"f1", "supported"} | (
         {"answerable_f1", "containment", "abstention_wrong"}
         if case.answerable

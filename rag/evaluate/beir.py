@@ -11,25 +11,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
 from rag.errors import DataError
-from rag.evaluate.cases import History
-from rag.evaluate.rows import (
+from rag.evaluate.datasets import (
     Fault,
+    History,
     Name,
     Row,
     RowFile,
     Words,
     decoded,
-    described_together,
+    described,
     read_lines,
     scan_rows,
     shown,
 )
-from rag.types import Document, Turn, digest_of
+from rag.types import Document, digest_of
 
 _HEADER = ["query-id", "corpus-id", "score"]
 _SCORE = re.compile(r"[+-]?[0-9]{1,9}")  # int() would also take 1_0 and Arabic digits
@@ -40,6 +40,7 @@ class _Text(Row):
     """A line of the corpus; a title or a language that is no text is as good as none."""
 
     model_config = ConfigDict(extra="ignore")
+    noun: ClassVar[str] = "documents"
 
     id: Name = Field(alias="_id")
     title: str | None = None
@@ -47,23 +48,15 @@ class _Text(Row):
     language: Any = None
 
 
-class _Asked(Row):
-    """A line of the queries."""
+class Query(Row):
+    """A query of a test collection; ``history`` is the conversation before it, oldest first."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    noun: ClassVar[str] = "queries"
 
     id: Name = Field(alias="_id")
     text: Words
     history: History = ()
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query of a test collection; ``history`` is the conversation before it, oldest first."""
-
-    id: str
-    text: str
-    history: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +91,7 @@ class Beir:
 
 
 def read_beir(folder: Path, split: str | None = None) -> Beir:
-    """Return the test collection in a folder; the split may be left out where there is one.
+    """Read the test collection in a folder; the split may be left out where there is one.
 
     Documents may be empty, as some are in published collections. Raises DataError: for a split that
     does not exist or is left open, and else for every fault of the three files, all at once.
@@ -106,8 +99,8 @@ def read_beir(folder: Path, split: str | None = None) -> Beir:
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder: name one that holds corpus.jsonl and qrels/")
     split, faults = _split(folder, split)
-    corpus = scan_rows(_either(folder, "corpus"), _Text, what="documents")
-    queries = scan_rows(_either(folder, "queries"), _Asked, what="queries")
+    corpus = scan_rows(_either(folder, "corpus"), _Text)
+    queries = scan_rows(_either(folder, "queries"), Query)
     faults = [*((f.path, fault) for f in (corpus, queries) for fault in f.faults), *faults]
     qrels: dict[str, dict[str, int]] = {}
     if split is not None:
@@ -115,12 +108,12 @@ def read_beir(folder: Path, split: str | None = None) -> Beir:
         qrels, found = _judgements(path, queries, corpus)
         faults += ((path, fault) for fault in found)
     if faults:
-        raise DataError(described_together(folder, faults))
+        raise DataError(described(folder, faults))
     return _collection(folder, split or "", corpus, queries, qrels)
 
 
 def _split(folder: Path, split: str | None) -> tuple[str | None, list[tuple[Path, Fault]]]:
-    """Return the split to read, or the fault that there is none. Raises DataError."""
+    """The split to read, or the fault that there is none. Raises DataError."""
     judged = folder / "qrels"
     # Archives from a Mac have a file ._test.tsv beside test.tsv.
     splits = sorted(path.stem for path in judged.glob("*.tsv") if not path.name.startswith("."))
@@ -136,15 +129,15 @@ def _split(folder: Path, split: str | None) -> tuple[str | None, list[tuple[Path
 
 
 def _either(folder: Path, name: str) -> Path:
-    """Return the packed file where it is the only one."""
+    """The packed file where it is the only one."""
     plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"
     return packed if packed.exists() and not plain.exists() else plain
 
 
 def _judgements(
-    path: Path, queries: RowFile[_Asked], corpus: RowFile[_Text]
+    path: Path, queries: RowFile[Query], corpus: RowFile[_Text]
 ) -> tuple[dict[str, dict[str, int]], list[Fault]]:
-    """Return the grades and what is wrong with the file."""
+    """The grades, and what is wrong with the file."""
     qrels: dict[str, dict[str, int]] = {}
     places: dict[tuple[str, str], int] = {}
     faults: list[Fault] = []
@@ -184,7 +177,7 @@ def _is_header(columns: list[str]) -> bool:
 
 
 def _judgement(columns: list[str]) -> tuple[str, str, int]:
-    """Return query, document and grade. Raises ValueError with what to say of the line."""
+    """Query, document and grade. Raises ValueError with what to say of the line."""
     if len(columns) != len(_HEADER):
         raise ValueError(
             "a judgement has 3 columns with tabs between them (query-id, corpus-id, score), "
@@ -206,13 +199,11 @@ def _collection(
     folder: Path,
     split: str,
     corpus: RowFile[_Text],
-    queries: RowFile[_Asked],
+    queries: RowFile[Query],
     qrels: Mapping[str, dict[str, int]],
 ) -> Beir:
     texts = {row.id: (row.title or "", row.text) for row in corpus.rows}
-    asked = {
-        row.id: Query(row.id, row.text, row.history) for row in queries.rows if row.id in qrels
-    }
+    asked = {query.id: query for query in queries.rows if query.id in qrels}
     # Only two letters name a field of the index; en-GB and eng are both English.
     languages = {
         row.id: row.language[:2].lower()

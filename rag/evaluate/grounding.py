@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rag.evaluate.cases import GroundingRow
-from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
+from rag.evaluate.datasets import GroundingRow
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
 from rag.evaluate.statistics import (
     auroc,
     balanced_accuracy,
@@ -43,15 +43,18 @@ def _show(run: Run) -> list[Table]:
         [str(row["n"]), number(row["mean_score"]), number(row["positive"])]
         for row in found["calibration"]
     ]
-    speed = found["claims_per_second"]
-    return [
-        Table(
-            f"calibration ({speed} claims a second, {found['not_judged']} not judged)",
-            ["claims", "support, mean", "supported, share"],
-            bins,
-            words=frozenset(),
-        )
-    ]
+    title = (
+        f"calibration ({found['claims_per_second']} claims a second, "
+        f"{found['not_judged']} not judged)"
+    )
+    return [Table(title, ["claims", "support, mean", "supported, share"], bins, frozenset())]
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    support = row["measures"].get("support")
+    said = str(row.get("said")) + ("" if support is None else f" (support {support:.2f})")
+    sources = [Source("", text) for text in row.get("evidence") or []]
+    return said, str(row["gold"]), "Evidence that was held against it", sources
 
 
 KIND = Kind(
@@ -92,6 +95,7 @@ KIND = Kind(
         ),
     ),
     primary="balanced_accuracy",
+    explain=_explain,
     sliced_by="source",
     heads={
         "balanced_accuracy": "bal. acc.",
@@ -107,7 +111,7 @@ KIND = Kind(
 def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Judge every claim by its evidence; raises DataError for a bad file."""
 
-    def measure(batch: Sequence[GroundingRow]) -> list[Row]:
+    def measure(batch: Sequence[GroundingRow]) -> list[Result]:
         began = time.perf_counter()
         verdicts = pipeline.checker.check(
             [case.claim for case in batch], [list(case.evidence) for case in batch]
@@ -118,7 +122,7 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     return measure_file(KIND, path, GroundingRow, pipeline, measure, _failed, options, batch=_BATCH)
 
 
-def _row(case: GroundingRow, verdict: Verdict, took: float) -> Row:
+def _row(case: GroundingRow, verdict: Verdict, took: float) -> Result:
     # What is not judged is not supported: it never passes, and is counted.
     label, support = verdict.label or "unsupported", verdict.support or 0.0
     return {
@@ -140,7 +144,7 @@ def _gold(case: GroundingRow) -> dict[str, float]:
     return {"supported": float(case.label == "supported"), "label": LABELS[case.label]}
 
 
-def _head(case: GroundingRow, failed: str | None) -> Row:
+def _head(case: GroundingRow, failed: str | None) -> Result:
     return {
         "id": case.id,
         "group": case.group,
@@ -151,7 +155,7 @@ def _head(case: GroundingRow, failed: str | None) -> Row:
     }
 
 
-def _failed(case: GroundingRow, reason: str) -> Row:
+def _failed(case: GroundingRow, reason: str) -> Result:
     gold = _gold(case)
     wrong = 1 - gold["supported"]
     worst = {**gold, "said_supported": wrong, "said_label": _NOT_JUDGED, "support": wrong}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rag.evaluate.answers import said, short
-from rag.evaluate.cases import QaRow
-from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
+from rag.evaluate.answers import NO_ANSWER, accepted, said, short, sources
+from rag.evaluate.datasets import QaRow
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
 from rag.evaluate.statistics import (
     area_under_risk_coverage,
     auroc,
@@ -18,7 +17,7 @@ from rag.evaluate.statistics import (
     risk_coverage,
 )
 from rag.evaluate.tables import Table, number
-from rag.evaluate.texts import exact_match, f1
+from rag.evaluate.text_metrics import exact_match, f1
 from rag.types import Answer, digest_of
 
 if TYPE_CHECKING:
@@ -39,8 +38,14 @@ def _show(run: Run) -> list[Table]:
     curve = _extra(run)["risk_coverage"]
     chosen = [point for position, point in enumerate(curve) if position % 4 == 3]
     rows = [[number(coverage, 2), number(risk)] for coverage, risk in chosen]
-    return [Table("risk (1 - F1) where only the most confident are answered", ["coverage", "risk"],
-                  rows, words=frozenset())]  # fmt: skip
+    title = "risk (1 - F1) where only the most confident are answered"
+    return [Table(title, ["coverage", "risk"], rows, words=frozenset())]
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    guess = f" (would have said: {row['guess']})" if row.get("guess") else ""
+    said = row.get("answer") or f"{NO_ANSWER}{guess}"
+    return said, accepted(row), "Passages that were read", sources(row)
 
 
 KIND = Kind(
@@ -67,6 +72,7 @@ KIND = Kind(
         ),
     ),
     primary="f1",
+    explain=_explain,
     extra=_extra,
     show=_show,
 )
@@ -81,14 +87,13 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     answer_settings = pipeline.settings.answer
     threshold = answer_settings.threshold
     candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
+    return measure_file(
+        KIND, path, QaRow, pipeline,
+        lambda batch: [_ask(case, candid, threshold) for case in batch], _failed, options,
+    )  # fmt: skip
 
-    def measure(batch: Sequence[QaRow]) -> list[Row]:
-        return [_ask(case, candid, threshold) for case in batch]
 
-    return measure_file(KIND, path, QaRow, pipeline, measure, _failed, options)
-
-
-def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:
+def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Result:
     began = time.perf_counter()
     answer: Answer | None = pipeline.read(case.question, case.context, title=case.title)
     took = round((time.perf_counter() - began) * 1000, 3)
@@ -109,7 +114,7 @@ def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:
 
 
 def span(answer: Answer) -> str:
-    """Return the words that answer: the fact led with, else the reader's best span, else all."""
+    """The words that answer: the fact led with, else the reader's best span, else all."""
     if any(sentence.kind == "short" for sentence in answer.sentences):
         return short(answer)
     spans = [
@@ -122,7 +127,7 @@ def span(answer: Answer) -> str:
 
 
 def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str, float]:
-    """Return the columns of one case: ``given`` is the answer, empty for none.
+    """The columns of one case: ``given`` is the answer, empty for none.
 
     Where a question is called answerable and the data names no answer, only the decision to answer
     can be measured.
@@ -148,7 +153,7 @@ def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str
     }
 
 
-def _head(case: QaRow, failed: str | None) -> Row:
+def _head(case: QaRow, failed: str | None) -> Result:
     return {
         "id": case.id,
         "group": digest_of(case.context)[:16],  # questions on one text succeed or fail together
@@ -160,11 +165,9 @@ def _head(case: QaRow, failed: str | None) -> Row:
     }
 
 
-def _failed(case: QaRow, reason: str) -> Row:
+def _failed(case: QaRow, reason: str) -> Result:
     # A crash is no abstention: it is wrong, and on the wrong side of every threshold.
     values = measures(case, "", "", float(not case.answerable))
-    worst = {
-        name: value if name in ("confidence", "answerable") else 0.0
-        for name, value in values.items()
-    }
+    kept = {name: values[name] for name in ("confidence", "answerable")}
+    worst = dict.fromkeys(values, 0.0) | kept
     return {**_head(case, reason), "measures": worst, "latency_ms": None}

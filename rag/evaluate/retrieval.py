@@ -7,20 +7,20 @@ collapsed. The index is kept by the content of the corpus, so that the next run 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import IndexMissingError, ModelError, UsageError
 from rag.evaluate.beir import Beir, Query
-from rag.evaluate.runs import Kind, Progress, Row, Run, cache_folder, execute, header
+from rag.evaluate.runs import Kind, Progress, Result, Run, Source, cache_folder, execute, header
 from rag.evaluate.statistics import mean
 from rag.retrieve.hybrid import HybridRetriever
 from rag.types import Filter, digest_of
 
 if TYPE_CHECKING:
-    from rag.index.index import View
     from rag.pipeline import Pipeline
 
 STAGES = ("dense", "lexical", "fused", "reranked")
@@ -30,6 +30,26 @@ DEPTH = 100
 _CHUNKS = 400  # asked of a single side, so that the best of them belong to 100 documents
 _SHOWN = 5  # of a ranking, kept in the run for whoever looks at its worst cases
 _CLIP = 300  # characters of a document that is shown
+
+
+def _explain(row: Result) -> tuple[str, None, str, list[Source]]:
+    ranking = row.get("ranking") or []
+    sources = [
+        Source(one["title"] or one["id"], one["text"], f"{one['score']:.3f}, {_judged(one)}")
+        for one in ranking
+    ]
+    right = [str(n) for n, one in enumerate(ranking, start=1) if (one["grade"] or 0) > 0]
+    first = sources[0].name if sources else "nothing"
+    said = f"relevant at {', '.join(right) or 'none'} of {len(ranking)}; first: {first}"
+    return said, None, "First in the ranking", sources
+
+
+def _judged(document: dict[str, Any]) -> str:
+    grade = document["grade"]
+    if grade is None:
+        return "not judged"
+    return f"relevant, grade {grade}" if grade > 0 else "judged not relevant"
+
 
 KIND = Kind(
     name="retrieval",
@@ -41,6 +61,7 @@ KIND = Kind(
         mean("recall_at_100", "relevant documents among the first hundred"),
     ),
     primary="ndcg_at_10",
+    explain=_explain,
 )
 
 
@@ -97,7 +118,7 @@ def evaluate(
 
 
 def _indexed(beir: Beir, pipeline: Pipeline, cache: Path, on_progress: Progress | None) -> Pipeline:
-    """Return a pipeline over an index of the corpus; what is there already is not made again."""
+    """A pipeline over an index of the corpus; what is there already is not made again."""
     name = f"{beir.name}-{digest_of(beir.corpus_digest, pipeline.fingerprint)[:16]}"
     own = pipeline.variant(cache / name)
     there: set[str] = set()
@@ -107,14 +128,13 @@ def _indexed(beir: Beir, pipeline: Pipeline, cache: Path, on_progress: Progress 
             return own
         there = {document.uri for _, document in catalog.documents()}  # an interruption left it
     missing = [document for document in beir.documents() if document.uri not in there]
-    own.add(missing, _counted(on_progress, len(missing)))
+
+    def indexing(what: str, done: float, _: int) -> None:
+        if on_progress:
+            on_progress(f"indexing {what}", done, len(missing))
+
+    own.add(missing, indexing)
     return own
-
-
-def _counted(on_progress: Progress | None, total: int) -> Progress | None:
-    if on_progress is None:
-        return None
-    return lambda what, done, _: on_progress(f"indexing {what}", done, total)
 
 
 class _Ranker:
@@ -129,16 +149,15 @@ class _Ranker:
         self._rewrite = rewrite
         catalog = pipeline.index.catalog
         self._document = catalog.uris(catalog.store)
-        self._stage = ""
 
-    def at(self, stage: str) -> Any:
-        """Return a function that measures a batch of queries at a stage."""
+    def at(self, stage: str) -> Callable[[Sequence[Query]], list[Result]]:
+        """A function that measures a batch of queries at a stage. Raises ModelError."""
         self._rank(stage, "warm-up")
         if problem := self._problem(stage):  # better now than in every row
             raise ModelError(problem)
         return lambda batch: [self._measured(stage, query) for query in batch]
 
-    def _measured(self, stage: str, query: Query) -> Row:
+    def _measured(self, stage: str, query: Query) -> Result:
         began = time.perf_counter()
         question = query.text
         if query.history and self._rewrite:
@@ -153,45 +172,38 @@ class _Ranker:
             "latency_ms": took,
             "standalone": question,
             "problem": self._problem(stage),
-            "ranking": [self._shown(query, name, score) for name, score in _top(ranking)],
+            "ranking": [
+                self._shown(query, name, score) for name, score in islice(ranking.items(), _SHOWN)
+            ],
         }
 
     def _problem(self, stage: str) -> str | None:
-        """Return why the latest ranking is that of fusion, where a model should have ranked."""
+        """Why the latest ranking is that of fusion, where a model should have ranked."""
         reranker = self._pipeline.reranker if stage == "reranked" else None
         return getattr(reranker, "problem", None)
 
     def _rank(self, stage: str, question: str) -> dict[str, float]:
-        """Return document -> score, best first, at most ``DEPTH``."""
-        retriever = self._retriever
-        if stage == "reranked":
-            return self._pooled(self._reranked(question))
-        with self._pipeline.index.reading() as view:
-            return self._pooled(
-                (self._document[key], score)
-                for key, score in self._scores(stage, view, question, retriever).items()
-            )
-
-    def _scores(
-        self, stage: str, view: View, question: str, retriever: HybridRetriever
-    ) -> dict[int, float]:
-        if stage == "lexical":
-            return view.lexical(question, _CHUNKS, Filter())
-        vector = self._pipeline.embedder.embed([question], query=True)[0]
-        if stage == "dense":
-            return view.dense(vector, _CHUNKS, Filter())
-        return retriever.scores(view, question, vector, Filter())[2]
-
-    def _reranked(self, question: str) -> Iterable[tuple[str, float]]:
-        return ((p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS))
-
-    @staticmethod
-    def _pooled(scored: Iterable[tuple[str, float]]) -> dict[str, float]:
+        """Document -> score of its best chunk, best first, at most ``DEPTH``."""
         best: dict[str, float] = {}
-        for name, score in scored:
+        for name, score in self._scores(stage, question):
             best[name] = max(score, best.get(name, score))
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
         return dict(ordered[:DEPTH])
+
+    def _scores(self, stage: str, question: str) -> list[tuple[str, float]]:
+        """Document and score of each chunk that a stage finds."""
+        if stage == "reranked":
+            return [(p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS)]
+        with self._pipeline.index.reading() as view:
+            if stage == "lexical":
+                scores = view.lexical(question, _CHUNKS, Filter())
+            else:
+                vector = self._pipeline.embedder.embed([question], query=True)[0]
+                if stage == "dense":
+                    scores = view.dense(vector, _CHUNKS, Filter())
+                else:
+                    scores = self._retriever.scores(view, question, vector, Filter())[2]
+        return [(self._document[key], score) for key, score in scores.items()]
 
     def _shown(self, query: Query, name: str, score: float) -> dict[str, Any]:
         title, text = self._beir.corpus[name]
@@ -203,21 +215,17 @@ class _Ranker:
             "text": text[:_CLIP],
         }
 
-    def _head(self, query: Query, failed: str | None) -> Row:
+    def _head(self, query: Query, failed: str | None) -> Result:
         return {"id": query.id, "group": None, "question": query.text, "failed": failed}
 
-    def failed(self, query: Query, reason: str) -> Row:
-        """Return the row of a query that has no ranking: zero, and named."""
+    def failed(self, query: Query, reason: str) -> Result:
+        """The row of a query that has no ranking: zero, and named."""
         measured = dict.fromkeys((metric.name for metric in KIND.metrics), 0.0)
         return {**self._head(query, reason), "measures": measured, "latency_ms": None}
 
 
-def _top(ranking: dict[str, float]) -> list[tuple[str, float]]:
-    return list(ranking.items())[:_SHOWN]
-
-
 def measures(qrels: dict[str, int], ranking: dict[str, float]) -> dict[str, float]:
-    """Return the metrics of one query by ir-measures; a grade above 0 is relevant."""
+    """The metrics of one query by ir-measures; a grade above 0 is relevant."""
     import ir_measures
     from ir_measures import RR, R, nDCG
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from rag.evaluate.cases import RewriteRow
-from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
+from rag.evaluate.datasets import RewriteRow
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
 from rag.evaluate.statistics import Array, Columns, Metric, mean
-from rag.evaluate.texts import rouge_l, term_f1, terms
+from rag.evaluate.text_metrics import rouge_l, term_f1, terms
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -21,10 +20,14 @@ _BASELINES = ("term_f1_as_said", "term_f1_history")
 
 
 def _gain(columns: Columns, weights: Array) -> Array:
-    ours, *others = (
-        mean(name, "").figure(columns, weights) for name in ("term_f1", *_BASELINES)
-    )  # fmt: skip
+    names = ("term_f1", *_BASELINES)
+    ours, *others = (mean(name, "").figure(columns, weights) for name in names)
     return np.asarray(ours - np.max(others, axis=0))
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    sources = [Source("", text) for text in row.get("history") or []]
+    return str(row.get("standalone")), str(row["rewrite"]), "What was said before", sources
 
 
 KIND = Kind(
@@ -48,19 +51,19 @@ KIND = Kind(
         mean("unchanged", "turns whose question was left as it was said"),
     ),
     primary="term_f1",
+    explain=_explain,
 )
 
 
 def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Rewrite every question; raises DataError for a bad file."""
+    return measure_file(
+        KIND, path, RewriteRow, pipeline,
+        lambda batch: [_rewrite(case, pipeline) for case in batch], _failed, options,
+    )  # fmt: skip
 
-    def measure(batch: Sequence[RewriteRow]) -> list[Row]:
-        return [_rewrite(case, pipeline) for case in batch]
 
-    return measure_file(KIND, path, RewriteRow, pipeline, measure, _failed, options)
-
-
-def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Row:
+def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Result:
     began = time.perf_counter()
     standalone: str | None = pipeline.rewriter.rewrite(case.history, case.question)
     took = round((time.perf_counter() - began) * 1000, 3)
@@ -75,7 +78,7 @@ def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Row:
 
 
 def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
-    """Return the columns of one case, each between 0 and 1."""
+    """The columns of one case, each between 0 and 1."""
     wanted = terms(case.rewrite)
     said = terms(case.question)
     history = " ".join(turn.text for turn in case.history)
@@ -92,7 +95,7 @@ def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
     }
 
 
-def _head(case: RewriteRow, failed: str | None) -> Row:
+def _head(case: RewriteRow, failed: str | None) -> Result:
     return {
         "id": case.id,
         "group": None,
@@ -103,7 +106,7 @@ def _head(case: RewriteRow, failed: str | None) -> Row:
     }
 
 
-def _failed(case: RewriteRow, reason: str) -> Row:
+def _failed(case: RewriteRow, reason: str) -> Result:
     ours = dict.fromkeys(("term_f1", "rouge_l", "unchanged"), 0.0)
     worst = {**measures(case, case.question), **ours}
     return {**_head(case, reason), "measures": worst, "latency_ms": None}

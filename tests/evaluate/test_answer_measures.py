@@ -6,8 +6,8 @@ import pytest
 from evaluate_helpers import answer
 
 from rag.evaluate.answers import _MEASURES, measure, short, worst
-from rag.evaluate.questions import Case, Evidence
-from rag.evaluate.quotes import locate
+from rag.evaluate.datasets import Case, Evidence
+from rag.evaluate.text_metrics import locate
 from rag.types import Document
 
 TEXT = "Refunds take five business days. The hub is white. Plus costs EUR 4.99 a month."

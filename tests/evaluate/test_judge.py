@@ -18,8 +18,9 @@ from rag import prompts
 from rag.cli import main as entry
 from rag.errors import DataError, ModelError, UsageError
 from rag.evaluate.answers import evaluate
+from rag.evaluate.datasets import Case, read_rows
 from rag.evaluate.judge import ASPECTS, Judge, read_grades, summary
-from rag.evaluate.questions import Case, read_cases
+from rag.evaluate.kinds import read_run
 from rag.evaluate.runs import Run
 from rag.models.chat import ChatModel
 from rag.prompts import load_prompt
@@ -264,7 +265,7 @@ def test_a_judged_run(judge: Judge, pipeline: FakePipeline, server: ScriptedServ
     assert body["failed"] == 1  # the answer to b did not fail, its judge did
     assert body["options"]["judge"] == judge.identity
     assert len(server.requests) == 3  # the first word, a and b
-    rows = {one["id"]: one for one in Run.read(found.path).rows}
+    rows = {one["id"]: one for one in read_run(found.path).rows}
     assert rows["a"]["judge"]["grades"]["completeness"] == {"reason": "so", "grade": 3}
     assert rows["b"]["judge"]["reply"] == "NO. Yesterday's figure is not there."
     assert rows["b"]["judge_failed"] == failure["reason"]
@@ -374,10 +375,10 @@ def test_labels_are_checked(tmp_path: Path, labels: dict[str, Any], fault: str) 
     path = tmp_path / "q.jsonl"
     path.write_text(json.dumps(row("a", human_labels=labels)))
     with pytest.raises(DataError, match=fault):
-        read_cases(path)
+        read_rows(path, Case)
     path.write_text(json.dumps(row("a", human_label={"relevance": 1})))
     with pytest.raises(DataError, match="is it human_labels"):
-        read_cases(path)
+        read_rows(path, Case)
 
 
 # The command line

@@ -15,7 +15,7 @@ import rag.prompts
 from rag.errors import UsageError
 from rag.evaluate.answers import evaluate
 from rag.evaluate.compare import compare
-from rag.evaluate.prompting import language_model
+from rag.evaluate.runs import language_model
 from rag.pipeline import Pipeline
 from rag.prompts import load_prompt
 from rag.protocols import Embedder

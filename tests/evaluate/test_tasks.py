@@ -14,7 +14,7 @@ from rag.cli import main as entry
 from rag.errors import DataError, UsageError
 from rag.evaluate import grounding, qa, retrieval, rewrite
 from rag.evaluate.beir import read_beir
-from rag.evaluate.runs import Run
+from rag.evaluate.kinds import read_run
 from rag.pipeline import Pipeline
 from rag.types import Turn, Verdict
 
@@ -94,7 +94,7 @@ def test_stages_side_by_side(beir: Path, make_pipeline: Any, cache: Path) -> Non
         assert body["recall_at_100"] == body["mrr_at_10"] == 1
         assert body["ndcg_at_10_ci"][0] <= body["ndcg_at_10"] <= body["ndcg_at_10_ci"][1] == 1
         assert body["latency_ms"]["p95"] >= body["latency_ms"]["p50"] > 0
-        assert Run.read(run.path).summary() == body
+        assert read_run(run.path).summary() == body
     [index] = (cache / "retrieval").iterdir()
     before = (index / "catalog.db").stat().st_mtime_ns
     again = retrieval.evaluate(read_beir(beir), make_pipeline(), stages=["fused"])["fused"]
@@ -351,7 +351,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, make_pipeline: Any) 
     done = rewrite.evaluate(path, pipeline, resume=True)
     assert (done.path, done.interrupted, len(asked)) == (stopped.path, False, 7)
     assert [row["id"] for row in done.rows] == [f"t{n}" for n in range(6)]
-    assert Run.read(done.path).summary() == done.summary()
+    assert read_run(done.path).summary() == done.summary()
     assert done.summary()["term_f1"] == 1
     # complete, so there is nothing left to ask
     assert rewrite.evaluate(path, pipeline, resume=True).path == done.path
@@ -389,7 +389,7 @@ def test_what_is_not_a_run_is_refused(
     bad = tmp_path / "bad.jsonl"
     bad.write_text(text.replace("HEADER", header).replace("ROW", row))
     with pytest.raises(DataError) as caught:
-        Run.read(bad)
+        read_run(bad)
     assert f"{bad}{'' if message.startswith(':') else ' '}{message}" in str(caught.value)
 
 
