@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from rag.pipeline import Pipeline
 
 NO_ANSWER = "no answer"
+ANSWERABLE_AUROC = auroc(
+    "answerable_auroc",
+    "chance that an answerable question has more confidence than an unanswerable one",
+    score="confidence",
+    positive="answerable",
+)
 
 # A gold quote: the id of its document, and every span of it in there.
 Quote = tuple[str, tuple[tuple[int, int], ...]]
@@ -84,23 +90,14 @@ KIND = Kind(
         mean("document_cited", "a document of the gold evidence is cited"),
         mean("supported", "sentences that the checker calls supported by what they cite"),
         mean("abstention_right", "unanswerable questions that got no answer"),
-        mean(
-            "abstention_wrong",
-            "answerable questions that got no answer (lower is better)",
-            lower_is_better=True,
-        ),
+        mean("abstention_wrong", "answerable questions that got no answer", lower_is_better=True),
         mean("abstention_precision", "abstentions that were right"),
         mean(
             "answered_unanswerable",
-            "unanswerable questions that got an answer (lower is better)",
+            "unanswerable questions that got an answer",
             lower_is_better=True,
         ),
-        auroc(
-            "answerable_auroc",
-            "chance that an answerable question has more confidence than an unanswerable one",
-            score="confidence",
-            positive="answerable",
-        ),
+        ANSWERABLE_AUROC,
         # Of answerable questions, and only where a judge was asked for.
         mean("judged_relevance", "judge: the answer speaks to the question"),
         mean("judged_completeness", "judge: the answer says what the question needs"),

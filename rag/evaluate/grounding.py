@@ -89,7 +89,7 @@ KIND = Kind(
         ),
         calibration_error(
             "calibration_error",
-            "gap between support and share supported, ten bins (lower is better)",
+            "gap between support and share supported, ten bins",
             score="support",
             positive="supported",
         ),

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rag.evaluate.answers import NO_ANSWER, accepted, said, short, sources
+from rag.evaluate.answers import ANSWERABLE_AUROC, NO_ANSWER, accepted, said, short, sources
 from rag.evaluate.datasets import QaRow
 from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
 from rag.evaluate.statistics import (
     area_under_risk_coverage,
-    auroc,
     calibration_bins,
     mean,
     risk_coverage,
@@ -58,17 +57,9 @@ KIND = Kind(
         mean("answerable_exact_match", "exact match, answerable questions only"),
         mean("no_answer_accuracy", "unanswerable questions that got no answer"),
         mean("answered", "answerable questions that got an answer"),
-        auroc(
-            "answerable_auroc",
-            "chance that an answerable question has more confidence than an unanswerable one",
-            score="confidence",
-            positive="answerable",
-        ),
+        ANSWERABLE_AUROC,
         area_under_risk_coverage(
-            "aurc",
-            "mean risk (1 - F1) over all coverages (lower is better)",
-            score="confidence",
-            gain="gain",
+            "aurc", "mean risk (1 - F1) over all coverages", score="confidence", gain="gain"
         ),
     ),
     primary="f1",

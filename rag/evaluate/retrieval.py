@@ -11,11 +11,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.errors import IndexMissingError, ModelError, UsageError
 from rag.evaluate.beir import Beir, Query
-from rag.evaluate.runs import Kind, Progress, Result, Run, Source, cache_folder, execute, header
+from rag.evaluate.runs import (
+    Kind,
+    Options,
+    Progress,
+    Result,
+    Run,
+    Source,
+    cache_folder,
+    measure_cases,
+)
 from rag.evaluate.statistics import mean
 from rag.retrieve.hybrid import HybridRetriever
 from rag.types import Filter, digest_of
@@ -71,12 +80,8 @@ def evaluate(
     *,
     stages: Sequence[str] = (),
     rewrite: bool = True,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
     cache: Path | None = None,
-    on_progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> dict[str, Run]:
     """Rank the queries of a collection at each stage; without ``stages``, at every one there is.
 
@@ -95,23 +100,21 @@ def evaluate(
                 + (" without a reranker" if stage in STAGES else "")
                 + f": choose from {', '.join(there)}"
             )
-    if out and len(stages) != 1:
+    if options.get("out") and len(stages) != 1:
         raise UsageError("--out takes the run of one stage: name it with --stage")
+    limit = options.get("limit")
     queries = list(beir.queries.values())[:limit]
-    own = _indexed(beir, pipeline, cache or cache_folder() / "retrieval", on_progress)
+    data = {"file": beir.name, "digest": beir.digest, "n": len(beir.queries)}
+    cache = cache or cache_folder() / "retrieval"
+    own = _indexed(beir, pipeline, cache, options.get("on_progress"))
     runs: dict[str, Run] = {}
     with own:
         ranker = _Ranker(own, beir, rewrite=rewrite)
         for stage in stages or there:
-            first = header(
-                KIND, pipeline, file=beir.name, digest=beir.digest, n=len(beir.queries),
-                planned=len(queries), seed=seed,
-                options={"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit},
-            )  # fmt: skip
-            runs[stage] = execute(
-                KIND, out, pipeline.folder / "runs", first, queries, ranker.at(stage),
-                ranker.failed, resume=resume, on_progress=on_progress,
-            )  # fmt: skip
+            chosen = {"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit}
+            runs[stage] = measure_cases(
+                KIND, pipeline, data, chosen, queries, ranker.at(stage), ranker.failed, options
+            )
             if runs[stage].interrupted:
                 break
     return runs

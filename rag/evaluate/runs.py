@@ -38,6 +38,11 @@ Progress = Callable[[str, float, int], None]
 Result = dict[str, Any]
 """What came of a case: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
 
+Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
+"""Gives a result for each of some cases; what it raises makes them failed ones."""
+Failed = Callable[[AnyRow, str], Result]
+"""Gives the result of a case that failed, and why."""
+
 _PACKAGES = (
     "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
     "tokenizers"
@@ -184,24 +189,20 @@ class Run:
         if key is None:
             return {}
         members: dict[str, list[int]] = {}
-        for position, row in enumerate(self.rows):
-            members.setdefault(str(row.get(key) or ""), []).append(position)
-        ordered = sorted(members.items(), key=lambda item: -len(item[1]))
-        return {
-            f"by_{key}": {
-                name: self._figures(
-                    [self.rows[n] for n in places], [self.groups[n] for n in places]
-                )
-                for name, places in ordered
-            }
+        for n, row in enumerate(self.rows):
+            members.setdefault(str(row.get(key) or ""), []).append(n)
+        slices = {
+            name: self._figures([self.rows[n] for n in found], [self.groups[n] for n in found])
+            for name, found in sorted(members.items(), key=lambda item: -len(item[1]))
         }
+        return {f"by_{key}": slices}
 
     def tables(self) -> list[Table]:
         """Every metric with its interval, then the main ones by slice."""
         body = self.summary()
         title = f"{self.name}: {body['n']} {self.kind.cases}, {body['failed']} failed"
         rows = [
-            [m.name, number(body[m.name]), between(body[f"{m.name}_ci"]), m.meaning]
+            [m.name, number(body[m.name]), between(body[f"{m.name}_ci"]), m.described]
             for m in self.kind.metrics
             if body[m.name] is not None  # no judge was asked, no case is of that sort
         ]
@@ -233,31 +234,24 @@ class Run:
 
 
 def columns(rows: Sequence[Result], names: Iterable[str]) -> dict[str, Array]:
-    """The named measures of the rows as arrays; NaN where one does not apply."""
+    """The named measures of the rows as arrays; NaN for None, where one does not apply."""
     return {
-        name: np.array(
-            [np.nan if (v := row["measures"].get(name)) is None else v for row in rows], dtype=float
-        )
-        for name in names
+        name: np.array([row["measures"].get(name) for row in rows], dtype=float) for name in names
     }
 
 
 def side_by_side(runs: Mapping[str, Run]) -> Table:
     """The metrics of several runs of one kind, a column a run."""
     bodies = {name: run.summary() for name, run in runs.items()}
-    first = next(iter(runs.values()))
-    body = bodies[next(iter(bodies))]
-    rows = []
-    for metric in first.kind.metrics:
-        cells = [
-            f"{number(one[metric.name])} ({between(one[f'{metric.name}_ci'])})"
-            for one in bodies.values()
-        ]
-        rows.append([metric.name, *cells])
-    for name in ("p50", "p95"):
-        rows.append(
-            [f"latency {name}, ms", *(number(b["latency_ms"][name], 1) for b in bodies.values())]
-        )
+    [first, *_], [body, *_] = runs.values(), bodies.values()
+    rows = [
+        [name, *(f"{number(one[name])} ({between(one[f'{name}_ci'])})" for one in bodies.values())]
+        for name in (metric.name for metric in first.kind.metrics)
+    ]
+    rows += [
+        [f"latency {name}, ms", *(number(b["latency_ms"][name], 1) for b in bodies.values())]
+        for name in ("p50", "p95")
+    ]
     title = f"{first.header['data']['file']}: {body['n']} {first.kind.cases}"
     failed = sum(one["failed"] for one in bodies.values())
     return Table(f"{title}, {failed} failed (95% intervals)", ["measure", *bodies], rows)
@@ -266,16 +260,72 @@ def side_by_side(runs: Mapping[str, Run]) -> Table:
 # Making a run
 
 
+class Options(TypedDict, total=False):
+    """How a run goes, not what it measures.
+
+    ``limit`` takes the first cases only, ``out`` names the run file, ``seed`` is that of the
+    intervals, ``resume`` goes on with the last run of the same data and settings.
+    """
+
+    limit: int | None
+    out: Path | None
+    seed: int
+    resume: bool
+    on_progress: Progress | None
+
+
+def measure_file(
+    kind: Kind,
+    path: Path,
+    model: type[AnyRow],
+    pipeline: Pipeline,
+    measure: Measure[AnyRow],
+    failed: Failed[AnyRow],
+    options: Options,
+    *,
+    batch: int = 1,
+    prepare: Callable[[], dict[str, Any]] = dict,
+) -> Run:
+    """Measure the rows of a file with a pipeline; raises DataError for a bad file.
+
+    ``prepare`` is called once the file is read; what it returns are further options of the run.
+    """
+    found = read_rows(path, model)
+    data = {"file": path.name, "digest": found.digest, "n": len(found.rows)}
+    limit = options.get("limit")
+    return measure_cases(
+        kind, pipeline, data, {"limit": limit, **prepare()}, found.rows[:limit], measure, failed,
+        options, batch=batch,
+    )  # fmt: skip
+
+
+def measure_cases(
+    kind: Kind,
+    pipeline: Pipeline,
+    data: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    cases: Sequence[AnyRow],
+    measure: Measure[AnyRow],
+    failed: Failed[AnyRow],
+    options: Options,
+    *,
+    batch: int = 1,
+) -> Run:
+    """Measure cases with a pipeline; ``data`` and ``chosen``, what was asked for, go on record."""
+    first = header(kind, pipeline, data, chosen, len(cases), options.get("seed", 0))
+    return execute(
+        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, failed,
+        batch=batch, resume=options.get("resume", False), on_progress=options.get("on_progress"),
+    )  # fmt: skip
+
+
 def header(
     kind: Kind,
     pipeline: Pipeline,
-    *,
-    file: str,
-    digest: str,
-    n: int,
+    data: Mapping[str, Any],
+    chosen: Mapping[str, Any],
     planned: int,
     seed: int,
-    options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The first line of a run file: everything that the figures depend on."""
     asked = language_model(kind.name, pipeline.settings)
@@ -286,8 +336,8 @@ def header(
     return {
         "schema": SCHEMA,
         "kind": kind.name,
-        "data": {"file": file, "digest": digest, "n": n},
-        "options": dict(options),
+        "data": dict(data),
+        "options": dict(chosen),
         "planned": planned,
         "seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -339,57 +389,14 @@ def _prompts(kind: str, settings: Settings) -> Iterator[str]:
         yield "plain"
 
 
-class Options(TypedDict, total=False):
-    """How a run goes, not what it measures.
-
-    ``limit`` takes the first cases only, ``out`` names the run file, ``seed`` is that of the
-    intervals, ``resume`` goes on with the last run of the same data and settings.
-    """
-
-    limit: int | None
-    out: Path | None
-    seed: int
-    resume: bool
-    on_progress: Progress | None
-
-
-def measure_file(
-    kind: Kind,
-    path: Path,
-    model: type[AnyRow],
-    pipeline: Pipeline,
-    measure: Callable[[Sequence[AnyRow]], Sequence[Result]],
-    failed: Callable[[AnyRow, str], Result],
-    options: Options,
-    *,
-    batch: int = 1,
-    prepare: Callable[[], dict[str, Any]] = dict,
-) -> Run:
-    """Measure the rows of a file with a pipeline; raises DataError for a bad file.
-
-    ``prepare`` is called once the file is read; what it returns are further options of the run.
-    """
-    found = read_rows(path, model)
-    limit = options.get("limit")
-    cases = found.rows[:limit]
-    first = header(
-        kind, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
-        seed=options.get("seed", 0), options={"limit": limit, **prepare()},
-    )  # fmt: skip
-    return execute(
-        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, failed,
-        batch=batch, resume=options.get("resume", False), on_progress=options.get("on_progress"),
-    )  # fmt: skip
-
-
 def execute(
     kind: Kind,
     path: Path | None,
     folder: Path,
     first: Mapping[str, Any],
     cases: Sequence[AnyRow],
-    measure: Callable[[Sequence[AnyRow]], Sequence[Result]],
-    failed: Callable[[AnyRow, str], Result],
+    measure: Measure[AnyRow],
+    failed: Failed[AnyRow],
     *,
     batch: int = 1,
     resume: bool = False,
@@ -419,7 +426,7 @@ def execute(
         for row in (first, *rows):
             _write(file, row)
         for start in range(0, len(left), batch):
-            for row in _rows_of(left[start : start + batch], measure, failed):
+            for row in _results(left[start : start + batch], measure, failed):
                 _write(file, row)
                 rows.append(row)
                 if on_progress:
@@ -427,19 +434,17 @@ def execute(
     return Run(place, kind, first, tuple(rows))
 
 
-def _rows_of(
-    cases: Sequence[AnyRow],
-    measure: Callable[[Sequence[AnyRow]], Sequence[Result]],
-    failed: Callable[[AnyRow, str], Result],
+def _results(
+    cases: Sequence[AnyRow], measure: Measure[AnyRow], failed: Failed[AnyRow]
 ) -> Iterator[Result]:
     try:
         yield from list(measure(cases))
     except Exception as error:
-        if len(cases) > 1:
-            for case in cases:
-                yield from _rows_of([case], measure, failed)
-        else:
+        if len(cases) == 1:
             yield failed(cases[0], f"{type(error).__name__}: {error}")
+        else:
+            for case in cases:
+                yield from _results([case], measure, failed)
 
 
 def _write(file: Any, row: Mapping[str, Any]) -> None:

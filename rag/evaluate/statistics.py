@@ -49,6 +49,11 @@ class Metric:
     lower_is_better: bool = False
     per_case: Callable[[Columns], Array] | None = None
 
+    @property
+    def described(self) -> str:
+        """What it says, and which way is better."""
+        return f"{self.meaning} (lower is better)" if self.lower_is_better else self.meaning
+
     def of(self, columns: Columns) -> float:
         """The figure over all cases; NaN where it applies to none."""
         count = len(next(iter(columns.values()), ()))

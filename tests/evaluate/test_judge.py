@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from evaluate_helpers import FakePipeline, answer
-from scripted_llm import Request, Scripted, ScriptedServer, completion, error
 
 from rag import prompts
 from rag.cli import main as entry
@@ -25,6 +24,7 @@ from rag.evaluate.runs import Run
 from rag.models.chat import ChatModel
 from rag.prompts import load_prompt
 from rag.settings import LlmSettings
+from rag.testing.scripted_llm import Request, Scripted, ScriptedServer, completion, error
 from rag.types import Answer
 
 KEY = "sk-hush-hush-1234567890"
