@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,24 +78,27 @@ def write(
     **head: Any,
 ) -> Run:
     """Write a run whose case ``n`` has the measures number ``n - first``."""
-    known = KINDS[kind]
     cases = [Case(f"q{n}") for n in range(first, first + len(measures))]
 
-    def measure(batch: Sequence[Case]) -> list[Result]:
-        rows = []
-        for one in batch:
-            number = int(one.id[1:])
-            row = {
-                **case(kind, number), "id": one.id, "failed": None, "latency_ms": 10.0 + number,
-                "measures": dict(measures[number - first]),
-            }  # fmt: skip
-            rows.append(change(number, row))
-        return rows
+    def values(one: Case) -> dict[str, float | None]:
+        return dict(measures[int(one.id[1:]) - first])
 
+    def measure(batch: Sequence[Case]) -> list[Result]:
+        return [
+            change(
+                int(one.id[1:]),
+                {
+                    **case(kind, int(one.id[1:])), "failed": None, "measures": values(one),
+                    "latency_ms": 10.0 + int(one.id[1:]),
+                },
+            )
+            for one in batch
+        ]  # fmt: skip
+
+    known = replace(KINDS[kind], describe=lambda one: {"id": one.id}, worst=values)
     return execute(
-        known, path, path.parent, header(known, **{"count": len(cases)} | head), cases, measure,
-        lambda one, reason: {"id": one.id, "failed": reason},
-    )  # fmt: skip
+        known, path, path.parent, header(known, **{"count": len(cases)} | head), cases, measure
+    )
 
 
 def ranked(values: Sequence[float]) -> list[dict[str, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -17,7 +18,7 @@ from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate import judge as judging
 from rag.evaluate.datasets import Case
 from rag.evaluate.judge import Judge
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import auroc, mean
 from rag.evaluate.text_metrics import contains, f1, locate, overlaps
 from rag.types import Answer, Chunk, Citation
@@ -77,6 +78,36 @@ def _within(citation: dict[str, Any], passage: dict[str, Any]) -> bool:
     return same and overlaps(citation["start"], citation["end"], span)
 
 
+def worst(case: Case, *, judged: bool = False) -> Measures:
+    """The measures of a case that crashed: the worst value of each that applies."""
+    applies = {"f1", "supported"} | (
+        {"answerable_f1", "containment", "abstention_wrong"}
+        if case.answerable
+        else {"abstention_right", "answered_unanswerable"}
+    )
+    if case.answerable and case.evidence:
+        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
+    if case.answerable and judged:
+        applies |= judging.measures(0.0).keys()
+    lower = {metric.name for metric in KIND.metrics if metric.lower_is_better}
+    return {
+        **{name: float(name in lower) if name in applies else None for name in _MEASURES},
+        # A crash is on the wrong side of every threshold.
+        "confidence": float(not case.answerable),
+        "answerable": float(case.answerable),
+    }
+
+
+def _describe(case: Case) -> Result:
+    labels = case.human_labels
+    return {
+        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
+        "accepted": list(case.answers),
+        "group": "/".join(case.conversation),
+        **({"human_labels": labels.model_dump()} if labels else {}),
+    }
+
+
 KIND = Kind(
     name="answers",
     cases="questions",
@@ -104,6 +135,8 @@ KIND = Kind(
         mean("judged_faithfulness", "judge: what is cited says what the sentences say"),
     ),
     primary="f1",
+    describe=_describe,
+    worst=worst,
     explain=_explain,
     sliced_by="type",
     # those that fit beside each other in 80 columns
@@ -120,7 +153,6 @@ KIND = Kind(
     extra=_extra,
 )
 _MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metric.columns)
-_LOWER_IS_BETTER = frozenset(metric.name for metric in KIND.metrics if metric.lower_is_better)
 
 
 def evaluate(
@@ -141,10 +173,11 @@ def evaluate(
         judge.prepare()
         return {"judge": judge.identity}
 
-    return measure_file(
-        KIND, path, Case, pipeline, lambda batch: [_ask(case, pipeline, judge) for case in batch],
-        partial(_failed, judged=judge is not None), options, prepare=prepare,
-    )  # fmt: skip
+    def measure_all(batch: Sequence[Case]) -> list[Result]:
+        return [_ask(case, pipeline, judge) for case in batch]
+
+    kind = replace(KIND, worst=partial(worst, judged=judge is not None))
+    return measure_file(kind, path, Case, pipeline, measure_all, options, prepare=prepare)
 
 
 def _load(pipeline: Pipeline) -> None:
@@ -175,18 +208,16 @@ def locate_evidence(case: Case, pipeline: Pipeline) -> tuple[list[Quote], bool]:
 
 def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
     gold, unlocated = locate_evidence(case, pipeline)
-    failed = partial(_failed, case, judged=judge is not None)
     began = time.perf_counter()
     try:
         answer: Answer | None = pipeline.ask(case.question, history=case.history)
     except Exception as error:
-        return {**failed(f"{type(error).__name__}: {error}"), "unlocated": unlocated}
-    took = round((time.perf_counter() - began) * 1000, 3)
+        return {"failed": f"{type(error).__name__}: {error}", "unlocated": unlocated}
+    took = since(began)
     if answer is None or not (answer.abstained or said(answer).strip()):
-        return {**failed("nothing came back"), "unlocated": unlocated}
+        return {"failed": "nothing came back", "unlocated": unlocated}
     judged = judge.judge(case, answer) if judge else None
     return {
-        **_head(case, None),
         "unlocated": unlocated,
         "measures": {
             **measure(case, answer, gold),
@@ -216,25 +247,6 @@ def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
         "usage": answer.usage.model_dump() if answer.usage else None,
         **(judged.row() if judged else {}),
     }  # fmt: skip
-
-
-def _head(case: Case, failed: str | None) -> Result:
-    labels = case.human_labels
-    return {
-        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
-        "accepted": list(case.answers),
-        "group": "/".join(case.conversation),
-        "failed": failed,
-        **({"human_labels": labels.model_dump()} if labels else {}),
-    }
-
-
-def _failed(case: Case, reason: str, *, judged: bool) -> Result:
-    # A crash is on the wrong side of every threshold.
-    decided = {"confidence": float(not case.answerable), "answerable": float(case.answerable)}
-    ungraded = judging.measures(0.0) if judged and case.answerable else {}
-    measures = {**worst(case), **decided, **ungraded}
-    return {**_head(case, reason), "measures": measures, "latency_ms": None}
 
 
 # One case
@@ -309,17 +321,3 @@ def _supported(answer: Answer) -> float | None:
     """The share of sentences judged supported; None where nothing was judged."""
     labels = [s.verdict.label for s in answer.sentences if s.verdict and s.verdict.label]
     return labels.count("supported") / len(labels) if labels else None
-
-
-def worst(case: Case) -> Measures:
-    """The measures of a case that crashed: the worst value of each that applies."""
-    applies = {"f1", "supported"} | (
-        {"answerable_f1", "containment", "abstention_wrong"}
-        if case.answerable
-        else {"abstention_right", "answered_unanswerable"}
-    )
-    if case.answerable and case.evidence:
-        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
-    return {
-        name: float(name in _LOWER_IS_BETTER) if name in applies else None for name in _MEASURES
-    }

@@ -57,6 +57,26 @@ def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
     return said, str(row["gold"]), "Evidence that was held against it", sources
 
 
+def _describe(case: GroundingRow) -> Result:
+    return {
+        "id": case.id,
+        "group": case.group,
+        "source": case.source,
+        "claim": case.claim,
+        "gold": case.label,
+    }
+
+
+def _gold(case: GroundingRow) -> dict[str, float]:
+    return {"supported": float(case.label == "supported"), "label": LABELS[case.label]}
+
+
+def _worst(case: GroundingRow) -> dict[str, float]:
+    gold = _gold(case)
+    wrong = 1 - gold["supported"]
+    return {**gold, "said_supported": wrong, "said_label": _NOT_JUDGED, "support": wrong}
+
+
 KIND = Kind(
     name="grounding",
     cases="claims",
@@ -95,6 +115,8 @@ KIND = Kind(
         ),
     ),
     primary="balanced_accuracy",
+    describe=_describe,
+    worst=_worst,
     explain=_explain,
     sliced_by="source",
     heads={
@@ -117,16 +139,15 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
             [case.claim for case in batch], [list(case.evidence) for case in batch]
         )
         took = (time.perf_counter() - began) * 1000 / len(batch)
-        return [_row(case, one, took) for case, one in zip(batch, verdicts, strict=True)]
+        return [_result(case, one, took) for case, one in zip(batch, verdicts, strict=True)]
 
-    return measure_file(KIND, path, GroundingRow, pipeline, measure, _failed, options, batch=_BATCH)
+    return measure_file(KIND, path, GroundingRow, pipeline, measure, options, batch=_BATCH)
 
 
-def _row(case: GroundingRow, verdict: Verdict, took: float) -> Result:
+def _result(case: GroundingRow, verdict: Verdict, took: float) -> Result:
     # What is not judged is not supported: it never passes, and is counted.
     label, support = verdict.label or "unsupported", verdict.support or 0.0
     return {
-        **_head(case, None),
         "measures": {
             **_gold(case),
             "said_supported": float(label == "supported"),
@@ -138,25 +159,3 @@ def _row(case: GroundingRow, verdict: Verdict, took: float) -> Result:
         "reasons": list(verdict.reasons),
         "evidence": list(verdict.evidence),
     }
-
-
-def _gold(case: GroundingRow) -> dict[str, float]:
-    return {"supported": float(case.label == "supported"), "label": LABELS[case.label]}
-
-
-def _head(case: GroundingRow, failed: str | None) -> Result:
-    return {
-        "id": case.id,
-        "group": case.group,
-        "source": case.source,
-        "claim": case.claim,
-        "gold": case.label,
-        "failed": failed,
-    }
-
-
-def _failed(case: GroundingRow, reason: str) -> Result:
-    gold = _gold(case)
-    wrong = 1 - gold["supported"]
-    worst = {**gold, "said_supported": wrong, "said_label": _NOT_JUDGED, "support": wrong}
-    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import ModelError
 from rag.evaluate.datasets import Case
-from rag.evaluate.runs import Result
+from rag.evaluate.runs import Result, since
 from rag.prompts import load_prompt
 from rag.types import Answer, Citation, Usage, digest_of
 
@@ -139,8 +139,8 @@ class Judge:
         try:
             reply = self._model.complete(self.messages(case, answer), schema=SCHEMA)
         except ModelError as error:
-            return Judged(measures(0.0), failed=str(error), milliseconds=_since(began))
-        took = _since(began)
+            return Judged(measures(0.0), failed=str(error), milliseconds=since(began))
+        took = since(began)
         try:
             grades = read_grades(reply.text)
         except ValueError as error:
@@ -161,10 +161,6 @@ class Judge:
         data = json.dumps(_data(case, answer), ensure_ascii=False)
         data = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
         return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
-
-
-def _since(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _data(case: Case, answer: Answer) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.evaluate.answers import ANSWERABLE_AUROC, NO_ANSWER, accepted, said, short, sources
 from rag.evaluate.datasets import QaRow
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import (
     area_under_risk_coverage,
     calibration_bins,
@@ -47,6 +48,24 @@ def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
     return said, accepted(row), "Passages that were read", sources(row)
 
 
+def _describe(case: QaRow) -> Result:
+    return {
+        "id": case.id,
+        "group": digest_of(case.context)[:16],  # questions on one text succeed or fail together
+        "question": case.question,
+        "title": case.title,
+        "answerable": case.answerable,
+        "accepted": [answer.text for answer in case.answers],
+    }
+
+
+def _worst(case: QaRow) -> dict[str, float]:
+    # A crash is no abstention: it is wrong, and on the wrong side of every threshold.
+    values = measures(case, "", "", float(not case.answerable))
+    kept = {name: values[name] for name in ("confidence", "answerable")}
+    return dict.fromkeys(values, 0.0) | kept
+
+
 KIND = Kind(
     name="qa",
     cases="questions",
@@ -63,6 +82,8 @@ KIND = Kind(
         ),
     ),
     primary="f1",
+    describe=_describe,
+    worst=_worst,
     explain=_explain,
     extra=_extra,
     show=_show,
@@ -78,22 +99,22 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     answer_settings = pipeline.settings.answer
     threshold = answer_settings.threshold
     candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
-    return measure_file(
-        KIND, path, QaRow, pipeline,
-        lambda batch: [_ask(case, candid, threshold) for case in batch], _failed, options,
-    )  # fmt: skip
+
+    def measure(batch: Sequence[QaRow]) -> list[Result]:
+        return [_ask(case, candid, threshold) for case in batch]
+
+    return measure_file(KIND, path, QaRow, pipeline, measure, options)
 
 
 def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Result:
     began = time.perf_counter()
     answer: Answer | None = pipeline.read(case.question, case.context, title=case.title)
-    took = round((time.perf_counter() - began) * 1000, 3)
+    took = since(began)
     if answer is None or not (answer.abstained or said(answer).strip()):
-        return _failed(case, "nothing came back")
+        return {"failed": "nothing came back"}
     guess = span(answer)
     given = guess if answer.confidence >= threshold else ""
     return {
-        **_head(case, None),
         "measures": measures(case, given, guess, answer.confidence),
         "latency_ms": took,
         "answer": given,
@@ -142,23 +163,3 @@ def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str
         "answerable_exact_match": best_match,
         "gain": max(f1(guess, text) for text in accepted),
     }
-
-
-def _head(case: QaRow, failed: str | None) -> Result:
-    return {
-        "id": case.id,
-        "group": digest_of(case.context)[:16],  # questions on one text succeed or fail together
-        "question": case.question,
-        "title": case.title,
-        "answerable": case.answerable,
-        "accepted": [answer.text for answer in case.answers],
-        "failed": failed,
-    }
-
-
-def _failed(case: QaRow, reason: str) -> Result:
-    # A crash is no abstention: it is wrong, and on the wrong side of every threshold.
-    values = measures(case, "", "", float(not case.answerable))
-    kept = {name: values[name] for name in ("confidence", "answerable")}
-    worst = dict.fromkeys(values, 0.0) | kept
-    return {**_head(case, reason), "measures": worst, "latency_ms": None}

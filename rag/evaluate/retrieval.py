@@ -24,6 +24,7 @@ from rag.evaluate.runs import (
     Source,
     cache_folder,
     measure_cases,
+    since,
 )
 from rag.evaluate.statistics import mean
 from rag.retrieve.hybrid import HybridRetriever
@@ -60,16 +61,23 @@ def _judged(document: dict[str, Any]) -> str:
     return f"relevant, grade {grade}" if grade > 0 else "judged not relevant"
 
 
+def _describe(query: Query) -> Result:
+    return {"id": query.id, "group": None, "question": query.text}
+
+
+_METRICS = (
+    mean("ndcg_at_10", "nDCG of the first ten documents, graded"),
+    mean("mrr_at_10", "1 / rank of the first relevant document among ten"),
+    mean("recall_at_10", "relevant documents among the first ten"),
+    mean("recall_at_100", "relevant documents among the first hundred"),
+)
 KIND = Kind(
     name="retrieval",
     cases="queries",
-    metrics=(
-        mean("ndcg_at_10", "nDCG of the first ten documents, graded"),
-        mean("mrr_at_10", "1 / rank of the first relevant document among ten"),
-        mean("recall_at_10", "relevant documents among the first ten"),
-        mean("recall_at_100", "relevant documents among the first hundred"),
-    ),
+    metrics=_METRICS,
     primary="ndcg_at_10",
+    describe=_describe,
+    worst=lambda _: {metric.name: 0.0 for metric in _METRICS},
     explain=_explain,
 )
 
@@ -112,9 +120,8 @@ def evaluate(
         ranker = _Ranker(own, beir, rewrite=rewrite)
         for stage in stages or there:
             chosen = {"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit}
-            runs[stage] = measure_cases(
-                KIND, pipeline, data, chosen, queries, ranker.at(stage), ranker.failed, options
-            )
+            measure = ranker.at(stage)
+            runs[stage] = measure_cases(KIND, pipeline, data, chosen, queries, measure, options)
             if runs[stage].interrupted:
                 break
     return runs
@@ -166,11 +173,10 @@ class _Ranker:
         if query.history and self._rewrite:
             question = self._pipeline.rewriter.rewrite(query.history, question)
         ranking = self._rank(stage, question)
-        took = round((time.perf_counter() - began) * 1000, 3)
+        took = since(began)
         if not ranking:
-            return self.failed(query, "nothing came back")
+            return {"failed": "nothing came back"}
         return {
-            **self._head(query, None),
             "measures": measures(self._beir.qrels[query.id], ranking),
             "latency_ms": took,
             "standalone": question,
@@ -217,14 +223,6 @@ class _Ranker:
             "title": title,
             "text": text[:_CLIP],
         }
-
-    def _head(self, query: Query, failed: str | None) -> Result:
-        return {"id": query.id, "group": None, "question": query.text, "failed": failed}
-
-    def failed(self, query: Query, reason: str) -> Result:
-        """The row of a query that has no ranking: zero, and named."""
-        measured = dict.fromkeys((metric.name for metric in KIND.metrics), 0.0)
-        return {**self._head(query, reason), "measures": measured, "latency_ms": None}
 
 
 def measures(qrels: dict[str, int], ranking: dict[str, float]) -> dict[str, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from rag.evaluate.datasets import RewriteRow
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import Array, Columns, Metric, mean
 from rag.evaluate.text_metrics import rouge_l, term_f1, terms
 
@@ -28,6 +29,21 @@ def _gain(columns: Columns, weights: Array) -> Array:
 def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
     sources = [Source("", text) for text in row.get("history") or []]
     return str(row.get("standalone")), str(row["rewrite"]), "What was said before", sources
+
+
+def _describe(case: RewriteRow) -> Result:
+    return {
+        "id": case.id,
+        "group": None,
+        "history": [turn.text for turn in case.history],
+        "question": case.question,
+        "rewrite": case.rewrite,
+    }
+
+
+def _worst(case: RewriteRow) -> dict[str, float]:
+    ours = dict.fromkeys(("term_f1", "rouge_l", "unchanged"), 0.0)
+    return measures(case, case.question) | ours
 
 
 KIND = Kind(
@@ -51,30 +67,29 @@ KIND = Kind(
         mean("unchanged", "turns whose question was left as it was said"),
     ),
     primary="term_f1",
+    describe=_describe,
+    worst=_worst,
     explain=_explain,
 )
 
 
 def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Rewrite every question; raises DataError for a bad file."""
-    return measure_file(
-        KIND, path, RewriteRow, pipeline,
-        lambda batch: [_rewrite(case, pipeline) for case in batch], _failed, options,
-    )  # fmt: skip
+
+    def measure(batch: Sequence[RewriteRow]) -> list[Result]:
+        return [_rewrite(case, pipeline) for case in batch]
+
+    return measure_file(KIND, path, RewriteRow, pipeline, measure, options)
 
 
 def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Result:
     began = time.perf_counter()
     standalone: str | None = pipeline.rewriter.rewrite(case.history, case.question)
-    took = round((time.perf_counter() - began) * 1000, 3)
+    took = since(began)
     if not standalone or not standalone.strip():
-        return _failed(case, "nothing came back")
-    return {
-        **_head(case, None),
-        "measures": measures(case, standalone),
-        "latency_ms": took,
-        "standalone": standalone,
-    }
+        return {"failed": "nothing came back"}
+    found = measures(case, standalone)
+    return {"measures": found, "latency_ms": took, "standalone": standalone}
 
 
 def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
@@ -93,20 +108,3 @@ def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
         "term_f1_oracle": term_f1(said | (terms(history) & wanted), wanted),
         "unchanged": float(standalone.strip() == case.question.strip()),
     }
-
-
-def _head(case: RewriteRow, failed: str | None) -> Result:
-    return {
-        "id": case.id,
-        "group": None,
-        "history": [turn.text for turn in case.history],
-        "question": case.question,
-        "rewrite": case.rewrite,
-        "failed": failed,
-    }
-
-
-def _failed(case: RewriteRow, reason: str) -> Result:
-    ours = dict.fromkeys(("term_f1", "rouge_l", "unchanged"), 0.0)
-    worst = {**measures(case, case.question), **ours}
-    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,9 +40,7 @@ Result = dict[str, Any]
 """What came of a case: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
 
 Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
-"""Gives a result for each of some cases; what it raises makes them failed ones."""
-Failed = Callable[[AnyRow, str], Result]
-"""Gives the result of a case that failed, and why."""
+"""Gives the results of some cases without what describes them; one may say why it ``failed``."""
 
 _PACKAGES = (
     "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
@@ -56,14 +55,17 @@ class Kind:
 
     ``sliced_by`` is the key of a row by which figures are also given; ``heads`` are the metrics
     shown by slice, with the heads of their columns. ``extra`` adds what is not a metric.
-    ``explain`` puts a case into words: what was said, what was expected (None where only grades of
-    documents are known), what its sources are called, and the sources.
+    ``describe`` gives what a result says of its case, ``worst`` the measures of one that failed.
+    ``explain`` puts a result into words: what was said, what was expected (None where only grades
+    of documents are known), what its sources are called, and the sources.
     """
 
     name: str
     cases: str
     metrics: tuple[Metric, ...]
     primary: str
+    describe: Callable[[Any], Result]
+    worst: Callable[[Any], Mapping[str, float | None]]
     explain: Callable[[Result], tuple[str, str | None, str, Sequence[Source]]]
     sliced_by: str | None = None
     heads: Mapping[str, str] = field(default_factory=dict)
@@ -280,7 +282,6 @@ def measure_file(
     model: type[AnyRow],
     pipeline: Pipeline,
     measure: Measure[AnyRow],
-    failed: Failed[AnyRow],
     options: Options,
     *,
     batch: int = 1,
@@ -294,8 +295,8 @@ def measure_file(
     data = {"file": path.name, "digest": found.digest, "n": len(found.rows)}
     limit = options.get("limit")
     return measure_cases(
-        kind, pipeline, data, {"limit": limit, **prepare()}, found.rows[:limit], measure, failed,
-        options, batch=batch,
+        kind, pipeline, data, {"limit": limit, **prepare()}, found.rows[:limit], measure, options,
+        batch=batch,
     )  # fmt: skip
 
 
@@ -306,7 +307,6 @@ def measure_cases(
     chosen: Mapping[str, Any],
     cases: Sequence[AnyRow],
     measure: Measure[AnyRow],
-    failed: Failed[AnyRow],
     options: Options,
     *,
     batch: int = 1,
@@ -314,8 +314,8 @@ def measure_cases(
     """Measure cases with a pipeline; ``data`` and ``chosen``, what was asked for, go on record."""
     first = header(kind, pipeline, data, chosen, len(cases), options.get("seed", 0))
     return execute(
-        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, failed,
-        batch=batch, resume=options.get("resume", False), on_progress=options.get("on_progress"),
+        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, batch=batch,
+        resume=options.get("resume", False), on_progress=options.get("on_progress"),
     )  # fmt: skip
 
 
@@ -396,7 +396,6 @@ def execute(
     first: Mapping[str, Any],
     cases: Sequence[AnyRow],
     measure: Measure[AnyRow],
-    failed: Failed[AnyRow],
     *,
     batch: int = 1,
     resume: bool = False,
@@ -404,9 +403,9 @@ def execute(
 ) -> Run:
     """Measure the cases and write the run to ``path``, or to a new file in ``folder``.
 
-    ``measure`` returns a row a case; what it raises is a failed case (of a batch, each case is then
-    tried by itself). Ctrl-C ends the run: it then covers what was done. With ``resume``, the last
-    run of the same data, options, settings, weights and prompts is gone on with, if there is one.
+    What ``measure`` raises is a failed case (of a batch, each case is then tried by itself). Ctrl-C
+    ends the run: it then covers what was done. With ``resume``, the last run of the same data,
+    options, settings, weights and prompts is gone on with, if there is one.
     """
     rows: list[Result] = []
     if resume:
@@ -426,7 +425,7 @@ def execute(
         for row in (first, *rows):
             _write(file, row)
         for start in range(0, len(left), batch):
-            for row in _results(left[start : start + batch], measure, failed):
+            for row in _results(kind, left[start : start + batch], measure):
                 _write(file, row)
                 rows.append(row)
                 if on_progress:
@@ -434,17 +433,23 @@ def execute(
     return Run(place, kind, first, tuple(rows))
 
 
-def _results(
-    cases: Sequence[AnyRow], measure: Measure[AnyRow], failed: Failed[AnyRow]
-) -> Iterator[Result]:
+def _results(kind: Kind, cases: Sequence[AnyRow], measure: Measure[AnyRow]) -> Iterator[Result]:
     try:
-        yield from list(measure(cases))
+        found = measure(cases)
     except Exception as error:
-        if len(cases) == 1:
-            yield failed(cases[0], f"{type(error).__name__}: {error}")
-        else:
+        if len(cases) > 1:
             for case in cases:
-                yield from _results([case], measure, failed)
+                yield from _results(kind, [case], measure)
+            return
+        found = [{"failed": f"{type(error).__name__}: {error}"}]
+    for case, one in zip(cases, found, strict=True):
+        row = {**kind.describe(case), "failed": None, "measures": {}, "latency_ms": None, **one}
+        yield row if row["failed"] is None else {**row, "measures": dict(kind.worst(case))}
+
+
+def since(began: float) -> float:
+    """Milliseconds since a time of ``time.perf_counter``."""
+    return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _write(file: Any, row: Mapping[str, Any]) -> None:
