@@ -101,25 +101,23 @@ def read_beir(folder: Path, split: str | None = None) -> Beir:
     split, faults = _split(folder, split)
     corpus = scan_rows(_either(folder, "corpus"), _Text)
     queries = scan_rows(_either(folder, "queries"), Query)
-    faults = [*((f.path, fault) for f in (corpus, queries) for fault in f.faults), *faults]
+    faults = [*corpus.faults, *queries.faults, *faults]
     qrels: dict[str, dict[str, int]] = {}
     if split is not None:
-        path = folder / "qrels" / f"{split}.tsv"
-        qrels, found = _judgements(path, queries, corpus)
-        faults += ((path, fault) for fault in found)
+        qrels = _judgements(folder / "qrels" / f"{split}.tsv", queries, corpus, faults)
     if faults:
         raise DataError(described(folder, faults))
     return _collection(folder, split or "", corpus, queries, qrels)
 
 
-def _split(folder: Path, split: str | None) -> tuple[str | None, list[tuple[Path, Fault]]]:
+def _split(folder: Path, split: str | None) -> tuple[str | None, list[Fault]]:
     """The split to read, or the fault that there is none. Raises DataError."""
     judged = folder / "qrels"
     # Archives from a Mac have a file ._test.tsv beside test.tsv.
     splits = sorted(path.stem for path in judged.glob("*.tsv") if not path.name.startswith("."))
     if not splits:
         name = split or "SPLIT"
-        return None, [(judged, Fault(0, f"there are no judgements: they belong into {name}.tsv"))]
+        return None, [Fault(judged, 0, f"there are no judgements: they belong into {name}.tsv")]
     if split is None and len(splits) > 1:
         many = ", ".join(splits)
         raise DataError(f"{folder} has several splits: say which with --split: {many}")
@@ -135,45 +133,37 @@ def _either(folder: Path, name: str) -> Path:
 
 
 def _judgements(
-    path: Path, queries: RowFile[Query], corpus: RowFile[_Text]
-) -> tuple[dict[str, dict[str, int]], list[Fault]]:
-    """The grades, and what is wrong with the file."""
+    path: Path, queries: RowFile[Query], corpus: RowFile[_Text], faults: list[Fault]
+) -> dict[str, dict[str, int]]:
+    """The grades; what is wrong with the file is added to ``faults``."""
     qrels: dict[str, dict[str, int]] = {}
     places: dict[tuple[str, str], int] = {}
-    faults: list[Fault] = []
+    before = len(faults)
     stopped: list[Fault] = []
-    first = True
-    for number, line in read_lines(path, stopped):
-        if not line.strip():
-            continue
+    lines = ((number, line) for number, line in read_lines(path, stopped) if line.strip())
+    for n, (number, line) in enumerate(lines):
         try:
             columns = decoded(line).split("\t")
-            header, first = first and _is_header(columns), False
-            if header:
+            if n == 0 and [c.strip().lower().replace("_", "-") for c in columns] == _HEADER:
                 continue
             query, document, grade = _judgement(columns)
         except ValueError as error:
-            first = False
-            faults.append(Fault(number, str(error)))
+            faults.append(Fault(path, number, str(error)))
             continue
         unknown = [*_unknown("query", query, queries), *_unknown("document", document, corpus)]
-        faults += [Fault(number, message) for message in unknown]
+        faults += [Fault(path, number, message) for message in unknown]
         grades = qrels.setdefault(query, {})
         if grades.setdefault(document, grade) != grade:
             message = (
                 f"document {shown(document)} has the score {grade} for query {shown(query)}, "
                 f"and {grades[document]} on line {places[query, document]}: keep one"
             )
-            faults.append(Fault(number, message))
+            faults.append(Fault(path, number, message))
         places.setdefault((query, document), number)
     faults += stopped
-    if not qrels and not faults:
-        faults.append(Fault(0, "there are no judgements in it"))
-    return qrels, faults
-
-
-def _is_header(columns: list[str]) -> bool:
-    return [name.strip().lower().replace("_", "-") for name in columns] == _HEADER
+    if not qrels and len(faults) == before:
+        faults.append(Fault(path, 0, "there are no judgements in it"))
+    return qrels
 
 
 def _judgement(columns: list[str]) -> tuple[str, str, int]:

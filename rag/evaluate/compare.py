@@ -208,7 +208,7 @@ class Comparison:
         rows = []
         for one in self.changed:
             texts = (one.before.question, one.before.said, one.after.said)
-            words = [_clipped(text, _CLIP) for text in texts]
+            words = [_clipped(text) for text in texts]
             rows.append([one.id, number(one.a, 2), number(one.b, 2), *words])
         head = ["case", "A", "B", "asked", "A said", "B said"]
         title = f"most changed in {spoken(self.primary)}: {self.counts()}"
@@ -369,13 +369,13 @@ def _shown(value: Any) -> str:
     return "not there" if value is None else str(value)
 
 
-def _clipped(text: str, length: int) -> str:
-    """A text on one line, cut between words after ``length`` characters."""
+def _clipped(text: str) -> str:
+    """A text on one line, cut between words if it is long."""
     line = " ".join(text.split())
-    if len(line) <= length:
+    if len(line) <= _CLIP:
         return line
-    cut = line[: length - 1]
-    return (cut.rsplit(" ", 1)[0] if " " in cut[length // 2 :] else cut) + "…"
+    cut = line[: _CLIP - 1]
+    return (cut.rsplit(" ", 1)[0] if " " in cut[_CLIP // 2 :] else cut) + "…"
 
 
 # As JSON

@@ -219,6 +219,7 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 class Fault:
     """Something wrong with a line of a file; line 0 is the file as a whole."""
 
+    path: Path
     line: int
     message: str
 
@@ -248,7 +249,7 @@ def read_rows(path: Path, model: type[AnyRow]) -> RowFile[AnyRow]:
     """
     found = scan_rows(path, model)
     if found.faults:
-        raise DataError(described(path, ((path, fault) for fault in found.faults)))
+        raise DataError(described(path, found.faults))
     return found
 
 
@@ -274,10 +275,10 @@ def scan_rows(path: Path, model: type[AnyRow]) -> RowFile[AnyRow]:
         elif row:
             lines[row.id] = number
             rows.append(row)
-        faults += [Fault(number, message) for message in messages + problems]
+        faults += [Fault(path, number, message) for message in messages + problems]
     faults += stopped
     if not rows and not faults:
-        faults.append(Fault(0, f"there are no {model.noun} in it"))
+        faults.append(Fault(path, 0, f"there are no {model.noun} in it"))
     return RowFile(
         path, tuple(rows), lines, tuple(faults), digest.hexdigest()[:32], frozenset(reader.broken),
         whole=not stopped,
@@ -296,9 +297,10 @@ def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, bytes]]:
                     text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
                     yield number, text.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        faults.append(Fault(number + 1, f"the gzip file is broken or cut off here ({error})"))
+        message = f"the gzip file is broken or cut off here ({error})"
+        faults.append(Fault(path, number + 1, message))
     except OSError as error:
-        faults.append(Fault(0, f"it cannot be read: {error.strerror or error}"))
+        faults.append(Fault(path, 0, f"it cannot be read: {error.strerror or error}"))
 
 
 def decoded(line: bytes) -> str:
@@ -310,12 +312,12 @@ def decoded(line: bytes) -> str:
         raise ValueError(message) from None
 
 
-def described(whole: Path, faults: Iterable[tuple[Path, Fault]]) -> str:
+def described(whole: Path, faults: Iterable[Fault]) -> str:
     """List the faults of the files that make up a ``whole``, each with file and line."""
     of_file: dict[Path, list[str]] = {}
-    for path, fault in faults:
-        place = f"{path}:{fault.line}" if fault.line else f"{path}"
-        of_file.setdefault(path, []).append(f"{place}: {fault.message}")
+    for fault in faults:
+        place = f"{fault.path}:{fault.line}" if fault.line else f"{fault.path}"
+        of_file.setdefault(fault.path, []).append(f"{place}: {fault.message}")
     count = sum(map(len, of_file.values()))
     lines = [line for found in of_file.values() for line in found[:_SHOWN]]
     if count == 1:

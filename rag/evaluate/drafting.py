@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from rag.errors import DataError, ModelError, QuestionError
 from rag.evaluate.datasets import Case, Evidence
+from rag.evaluate.judge import json_object
 from rag.evaluate.lint import lint
 from rag.evaluate.runs import Progress
 from rag.evaluate.text_metrics import contains, locate
@@ -239,18 +240,8 @@ class _NearMisses(_Drafter):
 
 def _schema(form: type[Value]) -> dict[str, Any]:
     """The form of a reply, for servers that can hold a model to it."""
-    question = {
-        "type": "object",
-        "properties": {name: {"type": "string"} for name in form.model_fields},
-        "required": list(form.model_fields),
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"questions": {"type": "array", "items": question}},
-        "required": ["questions"],
-        "additionalProperties": False,
-    }
+    question = json_object({name: {"type": "string"} for name in form.model_fields})
+    return json_object({"questions": {"type": "array", "items": question}})
 
 
 def _in_turns(

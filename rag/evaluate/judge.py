@@ -53,21 +53,23 @@ class Grades(BaseModel):
     faithfulness: Grade
 
 
-_GRADE = {
-    "type": "object",
-    "properties": {
+def json_object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object that has these properties and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_GRADE = json_object(
+    {
         "reason": {"type": "string"},
         "grade": {"type": "integer", "enum": list(range(TOP + 1))},
-    },
-    "required": ["reason", "grade"],
-    "additionalProperties": False,
-}
-SCHEMA = {
-    "type": "object",
-    "properties": dict.fromkeys(ASPECTS, _GRADE),
-    "required": list(ASPECTS),
-    "additionalProperties": False,
-}
+    }
+)
+SCHEMA = json_object(dict.fromkeys(ASPECTS, _GRADE))
 """The form of a reply, for servers that can hold a model to it."""
 
 

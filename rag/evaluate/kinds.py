@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rag.errors import DataError
 from rag.evaluate import answers, grounding, qa, retrieval, rewrite
-from rag.evaluate.runs import Kind, Run, read_lines
+from rag.evaluate.runs import Kind, Run, read_run_file
 
 KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND for module in (retrieval, qa, grounding, rewrite, answers)
@@ -15,7 +15,7 @@ KINDS: dict[str, Kind] = {
 
 def read_run(path: Path) -> Run:
     """Read a run file; raises DataError that says what is wrong with it, and where."""
-    header, rows = read_lines(path)
+    header, rows = read_run_file(path)
     kind = KINDS.get(str(header["kind"]))
     if kind is None:
         raise DataError(

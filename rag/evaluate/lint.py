@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FEW = 1 / 3
 """Overlap of a question with its quotes under which string matching does not find the answer."""
 
+_CLIP = 120  # characters of a text in a message
 _SEVERAL_QUOTES = frozenset({"comparison", "conflict", "multihop"})
 _YES_NO = frozenset("yes no ja nein oui non si".split())  # what no quote has to say
 
@@ -273,6 +274,6 @@ def _listed(answers: Iterable[str]) -> str:
     return ", ".join(f"“{answer}”" for answer in answers)
 
 
-def _cut(text: str, length: int = 120) -> str:
+def _cut(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 2].rstrip() + " …"
+    return text if len(text) <= _CLIP else text[: _CLIP - 2].rstrip() + " …"

@@ -7,7 +7,7 @@ collapsed. The index is kept by the content of the corpus, so that the next run 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -117,10 +117,9 @@ def evaluate(
     own = _indexed(beir, pipeline, cache, options.get("on_progress"))
     runs: dict[str, Run] = {}
     with own:
-        ranker = _Ranker(own, beir, rewrite=rewrite)
         for stage in stages or there:
+            measure = _Ranker(own, beir, stage, rewrite=rewrite).measure
             chosen = {"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit}
-            measure = ranker.at(stage)
             runs[stage] = measure_cases(KIND, pipeline, data, chosen, queries, measure, options)
             if runs[stage].interrupted:
                 break
@@ -148,81 +147,80 @@ def _indexed(beir: Beir, pipeline: Pipeline, cache: Path, on_progress: Progress 
 
 
 class _Ranker:
-    """Ranks documents for queries at a stage."""
+    """Ranks documents for queries at a stage. Raises ModelError for a model that cannot rank."""
 
-    def __init__(self, pipeline: Pipeline, beir: Beir, *, rewrite: bool) -> None:
+    def __init__(self, pipeline: Pipeline, beir: Beir, stage: str, *, rewrite: bool) -> None:
         if not isinstance(pipeline.retriever, HybridRetriever):
             raise UsageError("stages can be measured of the built-in retriever only")
         self._pipeline = pipeline
         self._retriever = pipeline.retriever
         self._beir = beir
+        self._stage = stage
         self._rewrite = rewrite
         catalog = pipeline.index.catalog
         self._document = catalog.uris(catalog.store)
-
-    def at(self, stage: str) -> Callable[[Sequence[Query]], list[Result]]:
-        """A function that measures a batch of queries at a stage. Raises ModelError."""
-        self._rank(stage, "warm-up")
-        if problem := self._problem(stage):  # better now than in every row
+        self._rank("warm-up")
+        if problem := self._problem():  # better now than in every row
             raise ModelError(problem)
-        return lambda batch: [self._measured(stage, query) for query in batch]
 
-    def _measured(self, stage: str, query: Query) -> Result:
+    def measure(self, queries: Sequence[Query]) -> list[Result]:
+        return [self._measured(query) for query in queries]
+
+    def _measured(self, query: Query) -> Result:
         began = time.perf_counter()
         question = query.text
         if query.history and self._rewrite:
             question = self._pipeline.rewriter.rewrite(query.history, question)
-        ranking = self._rank(stage, question)
+        ranking = self._rank(question)
         took = since(began)
         if not ranking:
             return {"failed": "nothing came back"}
+        grades = self._beir.qrels[query.id]
+        shown = [
+            {
+                "id": name,
+                "score": round(score, 4),
+                "grade": grades.get(name),
+                "title": self._beir.corpus[name][0],
+                "text": self._beir.corpus[name][1][:_CLIP],
+            }
+            for name, score in islice(ranking.items(), _SHOWN)
+        ]
         return {
-            "measures": measures(self._beir.qrels[query.id], ranking),
+            "measures": measures(grades, ranking),
             "latency_ms": took,
             "standalone": question,
-            "problem": self._problem(stage),
-            "ranking": [
-                self._shown(query, name, score) for name, score in islice(ranking.items(), _SHOWN)
-            ],
+            "problem": self._problem(),
+            "ranking": shown,
         }
 
-    def _problem(self, stage: str) -> str | None:
+    def _problem(self) -> str | None:
         """Why the latest ranking is that of fusion, where a model should have ranked."""
-        reranker = self._pipeline.reranker if stage == "reranked" else None
+        reranker = self._pipeline.reranker if self._stage == "reranked" else None
         return getattr(reranker, "problem", None)
 
-    def _rank(self, stage: str, question: str) -> dict[str, float]:
+    def _rank(self, question: str) -> dict[str, float]:
         """Document -> score of its best chunk, best first, at most ``DEPTH``."""
         best: dict[str, float] = {}
-        for name, score in self._scores(stage, question):
+        for name, score in self._scores(question):
             best[name] = max(score, best.get(name, score))
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
         return dict(ordered[:DEPTH])
 
-    def _scores(self, stage: str, question: str) -> list[tuple[str, float]]:
-        """Document and score of each chunk that a stage finds."""
-        if stage == "reranked":
+    def _scores(self, question: str) -> list[tuple[str, float]]:
+        """Document and score of each chunk that the stage finds."""
+        if self._stage == "reranked":
             return [(p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS)]
         with self._pipeline.index.reading() as view:
-            if stage == "lexical":
+            if self._stage == "lexical":
                 scores = view.lexical(question, _CHUNKS, Filter())
             else:
                 vector = self._pipeline.embedder.embed([question], query=True)[0]
-                if stage == "dense":
+                if self._stage == "dense":
                     scores = view.dense(vector, _CHUNKS, Filter())
                 else:
                     scores = self._retriever.scores(view, question, vector, Filter())[2]
         return [(self._document[key], score) for key, score in scores.items()]
-
-    def _shown(self, query: Query, name: str, score: float) -> dict[str, Any]:
-        title, text = self._beir.corpus[name]
-        return {
-            "id": name,
-            "score": round(score, 4),
-            "grade": self._beir.qrels[query.id].get(name),
-            "title": title,
-            "text": text[:_CLIP],
-        }
 
 
 def measures(qrels: dict[str, int], ranking: dict[str, float]) -> dict[str, float]:
@@ -230,11 +228,7 @@ def measures(qrels: dict[str, int], ranking: dict[str, float]) -> dict[str, floa
     import ir_measures
     from ir_measures import RR, R, nDCG
 
-    names = {
-        nDCG @ 10: "ndcg_at_10",
-        RR @ 10: "mrr_at_10",
-        R @ 10: "recall_at_10",
-        R @ 100: "recall_at_100",
-    }
+    wanted = (nDCG @ 10, RR @ 10, R @ 10, R @ 100)
+    names = dict(zip(wanted, (metric.name for metric in _METRICS), strict=True))
     found = ir_measures.iter_calc(list(names), {"q": qrels}, {"q": ranking})
     return {names[one.measure]: round(float(one.value), 6) for one in found}

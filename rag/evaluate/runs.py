@@ -474,7 +474,7 @@ def _stem(first: Mapping[str, Any]) -> str:
 # Reading and resuming
 
 
-def read_lines(path: Path) -> tuple[dict[str, Any], list[Result]]:
+def read_run_file(path: Path) -> tuple[dict[str, Any], list[Result]]:
     """Header and results of a run file; a last line that was cut off by a crash is left out.
 
     Raises DataError that says what is wrong with the file, and where.
@@ -525,7 +525,7 @@ def _earlier(
         if not place.exists():
             continue
         try:
-            before, rows = read_lines(place)
+            before, rows = read_run_file(place)
         except DataError:
             if path:
                 raise

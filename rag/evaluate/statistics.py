@@ -190,7 +190,7 @@ def risk_coverage(score: Array, gain: Array, points: int = 20) -> list[list[floa
     """[coverage, risk] at evenly spaced coverages, most confident cases first."""
     order, risks = _by_confidence(score, gain)
     count = len(order)
-    running = np.cumsum(risks) / np.arange(1, count + 1) if count else risks
+    running = np.cumsum(risks) / np.arange(1, count + 1)
     sizes = sorted({math.ceil(count * step / points) for step in range(1, points + 1)} - {0})
     return [[round(size / count, 4), round(float(running[size - 1]), 4)] for size in sizes]
 
@@ -215,14 +215,15 @@ def bins(scores: Array) -> NDArray[np.int64]:
 def calibration_bins(scores: Array, labels: Array) -> list[dict[str, float]]:
     """For each bin that is not empty its size, mean score and share of positives."""
     which = bins(scores)
+    inside = [which == position for position in range(BINS)]
     return [
         {
-            "n": int((which == position).sum()),
-            "mean_score": round(float(scores[which == position].mean()), 4),
-            "positive": round(float(labels[which == position].mean()), 4),
+            "n": int(members.sum()),
+            "mean_score": round(float(scores[members].mean()), 4),
+            "positive": round(float(labels[members].mean()), 4),
         }
-        for position in range(BINS)
-        if (which == position).any()
+        for members in inside
+        if members.any()
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,12 +57,11 @@ def between(interval: Sequence[float] | None, digits: int = 3) -> str:
     return f"{number(interval[0], digits)} to {number(interval[1], digits)}"
 
 
-def signed(value: float | None, digits: int = 3) -> str:
+def signed(value: float | None) -> str:
     """A difference as ``+.012`` or ``-.012``, a dash for none."""
     if value is None:
         return "–"
-    sign = "-" if round(value, digits) < 0 else "+"
-    return sign + number(abs(value), digits)
+    return ("-" if round(value, 3) < 0 else "+") + number(abs(value))
 
 
 _SPOKEN = {
@@ -70,13 +70,10 @@ _SPOKEN = {
 
 
 def spoken(name: str) -> str:
-    """The name of a metric as people say it: ``ndcg_at_10`` is nDCG@10."""
-    words = name.replace("_at_", "@").replace("rouge_l", "rouge-L").split("_")
-    return " ".join(_capitals(word) for word in words)
+    """The name of a metric as people say it.
 
-
-def _capitals(word: str) -> str:
-    for key, said in _SPOKEN.items():
-        if word.startswith(key):
-            return said + word[len(key) :]
-    return word
+    >>> spoken("ndcg_at_10")
+    'nDCG@10'
+    """
+    text = name.replace("_at_", "@").replace("rouge_l", "rouge-L").replace("_", " ")
+    return re.sub(rf"\b(?:{'|'.join(_SPOKEN)})", lambda found: _SPOKEN[found[0]], text)
