@@ -53,12 +53,6 @@ class Corpus:
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as made:
-        yield made
-
-
-@pytest.fixture
 def model(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatModel]:
     monkeypatch.setattr(chat, "_PAUSES", (0.01, 0.02))
     made = ChatModel(LlmSettings(model="small", base_url=server.base_url, retries=0, timeout=5))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +94,9 @@ def test_where_no_model_is_asked_there_is_nothing(
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as made:
-        made.respond = lambda _: f"{DAYS} [1]"
-        yield made
+def server(server: ScriptedServer) -> ScriptedServer:
+    server.respond = lambda _: f"{DAYS} [1]"
+    return server
 
 
 def other_prompt(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
