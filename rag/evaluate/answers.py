@@ -214,7 +214,7 @@ def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
     except Exception as error:
         return {"failed": f"{type(error).__name__}: {error}", "unlocated": unlocated}
     took = since(began)
-    if answer is None or not (answer.abstained or said(answer).strip()):
+    if answer is None or not (answer.abstained or answer_text(answer).strip()):
         return {"failed": "nothing came back", "unlocated": unlocated}
     judged = judge.judge(case, answer) if judge else None
     return {
@@ -227,8 +227,8 @@ def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
         },
         "latency_ms": took,
         "standalone": answer.standalone,
-        "answer": said(answer),
-        "short": short(answer),
+        "answer": answer_text(answer),
+        "short": short_answer(answer),
         "abstained": answer.abstained,
         "confidence": answer.confidence,
         "generator": answer.generator,
@@ -252,15 +252,15 @@ def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
 # One case
 
 
-def said(answer: Answer) -> str:
+def answer_text(answer: Answer) -> str:
     """The words of an answer without its marks."""
     return "\n".join(sentence.text for sentence in answer.sentences)
 
 
-def short(answer: Answer) -> str:
+def short_answer(answer: Answer) -> str:
     """The fact that an answer leads with, if it names one, else all of its words."""
     facts = [sentence.text for sentence in answer.sentences if sentence.kind == "short"]
-    return " ".join(facts) or said(answer)
+    return " ".join(facts) or answer_text(answer)
 
 
 def measure(case: Case, answer: Answer, gold: Sequence[Quote]) -> Measures:
@@ -279,8 +279,8 @@ def measure(case: Case, answer: Answer, gold: Sequence[Quote]) -> Measures:
             "abstention_precision": 1.0 if answer.abstained else None,
             "answered_unanswerable": 1 - abstained,
         }
-    text = said(answer)
-    best = max((f1(short(answer), a) for a in case.answers), default=0.0) if text else 0.0
+    text = answer_text(answer)
+    best = max((f1(short_answer(answer), a) for a in case.answers), default=0.0) if text else 0.0
     return {
         **dict.fromkeys(_MEASURES),
         "f1": best,

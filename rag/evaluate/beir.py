@@ -39,7 +39,6 @@ _LANGUAGE_SAMPLE = 4000  # characters, as ingestion takes
 class _Text(Row):
     """A line of the corpus; a title or a language that is no text is as good as none."""
 
-    model_config = ConfigDict(extra="ignore")
     noun: ClassVar[str] = "documents"
 
     id: Name = Field(alias="_id")
@@ -51,7 +50,7 @@ class _Text(Row):
 class Query(Row):
     """A query of a test collection; ``history`` is the conversation before it, oldest first."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
     noun: ClassVar[str] = "queries"
 
     id: Name = Field(alias="_id")

@@ -86,6 +86,7 @@ class Row(Value):
     people write, so is one that is close to any field.
     """
 
+    model_config = ConfigDict(extra="ignore")
     noun: ClassVar[str] = "rows"
     by_hand: ClassVar[bool] = False
 
@@ -114,6 +115,7 @@ class HumanLabels(Value):
 class Case(Row):
     """One question on an index, with what is known about its answer."""
 
+    model_config = ConfigDict(extra="forbid")
     noun: ClassVar[str] = "questions"
     by_hand: ClassVar[bool] = True
 
@@ -151,8 +153,6 @@ class QaRow(Row):
     An answerable question may come without answers: that there is one is then all that is known.
     """
 
-    model_config = ConfigDict(extra="ignore")
-
     id: Name
     title: str = ""
     context: Words
@@ -183,8 +183,6 @@ class GroundingRow(Row):
     Rows of one ``group`` share a document or a claim, so they are no independent observations.
     """
 
-    model_config = ConfigDict(extra="ignore")
-
     id: Name
     evidence: tuple[str, ...] = Field(min_length=1)
     claim: Words
@@ -200,8 +198,6 @@ class GroundingRow(Row):
 
 class RewriteRow(Row):
     """A question as it was said in a conversation, and written so that it stands on its own."""
-
-    model_config = ConfigDict(extra="ignore")
 
     id: Name
     history: History

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rag.evaluate.answers import ANSWERABLE_AUROC, NO_ANSWER, accepted, said, short, sources
+from rag.evaluate.answers import (
+    ANSWERABLE_AUROC,
+    NO_ANSWER,
+    accepted,
+    answer_text,
+    short_answer,
+    sources,
+)
 from rag.evaluate.datasets import QaRow
 from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import (
@@ -110,7 +117,7 @@ def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Result:
     began = time.perf_counter()
     answer: Answer | None = pipeline.read(case.question, case.context, title=case.title)
     took = since(began)
-    if answer is None or not (answer.abstained or said(answer).strip()):
+    if answer is None or not (answer.abstained or answer_text(answer).strip()):
         return {"failed": "nothing came back"}
     guess = span(answer)
     given = guess if answer.confidence >= threshold else ""
@@ -128,14 +135,14 @@ def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Result:
 def span(answer: Answer) -> str:
     """The words that answer: the fact led with, else the reader's best span, else all."""
     if any(sentence.kind == "short" for sentence in answer.sentences):
-        return short(answer)
+        return short_answer(answer)
     spans = [
         (probability, passage.chunk.text[start:end])
         for passage in answer.passages
         if passage.reading
         for start, end, probability in passage.reading.answers
     ]
-    return max(spans)[1] if spans and answer.sentences else said(answer)
+    return max(spans)[1] if spans and answer.sentences else answer_text(answer)
 
 
 def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str, float]:

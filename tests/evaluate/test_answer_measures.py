@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from evaluate_helpers import answer
 
-from rag.evaluate.answers import _MEASURES, measure, short, worst
+from rag.evaluate.answers import _MEASURES, measure, short_answer, worst
 from rag.evaluate.datasets import Case, Evidence
 from rag.evaluate.text_metrics import locate
 from rag.types import Document
@@ -47,7 +47,7 @@ def test_f1_is_of_the_short_answer_where_there_is_one() -> None:
     said = answer(("five business days", PAGE, "five business days"), kind="short")
     more = answer((TEXT, PAGE, TEXT))
     both = said.model_copy(update={"sentences": (*said.sentences, *more.sentences)})
-    assert short(both) == "five business days"
+    assert short_answer(both) == "five business days"
     assert measure(case(), both, GOLD)["f1"] == 1
 
 
