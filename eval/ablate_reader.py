@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.evaluate.texts import f1
+from rag.evaluate.text_metrics import f1
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
 from rag.train.examples import Example, Question

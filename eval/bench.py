@@ -321,16 +321,18 @@ class Report:
 
 def measure_both(report: Report, home: Path, options: argparse.Namespace) -> None:
     """Add the sides' ingestion, memory and latency, and with the whole corpus their nDCG@10."""
+    from common import write_documents
+
     beir = read(options.data, "scifact")
     absent = missing(PEER)
     if absent:
         report.left_out.append(f"LlamaIndex, for want of {', '.join(absent)}: {PEER_INSTALL}")
     names = list(beir.corpus)
-    first = write(beir, names[: options.documents], home / "first")
+    first = write_documents(beir, names[: options.documents], home / "first")
     with started(home / "both", options.threads, peer=not absent) as sides:
         for side in sides:
             say(f"{side.name}: warming up")
-            side.call("warm", write(beir, names[:WARM], home / "warm"))
+            side.call("warm", write_documents(beir, names[:WARM], home / "warm"))
             report.versions[side.name] = side.call("versions")
         taken = ingest(sides, first)
         report.add_ingestion(taken)
@@ -342,7 +344,7 @@ def measure_both(report: Report, home: Path, options: argparse.Namespace) -> Non
             report.left_out.append("nDCG@10, which needs ir-measures: pip install ir-measures")
         else:
             if rest := names[options.documents :]:
-                ingest(sides, write(beir, rest, home / "rest"))
+                ingest(sides, write_documents(beir, rest, home / "rest"))
             add_quality(report, beir, sides)
 
 
@@ -356,15 +358,6 @@ def ingest(sides: Sequence[Side], folder: str) -> list[Ingested]:
         if taken[-1]["documents"] != documents:
             raise MeasureError(f"{side.name} left out documents of {folder}")
     return taken
-
-
-def write(beir: Beir, names: Sequence[str], folder: Path) -> str:
-    """Write documents as text files, the title as the first paragraph; return the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        title, text = beir.corpus[name]
-        (folder / f"{name}.txt").write_text(f"{title}\n\n{text}\n", "utf-8")
-    return str(folder)
 
 
 def search_in_turns(sides: Sequence[Side], questions: Sequence[str]) -> list[list[float]]:
@@ -383,7 +376,7 @@ def search_in_turns(sides: Sequence[Side], questions: Sequence[str]) -> list[lis
 def add_quality(report: Report, beir: Beir, sides: Sequence[Side]) -> None:
     """Add nDCG@10 over all development queries, documents ranked by their best chunk."""
     from beir import ndcg
-    from tune_fusion import interval
+    from common import interval
 
     scores = []
     questions = {name: query.text for name, query in beir.queries.items()}
@@ -406,10 +399,12 @@ def top(found: Mapping[str, float], n: int = 100) -> dict[str, float]:
 
 def measure_whole(report: Report, home: Path, options: argparse.Namespace) -> None:
     """Add what only Footnote does: whole answers, in a fresh process with more documents."""
+    from common import write_documents
+
     scifact, medquad = read(options.data, "scifact"), read(options.data, "medquad-liveqa")
     folder = home / "mixed"
     for beir in (scifact, medquad):
-        write(beir, list(beir.corpus)[: options.documents], folder)
+        write_documents(beir, list(beir.corpus)[: options.documents], folder)
     questions = [query.text for query in medquad.queries.values()]
     with started(home / "alone", options.threads, peer=False) as (footnote,):
         [taken] = ingest([footnote], str(folder))

@@ -10,7 +10,6 @@ shipping, or states none, are measured and never fitted on. The seed is fixed.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import random
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from common import data_folder, json_rows
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
@@ -115,15 +115,8 @@ def main() -> int:
     )
     parser.add_argument("--weights", type=Path, help="folder of the cross-encoder's weights")
     arguments = parser.parse_args()
-    folder, threshold = arguments.data, arguments.threshold
+    folder, threshold = data_folder(arguments.data, "groundedness/*.jsonl.gz"), arguments.threshold
     cross = arguments.cross
-    if not folder or not (Path(folder) / "groundedness").is_dir():
-        print(
-            f"There is no folder groundedness in {folder or 'RAG_DATA, which is not set'}; "
-            "give the data folder as the argument.",
-            file=sys.stderr,
-        )
-        return 2
     embedder = load_embedder(Settings().models)
     sets: dict[str, Rows] = {}
     encoder = CrossEncoder(weights=arguments.weights) if cross else None
@@ -204,10 +197,8 @@ def moved_by(weights: Weights, shift: float) -> Weights:
 
 def load(folder: Path, name: str) -> list[dict[str, Any]]:
     """Read a set; large ones are sampled with the fixed seed."""
-    path = folder / "groundedness" / f"{name}.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return random.Random(SEED).sample(rows, SAMPLE) if len(rows) > 2 * SAMPLE else rows
+    found = json_rows(folder / "groundedness" / f"{name}.jsonl.gz")
+    return random.Random(SEED).sample(found, SAMPLE) if len(found) > 2 * SAMPLE else found
 
 
 def family(name: str) -> str:

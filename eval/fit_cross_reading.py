@@ -20,6 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from common import data_folder
 from fit_reading import (
     LICENCES,
     SEED,
@@ -308,12 +309,8 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, help=f"folder of {MODEL_FILE}; as shipped if unset")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    if options.data is None or not (Path(options.data) / "qa").is_dir():
-        print(
-            "No data: give the folder that holds qa/*.jsonl.gz, or set RAG_DATA.", file=sys.stderr
-        )
-        return 2
-    result = run(Path(options.data), options.weights, options.scale)
+    data = data_folder(options.data, "qa/*.jsonl.gz")
+    result = run(data, options.weights, options.scale)
     options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"wrote {options.out}")
     return 0

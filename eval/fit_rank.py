@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 from beir import SETS, build, ndcg
+from common import data_folder, interval
 from fit_cross_reading import build as build_questions
 from fit_reading import LICENCES, Cached, fit
 from fit_reading import SETS as QUESTION_SETS
-from tune_fusion import interval
 
 from rag.answer.reading import Model, sigmoid
 from rag.evaluate.beir import read_beir
@@ -231,19 +231,17 @@ def main() -> int:
     parser.add_argument("--depth", type=int, default=Settings().retrieve.rerank)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    if options.data is None or not (Path(options.data) / "retrieval").is_dir():
-        print("No data: give the folder that holds retrieval/, or set RAG_DATA.", file=sys.stderr)
-        return 2
+    data = data_folder(options.data, "retrieval/*/corpus.jsonl.gz")
     encoder = CrossEncoder(weights=options.weights)
     judge = Judge(encoder)
     sets: dict[str, dict[str, Ranked]] = defaultdict(dict)
     for name in SETS:
         kept = options.cache / f"judged-{name}-{encoder.identity.rpartition('@')[2]}.pkl"
         if not kept.exists():
-            kept.write_bytes(pickle.dumps(collect(options.data, name, judge, options.cache)))
+            kept.write_bytes(pickle.dumps(collect(data, name, judge, options.cache)))
         sets[name] = pickle.loads(kept.read_bytes())
         print(f"judged {name}: {len(sets[name])} queries", flush=True)
-    model = fitted(options.data, sets, judge, options.scale)
+    model = fitted(data, sets, judge, options.scale)
     blend, figures = report(Bench(sets, model, options.depth))
     options.out.write_text(
         json.dumps(

@@ -10,7 +10,6 @@ apart for the figures. Writes ``rag/answer/reading.json``.
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from common import data_folder, json_rows
 
 from rag.answer import reading
 from rag.answer.features import (
@@ -222,10 +222,7 @@ def pieces(text: str) -> Iterator[tuple[int, int]]:
 
 def load(folder: Path, name: str) -> list[dict[str, Any]]:
     """Return the rows of one set of the data folder."""
-    path = folder / "qa" / f"{name}.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf8") as lines:
-        rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return [row | {"set": name} for row in rows]
+    return [row | {"set": name} for row in json_rows(folder / "qa" / f"{name}.jsonl.gz")]
 
 
 def sample(folder: Path, chooser: random.Random, scale: float) -> tuple[list[Any], list[Any]]:
@@ -658,15 +655,11 @@ def main() -> int:
         "--out", type=Path, default=Path(reading.__file__).with_name("reading.json")
     )
     options = parser.parse_args()
-    if options.data is None or not (Path(options.data) / "qa").is_dir():
-        print(
-            "No data: give the folder that holds qa/*.jsonl.gz, or set RAG_DATA.", file=sys.stderr
-        )
-        return 2
+    data = data_folder(options.data, "qa/*.jsonl.gz")
     from rag.models.embedder import load_embedder
     from rag.settings import Settings
 
-    write(options.out, run(Path(options.data), load_embedder(Settings().models), options.scale))
+    write(options.out, run(data, load_embedder(Settings().models), options.scale))
     return 0
 
 

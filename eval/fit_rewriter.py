@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from made_talks import ALONE, Made, Maker, rows
+from common import json_rows
+from made_talks import ALONE, Made, Maker
 from rewriter_figures import figures, made_figures
 
-from rag.evaluate.texts import term_f1, terms
+from rag.evaluate.text_metrics import term_f1, terms
 from rag.models.states import TokenStates
 from rag.retrieve import follow, seen, talk
 from rag.retrieve.talk import Talk
@@ -116,7 +117,9 @@ def load(folder: Path) -> Iterator[Asked]:
     """Yield the turns of all sets, then what is made."""
     maker = Maker(folder, SEED)
     rewritten = {
-        name: [(dialogue(name, r["id"]), r) for r in rows(folder / "rewrite" / f"{name}.jsonl.gz")]
+        name: [
+            (dialogue(name, r["id"]), r) for r in json_rows(folder / "rewrite" / f"{name}.jsonl.gz")
+        ]
         for name in SETS
     }
     for name, found in rewritten.items():

@@ -18,8 +18,6 @@ front (``mixed-front``), or the person's own rewrite as the question (``mixed-ow
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 import re
 from collections import Counter, defaultdict
@@ -28,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common import json_rows
 from made_phrases import (
     CHAT,
     COMPLETE,
@@ -68,12 +67,6 @@ class Made:
     rewrite: str
 
 
-def rows(file: Path) -> list[Row]:
-    """Return the rows of a file of JSON lines."""
-    with gzip.open(file, "rt", encoding="utf8") as lines:
-        return [json.loads(line) for line in lines]
-
-
 @dataclass
 class Maker:
     """Makes talks from the data folder; the same ones for the same seed."""
@@ -87,14 +80,14 @@ class Maker:
         """Read SQuAD's questions by article and paragraph, and the requests that stand alone."""
         self._dice = random.Random(self.seed)
         self.articles = defaultdict(lambda: defaultdict(list))
-        for row in rows(self.data / "qa" / "squad1-train.jsonl.gz"):
+        for row in json_rows(self.data / "qa" / "squad1-train.jsonl.gz"):
             row["question"] = " ".join(row["question"].split())
             if 3 <= len(row["question"].split()) <= 25 and row["question"].endswith("?"):
                 self.articles[_title(row)][row["context"]].append(row)
         self.requests = [
             [
                 row["text"].strip()
-                for row in rows(self.data / "classify" / f"{name}.jsonl.gz")
+                for row in json_rows(self.data / "classify" / f"{name}.jsonl.gz")
                 if row["label"] != "oos"
                 and not _LEANS.search(row["text"])
                 and 3 <= len(row["text"].split()) <= 12

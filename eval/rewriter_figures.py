@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.evaluate.texts import term_f1
+from rag.evaluate.text_metrics import term_f1
 
 if TYPE_CHECKING:
     from fit_rewriter import Asked

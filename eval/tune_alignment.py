@@ -7,12 +7,12 @@ without and with the checker; then each setting of the weights and thresholds is
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+
+from common import json_rows
 
 from rag.answer import alignment
 from rag.answer.alignment import Aligned, Aligner
@@ -37,18 +37,16 @@ class Case:
 def cases(folder: Path, name: str) -> list[Case]:
     """Read the rows whose evidence sentences are named."""
     found = []
-    with gzip.open(folder / "groundedness" / f"{name}.jsonl.gz", "rt", encoding="utf8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            places = {n for n in _flat(row[SETS[name]]) if n < len(row["evidence"])}
-            if row["label"] == "unsupported" or not places or len(row["evidence"]) < 4:
-                continue
-            starts, text = [], ""
-            for sentence in row["evidence"]:
-                starts.append(len(text))
-                text += sentence.strip() + " "
-            gold = tuple((starts[n], starts[n] + len(row["evidence"][n].strip())) for n in places)
-            found.append(Case(row["claim"], _passage(row["id"], text), gold))
+    for row in json_rows(folder / "groundedness" / f"{name}.jsonl.gz"):
+        places = {n for n in _flat(row[SETS[name]]) if n < len(row["evidence"])}
+        if row["label"] == "unsupported" or not places or len(row["evidence"]) < 4:
+            continue
+        starts, text = [], ""
+        for sentence in row["evidence"]:
+            starts.append(len(text))
+            text += sentence.strip() + " "
+        gold = tuple((starts[n], starts[n] + len(row["evidence"][n].strip())) for n in places)
+        found.append(Case(row["claim"], _passage(row["id"], text), gold))
     return found[:ROWS]
 
 

@@ -15,8 +15,8 @@ import pickle
 import sys
 from pathlib import Path
 
-import numpy as np
 from beir import SETS, build, ndcg
+from common import interval
 
 from rag.evaluate.beir import Beir, read_beir
 from rag.index.index import Index
@@ -52,13 +52,6 @@ def run_of(found: Candidates, owner: dict[int, str], weight: float) -> dict[str,
             best.setdefault(owner[key], score)
         run[query] = dict(list(best.items())[:100])
     return run
-
-
-def interval(differences: np.ndarray, seed: int = 0, rounds: int = 2000) -> tuple[float, float]:
-    """Return the 95% bootstrap interval of a mean of paired differences."""
-    draws = np.random.default_rng(seed).integers(0, len(differences), (rounds, len(differences)))
-    low, high = np.quantile(differences[draws].mean(axis=1), (0.025, 0.975))
-    return float(low), float(high)
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ is held against its passage on the way.
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from common import json_rows
 
 from rag.answer.marks import parse
 from rag.answer.verify import Judged, Verifier
@@ -65,13 +65,12 @@ def main(data: Path, rows: int) -> None:
     _report("all", everything)
 
 
-def _balanced(path: Path, rows: int) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf8") as file:
-        found = [json.loads(line) for line in file]
+def _balanced(path: Path, wanted_rows: int) -> Iterator[dict[str, Any]]:
+    found = json_rows(path)
     chance = random.Random(0)
     chance.shuffle(found)
     for wanted in (True, False):
-        yield from [r for r in found if (r["label"] == "supported") is wanted][: rows // 2]
+        yield from [r for r in found if (r["label"] == "supported") is wanted][: wanted_rows // 2]
 
 
 def _passage(text: str, number: int) -> Passage:

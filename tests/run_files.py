@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rag.evaluate.kinds import KINDS
-from rag.evaluate.runs import Kind, Row, Run, execute
+from rag.evaluate.runs import Kind, Result, Run, execute
 from rag.settings import Settings
 from rag.types import SCHEMA
 
@@ -33,7 +34,7 @@ def header(kind: Kind, count: int, **changed: Any) -> dict[str, Any]:
     }
 
 
-def case(kind: str, number: int) -> Row:
+def case(kind: str, number: int) -> Result:
     """What a row of a kind has beside its measures."""
     said: dict[str, dict[str, Any]] = {
         "retrieval": {
@@ -72,29 +73,32 @@ def write(
     kind: str,
     measures: Sequence[Mapping[str, float | None]],
     *,
-    change: Callable[[int, Row], Row] = lambda _, row: row,
+    change: Callable[[int, Result], Result] = lambda _, row: row,
     first: int = 0,
     **head: Any,
 ) -> Run:
     """Write a run whose case ``n`` has the measures number ``n - first``."""
-    known = KINDS[kind]
     cases = [Case(f"q{n}") for n in range(first, first + len(measures))]
 
-    def measure(batch: Sequence[Case]) -> list[Row]:
-        rows = []
-        for one in batch:
-            number = int(one.id[1:])
-            row = {
-                **case(kind, number), "id": one.id, "failed": None, "latency_ms": 10.0 + number,
-                "measures": dict(measures[number - first]),
-            }  # fmt: skip
-            rows.append(change(number, row))
-        return rows
+    def values(one: Case) -> dict[str, float | None]:
+        return dict(measures[int(one.id[1:]) - first])
 
+    def measure(batch: Sequence[Case]) -> list[Result]:
+        return [
+            change(
+                int(one.id[1:]),
+                {
+                    **case(kind, int(one.id[1:])), "failed": None, "measures": values(one),
+                    "latency_ms": 10.0 + int(one.id[1:]),
+                },
+            )
+            for one in batch
+        ]  # fmt: skip
+
+    known = replace(KINDS[kind], describe=lambda one: {"id": one.id}, worst=values)
     return execute(
-        known, path, path.parent, header(known, **{"count": len(cases)} | head), cases, measure,
-        lambda one, reason: {"id": one.id, "failed": reason},
-    )  # fmt: skip
+        known, path, path.parent, header(known, **{"count": len(cases)} | head), cases, measure
+    )
 
 
 def ranked(values: Sequence[float]) -> list[dict[str, float]]:

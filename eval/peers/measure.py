@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogue import Peer
+from common import write_documents
 from environments import PeerError, prepare
 from sides import Side
 
@@ -51,8 +52,8 @@ def measure(beir: Beir, peers: Sequence[Peer], cache: Path, threads: int) -> lis
     with tempfile.TemporaryDirectory(prefix="peers-") as temporary, contextlib.ExitStack() as stack:
         home = Path(temporary)
         names = list(beir.corpus)
-        documents = write(beir, names, home / "documents")
-        few = write(beir, names[:WARMING], home / "few")
+        documents = write_documents(beir, names, home / "documents")
+        few = write_documents(beir, names[:WARMING], home / "few")
         queries = {name: query.text for name, query in beir.queries.items()}
         questions = list(queries.values())
         sides: list[Side] = []
@@ -89,7 +90,7 @@ def measure(beir: Beir, peers: Sequence[Peer], cache: Path, threads: int) -> lis
 
         for turn in range(ROUNDS):
             sample = names[turn * SAMPLE : (turn + 1) * SAMPLE] or names[:SAMPLE]
-            folder = write(beir, sample, home / f"sample-{turn}")
+            folder = write_documents(beir, sample, home / f"sample-{turn}")
 
             def take_turn(
                 side: Side, result: Measured, sample: list[str] = sample, folder: str = folder
@@ -129,15 +130,6 @@ def best_times(blocks: Sequence[Sequence[float]]) -> list[float]:
         for start in range(0, len(blocks), asked)
     ]
     return [min(times) for times in zip(*passes, strict=True)]
-
-
-def write(beir: Beir, names: Sequence[str], folder: Path) -> str:
-    """Write documents as text files, the title as the first paragraph; return the folder."""
-    folder.mkdir(parents=True)
-    for name in names:
-        title, text = beir.corpus[name]
-        (folder / f"{name}.txt").write_text(f"{title}\n\n{text}\n", "utf-8")
-    return str(folder)
 
 
 def by_document(hits: Sequence[tuple[str, float]]) -> dict[str, float]:

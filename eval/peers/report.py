@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from catalogue import OURS, THEIRS
+from common import interval
 from measure import Measured, best_times
 
 from rag.evaluate.tables import Table, number
@@ -15,15 +16,6 @@ from rag.evaluate.tables import Table, number
 COLUMNS = ("", "nDCG@10", "95% interval", "ours − theirs", "95% interval", "recall@100",
            "95% interval", "documents/s", "p50 ms", "p95 ms", "peak MB", "lines")  # fmt: skip
 TITLES = {peer.key: peer.title for peer in (OURS, *THEIRS)}
-RESAMPLES = 2000
-
-
-def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Return the 95% bootstrap interval of a mean over queries."""
-    array = np.asarray(values)
-    draws = np.random.default_rng(seed).integers(0, len(array), (RESAMPLES, len(array)))
-    low, high = np.quantile(array[draws].mean(axis=1), (0.025, 0.975))
-    return float(low), float(high)
 
 
 def rate(rounds: Sequence[Mapping[str, float]], of: str = "seconds") -> float:

@@ -34,10 +34,10 @@ def compare(
 ) -> None:
     """Compare two runs over the same data, case by case. Exit status 5 means: B is worse."""
     from rag.evaluate.compare import compare as compared
-    from rag.evaluate.runs import Run
+    from rag.evaluate.kinds import read_run
 
     one_format(markdown, as_json)
-    found = compared(Run.read(run_a), Run.read(run_b), primary=primary, seed=seed, show=show)
+    found = compared(read_run(run_a), read_run(run_b), primary=primary, seed=seed, show=show)
     if as_json:
         print_json(found.to_json())
     else:

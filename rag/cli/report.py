@@ -20,7 +20,7 @@ def report(
     ] = None,
 ) -> None:
     """Put runs on one HTML page: figures, charts, the worst cases; compared with the first."""
+    from rag.evaluate.kinds import read_run
     from rag.evaluate.report import write
-    from rag.evaluate.runs import Run
 
-    echo(write([Run.read(path) for path in runs], out))
+    echo(write([read_run(path) for path in runs], out))

@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate import judge as judging
+from rag.evaluate.datasets import Case
 from rag.evaluate.judge import Judge
-from rag.evaluate.questions import Case, read_cases
-from rag.evaluate.quotes import locate, overlaps
-from rag.evaluate.runs import Kind, Measured, Progress, Row, Run, execute, header
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import auroc, mean
-from rag.evaluate.texts import contains, f1
-from rag.types import Answer, Document, Passage
+from rag.evaluate.text_metrics import contains, f1, locate, overlaps
+from rag.types import Answer, Chunk, Citation
 
-# document id -> spans of each gold quote in it, one entry a quote
-Gold = Sequence[tuple[str, tuple[tuple[int, int], ...]]]
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+
+NO_ANSWER = "no answer"
+ANSWERABLE_AUROC = auroc(
+    "answerable_auroc",
+    "chance that an answerable question has more confidence than an unanswerable one",
+    score="confidence",
+    positive="answerable",
+)
+
+# A gold quote: the id of its document, and every span of it in there.
+Quote = tuple[str, tuple[tuple[int, int], ...]]
 Measures = Mapping[str, float | None]
 
 
@@ -33,6 +44,67 @@ def _extra(run: Run) -> dict[str, Any]:
         "unlocated_quotes": [row["id"] for row in run.rows if row.get("unlocated")],
         "usage": judging.total(row.get("usage") for row in run.rows),
         **judging.summary(run.rows, ran=bool(run.header["options"].get("judge"))),
+    }
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    said = NO_ANSWER if row.get("abstained") else str(row.get("answer") or "")
+    return said, accepted(row), "Passages that were retrieved", sources(row)
+
+
+def accepted(row: Result) -> str:
+    """What was expected of a question, in words."""
+    if not row["answerable"]:
+        return NO_ANSWER
+    return " | ".join(dict.fromkeys(row["accepted"])) or "an answer"
+
+
+def sources(row: Result) -> list[Source]:
+    """The passages of a row, those marked that a citation overlaps."""
+    cited = row.get("citations") or []
+    return [
+        Source(
+            one.get("uri") or row.get("title") or "",
+            one["text"],
+            "cited" if any(_within(citation, one) for citation in cited) else "",
+        )
+        for one in row.get("passages") or []
+    ]
+
+
+def _within(citation: dict[str, Any], passage: dict[str, Any]) -> bool:
+    span = ((passage["start"], passage["end"]),)
+    same: bool = citation["uri"] == passage["uri"]
+    return same and overlaps(citation["start"], citation["end"], span)
+
+
+def worst(case: Case, *, judged: bool = False) -> Measures:
+    """The measures of a case that crashed: the worst value of each that applies."""
+    applies = {"f1", "supported"} | (
+        {"answerable_f1", "containment", "abstention_wrong"}
+        if case.answerable
+        else {"abstention_right", "answered_unanswerable"}
+    )
+    if case.answerable and case.evidence:
+        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
+    if case.answerable and judged:
+        applies |= judging.measures(0.0).keys()
+    lower = {metric.name for metric in KIND.metrics if metric.lower_is_better}
+    return {
+        **{name: float(name in lower) if name in applies else None for name in _MEASURES},
+        # A crash is on the wrong side of every threshold.
+        "confidence": float(not case.answerable),
+        "answerable": float(case.answerable),
+    }
+
+
+def _describe(case: Case) -> Result:
+    labels = case.human_labels
+    return {
+        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
+        "accepted": list(case.answers),
+        "group": "/".join(case.conversation),
+        **({"human_labels": labels.model_dump()} if labels else {}),
     }
 
 
@@ -49,29 +121,23 @@ KIND = Kind(
         mean("document_cited", "a document of the gold evidence is cited"),
         mean("supported", "sentences that the checker calls supported by what they cite"),
         mean("abstention_right", "unanswerable questions that got no answer"),
-        mean(
-            "abstention_wrong",
-            "answerable questions that got no answer (lower is better)",
-            lower_is_better=True,
-        ),
+        mean("abstention_wrong", "answerable questions that got no answer", lower_is_better=True),
         mean("abstention_precision", "abstentions that were right"),
         mean(
             "answered_unanswerable",
-            "unanswerable questions that got an answer (lower is better)",
+            "unanswerable questions that got an answer",
             lower_is_better=True,
         ),
-        auroc(
-            "answerable_auroc",
-            "chance that an answerable question has more confidence than an unanswerable one",
-            score="confidence",
-            positive="answerable",
-        ),
+        ANSWERABLE_AUROC,
         # Of answerable questions, and only where a judge was asked for.
         mean("judged_relevance", "judge: the answer speaks to the question"),
         mean("judged_completeness", "judge: the answer says what the question needs"),
         mean("judged_faithfulness", "judge: what is cited says what the sentences say"),
     ),
     primary="f1",
+    describe=_describe,
+    worst=worst,
+    explain=_explain,
     sliced_by="type",
     # those that fit beside each other in 80 columns
     heads={
@@ -87,37 +153,10 @@ KIND = Kind(
     extra=_extra,
 )
 _MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metric.columns)
-_LOWER_IS_BETTER = frozenset(metric.name for metric in KIND.metrics if metric.lower_is_better)
-
-
-class Asked(Measured, Protocol):
-    """What a run needs of a pipeline."""
-
-    folder: Path
-
-    def search(self, question: str, k: int | None = None) -> list[Passage]:
-        """Return passages."""
-        ...
-
-    def document(self, uri: str) -> Document:
-        """Return a document by its uri or the end of it."""
-        ...
-
-    def ask(self, question: str, *, history: Any = ()) -> Answer:
-        """Answer a question."""
-        ...
 
 
 def evaluate(
-    path: Path,
-    pipeline: Asked,
-    *,
-    judge: Judge | None = None,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    on_progress: Progress | None = None,
+    path: Path, pipeline: Pipeline, *, judge: Judge | None = None, **options: Unpack[Options]
 ) -> Run:
     """Ask every question of a file, or the first ``limit``, and measure the answers.
 
@@ -126,28 +165,22 @@ def evaluate(
     Raises DataError for a bad file, StoreError or ModelError if the index, its model or the judge
     is not fit to be asked at all.
     """
-    found = read_cases(path)
-    cases = found.cases[:limit]
-    _prepare(pipeline)
-    options: dict[str, Any] = {"limit": limit}
-    if judge:
-        judge.prepare()
-        options["judge"] = judge.identity
-    first = header(
-        KIND, pipeline, file=path.name, digest=found.digest, n=len(found.cases),
-        planned=len(cases), seed=seed, options=options,
-    )  # fmt: skip
 
-    def measure_all(batch: Sequence[Case]) -> list[Row]:
+    def prepare() -> dict[str, Any]:
+        _load(pipeline)
+        if not judge:
+            return {}
+        judge.prepare()
+        return {"judge": judge.identity}
+
+    def measure_all(batch: Sequence[Case]) -> list[Result]:
         return [_ask(case, pipeline, judge) for case in batch]
 
-    return execute(
-        KIND, out, pipeline.folder / "runs", first, cases, measure_all,
-        partial(_failed, judged=judge is not None), resume=resume, on_progress=on_progress,
-    )  # fmt: skip
+    kind = replace(KIND, worst=partial(worst, judged=judge is not None))
+    return measure_file(kind, path, Case, pipeline, measure_all, options, prepare=prepare)
 
 
-def _prepare(pipeline: Asked) -> None:
+def _load(pipeline: Pipeline) -> None:
     """Load what the first question would load, and let what fails every question fail now."""
     try:
         pipeline.search("warm-up", 1)
@@ -157,12 +190,12 @@ def _prepare(pipeline: Asked) -> None:
         return  # a stage that crashes is what the run is there to count
 
 
-def locate_evidence(case: Case, pipeline: Asked) -> tuple[Gold, bool]:
-    """Return where the gold quotes stand, and whether any could not be found.
+def locate_evidence(case: Case, pipeline: Pipeline) -> tuple[list[Quote], bool]:
+    """Where the gold quotes stand, and whether any could not be found.
 
     A quote that is not found stays as one without spans: nothing overlaps it, and it counts.
     """
-    gold: list[tuple[str, tuple[tuple[int, int], ...]]] = []
+    gold: list[Quote] = []
     for evidence in case.evidence:
         try:
             document = pipeline.document(evidence.uri)
@@ -173,20 +206,18 @@ def locate_evidence(case: Case, pipeline: Asked) -> tuple[Gold, bool]:
     return gold, any(not spans for _, spans in gold)
 
 
-def _ask(case: Case, pipeline: Asked, judge: Judge | None) -> Row:
+def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
     gold, unlocated = locate_evidence(case, pipeline)
-    failed = partial(_failed, case, judged=judge is not None)
     began = time.perf_counter()
     try:
         answer: Answer | None = pipeline.ask(case.question, history=case.history)
     except Exception as error:
-        return {**failed(f"{type(error).__name__}: {error}"), "unlocated": unlocated}
-    took = round((time.perf_counter() - began) * 1000, 3)
-    if answer is None or not (answer.abstained or said(answer).strip()):
-        return {**failed("nothing came back"), "unlocated": unlocated}
+        return {"failed": f"{type(error).__name__}: {error}", "unlocated": unlocated}
+    took = since(began)
+    if answer is None or not (answer.abstained or answer_text(answer).strip()):
+        return {"failed": "nothing came back", "unlocated": unlocated}
     judged = judge.judge(case, answer) if judge else None
     return {
-        **_head(case, None),
         "unlocated": unlocated,
         "measures": {
             **measure(case, answer, gold),
@@ -196,8 +227,8 @@ def _ask(case: Case, pipeline: Asked, judge: Judge | None) -> Row:
         },
         "latency_ms": took,
         "standalone": answer.standalone,
-        "answer": said(answer),
-        "short": short(answer),
+        "answer": answer_text(answer),
+        "short": short_answer(answer),
         "abstained": answer.abstained,
         "confidence": answer.confidence,
         "generator": answer.generator,
@@ -218,41 +249,22 @@ def _ask(case: Case, pipeline: Asked, judge: Judge | None) -> Row:
     }  # fmt: skip
 
 
-def _head(case: Case, failed: str | None) -> Row:
-    labels = case.human_labels
-    return {
-        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
-        "accepted": list(case.answers),
-        "group": "/".join(case.conversation),
-        "failed": failed,
-        **({"human_labels": labels.model_dump()} if labels else {}),
-    }
-
-
-def _failed(case: Case, reason: str, *, judged: bool) -> Row:
-    # A crash is on the wrong side of every threshold.
-    decided = {"confidence": float(not case.answerable), "answerable": float(case.answerable)}
-    ungraded = judging.measures(0.0) if judged and case.answerable else {}
-    measures = {**worst(case), **decided, **ungraded}
-    return {**_head(case, reason), "measures": measures, "latency_ms": None}
-
-
 # One case
 
 
-def said(answer: Answer) -> str:
-    """Return the words of an answer without its marks."""
+def answer_text(answer: Answer) -> str:
+    """The words of an answer without its marks."""
     return "\n".join(sentence.text for sentence in answer.sentences)
 
 
-def short(answer: Answer) -> str:
-    """Return the fact that an answer leads with, if it names one, else all of its words."""
+def short_answer(answer: Answer) -> str:
+    """The fact that an answer leads with, if it names one, else all of its words."""
     facts = [sentence.text for sentence in answer.sentences if sentence.kind == "short"]
-    return " ".join(facts) or said(answer)
+    return " ".join(facts) or answer_text(answer)
 
 
-def measure(case: Case, answer: Answer, gold: Gold) -> Measures:
-    """Return every measure of one answer; ``gold`` is where the case's evidence stands.
+def measure(case: Case, answer: Answer, gold: Sequence[Quote]) -> Measures:
+    """Every measure of one answer; ``gold`` is where the case's evidence stands.
 
     F1 is of the short answer, because SQuAD's measure is for spans. An answerable question that
     got no answer scores 0 on citations too: silence must not look like precision.
@@ -267,8 +279,8 @@ def measure(case: Case, answer: Answer, gold: Gold) -> Measures:
             "abstention_precision": 1.0 if answer.abstained else None,
             "answered_unanswerable": 1 - abstained,
         }
-    text = said(answer)
-    best = max((f1(short(answer), a) for a in case.answers), default=0.0) if text else 0.0
+    text = answer_text(answer)
+    best = max((f1(short_answer(answer), a) for a in case.answers), default=0.0) if text else 0.0
     return {
         **dict.fromkeys(_MEASURES),
         "f1": best,
@@ -281,28 +293,17 @@ def measure(case: Case, answer: Answer, gold: Gold) -> Measures:
     }
 
 
-def _evidence(answer: Answer, gold: Gold) -> dict[str, float | None]:
-    """Return citation precision per sentence and recall per quote, after ALCE (Gao et al., 2023).
+def _evidence(answer: Answer, gold: Sequence[Quote]) -> dict[str, float | None]:
+    """Citation precision per sentence and recall per quote, after ALCE (Gao et al., 2023).
 
     ALCE asks a model whether the citations entail the sentence; here people marked the evidence,
     so what counts is overlap with it.
     """
     cited = [sentence.citations for sentence in answer.sentences if sentence.citations]
     flat = [citation for citations in cited for citation in citations]
-    right = [
-        any(overlaps(c.start, c.end, spans) for c in citations for d, spans in gold
-            if d == c.document_id)
-        for citations in cited
-    ]  # fmt: skip
-    found = [
-        any(c.document_id == document and overlaps(c.start, c.end, spans) for c in flat)
-        for document, spans in gold
-    ]
-    seen = [
-        any(p.chunk.document_id == document and overlaps(p.chunk.start, p.chunk.end, spans)
-            for p in answer.passages)
-        for document, spans in gold
-    ]  # fmt: skip
+    right = [any(_meets(c, quote) for c in citations for quote in gold) for citations in cited]
+    found = [any(_meets(c, quote) for c in flat) for quote in gold]
+    seen = [any(_meets(passage.chunk, quote) for passage in answer.passages) for quote in gold]
     return {
         "evidence_retrieved": sum(seen) / len(seen),
         "citation_precision": sum(right) / len(right) if right else 0.0,
@@ -311,21 +312,12 @@ def _evidence(answer: Answer, gold: Gold) -> dict[str, float | None]:
     }
 
 
+def _meets(one: Citation | Chunk, quote: Quote) -> bool:
+    document, spans = quote
+    return one.document_id == document and overlaps(one.start, one.end, spans)
+
+
 def _supported(answer: Answer) -> float | None:
-    """Return the share of sentences judged supported; None where nothing was judged."""
+    """The share of sentences judged supported; None where nothing was judged."""
     labels = [s.verdict.label for s in answer.sentences if s.verdict and s.verdict.label]
     return labels.count("supported") / len(labels) if labels else None
-
-
-def worst(case: Case) -> Measures:
-    """Return the measures of a case that crashed: the worst value of each that applies."""
-    applies = {"f1", "supported"} | (
-        {"answerable_f1", "containment", "abstention_wrong"}
-        if case.answerable
-        else {"abstention_right", "answered_unanswerable"}
-    )
-    if case.answerable and case.evidence:
-        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
-    return {
-        name: float(name in _LOWER_IS_BETTER) if name in applies else None for name in _MEASURES
-    }

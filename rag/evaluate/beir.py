@@ -11,25 +11,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
 from rag.errors import DataError
-from rag.evaluate.cases import History
-from rag.evaluate.rows import (
+from rag.evaluate.datasets import (
     Fault,
+    History,
     Name,
     Row,
     RowFile,
     Words,
     decoded,
-    described_together,
+    described,
     read_lines,
     scan_rows,
     shown,
 )
-from rag.types import Document, Turn, digest_of
+from rag.types import Document, digest_of
 
 _HEADER = ["query-id", "corpus-id", "score"]
 _SCORE = re.compile(r"[+-]?[0-9]{1,9}")  # int() would also take 1_0 and Arabic digits
@@ -39,7 +39,7 @@ _LANGUAGE_SAMPLE = 4000  # characters, as ingestion takes
 class _Text(Row):
     """A line of the corpus; a title or a language that is no text is as good as none."""
 
-    model_config = ConfigDict(extra="ignore")
+    noun: ClassVar[str] = "documents"
 
     id: Name = Field(alias="_id")
     title: str | None = None
@@ -47,23 +47,15 @@ class _Text(Row):
     language: Any = None
 
 
-class _Asked(Row):
-    """A line of the queries."""
+class Query(Row):
+    """A query of a test collection; ``history`` is the conversation before it, oldest first."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(populate_by_name=True)
+    noun: ClassVar[str] = "queries"
 
     id: Name = Field(alias="_id")
     text: Words
     history: History = ()
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query of a test collection; ``history`` is the conversation before it, oldest first."""
-
-    id: str
-    text: str
-    history: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class Beir:
 
 
 def read_beir(folder: Path, split: str | None = None) -> Beir:
-    """Return the test collection in a folder; the split may be left out where there is one.
+    """Read the test collection in a folder; the split may be left out where there is one.
 
     Documents may be empty, as some are in published collections. Raises DataError: for a split that
     does not exist or is left open, and else for every fault of the three files, all at once.
@@ -106,27 +98,25 @@ def read_beir(folder: Path, split: str | None = None) -> Beir:
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder: name one that holds corpus.jsonl and qrels/")
     split, faults = _split(folder, split)
-    corpus = scan_rows(_either(folder, "corpus"), _Text, what="documents")
-    queries = scan_rows(_either(folder, "queries"), _Asked, what="queries")
-    faults = [*((f.path, fault) for f in (corpus, queries) for fault in f.faults), *faults]
+    corpus = scan_rows(_either(folder, "corpus"), _Text)
+    queries = scan_rows(_either(folder, "queries"), Query)
+    faults = [*corpus.faults, *queries.faults, *faults]
     qrels: dict[str, dict[str, int]] = {}
     if split is not None:
-        path = folder / "qrels" / f"{split}.tsv"
-        qrels, found = _judgements(path, queries, corpus)
-        faults += ((path, fault) for fault in found)
+        qrels = _judgements(folder / "qrels" / f"{split}.tsv", queries, corpus, faults)
     if faults:
-        raise DataError(described_together(folder, faults))
+        raise DataError(described(folder, faults))
     return _collection(folder, split or "", corpus, queries, qrels)
 
 
-def _split(folder: Path, split: str | None) -> tuple[str | None, list[tuple[Path, Fault]]]:
-    """Return the split to read, or the fault that there is none. Raises DataError."""
+def _split(folder: Path, split: str | None) -> tuple[str | None, list[Fault]]:
+    """The split to read, or the fault that there is none. Raises DataError."""
     judged = folder / "qrels"
     # Archives from a Mac have a file ._test.tsv beside test.tsv.
     splits = sorted(path.stem for path in judged.glob("*.tsv") if not path.name.startswith("."))
     if not splits:
         name = split or "SPLIT"
-        return None, [(judged, Fault(0, f"there are no judgements: they belong into {name}.tsv"))]
+        return None, [Fault(judged, 0, f"there are no judgements: they belong into {name}.tsv")]
     if split is None and len(splits) > 1:
         many = ", ".join(splits)
         raise DataError(f"{folder} has several splits: say which with --split: {many}")
@@ -136,55 +126,47 @@ def _split(folder: Path, split: str | None) -> tuple[str | None, list[tuple[Path
 
 
 def _either(folder: Path, name: str) -> Path:
-    """Return the packed file where it is the only one."""
+    """The packed file where it is the only one."""
     plain, packed = folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"
     return packed if packed.exists() and not plain.exists() else plain
 
 
 def _judgements(
-    path: Path, queries: RowFile[_Asked], corpus: RowFile[_Text]
-) -> tuple[dict[str, dict[str, int]], list[Fault]]:
-    """Return the grades and what is wrong with the file."""
+    path: Path, queries: RowFile[Query], corpus: RowFile[_Text], faults: list[Fault]
+) -> dict[str, dict[str, int]]:
+    """The grades; what is wrong with the file is added to ``faults``."""
     qrels: dict[str, dict[str, int]] = {}
     places: dict[tuple[str, str], int] = {}
-    faults: list[Fault] = []
+    before = len(faults)
     stopped: list[Fault] = []
-    first = True
-    for number, line in read_lines(path, stopped):
-        if not line.strip():
-            continue
+    lines = ((number, line) for number, line in read_lines(path, stopped) if line.strip())
+    for n, (number, line) in enumerate(lines):
         try:
             columns = decoded(line).split("\t")
-            header, first = first and _is_header(columns), False
-            if header:
+            if n == 0 and [c.strip().lower().replace("_", "-") for c in columns] == _HEADER:
                 continue
             query, document, grade = _judgement(columns)
         except ValueError as error:
-            first = False
-            faults.append(Fault(number, str(error)))
+            faults.append(Fault(path, number, str(error)))
             continue
         unknown = [*_unknown("query", query, queries), *_unknown("document", document, corpus)]
-        faults += [Fault(number, message) for message in unknown]
+        faults += [Fault(path, number, message) for message in unknown]
         grades = qrels.setdefault(query, {})
         if grades.setdefault(document, grade) != grade:
             message = (
                 f"document {shown(document)} has the score {grade} for query {shown(query)}, "
                 f"and {grades[document]} on line {places[query, document]}: keep one"
             )
-            faults.append(Fault(number, message))
+            faults.append(Fault(path, number, message))
         places.setdefault((query, document), number)
     faults += stopped
-    if not qrels and not faults:
-        faults.append(Fault(0, "there are no judgements in it"))
-    return qrels, faults
-
-
-def _is_header(columns: list[str]) -> bool:
-    return [name.strip().lower().replace("_", "-") for name in columns] == _HEADER
+    if not qrels and len(faults) == before:
+        faults.append(Fault(path, 0, "there are no judgements in it"))
+    return qrels
 
 
 def _judgement(columns: list[str]) -> tuple[str, str, int]:
-    """Return query, document and grade. Raises ValueError with what to say of the line."""
+    """Query, document and grade. Raises ValueError with what to say of the line."""
     if len(columns) != len(_HEADER):
         raise ValueError(
             "a judgement has 3 columns with tabs between them (query-id, corpus-id, score), "
@@ -206,13 +188,11 @@ def _collection(
     folder: Path,
     split: str,
     corpus: RowFile[_Text],
-    queries: RowFile[_Asked],
+    queries: RowFile[Query],
     qrels: Mapping[str, dict[str, int]],
 ) -> Beir:
     texts = {row.id: (row.title or "", row.text) for row in corpus.rows}
-    asked = {
-        row.id: Query(row.id, row.text, row.history) for row in queries.rows if row.id in qrels
-    }
+    asked = {query.id: query for query in queries.rows if query.id in qrels}
     # Only two letters name a field of the index; en-GB and eng are both English.
     languages = {
         row.id: row.language[:2].lower()

@@ -21,7 +21,7 @@ _BAR_TOP = 0.82  # of the height: what is marked is named above the bars
 
 
 def element(tag: str, *children: Element | str | None, **attributes: object) -> Element:
-    """Return an element; ``class_`` is the attribute class, ``text_anchor`` is text-anchor."""
+    """An element; ``class_`` is the attribute class, ``text_anchor`` is text-anchor."""
     made = Element(
         tag,
         {name.rstrip("_").replace("_", "-"): clean(str(v)) for name, v in attributes.items()},
@@ -37,7 +37,7 @@ def element(tag: str, *children: Element | str | None, **attributes: object) -> 
 
 
 def clean(text: str) -> str:
-    """Return a text without characters that no page can hold."""
+    """A text without characters that no page can hold."""
     return _CONTROL.sub("\ufffd", text)
 
 
@@ -78,7 +78,7 @@ def _frame(
     x_ticks: Mapping[float, str],
     y_ticks: Mapping[float, str],
 ) -> Element:
-    """Return a picture with axes; ticks are labels by their share of an axis."""
+    """A picture with axes; ticks are labels by their share of an axis."""
     picture = element(
         "svg", element("title", said), role="img", aria_label=said,
         viewBox=f"0 0 {_n(_WIDTH)} {_n(_HEIGHT)}",
@@ -101,7 +101,7 @@ _FIFTHS = {step / 5: f"{step / 5:.1f}" for step in range(6)}
 
 
 def curve(points: Sequence[Sequence[float]], *, x_label: str, y_label: str) -> Element:
-    """Return a line through (x, y) points, both between 0 and 1."""
+    """A line through (x, y) points, both between 0 and 1."""
     ends = f"from {points[0][1]:.2f} at {points[0][0]:.2f} to {points[-1][1]:.2f} at 1"
     picture = _frame(f"{y_label} by {x_label}: {ends}", x_label, y_label, _FIFTHS, _FIFTHS)
     path = " ".join(f"{_n(_x(x))},{_n(_y(y))}" for x, y in points)
@@ -113,7 +113,7 @@ def curve(points: Sequence[Sequence[float]], *, x_label: str, y_label: str) -> E
 
 
 def calibration(bins: Sequence[Mapping[str, float]], *, x_label: str, y_label: str) -> Element:
-    """Return the share of positives by the mean score of a bin; a bigger dot has more cases."""
+    """The share of positives by the mean score of a bin; a bigger dot has more cases."""
     said = f"{y_label} by {x_label} in {len(bins)} bins; on the diagonal the two are equal"
     picture = _frame(said, x_label, y_label, _FIFTHS, _FIFTHS)
     picture.append(_line(_x(0), _y(0), _x(1), _y(1), "ideal"))
@@ -131,7 +131,7 @@ def calibration(bins: Sequence[Mapping[str, float]], *, x_label: str, y_label: s
 
 
 def histogram(values: Sequence[float], marks: Mapping[str, float], *, x_label: str) -> Element:
-    """Return how often values occur; what is above the 99th percentile is in the last bar."""
+    """How often values occur; what is above the 99th percentile is in the last bar."""
     top = float(np.percentile(values, 99)) or 1.0
     step = _rounded_up(top / _BARS)
     count = max(1, math.ceil(top / step))
@@ -173,7 +173,7 @@ def _mark(picture: Element, places: Mapping[str, float], values: Mapping[str, fl
 
 
 def _rounded_up(step: float) -> float:
-    """Return the next of 1, 2, 2.5, 5 and their multiples by ten."""
+    """The next of 1, 2, 2.5, 5 and their multiples by ten."""
     scale = 10.0 ** math.floor(math.log10(step))
     return next(scale * nice for nice in (1, 2, 2.5, 5, 10) if scale * nice >= step * 0.999)
 
@@ -181,7 +181,7 @@ def _rounded_up(step: float) -> float:
 def whisker(
     value: float, interval: Iterable[float], reach: float, *, better: bool | None, said: str
 ) -> Element:
-    """Return a difference with its interval beside 0; ``reach`` is what fits to either side."""
+    """A difference with its interval beside 0; ``reach`` is what fits to either side."""
     low, high = interval
 
     def place(number: float) -> float:

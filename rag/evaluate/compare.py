@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 
 from rag.errors import DataError, UsageError
-from rag.evaluate.explain import clipped, explain
-from rag.evaluate.paired import Difference, differences, median_ratio
-from rag.evaluate.prompting import prompts_that_differ
-from rag.evaluate.runs import Row, Run
-from rag.evaluate.statistics import Metric
+from rag.evaluate.runs import Explained, Run
+from rag.evaluate.statistics import Difference, Metric, differences, median_ratio
 from rag.evaluate.tables import Table, number, signed, spoken
 from rag.types import SCHEMA
 
@@ -29,13 +26,13 @@ _OF_THE_DAY = {"created", "planned", "schema", "kind"}  # of a header: no cause 
 
 @dataclass(frozen=True)
 class Change:
-    """A case whose result changed, with both values of the primary metric."""
+    """A case whose result changed, with both values of the primary metric and both in words."""
 
     id: str
     a: float
     b: float
-    row_a: Row
-    row_b: Row
+    before: Explained
+    after: Explained
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Comparison:
     left_out: tuple[int, int]
     differs: Mapping[str, tuple[Any, Any]]
     seed: int
-    show: int = SHOWN
+    show: int
 
     @property
     def regression(self) -> bool:
@@ -79,20 +76,75 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What was found, in one sentence."""
-        return _verdict(self)
+        one = self.metrics[self.primary]
+        name = spoken(self.primary)
+        cases = self.a.kind.cases
+        if one.same:
+            head = f"A and B have the same {name} in each of {self.n} {cases}"
+            return f"{head}{self._others(silent=True)}."
+        if one.difference is None or one.interval is None:
+            return f"Nothing can be said about {name}: too few {cases} in both runs have it."
+        low, high = one.interval
+        lower = " (lower is better)" if one.metric.lower_is_better else ""
+        figures = f"{name}{lower}: {one.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        if one.better is None:
+            could = f"; {self.n} {cases} could show {one.smallest_effect:.3f} or more"
+            return f"No difference visible on {figures}{could}{self._others(silent=True)}."
+        return f"B is {'better' if one.better else 'worse'} on {figures}{self._others()}."
+
+    def _others(self, *, silent: bool = False) -> str:
+        """What the other metrics say; ``silent`` about those that show no difference."""
+        words = {True: "better", False: "worse", None: "no difference visible"}
+        decided = self.metrics[self.primary].better
+        if decided is not None:
+            words |= {decided: f"also {words[decided]}", not decided: f"but {words[not decided]}"}
+        text = ""
+        for better in (True, False, None):
+            names = [
+                spoken(name)
+                for name, one in self.metrics.items()
+                if name != self.primary and one.better is better and not one.same
+            ]
+            if names and not (silent and better is None):
+                listed = (
+                    ", ".join(names) if len(names) <= _NAMED else f"{len(names)} other measures"
+                )
+                text += f"; {words[better]} on {listed}"
+        return text
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Which cases are not compared, and why; which prompts were others."""
-        return tuple(_notes(self))
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
+        cases = self.a.kind.cases
+        runs = {"A": self.a, "B": self.b}
+        for letter, run in runs.items():
+            if run.interrupted:
+                planned = run.header["planned"]
+                yield f"{letter} was interrupted: {len(run.rows)} of {planned} {cases}"
+        for letter, count in zip("AB", self.left_out, strict=True):
+            if count:
+                yield f"left out: {count} {cases} that only {letter} has"
+        for letter, run in runs.items():
+            if run.failed:
+                yield f"{run.failed} {cases} failed in {letter} and count as wrong"
+        yield from prompts_that_differ(self.a.header, self.b.header)
 
     @property
     def changed(self) -> tuple[Change, ...]:
         """The cases that changed most: first those that got better, then those that got worse."""
         return (*(self.better or ())[: self.show], *(self.worse or ())[: self.show])
 
+    def counts(self, are: str = "") -> str:
+        """How many cases are better, worse and the same; ``are`` makes it a sentence."""
+        assert self.better is not None and self.worse is not None
+        better = f"{len(self.better)} {self.a.kind.cases} {are}better in B"
+        return f"{better}, {len(self.worse)} worse, {self.ties} the same"
+
     def to_json(self) -> dict[str, Any]:
-        """Return everything as one JSON object."""
+        """Everything as one JSON object."""
         return {
             "schema": SCHEMA,
             "kind": self.a.kind.name,
@@ -103,26 +155,67 @@ class Comparison:
             "verdict": self.verdict,
             "regression": self.regression,
             "metrics": {name: _figures(one) for name, one in self.metrics.items()},
-            "latency_ms": _latency_json(self.latency),
+            "latency_ms": self.latency and {
+                "a": round(self.latency.a, 2),
+                "b": round(self.latency.b, 2),
+                "ratio": round(self.latency.ratio, 4),
+                "ci": _rounded(self.latency.interval),
+            },
             "wins": None if self.better is None else len(self.better),
             "losses": None if self.worse is None else len(self.worse),
             "ties": self.ties,
-            "changed": [_change_json(self.a.kind.name, change) for change in self.changed],
+            "changed": [
+                {
+                    "id": one.id,
+                    "a": _rounded(one.a),
+                    "b": _rounded(one.b),
+                    "question": one.before.question,
+                    "expected": one.before.expected,
+                    "said_a": one.before.said,
+                    "said_b": one.after.said,
+                }
+                for one in self.changed
+            ],
             "left_out": dict(zip("ab", self.left_out, strict=True)),
             "notes": list(self.notes),
             "differs": {key: list(values) for key, values in self.differs.items()},
             "seed": self.seed,
-        }
+        }  # fmt: skip
 
     def tables(self) -> list[Table]:
-        """Return the metrics with their tests, and the cases that changed most."""
-        tables = [_metrics_table(self)]
-        if self.changed:
-            tables.append(_changed_table(self))
-        return tables
+        """The metrics with their tests, and the cases that changed most."""
+        return [self._metrics_table(), *([self._changed_table()] if self.changed else [])]
+
+    def _metrics_table(self) -> Table:
+        rows = [
+            [
+                name, number(one.a), number(one.b), signed(one.difference),
+                _interval(one.interval), _p(one.p),
+                "decides" if one.p_holm is None else _p(one.p_holm),
+            ]
+            for name, one in self.metrics.items()
+            if one.a is not None or one.b is not None
+        ]  # fmt: skip
+        if took := self.latency:
+            ratio = f"[{took.interval[0]:.2f}, {took.interval[1]:.2f}]" if took.interval else ""
+            medians = [number(took.a, 1), number(took.b, 1), f"× {took.ratio:.2f}"]
+            rows.append(["latency p50, ms", *medians, ratio, "", ""])
+        head = ["measure", "A", "B", "B - A", "95% interval", "p", "p, Holm"]
+        title = f"{self.a.header['data']['file']}: {self.n} {self.a.kind.cases} in both"
+        return Table(title, head, rows)
+
+    def _changed_table(self) -> Table:
+        rows = []
+        for one in self.changed:
+            texts = (one.before.question, one.before.said, one.after.said)
+            words = [_clipped(text) for text in texts]
+            rows.append([one.id, number(one.a, 2), number(one.b, 2), *words])
+        head = ["case", "A", "B", "asked", "A said", "B said"]
+        title = f"most changed in {spoken(self.primary)}: {self.counts()}"
+        return Table(title, head, rows, words=frozenset({0, 3, 4, 5}))
 
     def what_differs(self) -> list[str]:
-        """Return a line for each setting, weight and version that is not the same in both."""
+        """A line for each setting, weight and version that is not the same in both."""
         lines = [
             f"{key}: {_shown(one)} -> {_shown(other)}" for key, (one, other) in self.differs.items()
         ]
@@ -145,8 +238,7 @@ def compare(
             f"runs of kind {kind.name} have no metric {primary}: choose from {', '.join(names)}"
         )
     first, second = _paired(a, b)
-    metric = kind.metric(primary)
-    better, worse, ties = _changes(metric, first, second)
+    better, worse, ties = _changes(kind.metric(primary), first, second)
     return Comparison(
         a=a,
         b=b,
@@ -189,7 +281,7 @@ def _comparable(a: Run, b: Run) -> None:
 
 
 def _paired(a: Run, b: Run) -> tuple[Run, Run]:
-    """Return both runs with the cases that they share, in the order of A. Raises DataError."""
+    """Both runs with the cases that they share, in the order of A. Raises DataError."""
     partners = {row["id"]: row for row in b.rows}
     pairs = [(row, partners[row["id"]]) for row in a.rows if row["id"] in partners]
     if not pairs:
@@ -203,30 +295,24 @@ def _paired(a: Run, b: Run) -> tuple[Run, Run]:
 def _changes(
     metric: Metric, a: Run, b: Run
 ) -> tuple[tuple[Change, ...] | None, tuple[Change, ...] | None, int | None]:
-    """Return the cases in which B wins, those in which it loses, and the number of ties."""
+    """The cases in which B wins, those in which it loses, and the number of ties."""
     if metric.per_case is None:
         return None, None, None
     before, after = metric.per_case(a.columns), metric.per_case(b.columns)
     gaps = (after - before) * (-1 if metric.lower_is_better else 1)
+    better: list[Change] = []
+    worse: list[Change] = []
     # Equal changes stand in the order of the file; the last digits of a difference are noise.
-    order = np.argsort(-np.abs(gaps).round(9), kind="stable")
-    changed = [
-        (
-            float(gaps[n]),
-            Change(a.rows[n]["id"], float(before[n]), float(after[n]), a.rows[n], b.rows[n]),
-        )
-        for n in order
-        if abs(gaps[n]) > _SAME  # not NaN: the metric applies in both
-    ]
-    return (
-        tuple(change for gap, change in changed if gap > 0),
-        tuple(change for gap, change in changed if gap < 0),
-        int((np.abs(gaps) <= _SAME).sum()),
-    )
+    for n in np.argsort(-np.abs(gaps).round(9), kind="stable"):
+        if abs(gaps[n]) > _SAME:  # not NaN: the metric applies in both
+            words = (a.kind.explained(a.rows[n]), b.kind.explained(b.rows[n]))
+            change = Change(a.rows[n]["id"], float(before[n]), float(after[n]), *words)
+            (better if gaps[n] > 0 else worse).append(change)
+    return tuple(better), tuple(worse), int((np.abs(gaps) <= _SAME).sum())
 
 
 def _latency(a: Run, b: Run, seed: int) -> Latency | None:
-    """Return the latency of the cases that failed in neither run; None if there are none."""
+    """The latency of the cases that failed in neither run; None if there are none."""
     places = [
         n
         for n, (one, other) in enumerate(zip(a.rows, b.rows, strict=True))
@@ -242,9 +328,7 @@ def _latency(a: Run, b: Run, seed: int) -> Latency | None:
 def _differs(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     one, other = (dict(flat({k: v for k, v in x.items() if k not in _OF_THE_DAY})) for x in (a, b))
     return {
-        key: (one.get(key), other.get(key))
-        for key in (*one, *(key for key in other if key not in one))
-        if one.get(key) != other.get(key)
+        key: (one.get(key), other.get(key)) for key in one | other if one.get(key) != other.get(key)
     }
 
 
@@ -257,89 +341,20 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", inner
 
 
-# In words
-
-
-def _verdict(found: Comparison) -> str:
-    one = found.metrics[found.primary]
-    name = spoken(found.primary)
-    cases = found.a.kind.cases
-    if one.same:
-        head = f"A and B have the same {name} in each of {found.n} {cases}"
-        return f"{head}{_others(found, silent=True)}."
-    if one.difference is None or one.interval is None:
-        return f"Nothing can be said about {name}: too few {cases} in both runs have it."
-    figures = f"{name}{' (lower is better)' if one.metric.lower_is_better else ''}: {_signed(one)}"
-    if one.better is None:
-        could = f"; {found.n} {cases} could show {one.smallest_effect:.3f} or more"
-        return f"No difference visible on {figures}{could}{_others(found, silent=True)}."
-    return f"B is {'better' if one.better else 'worse'} on {figures}{_others(found)}."
-
-
-def _others(found: Comparison, *, silent: bool = False) -> str:
-    """Return what the other metrics say; ``silent`` about those that show no difference."""
-    words = {True: "better", False: "worse", None: "no difference visible"}
-    decided = found.metrics[found.primary].better
-    if decided is not None:
-        words |= {decided: f"also {words[decided]}", not decided: f"but {words[not decided]}"}
-    text = ""
-    for better in (True, False, None):
-        names = [
-            spoken(name)
-            for name, one in found.metrics.items()
-            if name != found.primary and one.better is better and not one.same
-        ]
-        if names and not (silent and better is None):
-            listed = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} other measures"
-            text += f"; {words[better]} on {listed}"
-    return text
-
-
-def _signed(one: Difference) -> str:
-    assert one.difference is not None and one.interval is not None
-    low, high = one.interval
-    return f"{one.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _notes(found: Comparison) -> Iterator[str]:
-    cases = found.a.kind.cases
-    for letter, run in (("A", found.a), ("B", found.b)):
-        if run.interrupted:
-            yield f"{letter} was interrupted: {len(run.rows)} of {run.header['planned']} {cases}"
-    for letter, count in zip("AB", found.left_out, strict=True):
-        if count:
-            yield f"left out: {count} {cases} that only {letter} has"
-    for letter, run in (("A", found.a), ("B", found.b)):
-        failed = sum(row["failed"] is not None for row in run.rows)
-        if failed:
-            yield f"{failed} {cases} failed in {letter} and count as wrong"
-    yield from prompts_that_differ(found.a.header, found.b.header)
-
-
-def _metrics_table(found: Comparison) -> Table:
-    rows = [
-        [
-            name,
-            number(one.a),
-            number(one.b),
-            signed(one.difference),
-            _interval(one.interval),
-            _p(one.p),
-            "decides" if one.p_holm is None else _p(one.p_holm),
-        ]
-        for name, one in found.metrics.items()
-        if one.a is not None or one.b is not None
-    ]
-    if found.latency:
-        one = found.latency
-        ratio = "" if one.interval is None else f"[{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
-        rows.append(
-            ["latency p50, ms", number(one.a, 1), number(one.b, 1), f"× {one.ratio:.2f}", ratio]
-            + [""] * 2
-        )
-    head = ["measure", "A", "B", "B - A", "95% interval", "p", "p, Holm"]
-    title = f"{found.a.header['data']['file']}: {found.n} {found.a.kind.cases} in both"
-    return Table(title, head, rows)
+def prompts_that_differ(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what two headers of runs say of prompts that were not the same, in sentences."""
+    models = a.get("language_model"), b.get("language_model")
+    if all(models):
+        one, other = (model["prompts"] for model in models if model)
+        names = sorted(n for n in one.keys() & other.keys() if one[n] != other[n])
+        if names:
+            yield (
+                f"the prompts differ ({', '.join(names)}): what changed may be their doing and not "
+                "the pipeline's"
+            )
+    judges = [header.get("options", {}).get("judge") for header in (a, b)]
+    if all(judges) and judges[0] != judges[1]:
+        yield "the judges differ, by model or prompt: their grades are not on one scale"
 
 
 def _interval(interval: Sequence[float] | None) -> str:
@@ -350,24 +365,17 @@ def _p(value: float) -> str:
     return "<.001" if value < 0.001 else number(value)
 
 
-def _changed_table(found: Comparison) -> Table:
-    kind = found.a.kind.name
-    assert found.better is not None and found.worse is not None
-    title = (
-        f"most changed in {spoken(found.primary)}: {len(found.better)} {found.a.kind.cases} better "
-        f"in B, {len(found.worse)} worse, {found.ties} the same"
-    )
-    rows = []
-    for change in found.changed:
-        one, other = explain(kind, change.row_a), explain(kind, change.row_b)
-        words = [clipped(text, _CLIP) for text in (one.question, one.said, other.said)]
-        rows.append([change.id, number(change.a, 2), number(change.b, 2), *words])
-    head = ["case", "A", "B", "asked", "A said", "B said"]
-    return Table(title, head, rows, words=frozenset({0, 3, 4, 5}))
-
-
 def _shown(value: Any) -> str:
     return "not there" if value is None else str(value)
+
+
+def _clipped(text: str) -> str:
+    """A text on one line, cut between words if it is long."""
+    line = " ".join(text.split())
+    if len(line) <= _CLIP:
+        return line
+    cut = line[: _CLIP - 1]
+    return (cut.rsplit(" ", 1)[0] if " " in cut[_CLIP // 2 :] else cut) + "…"
 
 
 # As JSON
@@ -380,7 +388,7 @@ def _described(run: Run) -> dict[str, Any]:
         "options": run.header["options"],
         "created": run.header.get("created"),
         "n": len(run.rows),
-        "failed": sum(row["failed"] is not None for row in run.rows),
+        "failed": run.failed,
         "interrupted": run.interrupted,
     }
 
@@ -390,7 +398,7 @@ def _figures(one: Difference) -> dict[str, Any]:
         "a": _rounded(one.a),
         "b": _rounded(one.b),
         "difference": _rounded(one.difference),
-        "ci": _both_rounded(one.interval),
+        "ci": _rounded(one.interval),
         "p": _rounded(one.p),
         "p_holm": _rounded(one.p_holm),
         "smallest_effect": _rounded(one.smallest_effect),
@@ -399,33 +407,7 @@ def _figures(one: Difference) -> dict[str, Any]:
     }
 
 
-def _latency_json(one: Latency | None) -> dict[str, Any] | None:
-    if one is None:
-        return None
-    return {
-        "a": round(one.a, 2),
-        "b": round(one.b, 2),
-        "ratio": round(one.ratio, 4),
-        "ci": _both_rounded(one.interval),
-    }
-
-
-def _change_json(kind: str, change: Change) -> dict[str, Any]:
-    one, other = explain(kind, change.row_a), explain(kind, change.row_b)
-    return {
-        "id": change.id,
-        "a": _rounded(change.a),
-        "b": _rounded(change.b),
-        "question": one.question,
-        "expected": one.expected,
-        "said_a": one.said,
-        "said_b": other.said,
-    }
-
-
-def _rounded(value: float | None) -> float | None:
+def _rounded(value: float | tuple[float, float] | None) -> float | list[float] | None:
+    if isinstance(value, tuple):
+        return [round(end, 4) for end in value]
     return None if value is None else round(value, 4)
-
-
-def _both_rounded(interval: Sequence[float] | None) -> list[float] | None:
-    return [round(value, 4) for value in interval] if interval else None

@@ -1,9 +1,10 @@
 """A question set drafted by a language model from a user's own documents, for a person to accept.
 
 Every row is held against its document before it is written: the quote stands there to the letter,
-the answer stands in the quote. Questions without an answer are looked up first (``near_misses``).
-What the linter finds a fault in is left out. Each row is marked ``"draft": true`` until somebody
-has read it.
+the answer stands in the quote. Near misses, questions about the subject that the documents do not
+answer, are looked up first: that the model sees no answer counts for little, as it has seen one
+passage. What the linter finds a fault in is left out. Each row is marked ``"draft": true`` until
+somebody has read it.
 """
 
 from __future__ import annotations
@@ -11,67 +12,49 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
-from rag.errors import DataError, ModelError
-from rag.evaluate import near_misses
-from rag.evaluate.lint import Asked, lint
-from rag.evaluate.questions import Case, Evidence
-from rag.evaluate.quotes import locate
-from rag.evaluate.texts import contains
-from rag.models.chat import Completing
+from rag.errors import DataError, ModelError, QuestionError
+from rag.evaluate.datasets import Case, Evidence
+from rag.evaluate.judge import json_object
+from rag.evaluate.lint import lint
+from rag.evaluate.runs import Progress
+from rag.evaluate.text_metrics import contains, locate
 from rag.models.spent import Spent
 from rag.prompts import as_data, load_prompt, spoken
 from rag.text.terms import content_terms, fold
 from rag.types import Chunk, Document, Value, digest_of
 
+if TYPE_CHECKING:
+    from rag.models.chat import Completing
+    from rag.pipeline import Pipeline
+
 SHORTEST = 200
 """Characters of a passage under which there is little to ask about."""
 
+ANSWERED = 0.5
+"""Confidence from which a passage answers. Above that of abstention: a set of questions that are
+all abstained from already would measure nothing."""
+
 _TOKENS = 220  # of the reply for each question
-_OTHER_FORM = "the reply has another form than was asked for"
 _MOST_FAILED = 5  # requests in a row after which the model is given up
 _TELLING = re.compile(
     r"\b(?:passage|text|excerpt|document|according to|as mentioned|above|below)\b", re.IGNORECASE
 )
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "questions": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    name: {"type": "string"} for name in ("question", "answer", "quote")
-                },
-                "required": ["question", "answer", "quote"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["questions"],
-    "additionalProperties": False,
-}
 
-
-class _Drafted(Value):
+class _Unanswerable(Value):
     question: str = Field(min_length=8, max_length=400)
+
+
+class _Answerable(_Unanswerable):
     answer: str = Field(min_length=1, max_length=400)
     quote: str = Field(min_length=8, max_length=1500)
-
-
-class Documents(Asked, Protocol):
-    """What drafting needs of a pipeline, beside what the linter does."""
-
-    def passages_to_ask_about(self) -> Iterator[tuple[Document, Sequence[Chunk]]]:
-        """Yield every document with its chunks."""
-        ...
 
 
 @dataclass
@@ -85,7 +68,7 @@ class Drafts:
     spent: Spent = field(default_factory=Spent)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the counts as one JSON object."""
+        """The counts as one JSON object."""
         usage = self.spent.usage
         return {
             "file": str(self.path),
@@ -98,7 +81,7 @@ class Drafts:
 
 
 def draft(
-    pipeline: Documents,
+    pipeline: Pipeline,
     model: Completing,
     path: Path,
     *,
@@ -106,7 +89,7 @@ def draft(
     unanswerable: int = 0,
     each: int = 2,
     seed: int = 0,
-    on_progress: Callable[[str, float, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> Drafts:
     """Draft ``count`` questions, at most ``each`` of a passage, and write those that hold.
 
@@ -119,56 +102,50 @@ def draft(
     drafts = Drafts(path)
     try:
         for drafter, wanted in (
-            (_Drafter(model, each), count),
+            (_Drafter(model, each, pipeline), count),
             (_NearMisses(model, each, pipeline), unanswerable),
         ):
-            _gather(drafts, pipeline, drafter, wanted, seed, on_progress)
+            drafter.gather(drafts, wanted, seed, on_progress)
     finally:
         if drafts.cases:  # what was paid for is not lost, whatever stops it
             _write(drafts)
-    _without_faults(drafts, pipeline)
+    _leave_out_faults(drafts, pipeline)
     return drafts
-
-
-def _gather(
-    drafts: Drafts,
-    pipeline: Documents,
-    drafter: _Drafter,
-    count: int,
-    seed: int,
-    on_progress: Callable[[str, float, int], None] | None,
-) -> None:
-    failed, count = 0, len(drafts.cases) + count
-    for document, chunk in _in_turns(pipeline.passages_to_ask_about(), seed):
-        if len(drafts.cases) >= count:
-            return
-        drafts.asked += 1
-        try:
-            rows = drafter.ask(document, chunk, drafts.spent)
-        except ModelError:
-            failed += 1
-            if drafts.asked == 1 or failed >= _MOST_FAILED:
-                raise
-            continue
-        failed = 0
-        drafter.take(rows, document, drafts, count)
-        if on_progress:
-            on_progress(document.title, len(drafts.cases), count)
 
 
 class _Drafter:
     """Asks for questions that a passage answers."""
 
     prompt = "questions"
-    schema = SCHEMA
+    form: type[_Unanswerable] = _Answerable
 
-    def __init__(self, model: Completing, each: int) -> None:
+    def __init__(self, model: Completing, each: int, pipeline: Pipeline) -> None:
         self._model = model
         self._each = each
+        self._pipeline = pipeline
         self._prompt = load_prompt(self.prompt, "count", "nonce", "data")
 
-    def ask(self, document: Document, chunk: Chunk, spent: Spent) -> list[Any]:
-        """Return what the model drafts of a passage, not looked at yet."""
+    def gather(self, drafts: Drafts, count: int, seed: int, on_progress: Progress | None) -> None:
+        """Ask of one passage after another until there are so many more drafts."""
+        failed, count = 0, len(drafts.cases) + count
+        for document, chunk in _in_turns(self._pipeline.passages_to_ask_about(), seed):
+            if len(drafts.cases) >= count:
+                return
+            drafts.asked += 1
+            try:
+                rows = self._ask(document, chunk, drafts.spent)
+            except ModelError:
+                failed += 1
+                if drafts.asked == 1 or failed >= _MOST_FAILED:
+                    raise
+                continue
+            failed = 0
+            self._take(rows, document, drafts, count)
+            if on_progress:
+                on_progress(document.title, len(drafts.cases), count)
+
+    def _ask(self, document: Document, chunk: Chunk, spent: Spent) -> list[Any]:
+        """What the model drafts of a passage, not looked at yet."""
         source = " › ".join(dict.fromkeys([document.title, *chunk.headings]))
         data = as_data([{"source": source, "passage": chunk.text}])
         messages = self._prompt.messages(
@@ -176,7 +153,7 @@ class _Drafter:
         )
         reply = self._model.complete(
             messages,
-            schema=self.schema if self._model.takes_schema else None,
+            schema=_schema(self.form) if self._model.takes_schema else None,
             max_tokens=_TOKENS * self._each,
         )
         spent.add(reply.usage)
@@ -188,49 +165,83 @@ class _Drafter:
             return [None]
         return list(found)[: self._each] if isinstance(found, list) else [None]
 
-    def take(self, rows: Sequence[Any], document: Document, drafts: Drafts, count: int) -> None:
+    def _take(self, rows: Sequence[Any], document: Document, drafts: Drafts, count: int) -> None:
         """Keep the rows that hold, up to so many in all, and note why others do not."""
         known = {fold(case.question) for case in drafts.cases}
         for row in rows:
             if len(drafts.cases) >= count:
                 return
-            found = self.case(row, document, known, len(drafts.cases) + 1)
-            if isinstance(found, str):
-                drafts.rejected.append(f"{document.uri}: {found}")
-            else:
-                known.add(fold(found.question))
-                drafts.cases.append(found)
+            try:
+                drafted = self.form.model_validate(row)
+            except ValidationError:
+                other = "the reply has another form than was asked for"
+                drafts.rejected.append(f"{document.uri}: {other}")
+                continue
+            question = " ".join(drafted.question.split())
+            if why := self._wrong(drafted, document, known):
+                drafts.rejected.append(f"{document.uri}: {why}: {question}")
+                continue
+            known.add(fold(question))
+            drafts.cases.append(
+                Case(
+                    id=f"draft-{len(drafts.cases) + 1:03}",
+                    question=question,
+                    draft=True,
+                    **self._answer(drafted, document),
+                )
+            )
 
-    def case(self, row: Any, document: Document, known: set[str], number: int) -> Case | str:
-        """Return the case of a row, or why it is none."""
-        try:
-            drafted = _Drafted.model_validate(row)
-        except ValidationError:
-            return _OTHER_FORM
-        if why := _wrong(drafted, document, known):
-            return f"{why}: {' '.join(drafted.question.split())}"
-        return _case(drafted, document, number)
+    def _wrong(self, drafted: Any, document: Document, known: set[str]) -> str:
+        """Why a draft is no good; empty if nothing is wrong with it."""
+        if not locate(document.text, drafted.quote).spans:
+            return "the quote is not in the document"
+        if not contains(drafted.quote, drafted.answer):
+            return "the answer is not in the quote"
+        if why := _wrong_question(drafted.question, document, known):
+            return why
+        if not set(content_terms(drafted.question)) - set(content_terms(drafted.answer)):
+            return "it asks nothing beside its answer"
+        return ""
+
+    def _answer(self, drafted: Any, document: Document) -> dict[str, Any]:
+        """The fields of a case beside its question."""
+        # The quote as it stands there: white space may have been changed.
+        [(start, end), *_] = locate(document.text, drafted.quote).spans
+        return {
+            "type": "draft",
+            "answers": (" ".join(drafted.answer.split()),),
+            "answerable": True,
+            "evidence": (Evidence(uri=document.uri, quote=document.text[start:end]),),
+        }
 
 
 class _NearMisses(_Drafter):
     """Asks for questions that a passage comes near to and does not answer."""
 
     prompt = "near_misses"
-    schema = near_misses.SCHEMA
+    form = _Unanswerable
 
-    def __init__(self, model: Completing, each: int, pipeline: Asked) -> None:
-        super().__init__(model, each)
-        self._pipeline = pipeline
-
-    def case(self, row: Any, document: Document, known: set[str], number: int) -> Case | str:
-        """Return the case of a row, or why it is none; one that is answered is none."""
-        drafted = near_misses.read(row)
-        if drafted is None:
-            return _OTHER_FORM
+    def _wrong(self, drafted: Any, document: Document, known: set[str]) -> str:
         question = " ".join(drafted.question.split())
-        why = _wrong_question(question, document, known)
-        why = why or near_misses.answered(question, self._pipeline)
-        return f"{why}: {question}" if why else near_misses.case(question, number)
+        if why := _wrong_question(question, document, known):
+            return why
+        try:
+            answer = self._pipeline.ask(question)
+        except QuestionError as error:
+            return str(error)
+        if answer.confidence < ANSWERED or not answer.passages:
+            return ""
+        nearest = answer.passages[0].uri
+        return f"it seems to be answered (confidence {answer.confidence:.2f}) in {nearest}"
+
+    def _answer(self, drafted: Any, document: Document) -> dict[str, Any]:
+        return {"type": "unanswerable", "answers": (), "answerable": False}
+
+
+def _schema(form: type[Value]) -> dict[str, Any]:
+    """The form of a reply, for servers that can hold a model to it."""
+    question = json_object({name: {"type": "string"} for name in form.model_fields})
+    return json_object({"questions": {"type": "array", "items": question}})
 
 
 def _in_turns(
@@ -251,39 +262,12 @@ def _in_turns(
         stacks = [(document, chunks) for document, chunks in stacks if chunks]
 
 
-def _wrong(drafted: _Drafted, document: Document, known: set[str]) -> str:
-    """Return why a draft is no good; empty if nothing is wrong with it."""
-    if not locate(document.text, drafted.quote).spans:
-        return "the quote is not in the document"
-    if not contains(drafted.quote, drafted.answer):
-        return "the answer is not in the quote"
-    if why := _wrong_question(drafted.question, document, known):
-        return why
-    if not set(content_terms(drafted.question)) - set(content_terms(drafted.answer)):
-        return "it asks nothing beside its answer"
-    return ""
-
-
 def _wrong_question(question: str, document: Document, known: set[str]) -> str:
     if fold(question) in known:
         return "the same question as another"
     if _TELLING.search(question) and not _TELLING.search(document.title):
         return "it speaks of the passage"
     return ""
-
-
-def _case(drafted: _Drafted, document: Document, number: int) -> Case:
-    # The quote as it stands there: white space may have been changed.
-    [(start, end), *_] = locate(document.text, drafted.quote).spans
-    return Case(
-        id=f"draft-{number:03}",
-        question=" ".join(drafted.question.split()),
-        type="draft",
-        answers=(" ".join(drafted.answer.split()),),
-        answerable=True,
-        evidence=(Evidence(uri=document.uri, quote=document.text[start:end]),),
-        draft=True,
-    )
 
 
 def _write(drafts: Drafts) -> None:
@@ -295,13 +279,12 @@ def _write(drafts: Drafts) -> None:
         raise DataError(f"{drafts.path} cannot be written: {error.strerror}") from None
 
 
-def _without_faults(drafts: Drafts, pipeline: Asked) -> None:
+def _leave_out_faults(drafts: Drafts, pipeline: Pipeline) -> None:
     """Leave out what the linter finds a fault in, and write the file again."""
     if not drafts.cases:
         return
     faults = {finding.id: finding.message for finding in lint(drafts.path, pipeline).faults}
-    if not faults:
-        return
-    drafts.rejected += [f"{name}: {message}" for name, message in faults.items()]
-    drafts.cases = [case for case in drafts.cases if case.id not in faults]
-    _write(drafts)
+    if faults:
+        drafts.rejected += [f"{name}: {message}" for name, message in faults.items()]
+        drafts.cases = [case for case in drafts.cases if case.id not in faults]
+        _write(drafts)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rag.evaluate.cases import GroundingRow
-from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
+from rag.evaluate.datasets import GroundingRow
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file
 from rag.evaluate.statistics import (
     auroc,
     balanced_accuracy,
@@ -43,15 +43,38 @@ def _show(run: Run) -> list[Table]:
         [str(row["n"]), number(row["mean_score"]), number(row["positive"])]
         for row in found["calibration"]
     ]
-    speed = found["claims_per_second"]
-    return [
-        Table(
-            f"calibration ({speed} claims a second, {found['not_judged']} not judged)",
-            ["claims", "support, mean", "supported, share"],
-            bins,
-            words=frozenset(),
-        )
-    ]
+    title = (
+        f"calibration ({found['claims_per_second']} claims a second, "
+        f"{found['not_judged']} not judged)"
+    )
+    return [Table(title, ["claims", "support, mean", "supported, share"], bins, frozenset())]
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    support = row["measures"].get("support")
+    said = str(row.get("said")) + ("" if support is None else f" (support {support:.2f})")
+    sources = [Source("", text) for text in row.get("evidence") or []]
+    return said, str(row["gold"]), "Evidence that was held against it", sources
+
+
+def _describe(case: GroundingRow) -> Result:
+    return {
+        "id": case.id,
+        "group": case.group,
+        "source": case.source,
+        "claim": case.claim,
+        "gold": case.label,
+    }
+
+
+def _gold(case: GroundingRow) -> dict[str, float]:
+    return {"supported": float(case.label == "supported"), "label": LABELS[case.label]}
+
+
+def _worst(case: GroundingRow) -> dict[str, float]:
+    gold = _gold(case)
+    wrong = 1 - gold["supported"]
+    return {**gold, "said_supported": wrong, "said_label": _NOT_JUDGED, "support": wrong}
 
 
 KIND = Kind(
@@ -86,12 +109,15 @@ KIND = Kind(
         ),
         calibration_error(
             "calibration_error",
-            "gap between support and share supported, ten bins (lower is better)",
+            "gap between support and share supported, ten bins",
             score="support",
             positive="supported",
         ),
     ),
     primary="balanced_accuracy",
+    describe=_describe,
+    worst=_worst,
+    explain=_explain,
     sliced_by="source",
     heads={
         "balanced_accuracy": "bal. acc.",
@@ -107,22 +133,21 @@ KIND = Kind(
 def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Judge every claim by its evidence; raises DataError for a bad file."""
 
-    def measure(batch: Sequence[GroundingRow]) -> list[Row]:
+    def measure(batch: Sequence[GroundingRow]) -> list[Result]:
         began = time.perf_counter()
         verdicts = pipeline.checker.check(
             [case.claim for case in batch], [list(case.evidence) for case in batch]
         )
         took = (time.perf_counter() - began) * 1000 / len(batch)
-        return [_row(case, one, took) for case, one in zip(batch, verdicts, strict=True)]
+        return [_result(case, one, took) for case, one in zip(batch, verdicts, strict=True)]
 
-    return measure_file(KIND, path, GroundingRow, pipeline, measure, _failed, options, batch=_BATCH)
+    return measure_file(KIND, path, GroundingRow, pipeline, measure, options, batch=_BATCH)
 
 
-def _row(case: GroundingRow, verdict: Verdict, took: float) -> Row:
+def _result(case: GroundingRow, verdict: Verdict, took: float) -> Result:
     # What is not judged is not supported: it never passes, and is counted.
     label, support = verdict.label or "unsupported", verdict.support or 0.0
     return {
-        **_head(case, None),
         "measures": {
             **_gold(case),
             "said_supported": float(label == "supported"),
@@ -134,25 +159,3 @@ def _row(case: GroundingRow, verdict: Verdict, took: float) -> Row:
         "reasons": list(verdict.reasons),
         "evidence": list(verdict.evidence),
     }
-
-
-def _gold(case: GroundingRow) -> dict[str, float]:
-    return {"supported": float(case.label == "supported"), "label": LABELS[case.label]}
-
-
-def _head(case: GroundingRow, failed: str | None) -> Row:
-    return {
-        "id": case.id,
-        "group": case.group,
-        "source": case.source,
-        "claim": case.claim,
-        "gold": case.label,
-        "failed": failed,
-    }
-
-
-def _failed(case: GroundingRow, reason: str) -> Row:
-    gold = _gold(case)
-    wrong = 1 - gold["supported"]
-    worst = {**gold, "said_supported": wrong, "said_label": _NOT_JUDGED, "support": wrong}
-    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -12,21 +12,22 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import ModelError
-from rag.evaluate.questions import Case
-from rag.models.chat import Reply
+from rag.evaluate.datasets import Case
+from rag.evaluate.runs import Result, since
 from rag.prompts import load_prompt
 from rag.types import Answer, Citation, Usage, digest_of
+
+if TYPE_CHECKING:
+    from rag.models.chat import ChatModel
 
 ASPECTS = ("relevance", "completeness", "faithfulness")
 TOP = 4
 """The best grade; a grade is a whole number from 0, and its share of this is the measure."""
-
-Row = Mapping[str, Any]
 
 _FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
 _LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")  # that JSON lets stand
@@ -52,21 +53,23 @@ class Grades(BaseModel):
     faithfulness: Grade
 
 
-_GRADE = {
-    "type": "object",
-    "properties": {
+def json_object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object that has these properties and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_GRADE = json_object(
+    {
         "reason": {"type": "string"},
         "grade": {"type": "integer", "enum": list(range(TOP + 1))},
-    },
-    "required": ["reason", "grade"],
-    "additionalProperties": False,
-}
-SCHEMA = {
-    "type": "object",
-    "properties": dict.fromkeys(ASPECTS, _GRADE),
-    "required": list(ASPECTS),
-    "additionalProperties": False,
-}
+    }
+)
+SCHEMA = json_object(dict.fromkeys(ASPECTS, _GRADE))
 """The form of a reply, for servers that can hold a model to it."""
 
 
@@ -85,7 +88,7 @@ class Judged:
     milliseconds: float | None = None
 
     def row(self) -> dict[str, Any]:
-        """Return what a run file keeps of it, apart from the measures."""
+        """What a run file keeps of it, apart from the measures."""
         if self.milliseconds is None:
             return {"judge": None, "judge_failed": None}
         return {
@@ -99,31 +102,15 @@ class Judged:
         }
 
 
-class Model(Protocol):
-    """What the judge needs of a language model: ``rag.models.chat.ChatModel`` has it."""
-
-    name: str
-
-    def complete(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
-    ) -> Reply:
-        """Return the reply to messages; raises ModelError."""
-        ...
-
-
 def measures(value: float | None) -> dict[str, float | None]:
-    """Return the same value for each measure of the judge."""
+    """The same value for each measure of the judge."""
     return {f"judged_{aspect}": value for aspect in ASPECTS}
 
 
 class Judge:
     """Grades answers with a language model, one call an answer."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: ChatModel) -> None:
         self._model = model
         self._prompt = load_prompt("judge", "nonce", "data")
 
@@ -140,7 +127,7 @@ class Judge:
         self._model.complete([{"role": "user", "content": "Reply with the word: ready"}])
 
     def judge(self, case: Case, answer: Answer) -> Judged:
-        """Return the grades of an answer as fractions of 1.
+        """Grade an answer in fractions of 1.
 
         None for unanswerable questions: abstention has measures of its own. An abstention from an
         answerable one is neither relevant nor complete, and there is nothing to be faithful in it.
@@ -154,8 +141,8 @@ class Judge:
         try:
             reply = self._model.complete(self.messages(case, answer), schema=SCHEMA)
         except ModelError as error:
-            return Judged(measures(0.0), failed=str(error), milliseconds=_since(began))
-        took = _since(began)
+            return Judged(measures(0.0), failed=str(error), milliseconds=since(began))
+        took = since(began)
         try:
             grades = read_grades(reply.text)
         except ValueError as error:
@@ -164,10 +151,11 @@ class Judge:
                 measures(0.0), failed=reason, reply=reply.text[:_KEPT], usage=reply.usage,
                 milliseconds=took,
             )  # fmt: skip
-        return Judged(_fractions(grades), grades, usage=reply.usage, milliseconds=took)
+        fractions = {f"judged_{aspect}": getattr(grades, aspect).grade / TOP for aspect in ASPECTS}
+        return Judged(fractions, grades, usage=reply.usage, milliseconds=took)
 
     def messages(self, case: Case, answer: Answer) -> list[dict[str, str]]:
-        """Return what the model is sent: orders in one message, data in another.
+        """What the model is sent: orders in one message, data in another.
 
         The data is JSON on one line, so that no document can end it, and stands between marker
         lines that depend on all of it, so that no document can know them.
@@ -175,14 +163,6 @@ class Judge:
         data = json.dumps(_data(case, answer), ensure_ascii=False)
         data = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
         return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
-
-
-def _since(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 3)
-
-
-def _fractions(grades: Grades) -> dict[str, float | None]:
-    return {f"judged_{aspect}": getattr(grades, aspect).grade / TOP for aspect in ASPECTS}
 
 
 def _data(case: Case, answer: Answer) -> dict[str, Any]:
@@ -197,7 +177,7 @@ def _data(case: Case, answer: Answer) -> dict[str, Any]:
 
 
 def _passages(answer: Answer) -> list[dict[str, Any]]:
-    """Return for each mark where it leads and the passages that its quotes stand in, whole.
+    """For each mark where it leads and the passages that its quotes stand in, whole.
 
     A quote alone may lack what it refers to; a quote that no passage holds stands for itself.
     """
@@ -219,7 +199,7 @@ def _around(citation: Citation, answer: Answer) -> str:
 
 
 def read_grades(text: str) -> Grades:
-    """Return the grades of a reply that is one JSON object, in a fence or not, and nothing else.
+    """Read the grades of a reply that is one JSON object, in a fence or not, and nothing else.
 
     Raises ValueError with what is wrong. Words around the object are refused: what a model says
     beside its grades may well take them back.
@@ -238,7 +218,7 @@ def read_grades(text: str) -> Grades:
 
 
 def total(usages: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:
-    """Return the sum of what models reported; None of nothing."""
+    """The sum of what models reported; None of nothing."""
     known = [usage for usage in usages if usage]
     if not known:
         return None
@@ -250,8 +230,8 @@ def total(usages: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     }
 
 
-def summary(rows: Sequence[Row], *, ran: bool) -> dict[str, Any]:
-    """Return what a run's summary says of the judge; None throughout if there was none."""
+def summary(rows: Sequence[Result], *, ran: bool) -> dict[str, Any]:
+    """What a run's summary says of the judge; None throughout if there was none."""
     judged = [row for row in rows if row.get("judge")]
     failures = [
         {"id": row["id"], "reason": row["judge_failed"]} for row in judged if row["judge_failed"]
@@ -263,8 +243,8 @@ def summary(rows: Sequence[Row], *, ran: bool) -> dict[str, Any]:
     }
 
 
-def _agreement(judged: Sequence[Row]) -> dict[str, Any] | None:
-    """Return how far the judge's grades agree with people's, by aspect; None without labels."""
+def _agreement(judged: Sequence[Result]) -> dict[str, Any] | None:
+    """How far the judge's grades agree with people's, by aspect; None without labels."""
     labelled = [row for row in judged if row.get("human_labels")]
     found = {}
     for aspect in ASPECTS:
@@ -274,8 +254,8 @@ def _agreement(judged: Sequence[Row]) -> dict[str, Any] | None:
     return found or None
 
 
-def _agreement_on(aspect: str, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return rank correlation, share of equal grades and mean absolute difference.
+def _agreement_on(aspect: str, rows: Sequence[Result]) -> dict[str, Any]:
+    """Rank correlation, share of equal grades and mean absolute difference.
 
     A reply that could not be read has no grade to compare: it is counted in ``failed``.
     """

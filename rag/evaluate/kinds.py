@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rag.errors import DataError
 from rag.evaluate import answers, grounding, qa, retrieval, rewrite
-from rag.evaluate.runs import Kind
+from rag.evaluate.runs import Kind, Run, read_run_file
 
 KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND for module in (retrieval, qa, grounding, rewrite, answers)
 }
 
 
-def kind_of(path: Path, header: Mapping[str, Any]) -> Kind:
-    """Return the kind that a header names; raises DataError for one that is not known."""
+def read_run(path: Path) -> Run:
+    """Read a run file; raises DataError that says what is wrong with it, and where."""
+    header, rows = read_run_file(path)
     kind = KINDS.get(str(header["kind"]))
     if kind is None:
         raise DataError(
             f"{path} is a run of kind {header['kind']}, which this version does not know: "
             f"{', '.join(KINDS)}"
         )
-    return kind
+    return Run(path, kind, header, tuple(rows))

@@ -9,41 +9,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rag.errors import QuestionError, SourceError
-from rag.evaluate.questions import Case, QuestionFile, scan
-from rag.evaluate.quotes import locate, longest_start
-from rag.evaluate.tables import Table, number
-from rag.evaluate.texts import contains
-from rag.settings import Settings
+from rag.evaluate.datasets import Case, scan_rows
+from rag.evaluate.runs import Progress
+from rag.evaluate.tables import Table, between, number
+from rag.evaluate.text_metrics import contains, locate, longest_start
 from rag.text.numbers import numbers
 from rag.text.terms import content_terms, fold
-from rag.types import SCHEMA, Answer, Document, Value
+from rag.types import SCHEMA, Document, Value
+
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
 
 FEW = 1 / 3
 """Overlap of a question with its quotes under which string matching does not find the answer."""
 
+_CLIP = 120  # characters of a text in a message
 _SEVERAL_QUOTES = frozenset({"comparison", "conflict", "multihop"})
 _YES_NO = frozenset("yes no ja nein oui non si".split())  # what no quote has to say
-
-Progress = Callable[[str, float, int], None]
-
-
-class Asked(Protocol):
-    """What the linter needs of a pipeline."""
-
-    settings: Settings
-
-    def document(self, uri: str) -> Document:
-        """Return a document by its uri or the end of it."""
-        ...
-
-    def ask(self, question: str, *, history: Any = ()) -> Answer:
-        """Answer a question."""
-        ...
 
 
 class Finding(Value):
@@ -85,11 +74,11 @@ class LintReport(Value):
         return not self.faults
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as one JSON object with the ``schema`` version."""
+        """The report as one JSON object with the ``schema`` version."""
         return {"schema": SCHEMA, "clean": self.clean, **self.model_dump(mode="json")}
 
     def tables(self) -> list[Table]:
-        """Return the counts and the overlap by type, the commonest type first."""
+        """The counts and the overlap by type, the commonest type first."""
         rows = [
             _row(name, self.types[name], self.unanswerable.get(name, 0), self.overlap_by_type[name])
             for name in self.types
@@ -101,34 +90,28 @@ class LintReport(Value):
 
 
 def _row(name: str, n: int, unanswerable: int, overlap: Overlap) -> list[str]:
-    quartiles = f"{number(overlap.lower_quartile, 2)} to {number(overlap.upper_quartile, 2)}"
-    return [
-        name,
-        str(n),
-        str(unanswerable),
-        number(overlap.median, 2),
-        quartiles if overlap.n else "–",
-        number(overlap.under_a_third, 2),
-    ]
+    low, high = overlap.lower_quartile, overlap.upper_quartile
+    quartiles = between((low, high), 2) if low is not None and high is not None else "–"
+    counts = [name, str(n), str(unanswerable)]
+    return [*counts, number(overlap.median, 2), quartiles, number(overlap.under_a_third, 2)]
 
 
-def lint(path: Path, pipeline: Asked, on_progress: Progress | None = None) -> LintReport:
+def lint(path: Path, pipeline: Pipeline, on_progress: Progress | None = None) -> LintReport:
     """Hold a question file against an index; the file's own faults are among the findings."""
-    found = scan(path)
-    linter = _Linter(found, pipeline)
+    linter = _Linter(path, pipeline)
     linter.run(on_progress)
-    types = Counter(case.type for case in found.cases)
+    cases = linter.cases
+    types = Counter(case.type for case in cases)
     overlaps = {name: linter.overlaps[name] for name, _ in types.most_common()}
-    talks = {case.conversation for case in found.cases if case.history}
     return LintReport(
         file=str(path),
-        n=len(found.cases),
-        conversations=len(talks),
+        n=len(cases),
+        conversations=len({case.conversation for case in cases if case.history}),
         faults=tuple(sorted(linter.faults, key=lambda f: f.line)),
         to_look_at=tuple(linter.to_look_at),
         notes=tuple(linter.notes),
         types=dict(types.most_common()),
-        unanswerable=dict(Counter(c.type for c in found.cases if not c.answerable)),
+        unanswerable=dict(Counter(c.type for c in cases if not c.answerable)),
         overlap=spread([share for shares in overlaps.values() for share in shares]),
         overlap_by_type={name: spread(shares) for name, shares in overlaps.items()},
     )
@@ -137,8 +120,10 @@ def lint(path: Path, pipeline: Asked, on_progress: Progress | None = None) -> Li
 class _Linter:
     """Gathers findings over one file."""
 
-    def __init__(self, found: QuestionFile, pipeline: Asked) -> None:
-        self._found = found
+    def __init__(self, path: Path, pipeline: Pipeline) -> None:
+        found = scan_rows(path, Case)
+        self.cases = found.rows
+        self._lines = found.lines
         self._pipeline = pipeline
         self.faults = [
             Finding(line=fault.line, id="", kind="format", message=fault.message)
@@ -149,43 +134,41 @@ class _Linter:
         self.overlaps: defaultdict[str, list[float]] = defaultdict(list)
 
     def run(self, on_progress: Progress | None) -> None:
-        total = len(self._found.cases)
-        for done, case in enumerate(self._found.cases, start=1):
-            self._fault(case, "shape", shape(case))
+        for done, case in enumerate(self.cases, start=1):
+            self._fault(case, "shape", *shape(case))
             if case.draft:
                 message = 'a draft: read it, and take out "draft" to accept it'
                 self.notes.append(self._finding(case, "draft", message))
             documents = self._quotes(case)
             if case.answerable and case.answers and case.evidence:
-                language = next((d.language for d in documents if d), None) or "en"
+                language = next((d.language for d in documents), None) or "en"
                 self._answers(case, language)
                 self.overlaps[case.type].append(overlap(case, language))
             if not case.answerable:
-                self._try(case)
+                self._unanswerable(case)
             if on_progress:
-                on_progress(case.id, done, total)
+                on_progress(case.id, done, len(self.cases))
         self._duplicates()
 
-    def _fault(self, case: Case, kind: str, messages: Iterable[str]) -> None:
+    def _fault(self, case: Case, kind: str, *messages: str) -> None:
         self.faults += [self._finding(case, kind, message) for message in messages]
 
     def _finding(self, case: Case, kind: str, message: str) -> Finding:
-        return Finding(line=self._found.lines[case.id], id=case.id, kind=kind, message=message)
+        return Finding(line=self._lines[case.id], id=case.id, kind=kind, message=message)
 
-    def _quotes(self, case: Case) -> list[Document | None]:
+    def _quotes(self, case: Case) -> list[Document]:
         """Look every quote up in its document."""
-        documents: list[Document | None] = []
+        documents: list[Document] = []
         for evidence in case.evidence:
             try:
                 document = self._pipeline.document(evidence.uri)
             except SourceError as error:
-                documents.append(None)
-                self._fault(case, "document", [str(error)])
+                self._fault(case, "document", str(error))
                 continue
             documents.append(document)
             place = locate(document.text, evidence.quote)
             if not place.spans:
-                self._fault(case, "quote", [_missing(document, evidence.uri, evidence.quote)])
+                self._fault(case, "quote", _missing(document, evidence.uri, evidence.quote))
             elif not place.exact:
                 message = f"{evidence.uri} has “{_cut(evidence.quote)}” with other white space"
                 self.notes.append(self._finding(case, "white_space", message))
@@ -202,16 +185,16 @@ class _Linter:
         stated = {figure for answer in case.answers for figure in numbers(answer)}
         message = f"no accepted answer stands in the quotes: {_listed(case.answers)}"
         if (terms or stated) and not (terms & set(evidence) or stated & figures):
-            self._fault(case, "answer", [f"{message}, nor any of their words or numbers"])
+            self._fault(case, "answer", f"{message}, nor any of their words or numbers")
         else:
             self.to_look_at.append(self._finding(case, "answer", message))
 
-    def _try(self, case: Case) -> None:
+    def _unanswerable(self, case: Case) -> None:
         """List an unanswerable question that the pipeline would answer."""
         try:
             answer = self._pipeline.ask(case.question, history=case.history)
         except QuestionError as error:
-            self._fault(case, "question", [str(error)])
+            self._fault(case, "question", str(error))
             return
         if answer.abstained or answer.confidence < self._pipeline.settings.answer.threshold:
             return
@@ -227,12 +210,12 @@ class _Linter:
         """Find questions that ask the same after the same conversation."""
         same: dict[Any, Case] = {}
         alike: dict[Any, Case] = {}
-        for case in self._found.cases:
+        for case in self.cases:
             asked, terms = fold(case.question), frozenset(content_terms(case.question))
             before = same.setdefault((case.history, asked), case)
             near = alike.setdefault((case.history, terms or asked), case)
             if before is not case:
-                self._fault(case, "duplicate", [f"the same question as {before.id}"])
+                self._fault(case, "duplicate", f"the same question as {before.id}")
             elif near is not case:
                 message = (
                     f"“{_cut(case.question)}” has the words of {near.id}, “{_cut(near.question)}”"
@@ -258,7 +241,7 @@ def shape(case: Case) -> Iterator[str]:
 
 
 def overlap(case: Case, language: str = "en") -> float:
-    """Return the share of the question's content stems that stand in its quotes.
+    """The share of the question's content stems that stand in its quotes.
 
     Both are stemmed in the language of the evidence; a question without content words shares 0.
     """
@@ -268,20 +251,15 @@ def overlap(case: Case, language: str = "en") -> float:
 
 
 def spread(shares: list[float]) -> Overlap:
-    """Return median, quartiles and the share of questions under a third."""
-    import numpy as np
-
+    """Median, quartiles and the share of questions under a third."""
     if not shares:
         return Overlap(n=0)
     low, middle, high = (round(float(v), 4) for v in np.percentile(shares, (25, 50, 75)))
     few = sum(share < FEW for share in shares) / len(shares)
     return Overlap(
-        n=len(shares),
-        median=middle,
-        lower_quartile=low,
-        upper_quartile=high,
+        n=len(shares), median=middle, lower_quartile=low, upper_quartile=high,
         under_a_third=round(few, 4),
-    )
+    )  # fmt: skip
 
 
 def _missing(document: Document, uri: str, quote: str) -> str:
@@ -297,6 +275,6 @@ def _listed(answers: Iterable[str]) -> str:
     return ", ".join(f"“{answer}”" for answer in answers)
 
 
-def _cut(text: str, length: int = 120) -> str:
+def _cut(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 2].rstrip() + " …"
+    return text if len(text) <= _CLIP else text[: _CLIP - 2].rstrip() + " …"

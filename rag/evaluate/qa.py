@@ -7,18 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from rag.evaluate.answers import said, short
-from rag.evaluate.cases import QaRow
-from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
+from rag.evaluate.answers import (
+    ANSWERABLE_AUROC,
+    NO_ANSWER,
+    accepted,
+    answer_text,
+    short_answer,
+    sources,
+)
+from rag.evaluate.datasets import QaRow
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import (
     area_under_risk_coverage,
-    auroc,
     calibration_bins,
     mean,
     risk_coverage,
 )
 from rag.evaluate.tables import Table, number
-from rag.evaluate.texts import exact_match, f1
+from rag.evaluate.text_metrics import exact_match, f1
 from rag.types import Answer, digest_of
 
 if TYPE_CHECKING:
@@ -39,8 +45,32 @@ def _show(run: Run) -> list[Table]:
     curve = _extra(run)["risk_coverage"]
     chosen = [point for position, point in enumerate(curve) if position % 4 == 3]
     rows = [[number(coverage, 2), number(risk)] for coverage, risk in chosen]
-    return [Table("risk (1 - F1) where only the most confident are answered", ["coverage", "risk"],
-                  rows, words=frozenset())]  # fmt: skip
+    title = "risk (1 - F1) where only the most confident are answered"
+    return [Table(title, ["coverage", "risk"], rows, words=frozenset())]
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    guess = f" (would have said: {row['guess']})" if row.get("guess") else ""
+    said = row.get("answer") or f"{NO_ANSWER}{guess}"
+    return said, accepted(row), "Passages that were read", sources(row)
+
+
+def _describe(case: QaRow) -> Result:
+    return {
+        "id": case.id,
+        "group": digest_of(case.context)[:16],  # questions on one text succeed or fail together
+        "question": case.question,
+        "title": case.title,
+        "answerable": case.answerable,
+        "accepted": [answer.text for answer in case.answers],
+    }
+
+
+def _worst(case: QaRow) -> dict[str, float]:
+    # A crash is no abstention: it is wrong, and on the wrong side of every threshold.
+    values = measures(case, "", "", float(not case.answerable))
+    kept = {name: values[name] for name in ("confidence", "answerable")}
+    return dict.fromkeys(values, 0.0) | kept
 
 
 KIND = Kind(
@@ -53,20 +83,15 @@ KIND = Kind(
         mean("answerable_exact_match", "exact match, answerable questions only"),
         mean("no_answer_accuracy", "unanswerable questions that got no answer"),
         mean("answered", "answerable questions that got an answer"),
-        auroc(
-            "answerable_auroc",
-            "chance that an answerable question has more confidence than an unanswerable one",
-            score="confidence",
-            positive="answerable",
-        ),
+        ANSWERABLE_AUROC,
         area_under_risk_coverage(
-            "aurc",
-            "mean risk (1 - F1) over all coverages (lower is better)",
-            score="confidence",
-            gain="gain",
+            "aurc", "mean risk (1 - F1) over all coverages", score="confidence", gain="gain"
         ),
     ),
     primary="f1",
+    describe=_describe,
+    worst=_worst,
+    explain=_explain,
     extra=_extra,
     show=_show,
 )
@@ -82,22 +107,21 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     threshold = answer_settings.threshold
     candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
 
-    def measure(batch: Sequence[QaRow]) -> list[Row]:
+    def measure(batch: Sequence[QaRow]) -> list[Result]:
         return [_ask(case, candid, threshold) for case in batch]
 
-    return measure_file(KIND, path, QaRow, pipeline, measure, _failed, options)
+    return measure_file(KIND, path, QaRow, pipeline, measure, options)
 
 
-def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:
+def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Result:
     began = time.perf_counter()
     answer: Answer | None = pipeline.read(case.question, case.context, title=case.title)
-    took = round((time.perf_counter() - began) * 1000, 3)
-    if answer is None or not (answer.abstained or said(answer).strip()):
-        return _failed(case, "nothing came back")
+    took = since(began)
+    if answer is None or not (answer.abstained or answer_text(answer).strip()):
+        return {"failed": "nothing came back"}
     guess = span(answer)
     given = guess if answer.confidence >= threshold else ""
     return {
-        **_head(case, None),
         "measures": measures(case, given, guess, answer.confidence),
         "latency_ms": took,
         "answer": given,
@@ -109,20 +133,20 @@ def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Row:
 
 
 def span(answer: Answer) -> str:
-    """Return the words that answer: the fact led with, else the reader's best span, else all."""
+    """The words that answer: the fact led with, else the reader's best span, else all."""
     if any(sentence.kind == "short" for sentence in answer.sentences):
-        return short(answer)
+        return short_answer(answer)
     spans = [
         (probability, passage.chunk.text[start:end])
         for passage in answer.passages
         if passage.reading
         for start, end, probability in passage.reading.answers
     ]
-    return max(spans)[1] if spans and answer.sentences else said(answer)
+    return max(spans)[1] if spans and answer.sentences else answer_text(answer)
 
 
 def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str, float]:
-    """Return the columns of one case: ``given`` is the answer, empty for none.
+    """The columns of one case: ``given`` is the answer, empty for none.
 
     Where a question is called answerable and the data names no answer, only the decision to answer
     can be measured.
@@ -146,25 +170,3 @@ def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str
         "answerable_exact_match": best_match,
         "gain": max(f1(guess, text) for text in accepted),
     }
-
-
-def _head(case: QaRow, failed: str | None) -> Row:
-    return {
-        "id": case.id,
-        "group": digest_of(case.context)[:16],  # questions on one text succeed or fail together
-        "question": case.question,
-        "title": case.title,
-        "answerable": case.answerable,
-        "accepted": [answer.text for answer in case.answers],
-        "failed": failed,
-    }
-
-
-def _failed(case: QaRow, reason: str) -> Row:
-    # A crash is no abstention: it is wrong, and on the wrong side of every threshold.
-    values = measures(case, "", "", float(not case.answerable))
-    worst = {
-        name: value if name in ("confidence", "answerable") else 0.0
-        for name, value in values.items()
-    }
-    return {**_head(case, reason), "measures": worst, "latency_ms": None}

@@ -5,7 +5,7 @@ What runs hold is data: all of it reaches the page as text of elements, never as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
@@ -16,11 +16,10 @@ from rag import __version__
 from rag.errors import UsageError
 from rag.evaluate.charts import calibration, curve, element, histogram, whisker
 from rag.evaluate.compare import Comparison, compare, flat
-from rag.evaluate.explain import Explained, Source, explain
-from rag.evaluate.paired import Difference
-from rag.evaluate.runs import Row, Run
-from rag.evaluate.statistics import Array, calibration_bins, risk_coverage
+from rag.evaluate.runs import Explained, Result, Run, Source
+from rag.evaluate.statistics import Array, Difference, calibration_bins, risk_coverage
 from rag.evaluate.tables import Table, between, number, spoken
+from rag.settings import Settings
 
 _WORST = 20  # cases that are shown of a run
 _SAID = 600  # characters of a text that is shown
@@ -50,7 +49,7 @@ def write(runs: Sequence[Run], out: Path | None = None) -> Path:
 
 
 def page(runs: Sequence[Run]) -> str:
-    """Return the page of some runs. Those of one kind and data are compared with the first."""
+    """The page of some runs. Those of one kind and data are compared with the first."""
     comparisons = [(one, other, compare(runs[one], runs[other])) for one, other in _pairs(runs)]
     title = ", ".join(dict.fromkeys(run.name for run in runs))
     head = element(
@@ -95,7 +94,7 @@ def _header(runs: Sequence[Run], comparisons: Sequence[tuple[int, int, Compariso
     made = element(
         "header",
         element("h1", "Evaluation report"),
-        element("p", f"Made by Footnote {__version__}. Intervals are 95%.", class_="soft"),
+        _soft(f"Made by Footnote {__version__}. Intervals are 95%."),
     )
     if len(links) > 1:
         items = [
@@ -118,9 +117,8 @@ def _comparison(one: int, other: int, found: Comparison) -> Element:
     made = element(
         "section",
         element("h2", f"Run {other + 1} against run {one + 1}"),
-        element(
-            "p", f"A is run {one + 1}, {_heading(found.a)}; B is run {other + 1}, "
-            f"{_heading(found.b)}.", class_="soft",
+        _soft(
+            f"A is run {one + 1}, {_heading(found.a)}; B is run {other + 1}, {_heading(found.b)}."
         ),
         element("p", found.verdict, class_=f"verdict {tone}".strip()),
         *(element("p", note, class_="warning") for note in found.notes),
@@ -135,7 +133,7 @@ def _comparison(one: int, other: int, found: Comparison) -> Element:
 
 
 def _differences(found: Comparison) -> Element:
-    """Return the table of a comparison with a picture of each interval, all on one scale."""
+    """The table of a comparison with a picture of each interval, all on one scale."""
     [table, *_] = found.tables()
     ends = [abs(end) for one in found.metrics.values() for end in one.interval or ()]
     reach = max(ends, default=0.0) or 1.0
@@ -159,30 +157,23 @@ def _whisker(one: Difference, reach: float) -> Element | None:
 
 
 def _changed(found: Comparison) -> list[Element]:
-    kind, name = found.a.kind, spoken(found.primary)
-    assert found.better is not None and found.worse is not None
-    counts = (
-        f"{len(found.better)} {kind.cases} are better in B, {len(found.worse)} worse, "
-        f"{found.ties} the same in {name}."
-    )
-    items = []
-    for change in found.changed:
-        before, after = explain(kind.name, change.row_a), explain(kind.name, change.row_b)
-        words = [("A said", before.said), ("B said", after.said), ("expected", after.expected)]
-        items.append(
-            element(
-                "li",
-                element("h4", _excerpt(before.question), dir="auto"),
-                element(
-                    "p", f"{change.id}: {name} {number(change.a, 2)} in A, "
-                    f"{number(change.b, 2)} in B", class_="soft",
-                ),
-                _words(words),
-            )
-        )  # fmt: skip
+    name = spoken(found.primary)
+    items = [
+        element(
+            "li",
+            element("h4", _excerpt(one.before.question), dir="auto"),
+            _soft(f"{one.id}: {name} {number(one.a, 2)} in A, {number(one.b, 2)} in B"),
+            _words(
+                ("A said", one.before.said),
+                ("B said", one.after.said),
+                ("expected", one.after.expected),
+            ),
+        )
+        for one in found.changed
+    ]
     return [
         element("h3", "Cases that changed most"),
-        element("p", counts),
+        element("p", f"{found.counts('are ')} in {name}."),
         element("ol", *items, class_="cases"),
     ]
 
@@ -194,11 +185,13 @@ def _run(place: int, run: Run) -> Element:
     body = run.summary()
     main, *further = run.tables()
     further = further[len(run.kind.show(run)) :]  # the kind's own tables: the charts show them
-    charts = _charts(run)
+    figures = (_risk_figure(run), _calibration_figure(run), _latency_figure(run))
+    charts = [one for one in figures if one is not None]
+    created = str(run.header.get("created") or "")[:16].replace("T", " ")
     made = element(
         "section",
         element("h2", f"Run {place}: {run.name}"),
-        element("p", _when(run), class_="soft"),
+        _soft(f"{run.kind.name}, {run.path.name}, measured {created} UTC"),
         _interrupted(run),
         _tiles(run, body),
         _table(main, primary=run.kind.primary, explained=True),
@@ -209,11 +202,6 @@ def _run(place: int, run: Run) -> Element:
     made.extend(_worst(run))
     made.extend(_measured_with(run))
     return made
-
-
-def _when(run: Run) -> str:
-    created = str(run.header.get("created") or "")[:16].replace("T", " ")
-    return f"{run.kind.name}, {run.path.name}, measured {created} UTC"
 
 
 def _interrupted(run: Run) -> Element | None:
@@ -243,27 +231,13 @@ def _tiles(run: Run, body: dict[str, Any]) -> Element:
     )
 
 
-def _charts(run: Run) -> list[Element]:
-    """Return the pictures that a run of its kind has the columns for."""
-    return [
-        _figure(*one)
-        for one in (_risk_figure(run), _calibration_figure(run), _latency_figure(run))
-        if one
-    ]
-
-
-_Figure = tuple[str, str, Element, Table | None]
-
-
-def _risk_figure(run: Run) -> _Figure | None:
-    if run.kind.name not in _RISK:
-        return None
-    score, gain = (run.columns[name] for name in _RISK[run.kind.name])
-    points = risk_coverage(score, gain)
+def _risk_figure(run: Run) -> Element | None:
+    score, gain = _RISK.get(run.kind.name, ("", ""))
+    points = risk_coverage(run.columns[score], run.columns[gain]) if score else []
     if not points:
         return None
     rows = [[number(coverage, 2), number(risk)] for coverage, risk in points]
-    return (
+    return _figure(
         "Risk and coverage",
         "1 - F1 where only the most confident questions are answered: lower to the left is what a "
         "threshold can buy.",
@@ -272,7 +246,7 @@ def _risk_figure(run: Run) -> _Figure | None:
     )
 
 
-def _calibration_figure(run: Run) -> _Figure | None:
+def _calibration_figure(run: Run) -> Element | None:
     if run.kind.name not in _CALIBRATION:
         return None
     score, positive = _CALIBRATION[run.kind.name]
@@ -282,7 +256,7 @@ def _calibration_figure(run: Run) -> _Figure | None:
     if not found:
         return None
     rows = [[str(one["n"]), number(one["mean_score"]), number(one["positive"])] for one in found]
-    return (
+    return _figure(
         "Calibration",
         f"The share that is {positive} by {score}; the numbers are {run.kind.cases} in a bin. On "
         f"the dashed line {score} can be taken at its word.",
@@ -291,21 +265,20 @@ def _calibration_figure(run: Run) -> _Figure | None:
     )
 
 
-def _latency_figure(run: Run) -> _Figure | None:
+def _latency_figure(run: Run) -> Element | None:
     times = [row["latency_ms"] for row in run.rows if row["latency_ms"] and row["failed"] is None]
     if len(times) < 2:
         return None
     marks = {"p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
-    return (
+    return _figure(
         "Latency",
         f"Milliseconds a case; the slowest took {max(times):,.0f}. The last bar has all that took "
         "longer.",
         histogram(times, marks, x_label="milliseconds"),
-        None,
     )
 
 
-def _figure(title: str, text: str, picture: Element, table: Table | None) -> Element:
+def _figure(title: str, text: str, picture: Element, table: Table | None = None) -> Element:
     return element(
         "figure",
         element("figcaption", element("b", title), text),
@@ -315,7 +288,7 @@ def _figure(title: str, text: str, picture: Element, table: Table | None) -> Ele
 
 
 def _worst(run: Run) -> list[Element]:
-    """Return the failed cases and those with the lowest values, with what they rest on."""
+    """The failed cases and those with the lowest values, with what they rest on."""
     worst = worst_cases(run)
     if not worst:
         return []
@@ -328,8 +301,8 @@ def _worst(run: Run) -> list[Element]:
     ]
 
 
-def worst_cases(run: Run) -> list[Row]:
-    """Return the cases that are not perfect, worst first: the failed, then by primary metric.
+def worst_cases(run: Run) -> list[Result]:
+    """The cases that are not perfect, worst first: the failed, then by primary metric.
 
     Equal ones are ordered by the further metrics of the run, in turn.
     """
@@ -346,8 +319,8 @@ def worst_cases(run: Run) -> list[Row]:
     return [run.rows[n] for n in ranked if failed[n] or losses[0][n] > 0]
 
 
-def _case(run: Run, row: Row) -> Element:
-    found = explain(run.kind.name, row)
+def _case(run: Run, row: Result) -> Element:
+    found = run.kind.explained(row)
     names = [*(metric.name for metric in run.kind.metrics), "confidence"]
     values = [
         f"{spoken(name)} {number(row['measures'][name], 2)}"
@@ -356,18 +329,21 @@ def _case(run: Run, row: Row) -> Element:
     ]
     key = run.kind.sliced_by
     label = f"{row['id']} ({row[key]})" if key and row.get(key) else str(row["id"])
-    words = [("said", found.said), ("expected", found.expected)]
-    words += [("note", note) for note in found.notes]
+    notes = [("note", note) for note in found.notes]
     return element(
         "li",
         element("h4", _excerpt(found.question), dir="auto"),
-        element("p", ": ".join(filter(None, (label, ", ".join(values)))), class_="soft"),
-        _words(words),
+        _soft(": ".join(filter(None, (label, ", ".join(values))))),
+        _words(("said", found.said), ("expected", found.expected), *notes),
         _sources(found),
     )
 
 
-def _words(pairs: Iterable[tuple[str, str | None]]) -> Element:
+def _soft(text: str) -> Element:
+    return element("p", text, class_="soft")
+
+
+def _words(*pairs: tuple[str, str | None]) -> Element:
     made = element("dl", class_="words")
     for name, text in pairs:
         if text:
@@ -400,15 +376,13 @@ def _source(one: Source) -> Element:
 
 
 def _excerpt(text: str) -> str:
-    """Return a text, cut between words if it is long; lines stay."""
+    """A text, cut between words if it is long; lines stay."""
     text = text.strip()
     return text if len(text) <= _SAID else text[:_SAID].rsplit(None, 1)[0] + " …"
 
 
 def _measured_with(run: Run) -> list[Element]:
-    """Return what the figures depend on; settings only where they are not the defaults."""
-    from rag.settings import Settings
-
+    """What the figures depend on; settings only where they are not the defaults."""
     head = run.header
     defaults = dict(flat(Settings().model_dump(mode="json")))
     changed = [
@@ -416,33 +390,27 @@ def _measured_with(run: Run) -> list[Element]:
         for name, value in flat(head.get("settings") or {})
         if value != defaults.get(name)
     ]
-    facts = [("data", head["data"]), ("option", head["options"]), ("weights", head["weights"]),
-             ("version", head["versions"])]  # fmt: skip
+    facts = {"data": "data", "option": "options", "weights": "weights", "version": "versions"}
     rows = [
         [f"{group} {name}", str(value)]
-        for group, values in facts
-        for name, value in flat(values or {})
+        for group, key in facts.items()
+        for name, value in flat(head[key] or {})
         if value is not None
     ]
     rows += [["seed", str(head["seed"])], ["index fingerprint", str(head.get("fingerprint"))]]
-    settings = (
-        _table(Table("Settings that are not the defaults", ["setting", "value", "default"],
-                     changed, words=frozenset({0, 1, 2})))
-        if changed
-        else element("p", "All settings were the defaults.")
-    )  # fmt: skip
-    facts_table = Table(
-        "Data, options, weights, versions", ["what", "value"], rows, frozenset({0, 1})
-    )
+    title, columns = "Settings that are not the defaults", ["setting", "value", "default"]
+    what = Table("Data, options, weights, versions", ["what", "value"], rows, frozenset({0, 1}))
     return [
         element("h3", "Measured with"),
-        settings,
-        element("details", element("summary", "Data, weights and versions"), _table(facts_table)),
+        _table(Table(title, columns, changed, frozenset({0, 1, 2})))
+        if changed
+        else element("p", "All settings were the defaults."),
+        element("details", element("summary", "Data, weights and versions"), _table(what)),
     ]
 
 
 def _table(table: Table, *, primary: str = "", explained: bool = False) -> Element:
-    """Return a table that scrolls sideways by itself where it is too wide for the screen.
+    """A table that scrolls sideways by itself where it is too wide for the screen.
 
     The row of the metric ``primary`` is set off. If it is ``explained``, the last column says what
     the first one means, and stands below it: a phone has no room for it beside the figures.

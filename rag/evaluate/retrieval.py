@@ -7,20 +7,30 @@ collapsed. The index is kept by the content of the corpus, so that the next run 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.errors import IndexMissingError, ModelError, UsageError
 from rag.evaluate.beir import Beir, Query
-from rag.evaluate.runs import Kind, Progress, Row, Run, cache_folder, execute, header
+from rag.evaluate.runs import (
+    Kind,
+    Options,
+    Progress,
+    Result,
+    Run,
+    Source,
+    cache_folder,
+    measure_cases,
+    since,
+)
 from rag.evaluate.statistics import mean
 from rag.retrieve.hybrid import HybridRetriever
 from rag.types import Filter, digest_of
 
 if TYPE_CHECKING:
-    from rag.index.index import View
     from rag.pipeline import Pipeline
 
 STAGES = ("dense", "lexical", "fused", "reranked")
@@ -31,16 +41,44 @@ _CHUNKS = 400  # asked of a single side, so that the best of them belong to 100 
 _SHOWN = 5  # of a ranking, kept in the run for whoever looks at its worst cases
 _CLIP = 300  # characters of a document that is shown
 
+
+def _explain(row: Result) -> tuple[str, None, str, list[Source]]:
+    ranking = row.get("ranking") or []
+    sources = [
+        Source(one["title"] or one["id"], one["text"], f"{one['score']:.3f}, {_judged(one)}")
+        for one in ranking
+    ]
+    right = [str(n) for n, one in enumerate(ranking, start=1) if (one["grade"] or 0) > 0]
+    first = sources[0].name if sources else "nothing"
+    said = f"relevant at {', '.join(right) or 'none'} of {len(ranking)}; first: {first}"
+    return said, None, "First in the ranking", sources
+
+
+def _judged(document: dict[str, Any]) -> str:
+    grade = document["grade"]
+    if grade is None:
+        return "not judged"
+    return f"relevant, grade {grade}" if grade > 0 else "judged not relevant"
+
+
+def _describe(query: Query) -> Result:
+    return {"id": query.id, "group": None, "question": query.text}
+
+
+_METRICS = (
+    mean("ndcg_at_10", "nDCG of the first ten documents, graded"),
+    mean("mrr_at_10", "1 / rank of the first relevant document among ten"),
+    mean("recall_at_10", "relevant documents among the first ten"),
+    mean("recall_at_100", "relevant documents among the first hundred"),
+)
 KIND = Kind(
     name="retrieval",
     cases="queries",
-    metrics=(
-        mean("ndcg_at_10", "nDCG of the first ten documents, graded"),
-        mean("mrr_at_10", "1 / rank of the first relevant document among ten"),
-        mean("recall_at_10", "relevant documents among the first ten"),
-        mean("recall_at_100", "relevant documents among the first hundred"),
-    ),
+    metrics=_METRICS,
     primary="ndcg_at_10",
+    describe=_describe,
+    worst=lambda _: {metric.name: 0.0 for metric in _METRICS},
+    explain=_explain,
 )
 
 
@@ -50,12 +88,8 @@ def evaluate(
     *,
     stages: Sequence[str] = (),
     rewrite: bool = True,
-    limit: int | None = None,
-    out: Path | None = None,
-    seed: int = 0,
-    resume: bool = False,
     cache: Path | None = None,
-    on_progress: Progress | None = None,
+    **options: Unpack[Options],
 ) -> dict[str, Run]:
     """Rank the queries of a collection at each stage; without ``stages``, at every one there is.
 
@@ -74,30 +108,26 @@ def evaluate(
                 + (" without a reranker" if stage in STAGES else "")
                 + f": choose from {', '.join(there)}"
             )
-    if out and len(stages) != 1:
+    if options.get("out") and len(stages) != 1:
         raise UsageError("--out takes the run of one stage: name it with --stage")
+    limit = options.get("limit")
     queries = list(beir.queries.values())[:limit]
-    own = _indexed(beir, pipeline, cache or cache_folder() / "retrieval", on_progress)
+    data = {"file": beir.name, "digest": beir.digest, "n": len(beir.queries)}
+    cache = cache or cache_folder() / "retrieval"
+    own = _indexed(beir, pipeline, cache, options.get("on_progress"))
     runs: dict[str, Run] = {}
     with own:
-        ranker = _Ranker(own, beir, rewrite=rewrite)
         for stage in stages or there:
-            first = header(
-                KIND, pipeline, file=beir.name, digest=beir.digest, n=len(beir.queries),
-                planned=len(queries), seed=seed,
-                options={"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit},
-            )  # fmt: skip
-            runs[stage] = execute(
-                KIND, out, pipeline.folder / "runs", first, queries, ranker.at(stage),
-                ranker.failed, resume=resume, on_progress=on_progress,
-            )  # fmt: skip
+            measure = _Ranker(own, beir, stage, rewrite=rewrite).measure
+            chosen = {"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit}
+            runs[stage] = measure_cases(KIND, pipeline, data, chosen, queries, measure, options)
             if runs[stage].interrupted:
                 break
     return runs
 
 
 def _indexed(beir: Beir, pipeline: Pipeline, cache: Path, on_progress: Progress | None) -> Pipeline:
-    """Return a pipeline over an index of the corpus; what is there already is not made again."""
+    """A pipeline over an index of the corpus; what is there already is not made again."""
     name = f"{beir.name}-{digest_of(beir.corpus_digest, pipeline.fingerprint)[:16]}"
     own = pipeline.variant(cache / name)
     there: set[str] = set()
@@ -107,125 +137,98 @@ def _indexed(beir: Beir, pipeline: Pipeline, cache: Path, on_progress: Progress 
             return own
         there = {document.uri for _, document in catalog.documents()}  # an interruption left it
     missing = [document for document in beir.documents() if document.uri not in there]
-    own.add(missing, _counted(on_progress, len(missing)))
+
+    def indexing(what: str, done: float, _: int) -> None:
+        if on_progress:
+            on_progress(f"indexing {what}", done, len(missing))
+
+    own.add(missing, indexing)
     return own
 
 
-def _counted(on_progress: Progress | None, total: int) -> Progress | None:
-    if on_progress is None:
-        return None
-    return lambda what, done, _: on_progress(f"indexing {what}", done, total)
-
-
 class _Ranker:
-    """Ranks documents for queries at a stage."""
+    """Ranks documents for queries at a stage. Raises ModelError for a model that cannot rank."""
 
-    def __init__(self, pipeline: Pipeline, beir: Beir, *, rewrite: bool) -> None:
+    def __init__(self, pipeline: Pipeline, beir: Beir, stage: str, *, rewrite: bool) -> None:
         if not isinstance(pipeline.retriever, HybridRetriever):
             raise UsageError("stages can be measured of the built-in retriever only")
         self._pipeline = pipeline
         self._retriever = pipeline.retriever
         self._beir = beir
+        self._stage = stage
         self._rewrite = rewrite
         catalog = pipeline.index.catalog
         self._document = catalog.uris(catalog.store)
-        self._stage = ""
-
-    def at(self, stage: str) -> Any:
-        """Return a function that measures a batch of queries at a stage."""
-        self._rank(stage, "warm-up")
-        if problem := self._problem(stage):  # better now than in every row
+        self._rank("warm-up")
+        if problem := self._problem():  # better now than in every row
             raise ModelError(problem)
-        return lambda batch: [self._measured(stage, query) for query in batch]
 
-    def _measured(self, stage: str, query: Query) -> Row:
+    def measure(self, queries: Sequence[Query]) -> list[Result]:
+        return [self._measured(query) for query in queries]
+
+    def _measured(self, query: Query) -> Result:
         began = time.perf_counter()
         question = query.text
         if query.history and self._rewrite:
             question = self._pipeline.rewriter.rewrite(query.history, question)
-        ranking = self._rank(stage, question)
-        took = round((time.perf_counter() - began) * 1000, 3)
+        ranking = self._rank(question)
+        took = since(began)
         if not ranking:
-            return self.failed(query, "nothing came back")
+            return {"failed": "nothing came back"}
+        grades = self._beir.qrels[query.id]
+        shown = [
+            {
+                "id": name,
+                "score": round(score, 4),
+                "grade": grades.get(name),
+                "title": self._beir.corpus[name][0],
+                "text": self._beir.corpus[name][1][:_CLIP],
+            }
+            for name, score in islice(ranking.items(), _SHOWN)
+        ]
         return {
-            **self._head(query, None),
-            "measures": measures(self._beir.qrels[query.id], ranking),
+            "measures": measures(grades, ranking),
             "latency_ms": took,
             "standalone": question,
-            "problem": self._problem(stage),
-            "ranking": [self._shown(query, name, score) for name, score in _top(ranking)],
+            "problem": self._problem(),
+            "ranking": shown,
         }
 
-    def _problem(self, stage: str) -> str | None:
-        """Return why the latest ranking is that of fusion, where a model should have ranked."""
-        reranker = self._pipeline.reranker if stage == "reranked" else None
+    def _problem(self) -> str | None:
+        """Why the latest ranking is that of fusion, where a model should have ranked."""
+        reranker = self._pipeline.reranker if self._stage == "reranked" else None
         return getattr(reranker, "problem", None)
 
-    def _rank(self, stage: str, question: str) -> dict[str, float]:
-        """Return document -> score, best first, at most ``DEPTH``."""
-        retriever = self._retriever
-        if stage == "reranked":
-            return self._pooled(self._reranked(question))
-        with self._pipeline.index.reading() as view:
-            return self._pooled(
-                (self._document[key], score)
-                for key, score in self._scores(stage, view, question, retriever).items()
-            )
-
-    def _scores(
-        self, stage: str, view: View, question: str, retriever: HybridRetriever
-    ) -> dict[int, float]:
-        if stage == "lexical":
-            return view.lexical(question, _CHUNKS, Filter())
-        vector = self._pipeline.embedder.embed([question], query=True)[0]
-        if stage == "dense":
-            return view.dense(vector, _CHUNKS, Filter())
-        return retriever.scores(view, question, vector, Filter())[2]
-
-    def _reranked(self, question: str) -> Iterable[tuple[str, float]]:
-        return ((p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS))
-
-    @staticmethod
-    def _pooled(scored: Iterable[tuple[str, float]]) -> dict[str, float]:
+    def _rank(self, question: str) -> dict[str, float]:
+        """Document -> score of its best chunk, best first, at most ``DEPTH``."""
         best: dict[str, float] = {}
-        for name, score in scored:
+        for name, score in self._scores(question):
             best[name] = max(score, best.get(name, score))
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
         return dict(ordered[:DEPTH])
 
-    def _shown(self, query: Query, name: str, score: float) -> dict[str, Any]:
-        title, text = self._beir.corpus[name]
-        return {
-            "id": name,
-            "score": round(score, 4),
-            "grade": self._beir.qrels[query.id].get(name),
-            "title": title,
-            "text": text[:_CLIP],
-        }
-
-    def _head(self, query: Query, failed: str | None) -> Row:
-        return {"id": query.id, "group": None, "question": query.text, "failed": failed}
-
-    def failed(self, query: Query, reason: str) -> Row:
-        """Return the row of a query that has no ranking: zero, and named."""
-        measured = dict.fromkeys((metric.name for metric in KIND.metrics), 0.0)
-        return {**self._head(query, reason), "measures": measured, "latency_ms": None}
-
-
-def _top(ranking: dict[str, float]) -> list[tuple[str, float]]:
-    return list(ranking.items())[:_SHOWN]
+    def _scores(self, question: str) -> list[tuple[str, float]]:
+        """Document and score of each chunk that the stage finds."""
+        if self._stage == "reranked":
+            return [(p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS)]
+        with self._pipeline.index.reading() as view:
+            if self._stage == "lexical":
+                scores = view.lexical(question, _CHUNKS, Filter())
+            else:
+                vector = self._pipeline.embedder.embed([question], query=True)[0]
+                if self._stage == "dense":
+                    scores = view.dense(vector, _CHUNKS, Filter())
+                else:
+                    scores = self._retriever.scores(view, question, vector, Filter())[2]
+        return [(self._document[key], score) for key, score in scores.items()]
 
 
 def measures(qrels: dict[str, int], ranking: dict[str, float]) -> dict[str, float]:
-    """Return the metrics of one query by ir-measures; a grade above 0 is relevant."""
+    """The metrics of one query by ir-measures; a grade above 0 is relevant."""
     import ir_measures
     from ir_measures import RR, R, nDCG
 
-    names = {
-        nDCG @ 10: "ndcg_at_10",
-        RR @ 10: "mrr_at_10",
-        R @ 10: "recall_at_10",
-        R @ 100: "recall_at_100",
-    }
+    wanted = (nDCG @ 10, RR @ 10, R @ 10, R @ 100)
+    names = dict(zip(wanted, (metric.name for metric in _METRICS), strict=True))
     found = ir_measures.iter_calc(list(names), {"q": qrels}, {"q": ranking})
     return {names[one.measure]: round(float(one.value), 6) for one in found}

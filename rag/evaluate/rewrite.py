@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from rag.evaluate.cases import RewriteRow
-from rag.evaluate.runs import Kind, Options, Row, Run, measure_file
+from rag.evaluate.datasets import RewriteRow
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import Array, Columns, Metric, mean
-from rag.evaluate.texts import rouge_l, term_f1, terms
+from rag.evaluate.text_metrics import rouge_l, term_f1, terms
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -21,10 +21,29 @@ _BASELINES = ("term_f1_as_said", "term_f1_history")
 
 
 def _gain(columns: Columns, weights: Array) -> Array:
-    ours, *others = (
-        mean(name, "").figure(columns, weights) for name in ("term_f1", *_BASELINES)
-    )  # fmt: skip
+    names = ("term_f1", *_BASELINES)
+    ours, *others = (mean(name, "").figure(columns, weights) for name in names)
     return np.asarray(ours - np.max(others, axis=0))
+
+
+def _explain(row: Result) -> tuple[str, str, str, list[Source]]:
+    sources = [Source("", text) for text in row.get("history") or []]
+    return str(row.get("standalone")), str(row["rewrite"]), "What was said before", sources
+
+
+def _describe(case: RewriteRow) -> Result:
+    return {
+        "id": case.id,
+        "group": None,
+        "history": [turn.text for turn in case.history],
+        "question": case.question,
+        "rewrite": case.rewrite,
+    }
+
+
+def _worst(case: RewriteRow) -> dict[str, float]:
+    ours = dict.fromkeys(("term_f1", "rouge_l", "unchanged"), 0.0)
+    return measures(case, case.question) | ours
 
 
 KIND = Kind(
@@ -48,34 +67,33 @@ KIND = Kind(
         mean("unchanged", "turns whose question was left as it was said"),
     ),
     primary="term_f1",
+    describe=_describe,
+    worst=_worst,
+    explain=_explain,
 )
 
 
 def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Rewrite every question; raises DataError for a bad file."""
 
-    def measure(batch: Sequence[RewriteRow]) -> list[Row]:
+    def measure(batch: Sequence[RewriteRow]) -> list[Result]:
         return [_rewrite(case, pipeline) for case in batch]
 
-    return measure_file(KIND, path, RewriteRow, pipeline, measure, _failed, options)
+    return measure_file(KIND, path, RewriteRow, pipeline, measure, options)
 
 
-def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Row:
+def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Result:
     began = time.perf_counter()
     standalone: str | None = pipeline.rewriter.rewrite(case.history, case.question)
-    took = round((time.perf_counter() - began) * 1000, 3)
+    took = since(began)
     if not standalone or not standalone.strip():
-        return _failed(case, "nothing came back")
-    return {
-        **_head(case, None),
-        "measures": measures(case, standalone),
-        "latency_ms": took,
-        "standalone": standalone,
-    }
+        return {"failed": "nothing came back"}
+    found = measures(case, standalone)
+    return {"measures": found, "latency_ms": took, "standalone": standalone}
 
 
 def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
-    """Return the columns of one case, each between 0 and 1."""
+    """The columns of one case, each between 0 and 1."""
     wanted = terms(case.rewrite)
     said = terms(case.question)
     history = " ".join(turn.text for turn in case.history)
@@ -90,20 +108,3 @@ def measures(case: RewriteRow, standalone: str) -> dict[str, float]:
         "term_f1_oracle": term_f1(said | (terms(history) & wanted), wanted),
         "unchanged": float(standalone.strip() == case.question.strip()),
     }
-
-
-def _head(case: RewriteRow, failed: str | None) -> Row:
-    return {
-        "id": case.id,
-        "group": None,
-        "history": [turn.text for turn in case.history],
-        "question": case.question,
-        "rewrite": case.rewrite,
-        "failed": failed,
-    }
-
-
-def _failed(case: RewriteRow, reason: str) -> Row:
-    ours = dict.fromkeys(("term_f1", "rouge_l", "unchanged"), 0.0)
-    worst = {**measures(case, case.question), **ours}
-    return {**_head(case, reason), "measures": worst, "latency_ms": None}

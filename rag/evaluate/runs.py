@@ -12,32 +12,35 @@ import importlib.metadata
 import json
 import os
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 import rag
 from rag.errors import DataError, UsageError
-from rag.evaluate.prompting import language_model
-from rag.evaluate.rows import AnyRow, read_rows
+from rag.evaluate.datasets import AnyRow, read_rows
 from rag.evaluate.statistics import Array, Metric, figures, percentiles
 from rag.evaluate.tables import Table, between, number
+from rag.prompts import digests
+from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
 from rag.types import SCHEMA, digest_of
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
-    from rag.protocols import Embedder
-    from rag.settings import Settings
 
 Progress = Callable[[str, float, int], None]
-Row = dict[str, Any]
-"""A case in a run: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
+Result = dict[str, Any]
+"""What came of a case: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
+
+Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
+"""Gives the results of some cases without what describes them; one may say why it ``failed``."""
 
 _PACKAGES = (
     "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
@@ -52,12 +55,18 @@ class Kind:
 
     ``sliced_by`` is the key of a row by which figures are also given; ``heads`` are the metrics
     shown by slice, with the heads of their columns. ``extra`` adds what is not a metric.
+    ``describe`` gives what a result says of its case, ``worst`` the measures of one that failed.
+    ``explain`` puts a result into words: what was said, what was expected (None where only grades
+    of documents are known), what its sources are called, and the sources.
     """
 
     name: str
     cases: str
     metrics: tuple[Metric, ...]
     primary: str
+    describe: Callable[[Any], Result]
+    worst: Callable[[Any], Mapping[str, float | None]]
+    explain: Callable[[Result], tuple[str, str | None, str, Sequence[Source]]]
     sliced_by: str | None = None
     heads: Mapping[str, str] = field(default_factory=dict)
     extra: Callable[[Run], dict[str, Any]] = lambda _: {}
@@ -69,8 +78,41 @@ class Kind:
         return tuple(dict.fromkeys(name for metric in self.metrics for name in metric.columns))
 
     def metric(self, name: str) -> Metric:
-        """Return a metric by its name."""
+        """The metric of this name."""
         return next(metric for metric in self.metrics if metric.name == name)
+
+    def explained(self, row: Result) -> Explained:
+        """A case of a run in words."""
+        said, expected, title, sources = self.explain(row)
+        return Explained(
+            question=str(row.get("claim") or row.get("question") or row["id"]),
+            said=f"failed: {row['failed']}" if row["failed"] else said,
+            expected=expected,
+            sources_title=title,
+            sources=tuple(sources),
+            notes=tuple(row.get("reasons") or row.get("problems") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that a case rests on: its name, and what is to be said of it."""
+
+    name: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A case in words; ``expected`` is None where only grades of documents are known."""
+
+    question: str
+    said: str
+    expected: str | None
+    sources_title: str
+    sources: tuple[Source, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -80,15 +122,7 @@ class Run:
     path: Path
     kind: Kind
     header: Mapping[str, Any]
-    rows: tuple[Row, ...]
-
-    @classmethod
-    def read(cls, path: Path) -> Run:
-        """Read a run file; raises DataError that says what is wrong with it, and where."""
-        header, rows = _read(path)
-        from rag.evaluate.kinds import kind_of
-
-        return cls(path, kind_of(path, header), header, tuple(rows))
+    rows: tuple[Result, ...]
 
     @property
     def name(self) -> str:
@@ -96,6 +130,11 @@ class Run:
         stage = self.header["options"].get("stage")
         name = str(self.header["data"]["file"])
         return f"{name}, {stage}" if stage else name
+
+    @property
+    def failed(self) -> int:
+        """How many cases failed."""
+        return sum(row["failed"] is not None for row in self.rows)
 
     @property
     def interrupted(self) -> bool:
@@ -116,7 +155,7 @@ class Run:
         return columns(self.rows, self.kind.columns)
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures as one JSON object; fractions of 1, with 95% intervals."""
+        """The figures as one JSON object; fractions of 1, with 95% intervals."""
         return {
             "schema": SCHEMA,
             "kind": self.kind.name,
@@ -135,19 +174,15 @@ class Run:
             "run": str(self.path),
         }
 
-    def _figures(self, rows: Sequence[Row], groups: Sequence[int]) -> dict[str, Any]:
-        """Return counts, every metric with its interval, and the latency of what did not fail."""
-        times = [
-            row["latency_ms"]
-            for row in rows
-            if row["failed"] is None and row["latency_ms"] is not None
-        ]
+    def _figures(self, rows: Sequence[Result], groups: Sequence[int]) -> dict[str, Any]:
+        """Counts, every metric with its interval, and the latency of what did not fail."""
+        kind = self.kind
+        done = [row["latency_ms"] for row in rows if row["failed"] is None]
+        times = [took for took in done if took is not None]
         return {
             "n": len(rows),
-            "failed": sum(row["failed"] is not None for row in rows),
-            **figures(
-                self.kind.metrics, columns(rows, self.kind.columns), groups, self.header["seed"]
-            ),
+            "failed": len(rows) - len(done),
+            **figures(kind.metrics, columns(rows, kind.columns), groups, self.header["seed"]),
             **({"latency_ms": percentiles(times)} if times or not rows else {}),
         }
 
@@ -156,24 +191,20 @@ class Run:
         if key is None:
             return {}
         members: dict[str, list[int]] = {}
-        for position, row in enumerate(self.rows):
-            members.setdefault(str(row.get(key) or ""), []).append(position)
-        ordered = sorted(members.items(), key=lambda item: -len(item[1]))
-        return {
-            f"by_{key}": {
-                name: self._figures(
-                    [self.rows[n] for n in places], [self.groups[n] for n in places]
-                )
-                for name, places in ordered
-            }
+        for n, row in enumerate(self.rows):
+            members.setdefault(str(row.get(key) or ""), []).append(n)
+        slices = {
+            name: self._figures([self.rows[n] for n in found], [self.groups[n] for n in found])
+            for name, found in sorted(members.items(), key=lambda item: -len(item[1]))
         }
+        return {f"by_{key}": slices}
 
     def tables(self) -> list[Table]:
-        """Return every metric with its interval, then the main ones by slice."""
+        """Every metric with its interval, then the main ones by slice."""
         body = self.summary()
         title = f"{self.name}: {body['n']} {self.kind.cases}, {body['failed']} failed"
         rows = [
-            [m.name, number(body[m.name]), between(body[f"{m.name}_ci"]), m.meaning]
+            [m.name, number(body[m.name]), between(body[f"{m.name}_ci"]), m.described]
             for m in self.kind.metrics
             if body[m.name] is not None  # no judge was asked, no case is of that sort
         ]
@@ -204,95 +235,31 @@ class Run:
         )  # fmt: skip
 
 
-def columns(rows: Sequence[Row], names: Iterable[str]) -> dict[str, Array]:
-    """Return the named measures of the rows as arrays; NaN where one does not apply."""
+def columns(rows: Sequence[Result], names: Iterable[str]) -> dict[str, Array]:
+    """The named measures of the rows as arrays; NaN for None, where one does not apply."""
     return {
-        name: np.array(
-            [np.nan if (v := row["measures"].get(name)) is None else v for row in rows], dtype=float
-        )
-        for name in names
+        name: np.array([row["measures"].get(name) for row in rows], dtype=float) for name in names
     }
 
 
 def side_by_side(runs: Mapping[str, Run]) -> Table:
-    """Return the metrics of several runs of one kind, a column a run."""
+    """The metrics of several runs of one kind, a column a run."""
     bodies = {name: run.summary() for name, run in runs.items()}
-    first = next(iter(runs.values()))
-    body = bodies[next(iter(bodies))]
-    rows = []
-    for metric in first.kind.metrics:
-        cells = [
-            f"{number(one[metric.name])} ({between(one[f'{metric.name}_ci'])})"
-            for one in bodies.values()
-        ]
-        rows.append([metric.name, *cells])
-    for name in ("p50", "p95"):
-        rows.append(
-            [f"latency {name}, ms", *(number(b["latency_ms"][name], 1) for b in bodies.values())]
-        )
+    [first, *_], [body, *_] = runs.values(), bodies.values()
+    rows = [
+        [name, *(f"{number(one[name])} ({between(one[f'{name}_ci'])})" for one in bodies.values())]
+        for name in (metric.name for metric in first.kind.metrics)
+    ]
+    rows += [
+        [f"latency {name}, ms", *(number(b["latency_ms"][name], 1) for b in bodies.values())]
+        for name in ("p50", "p95")
+    ]
     title = f"{first.header['data']['file']}: {body['n']} {first.kind.cases}"
     failed = sum(one["failed"] for one in bodies.values())
     return Table(f"{title}, {failed} failed (95% intervals)", ["measure", *bodies], rows)
 
 
 # Making a run
-
-
-class Case(Protocol):
-    """What a run needs of a case."""
-
-    @property
-    def id(self) -> str:
-        """Unique within the data."""
-        ...
-
-
-class Measured(Protocol):
-    """What a header needs of a pipeline."""
-
-    settings: Settings
-
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder in force."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """What an index built with these settings is known by."""
-        ...
-
-
-_Case = TypeVar("_Case", bound=Case)
-
-
-def header(
-    kind: Kind,
-    pipeline: Measured,
-    *,
-    file: str,
-    digest: str,
-    n: int,
-    planned: int,
-    seed: int,
-    options: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return the first line of a run file: everything that the figures depend on."""
-    asked = language_model(kind.name, pipeline.settings)
-    return {
-        "schema": SCHEMA,
-        "kind": kind.name,
-        "data": {"file": file, "digest": digest, "n": n},
-        "options": dict(options),
-        "planned": planned,
-        "seed": seed,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fingerprint": pipeline.fingerprint,
-        "weights": {"embedder": pipeline.embedder.identity, **_fitted()},
-        "settings": pipeline.settings.model_dump(mode="json"),
-        **({"language_model": asked} if asked else {}),
-        "versions": {"python": platform.python_version(), **dict(_versions())},
-    }
 
 
 class Options(TypedDict, total=False):
@@ -314,24 +281,112 @@ def measure_file(
     path: Path,
     model: type[AnyRow],
     pipeline: Pipeline,
-    measure: Callable[[Sequence[AnyRow]], Sequence[Row]],
-    failed: Callable[[AnyRow, str], Row],
+    measure: Measure[AnyRow],
+    options: Options,
+    *,
+    batch: int = 1,
+    prepare: Callable[[], dict[str, Any]] = dict,
+) -> Run:
+    """Measure the rows of a file with a pipeline; raises DataError for a bad file.
+
+    ``prepare`` is called once the file is read; what it returns are further options of the run.
+    """
+    found = read_rows(path, model)
+    data = {"file": path.name, "digest": found.digest, "n": len(found.rows)}
+    limit = options.get("limit")
+    return measure_cases(
+        kind, pipeline, data, {"limit": limit, **prepare()}, found.rows[:limit], measure, options,
+        batch=batch,
+    )  # fmt: skip
+
+
+def measure_cases(
+    kind: Kind,
+    pipeline: Pipeline,
+    data: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    cases: Sequence[AnyRow],
+    measure: Measure[AnyRow],
     options: Options,
     *,
     batch: int = 1,
 ) -> Run:
-    """Measure the rows of a file with a pipeline; raises DataError for a bad file."""
-    found = read_rows(path, model)
-    limit = options.get("limit")
-    cases = found.rows[:limit]
-    first = header(
-        kind, pipeline, file=path.name, digest=found.digest, n=len(found.rows), planned=len(cases),
-        seed=options.get("seed", 0), options={"limit": limit},
-    )  # fmt: skip
+    """Measure cases with a pipeline; ``data`` and ``chosen``, what was asked for, go on record."""
+    first = header(kind, pipeline, data, chosen, len(cases), options.get("seed", 0))
     return execute(
-        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, failed,
-        batch=batch, resume=options.get("resume", False), on_progress=options.get("on_progress"),
+        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, batch=batch,
+        resume=options.get("resume", False), on_progress=options.get("on_progress"),
     )  # fmt: skip
+
+
+def header(
+    kind: Kind,
+    pipeline: Pipeline,
+    data: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    planned: int,
+    seed: int,
+) -> dict[str, Any]:
+    """The first line of a run file: everything that the figures depend on."""
+    asked = language_model(kind.name, pipeline.settings)
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "schema": SCHEMA,
+        "kind": kind.name,
+        "data": dict(data),
+        "options": dict(chosen),
+        "planned": planned,
+        "seed": seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": pipeline.fingerprint,
+        "weights": {"embedder": pipeline.embedder.identity, **_fitted()},
+        "settings": pipeline.settings.model_dump(mode="json"),
+        **({"language_model": asked} if asked else {}),
+        "versions": versions,
+    }
+
+
+def _fitted() -> dict[str, str]:
+    """The digests of the fitted coefficients beside the code, and of the shipped reader."""
+    root = Path(rag.__file__).parent
+    folders = ("answer", "ground", "retrieve")
+    files = sorted(path for folder in folders for path in root.glob(f"{folder}/*.json"))
+    files += root.glob("models/weights/reader*.onnx")
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in files
+    }
+
+
+def language_model(kind: str, settings: Settings) -> dict[str, Any] | None:
+    """The name of the model that runs of a kind ask, and the digests of its prompts by name.
+
+    None where no model is asked; a judge is an option of the run and not in here. A form of reply
+    that a server may refuse is named beside the one that then takes its place.
+    """
+    names = sorted(_prompts(kind, settings)) if settings.language_model else []
+    return {"name": settings.language_model, "prompts": digests(names)} if names else None
+
+
+def _prompts(kind: str, settings: Settings) -> Iterator[str]:
+    writes = settings.answer.generator == "auto"
+    here = settings.models.generator != BUILT_IN  # it has no schema, and perhaps no chat template
+    if kind in ("answers", "retrieval") and settings.models.reranker == LANGUAGE_MODEL:
+        yield "rerank"
+    if kind in ("answers", "retrieval", "rewrite") and writes:
+        yield "rewrite"
+    if kind in ("answers", "qa") and writes:
+        yield from ("answer", "answer_marks", "repair", "repair_marks")
+        yield f"style_{settings.answer.style}"
+        if settings.llm.holds_schema and not here:
+            yield from ("answer_json", "repair_json")
+    if kind == "answers" and writes and settings.answer.decompose:
+        yield "parts"
+    if here:
+        yield "plain"
 
 
 def execute(
@@ -339,9 +394,8 @@ def execute(
     path: Path | None,
     folder: Path,
     first: Mapping[str, Any],
-    cases: Sequence[_Case],
-    measure: Callable[[Sequence[_Case]], Sequence[Row]],
-    failed: Callable[[_Case, str], Row],
+    cases: Sequence[AnyRow],
+    measure: Measure[AnyRow],
     *,
     batch: int = 1,
     resume: bool = False,
@@ -349,11 +403,11 @@ def execute(
 ) -> Run:
     """Measure the cases and write the run to ``path``, or to a new file in ``folder``.
 
-    ``measure`` returns a row a case; what it raises is a failed case (of a batch, each case is then
-    tried by itself). Ctrl-C ends the run: it then covers what was done. With ``resume``, the last
-    run of the same data, options, settings, weights and prompts is gone on with, if there is one.
+    What ``measure`` raises is a failed case (of a batch, each case is then tried by itself). Ctrl-C
+    ends the run: it then covers what was done. With ``resume``, the last run of the same data,
+    options, settings, weights and prompts is gone on with, if there is one.
     """
-    rows: list[Row] = []
+    rows: list[Result] = []
     if resume:
         path, rows = _earlier(path, folder, first, {case.id for case in cases})
     place = path or _new_place(folder, first)
@@ -371,7 +425,7 @@ def execute(
         for row in (first, *rows):
             _write(file, row)
         for start in range(0, len(left), batch):
-            for row in _rows_of(left[start : start + batch], measure, failed):
+            for row in _results(kind, left[start : start + batch], measure):
                 _write(file, row)
                 rows.append(row)
                 if on_progress:
@@ -379,19 +433,23 @@ def execute(
     return Run(place, kind, first, tuple(rows))
 
 
-def _rows_of(
-    cases: Sequence[_Case],
-    measure: Callable[[Sequence[_Case]], Sequence[Row]],
-    failed: Callable[[_Case, str], Row],
-) -> Iterator[Row]:
+def _results(kind: Kind, cases: Sequence[AnyRow], measure: Measure[AnyRow]) -> Iterator[Result]:
     try:
-        yield from list(measure(cases))
+        found = measure(cases)
     except Exception as error:
         if len(cases) > 1:
             for case in cases:
-                yield from _rows_of([case], measure, failed)
-        else:
-            yield failed(cases[0], f"{type(error).__name__}: {error}")
+                yield from _results(kind, [case], measure)
+            return
+        found = [{"failed": f"{type(error).__name__}: {error}"}]
+    for case, one in zip(cases, found, strict=True):
+        row = {**kind.describe(case), "failed": None, "measures": {}, "latency_ms": None, **one}
+        yield row if row["failed"] is None else {**row, "measures": dict(kind.worst(case))}
+
+
+def since(began: float) -> float:
+    """Milliseconds since a time of ``time.perf_counter``."""
+    return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _write(file: Any, row: Mapping[str, Any]) -> None:
@@ -416,8 +474,11 @@ def _stem(first: Mapping[str, Any]) -> str:
 # Reading and resuming
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[Row]]:
-    """Return header and rows; a last line that was cut off by a crash is left out."""
+def read_run_file(path: Path) -> tuple[dict[str, Any], list[Result]]:
+    """Header and results of a run file; a last line that was cut off by a crash is left out.
+
+    Raises DataError that says what is wrong with the file, and where.
+    """
     try:
         lines = path.read_text("utf-8").split("\n")
     except OSError as error:
@@ -457,14 +518,14 @@ def _read(path: Path) -> tuple[dict[str, Any], list[Row]]:
 
 def _earlier(
     path: Path | None, folder: Path, first: Mapping[str, Any], wanted: set[str]
-) -> tuple[Path | None, list[Row]]:
-    """Return the last run that ``first`` could be the header of, and its rows."""
+) -> tuple[Path | None, list[Result]]:
+    """The last run that ``first`` could be the header of, and its rows."""
     places = [path] if path else sorted(folder.glob(f"{_stem(first)}-*.jsonl"), reverse=True)
     for place in places:
         if not place.exists():
             continue
         try:
-            before, rows = _read(place)
+            before, rows = read_run_file(place)
         except DataError:
             if path:
                 raise
@@ -484,26 +545,8 @@ def _identity(first: Mapping[str, Any]) -> str:
     return digest_of(json.dumps(kept, sort_keys=True, ensure_ascii=False))
 
 
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            yield name, importlib.metadata.version(name)
-
-
-def _fitted() -> dict[str, str]:
-    """Return the digests of the fitted coefficients beside the code, and of the shipped reader."""
-    root = Path(rag.__file__).parent
-    folders = ("answer", "ground", "retrieve")
-    files = sorted(path for folder in folders for path in root.glob(f"{folder}/*.json"))
-    files += root.glob("models/weights/reader*.onnx")
-    return {
-        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for path in files
-    }
-
-
 def cache_folder() -> Path:
-    """Return where indexes of evaluation data are kept: ``RAG_CACHE``, else the user's cache."""
+    """Where indexes of evaluation data are kept: ``RAG_CACHE``, else the user's cache."""
     if place := os.environ.get("RAG_CACHE"):
         return Path(place).expanduser()
     from platformdirs import user_cache_dir

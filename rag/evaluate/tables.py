@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ class Table:
     words: frozenset[int] = frozenset({0})
 
     def plain(self) -> str:
-        """Return the table as aligned text."""
+        """The table as aligned text."""
         table = [self.columns, *self.rows]
         widths = [max(len(row[i]) for row in table) for i in range(len(self.columns))]
         lines = [
@@ -32,7 +33,7 @@ class Table:
         return "\n".join([self.title, *lines])
 
     def markdown(self) -> str:
-        """Return the table as GitHub's Markdown, with its title as a paragraph above."""
+        """The table as GitHub's Markdown, with its title as a paragraph above."""
         rule = ["---" if i in self.words else "---:" for i in range(len(self.columns))]
         rows = [
             "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
@@ -42,7 +43,7 @@ class Table:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a fraction as ``.123``, a dash for what does not apply."""
+    """A fraction as ``.123``, a dash for what does not apply."""
     if value is None:
         return "–"
     text = f"{value:.{digits}f}"
@@ -50,18 +51,17 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def between(interval: Sequence[float] | None, digits: int = 3) -> str:
-    """Return an interval as ``.120 to .140``, a dash for none."""
+    """An interval as ``.120 to .140``, a dash for none."""
     if not interval:
         return "–"
     return f"{number(interval[0], digits)} to {number(interval[1], digits)}"
 
 
-def signed(value: float | None, digits: int = 3) -> str:
-    """Return a difference as ``+.012`` or ``-.012``, a dash for none."""
+def signed(value: float | None) -> str:
+    """A difference as ``+.012`` or ``-.012``, a dash for none."""
     if value is None:
         return "–"
-    sign = "-" if round(value, digits) < 0 else "+"
-    return sign + number(abs(value), digits)
+    return ("-" if round(value, 3) < 0 else "+") + number(abs(value))
 
 
 _SPOKEN = {
@@ -70,13 +70,10 @@ _SPOKEN = {
 
 
 def spoken(name: str) -> str:
-    """Return the name of a metric as people say it: ``ndcg_at_10`` is nDCG@10."""
-    words = name.replace("_at_", "@").replace("rouge_l", "rouge-L").split("_")
-    return " ".join(_capitals(word) for word in words)
+    """The name of a metric as people say it.
 
-
-def _capitals(word: str) -> str:
-    for key, said in _SPOKEN.items():
-        if word.startswith(key):
-            return said + word[len(key) :]
-    return word
+    >>> spoken("ndcg_at_10")
+    'nDCG@10'
+    """
+    text = name.replace("_at_", "@").replace("rouge_l", "rouge-L").replace("_", " ")
+    return re.sub(rf"\b(?:{'|'.join(_SPOKEN)})", lambda found: _SPOKEN[found[0]], text)

@@ -8,11 +8,16 @@ bring their own small passages (``sample_passages``) and need no index, model or
 ``rag.testing.scripted_llm`` is a server that plays a language model, faults included.
 """
 
-from rag.testing.answers import check_generator, check_rewriter
-from rag.testing.grounding import check_checker
-from rag.testing.passages import check_reader, check_reranker, check_retriever
+from rag.testing.conformance import (
+    check_checker,
+    check_embedder,
+    check_generator,
+    check_reader,
+    check_reranker,
+    check_retriever,
+    check_rewriter,
+)
 from rag.testing.samples import sample_documents, sample_passages
-from rag.testing.vectors import check_embedder
 
 __all__ = [
     "check_checker",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Any
 
 from rag.types import Chunk, Document, Passage, digest_of
 
@@ -40,7 +40,11 @@ _TEXTS = {
 
 
 def sample_documents() -> list[Document]:
-    """Return three short documents of a help centre."""
+    """Three short documents of a help centre.
+
+    >>> [document.title for document in sample_documents()]
+    ['Refunds', 'Plans and prices', 'Passwords']
+    """
     return [
         Document.make(
             uri=f"https://help.example.com/{name}", title=title, text=text, published=published
@@ -50,45 +54,34 @@ def sample_documents() -> list[Document]:
 
 
 def sample_passages() -> list[Passage]:
-    """Return a passage for each paragraph of the sample documents, scores descending.
+    """A passage for each paragraph of the sample documents, scores descending.
 
     Most begin in the middle of their document, so that an offset into the wrong text shows.
     """
-    places = [
-        (document, start, end)
-        for document in sample_documents()
-        for start, end in _paragraphs(document.text)
-    ]
-    return [
-        _passage(document, start, end, 0.9 - 0.1 * rank)
-        for rank, (document, start, end) in enumerate(places)
-    ]
-
-
-def _paragraphs(text: str) -> list[tuple[int, int]]:
-    spans, start = [], 0
-    for paragraph in text.split("\n\n"):
-        spans.append((start, start + len(paragraph)))
-        start += len(paragraph) + 2
-    return spans
+    passages: list[Passage] = []
+    for document in sample_documents():
+        for paragraph in re.finditer(r".+", document.text):
+            passages.append(_passage(document, *paragraph.span(), 0.9 - 0.1 * len(passages)))
+    return passages
 
 
 def _passage(document: Document, start: int, end: int, score: float) -> Passage:
     score = round(score, 3)
-    scores: dict[str, float] = {"dense": score, "lexical": 10 * score, "fused": score}
-    values: dict[str, Any] = {"published": document.published, "scores": scores, "score": score}
+    chunk = Chunk(
+        id=digest_of(document.id, str(start), str(end)),
+        document_id=document.id,
+        start=start,
+        end=end,
+        text=document.text[start:end],
+        headings=(document.title,),
+    )
     return Passage(
-        chunk=Chunk(
-            id=digest_of(document.id, str(start), str(end)),
-            document_id=document.id,
-            start=start,
-            end=end,
-            text=document.text[start:end],
-            headings=(document.title,),
-        ),
+        chunk=chunk,
         document_digest=document.digest,
         title=document.title,
         uri=document.uri,
         language="en",
-        **values,
+        published=document.published,
+        score=score,
+        scores={"dense": score, "lexical": 10 * score, "fused": score},
     )

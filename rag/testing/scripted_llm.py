@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
-from types import TracebackType
 from typing import Any
 
 EVENTS = "text/event-stream"
@@ -147,14 +146,8 @@ def stream(
     """A whole stream of these pieces, with its usage in an event of its own, as OpenAI has it."""
     usage = event(choices=[], usage=_usage(sent, received))
     opening = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}
-    return events(
-        event(choices=[opening]),
-        *map(event, pieces),
-        event(finish=finish),
-        usage,
-        DONE,
-        pause=pause,
-    )
+    said = map(event, pieces)
+    return events(event(choices=[opening]), *said, event(finish=finish), usage, DONE, pause=pause)
 
 
 def events(*chunks: bytes, pause: float = 0.0) -> Scripted:
@@ -191,17 +184,12 @@ def heartbeat(pause: float = 0.05) -> Scripted:
 def bytewise(reply: Scripted, pause: float = 0.001) -> Scripted:
     """The same reply, one byte at a time."""
     whole = b"".join(reply.chunks) if reply.chunks is not None else reply.body
-    return replace(
-        reply, body=b"", chunks=[whole[n : n + 1] for n in range(len(whole))], pause=pause
-    )
+    return replace(reply, body=b"", chunks=[bytes([byte]) for byte in whole], pause=pause)
 
 
 def _usage(sent: int, received: int) -> dict[str, int]:
-    return {
-        "prompt_tokens": sent,
-        "completion_tokens": received,
-        "total_tokens": sent + received,
-    }
+    total = sent + received
+    return {"prompt_tokens": sent, "completion_tokens": received, "total_tokens": total}
 
 
 def _scripted(reply: str | Scripted) -> Scripted:
@@ -209,7 +197,7 @@ def _scripted(reply: str | Scripted) -> Scripted:
 
 
 def _as_stream(reply: Scripted) -> Scripted:
-    """Return a completion as the stream that says the same, word by word."""
+    """A completion as the stream that says the same, word by word."""
     body = json.loads(reply.body)
     choice, usage = body["choices"][0], body.get("usage") or {}
     made = stream(
@@ -240,8 +228,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the list of models; any other path is not there."""
-        request = self._request({}, "GET")
-        self.server.keep(request)
+        request = self._request("GET", {})
+        self.server.requests.append(request)
         if request.path.partition("?")[0].endswith("/models"):
             listed = [{"id": name, "object": "model"} for name in self.server.models]
             self._send(raw(json.dumps({"object": "list", "data": listed}).encode()))
@@ -251,13 +239,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer with the next reply of the queue."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        request = self._request(json.loads(body), "POST")
+        request = self._request("POST", json.loads(body))
         reply = self.server.next_reply(request)
         if request.body.get("stream") and _is_completion(reply):
             reply = _as_stream(reply)
         self._send(reply)
 
-    def _request(self, body: dict[str, Any], method: str) -> Request:
+    def _request(self, method: str, body: dict[str, Any]) -> Request:
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Request(self.path, headers, body, method)
 
@@ -325,15 +313,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self._lock = threading.Lock()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
-    def __enter__(self) -> ScriptedServer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -344,11 +324,6 @@ class ScriptedServer(ThreadingHTTPServer):
     def enqueue(self, *replies: str | Scripted) -> None:
         """Lay out the next replies."""
         self._queue += map(_scripted, replies)
-
-    def keep(self, request: Request) -> None:
-        """Note a request."""
-        with self._lock:
-            self.requests.append(request)
 
     def next_reply(self, request: Request) -> Scripted:
         """Note a request and return the reply to it."""

@@ -20,11 +20,10 @@ import numpy as np
 import torch
 
 from rag.errors import DataError, UsageError
-from rag.evaluate.cases import QaRow
-from rag.evaluate.paired import Difference, differences
+from rag.evaluate.datasets import QaRow, read_rows
 from rag.evaluate.qa import KIND, measures
-from rag.evaluate.rows import read_rows
 from rag.evaluate.runs import columns
+from rag.evaluate.statistics import Difference, differences
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder
 from rag.models.embedder import load_embedder
 from rag.settings import Settings

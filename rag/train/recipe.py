@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.evaluate.texts import f1
+from rag.evaluate.text_metrics import f1
 from rag.train.claims import answered_claims, made_claims, read_claims, stated_claims
 from rag.train.examples import (
     HELD_CLAIMS,

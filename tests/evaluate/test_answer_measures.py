@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from evaluate_helpers import answer
 
-from rag.evaluate.answers import _MEASURES, measure, short, worst
-from rag.evaluate.questions import Case, Evidence
-from rag.evaluate.quotes import locate
+from rag.evaluate.answers import _MEASURES, measure, short_answer, worst
+from rag.evaluate.datasets import Case, Evidence
+from rag.evaluate.text_metrics import locate
 from rag.types import Document
 
 TEXT = "Refunds take five business days. The hub is white. Plus costs EUR 4.99 a month."
@@ -47,7 +47,7 @@ def test_f1_is_of_the_short_answer_where_there_is_one() -> None:
     said = answer(("five business days", PAGE, "five business days"), kind="short")
     more = answer((TEXT, PAGE, TEXT))
     both = said.model_copy(update={"sentences": (*said.sentences, *more.sentences)})
-    assert short(both) == "five business days"
+    assert short_answer(both) == "five business days"
     assert measure(case(), both, GOLD)["f1"] == 1
 
 
@@ -89,7 +89,7 @@ def test_abstaining() -> None:
 @pytest.mark.parametrize("of", [case(), case(**NOTHING), case(evidence=())])
 def test_a_crash_has_the_worst_value_of_all_that_applies(of: Case) -> None:
     measured = worst(of)
-    assert set(measured) == set(_MEASURES)
+    assert set(measured) == {*_MEASURES, "confidence", "answerable"}
     applied = measure(of, answer(("x", PAGE, "five")), GOLD if of.evidence else [])
     for name in set(_MEASURES) - {"abstention_precision"}:
         if applied[name] is None:

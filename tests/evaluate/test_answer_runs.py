@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from command import Done
 from evaluate_helpers import FakePipeline, answer
 
-from rag.cli import main as entry
 from rag.errors import DataError, IndexMissingError, UsageError
 from rag.evaluate.answers import evaluate
 from rag.pipeline import Pipeline
@@ -174,36 +173,17 @@ def test_what_fails_every_question_fails_at_once(file: Path, fake: FakePipeline)
     assert not fake.asked
 
 
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def rag(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], make_pipeline: Any
-) -> Callable[..., Done]:
+def rag(rag: Callable[..., Done], tmp_path: Path, make_pipeline: Any) -> Callable[..., Done]:
     """Run the command line over a tiny real index."""
-    folder = make_pipeline().folder.parent
-    monkeypatch.chdir(folder)
-    docs = folder / "docs"
+    docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "refunds.md").write_text(
         "# Refunds\n\nRefunds take five business days after the parcel has arrived.\n"
     )
     (docs / "hub.md").write_text("# Hub\n\nThe light of the hub is red when it is offline.\n")
     make_pipeline().ingest(docs)
-    monkeypatch.setattr("rag.cli.evaluate.open_pipeline", lambda _: make_pipeline())
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["rag", "eval", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            entry.main()
-        captured = capsys.readouterr()
-        return Done(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
+    return rag
 
 
 SMALL = [
@@ -227,39 +207,39 @@ SMALL = [
 
 def test_a_real_run_from_the_command_line(rag: Callable[..., Done]) -> None:
     Path("q.jsonl").write_text("".join(json.dumps(r) + "\n" for r in SMALL))
-    done = rag("answers", "q.jsonl", "--json", "--out", "run.jsonl")
+    done = rag("eval", "answers", "q.jsonl", "--json", "--out", "run.jsonl")
     assert (done.status, done.err) == (0, "run file: run.jsonl\n")
     [line] = done.out.splitlines()
     body = json.loads(line)
     assert (body["n"], body["failed"], body["run"]) == (2, 0, "run.jsonl")
     for name in ("containment", "evidence_retrieved", "citation_recall", "abstention_right"):
         assert body[name] == 1, name
-    plain = rag("answers", "q.jsonl", "--limit", "1").out
+    plain = rag("eval", "answers", "q.jsonl", "--limit", "1").out
     assert plain.startswith("q.jsonl: 1 questions, 0 failed\nmeasure")
-    page = rag("answers", "q.jsonl", "--markdown").out
+    page = rag("eval", "answers", "q.jsonl", "--markdown").out
     assert "| all | 2 | 1.00 |" in page or "| all | 2 | ." in page
-    assert rag("answers", "q.jsonl", "--markdown", "--json").status == 2
+    assert rag("eval", "answers", "q.jsonl", "--markdown", "--json").status == 2
     assert len(list(Path(".rag/runs").glob("q-*.jsonl"))) == 2
 
 
 def test_linting_from_the_command_line(rag: Callable[..., Done]) -> None:
     path = Path("q.jsonl")
     path.write_text("".join(json.dumps(r) + "\n" for r in SMALL))
-    done = rag("lint", "q.jsonl")
+    done = rag("eval", "lint", "q.jsonl")
     assert done.status == 0
     assert done.out.startswith("Faults: none\n\nTo look at: none\n")
     path.write_text(json.dumps(SMALL[0] | {"answers": ["purple"]}) + "\n")
-    done = rag("lint", "q.jsonl")
+    done = rag("eval", "lint", "q.jsonl")
     assert done.status == 1
     assert "  q.jsonl:1: a: no accepted answer stands in the quotes" in done.out
-    done = rag("lint", "q.jsonl", "--json")
+    done = rag("eval", "lint", "q.jsonl", "--json")
     body = json.loads(done.out)
     assert (done.status, body["clean"], body["faults"][0]["kind"]) == (1, False, "answer")
 
 
 def test_bad_data_is_status_one_with_every_line(rag: Callable[..., Done]) -> None:
     Path("q.jsonl").write_text('{"id": "a"}\nnonsense\n')
-    done = rag("answers", "q.jsonl")
+    done = rag("eval", "answers", "q.jsonl")
     assert (done.status, done.out) == (1, "")
     assert "q.jsonl:1: a: the field question is missing" in done.err
     assert "q.jsonl:2: this is not JSON" in done.err

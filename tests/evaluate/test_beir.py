@@ -72,8 +72,8 @@ def test_a_collection(folder: Path) -> None:
         "d2": ("", "The plan has 40 seats."),
     }
     assert beir.queries == {
-        "q1": Query("q1", "How long does a refund take?"),
-        "q2": Query("q2", "And seats?", (Turn(role="user", text="Plus?"),)),
+        "q1": Query(id="q1", text="How long does a refund take?"),
+        "q2": Query(id="q2", text="And seats?", history=(Turn(role="user", text="Plus?"),)),
     }
     assert list(beir.queries) == list(beir.qrels) == ["q1", "q2"]
     assert beir.qrels == {"q1": {"d1": 1}, "q2": {"d2": 2, "d1": 0}}

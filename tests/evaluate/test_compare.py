@@ -14,21 +14,22 @@ import run_files
 from run_files import ranked
 
 from rag.errors import DataError, UsageError
-from rag.evaluate import paired
+from rag.evaluate import statistics
 from rag.evaluate.compare import compare
 from rag.evaluate.kinds import KINDS
-from rag.evaluate.paired import (
+from rag.evaluate.runs import Run
+from rag.evaluate.statistics import (
+    Array,
+    auroc,
     bootstrap,
     differences,
     holm,
     interval_of,
+    mean,
     median_ratio,
     randomisation,
     smallest_effect,
-    standard_error,
 )
-from rag.evaluate.runs import Run
-from rag.evaluate.statistics import Array, auroc, mean
 from rag.evaluate.tables import spoken
 
 VALUE = mean("value", "a value")
@@ -42,7 +43,7 @@ def p_value(a: Array, b: Array, groups: Sequence[int] | None = None, seed: int =
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw fewer exchanges, for what repeats a test some hundred times."""
-    monkeypatch.setattr(paired, "_MOST", 999)
+    monkeypatch.setattr(statistics, "_MOST", 999)
 
 
 # Tests
@@ -139,14 +140,15 @@ def test_intervals_cover_a_known_difference() -> None:
 def test_the_smallest_effect_is_found_in_four_of_five_comparisons() -> None:
     random = np.random.default_rng(6)
     a, b = {"value": np.zeros(80)}, {"value": random.normal(size=80)}
-    error = standard_error(bootstrap([VALUE], a, b, range(80), 0)["value"])
+    found = differences([VALUE], "value", a, b, range(80), 0)["value"]
+    error = (found.smallest_effect or 0.0) / smallest_effect(1.0)
     assert error == pytest.approx(b["value"].std() / np.sqrt(80), rel=0.05)
     assert smallest_effect(1.0) == pytest.approx(2.8016, abs=1e-3)
     effect = smallest_effect(1 / np.sqrt(80))
-    found = [
+    significant = [
         p_value(np.zeros(80), random.normal(size=80) + effect) <= 0.05 for _ in range(200)
     ]  # fmt: skip
-    assert 0.7 <= np.mean(found) <= 0.9
+    assert 0.7 <= np.mean(significant) <= 0.9
 
 
 def test_what_is_the_same_differs_by_nothing_and_weighs_on_nobody() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from rag.errors import DataError, ModelError
+from rag.evaluate.datasets import Case, read_rows
 from rag.evaluate.drafting import draft
 from rag.evaluate.lint import lint
-from rag.evaluate.questions import read_cases
 from rag.models import chat
 from rag.models.chat import ChatModel
 from rag.settings import LlmSettings, Settings
@@ -53,12 +53,6 @@ class Corpus:
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as made:
-        yield made
-
-
-@pytest.fixture
 def model(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatModel]:
     monkeypatch.setattr(chat, "_PAUSES", (0.01, 0.02))
     made = ChatModel(LlmSettings(model="small", base_url=server.base_url, retries=0, timeout=5))
@@ -90,7 +84,7 @@ def test_what_holds_is_written(server: ScriptedServer, model: ChatModel, tmp_pat
     path = tmp_path / "drafts.jsonl"
     corpus = Corpus()
     drafts = draft(corpus, model, path, count=10)
-    cases = read_cases(path).cases
+    cases = read_rows(path, Case).rows
     assert {case.question for case in cases} == {GOOD[0], BROKEN_LINE[0], LIGHT[0]}
     assert all(case.draft and case.answerable for case in cases)
     for case in cases:
@@ -132,7 +126,7 @@ def test_near_misses_are_drafted_beside_them(
     server.respond = near_misses(NEAR, TOLD)
     path = tmp_path / "drafts.jsonl"
     drafts = draft(Sure(), model, path, count=1, unanswerable=1)
-    good, near = read_cases(path).cases
+    good, near = read_rows(path, Case).rows
     assert (good.question, good.answerable) == (GOOD[0], True)
     assert (near.question, near.type) == (NEAR["question"], "unanswerable")
     assert near.draft
@@ -234,4 +228,4 @@ def test_what_was_drafted_is_not_lost(
 
     with pytest.raises(KeyboardInterrupt):
         draft(Corpus(), model, path, on_progress=stop)
-    assert len(read_cases(path).cases) == 1
+    assert len(read_rows(path, Case).rows) == 1

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command import Done
 from evaluate_helpers import FakePipeline, answer
-from scripted_llm import Request, Scripted, ScriptedServer, completion, error
 
 from rag import prompts
-from rag.cli import main as entry
 from rag.errors import DataError, ModelError, UsageError
 from rag.evaluate.answers import evaluate
+from rag.evaluate.datasets import Case, read_rows
 from rag.evaluate.judge import ASPECTS, Judge, read_grades, summary
-from rag.evaluate.questions import Case, read_cases
+from rag.evaluate.kinds import read_run
 from rag.evaluate.runs import Run
 from rag.models.chat import ChatModel
 from rag.prompts import load_prompt
 from rag.settings import LlmSettings
+from rag.testing.scripted_llm import Request, Scripted, ScriptedServer, completion, error
 from rag.types import Answer
 
 KEY = "sk-hush-hush-1234567890"
@@ -52,11 +52,9 @@ UNANSWERABLE = {"answerable": False, "answers": [], "evidence": [], "type": "una
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    made = ScriptedServer()
-    made.respond = lambda request: "ready" if "ready" in request.text else grades()
-    yield made
-    made.stop()
+def server(server: ScriptedServer) -> ScriptedServer:
+    server.respond = lambda request: "ready" if "ready" in request.text else grades()
+    return server
 
 
 @pytest.fixture
@@ -264,7 +262,7 @@ def test_a_judged_run(judge: Judge, pipeline: FakePipeline, server: ScriptedServ
     assert body["failed"] == 1  # the answer to b did not fail, its judge did
     assert body["options"]["judge"] == judge.identity
     assert len(server.requests) == 3  # the first word, a and b
-    rows = {one["id"]: one for one in Run.read(found.path).rows}
+    rows = {one["id"]: one for one in read_run(found.path).rows}
     assert rows["a"]["judge"]["grades"]["completeness"] == {"reason": "so", "grade": 3}
     assert rows["b"]["judge"]["reply"] == "NO. Yesterday's figure is not there."
     assert rows["b"]["judge_failed"] == failure["reason"]
@@ -374,39 +372,25 @@ def test_labels_are_checked(tmp_path: Path, labels: dict[str, Any], fault: str) 
     path = tmp_path / "q.jsonl"
     path.write_text(json.dumps(row("a", human_labels=labels)))
     with pytest.raises(DataError, match=fault):
-        read_cases(path)
+        read_rows(path, Case)
     path.write_text(json.dumps(row("a", human_label={"relevance": 1})))
     with pytest.raises(DataError, match="is it human_labels"):
-        read_cases(path)
+        read_rows(path, Case)
 
 
 # The command line
 
 
 @pytest.fixture
-def rag(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], make_pipeline: Any
-) -> Callable[..., tuple[int, str, str]]:
+def rag(rag: Callable[..., Done], tmp_path: Path, make_pipeline: Any) -> Callable[..., Done]:
     """Run the command line over a tiny real index."""
-    folder = make_pipeline().folder.parent
-    monkeypatch.chdir(folder)
-    (folder / "docs").mkdir()
-    (folder / "docs" / "page.md").write_text("# Refunds\n\nRefunds take five business days.\n")
-    make_pipeline().ingest(folder / "docs")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").write_text("# Refunds\n\nRefunds take five business days.\n")
+    make_pipeline().ingest(tmp_path / "docs")
     evidence = [{"uri": "page.md", "quote": QUOTE}]
     asked = row("a", question="How long do refunds take?", evidence=evidence)
-    (folder / "q.jsonl").write_text(json.dumps(asked))
-    for module in ("evaluate", "models"):
-        monkeypatch.setattr(f"rag.cli.{module}.open_pipeline", lambda *_, **__: make_pipeline())
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rag", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            entry.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    (tmp_path / "q.jsonl").write_text(json.dumps(asked))
+    return rag
 
 
 @pytest.fixture
@@ -417,9 +401,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, server: ScriptedServer) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
-def test_a_judge_has_to_be_configured(
-    rag: Callable[..., tuple[int, str, str]], server: ScriptedServer
-) -> None:
+def test_a_judge_has_to_be_configured(rag: Callable[..., Done], server: ScriptedServer) -> None:
     status, out, err = rag("eval", "answers", "q.jsonl", "--judge")
     assert (status, out) == (2, "")
     assert err == (
@@ -434,9 +416,7 @@ def test_a_judge_has_to_be_configured(
 
 
 @pytest.mark.usefixtures("configured")
-def test_judging_from_the_command_line(
-    rag: Callable[..., tuple[int, str, str]], server: ScriptedServer
-) -> None:
+def test_judging_from_the_command_line(rag: Callable[..., Done], server: ScriptedServer) -> None:
     status, out, err = rag("eval", "answers", "q.jsonl", "--judge", "--json")
     body = json.loads(out)
     assert (status, body["judged_relevance"], body["judge_failed"]) == (0, 1.0, [])

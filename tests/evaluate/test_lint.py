@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from evaluate_helpers import FakePipeline, answer
 
+from rag.evaluate.datasets import Case
 from rag.evaluate.lint import LintReport, lint, overlap, spread
-from rag.evaluate.questions import Case
 from rag.pipeline import Pipeline
 
 PAGES = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import rag.prompts
 from rag.errors import UsageError
 from rag.evaluate.answers import evaluate
 from rag.evaluate.compare import compare
-from rag.evaluate.prompting import language_model
+from rag.evaluate.runs import language_model
 from rag.pipeline import Pipeline
 from rag.prompts import load_prompt
 from rag.protocols import Embedder
@@ -95,10 +94,9 @@ def test_where_no_model_is_asked_there_is_nothing(
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer() as made:
-        made.respond = lambda _: f"{DAYS} [1]"
-        yield made
+def server(server: ScriptedServer) -> ScriptedServer:
+    server.respond = lambda _: f"{DAYS} [1]"
+    return server
 
 
 def other_prompt(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rag.errors import DataError
-from rag.evaluate.questions import Case, groups, read_cases
+from rag.evaluate.datasets import Case, read_rows
 
 
 def row(name: str = "q1", **changes: Any) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def test_a_byte_order_mark_crlf_and_blank_lines_are_no_fault(tmp_path: Path) -> 
     path = tmp_path / "q.jsonl"
     text = lines(row("a"), row("b", question="What does it mean: line\u2028break?"))
     path.write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n\r\n"))
-    found = read_cases(path)
-    assert [case.id for case in found.cases] == ["a", "b"]
+    found = read_rows(path, Case)
+    assert [case.id for case in found.rows] == ["a", "b"]
     assert found.lines == {"a": 1, "b": 3}
 
 
@@ -42,15 +42,15 @@ def test_gzip_is_told_by_content(tmp_path: Path) -> None:
     plain, packed = tmp_path / "q.jsonl", tmp_path / "q.jsonl.gz"
     plain.write_bytes(lines(row()))
     packed.write_bytes(gzip.compress(lines(row())))
-    assert read_cases(plain).cases == read_cases(packed).cases
-    assert read_cases(plain).digest == read_cases(packed).digest
+    assert read_rows(plain, Case).rows == read_rows(packed, Case).rows
+    assert read_rows(plain, Case).digest == read_rows(packed, Case).digest
 
 
 def test_evidence_and_history_may_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     short = {key: value for key, value in row().items() if key not in ("evidence", "history")}
     path.write_bytes(lines(short | {"note": "mine"}))
-    [case] = read_cases(path).cases
+    [case] = read_rows(path, Case).rows
     assert (case.evidence, case.history) == ((), ())
 
 
@@ -67,7 +67,7 @@ def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
         + lines(row("k", history=[{"role": "robot", "text": "hello"}]), row(""))
     )
     with pytest.raises(DataError) as caught:
-        read_cases(path)
+        read_rows(path, Case)
     message = str(caught.value)
     for number, part in {
         2: "b: answerable: it should be a valid boolean",
@@ -93,7 +93,7 @@ def test_a_gzip_file_that_was_cut_off_is_named_with_its_line(tmp_path: Path) -> 
     whole = gzip.compress(lines(*many))
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"q\.jsonl\.gz:\d+: the gzip file is broken or cut off"):
-        read_cases(path)
+        read_rows(path, Case)
 
 
 @pytest.mark.parametrize(
@@ -104,19 +104,19 @@ def test_an_empty_file_is_a_fault(tmp_path: Path, content: bytes, message: str) 
     path = tmp_path / "q.jsonl"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        read_cases(path)
+        read_rows(path, Case)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: No such file"):
-        read_cases(tmp_path / "none.jsonl")
+        read_rows(tmp_path / "none.jsonl", Case)
 
 
 def test_many_faults_are_counted_not_all_spelled_out(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     path.write_bytes(b"nonsense\n" * 250)
     with pytest.raises(DataError) as caught:
-        read_cases(path)
+        read_rows(path, Case)
     assert len(str(caught.value).splitlines()) == 22
     assert str(caught.value).endswith("… and 230 more")
 
@@ -131,5 +131,6 @@ def test_the_turns_of_a_conversation_belong_together() -> None:
         row("dev-2", question="Another?"),
         row("alone"),
     ]
-    numbers = groups(Case.model_validate(r) for r in rows)
-    assert numbers == [0, 0, 0, 1, 2, 3]
+    talks = [Case.model_validate(r).conversation for r in rows]
+    assert talks[0] == talks[1] == talks[2]
+    assert len(set(talks)) == 4

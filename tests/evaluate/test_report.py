@@ -16,7 +16,7 @@ from rag.errors import UsageError
 from rag.evaluate.charts import curve, histogram
 from rag.evaluate.kinds import KINDS
 from rag.evaluate.report import page, worst_cases, write
-from rag.evaluate.runs import Row, Run
+from rag.evaluate.runs import Result, Run
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & \x00 \ud800 "\''
 _EMPTY = {"meta", "br", "img", "link", "input", "hr"}
@@ -110,7 +110,7 @@ def test_text_of_a_run_is_never_markup(tmp_path: Path, kind: str) -> None:
             return {key: evil(one) for key, one in value.items()}
         return value
 
-    def change(number: int, row: Row) -> Row:
+    def change(number: int, row: Result) -> Result:
         kept = {key: row[key] for key in ("id", "measures", "latency_ms", "group")}
         bad = {key: evil(value) for key, value in row.items()} | kept
         return bad | {"failed": EVIL if number == 3 else None}

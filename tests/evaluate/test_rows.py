@@ -13,9 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import DataError
-from rag.evaluate.cases import GroundingRow, QaRow, RewriteRow
-from rag.evaluate.questions import read_cases
-from rag.evaluate.rows import Row, read_rows, scan_rows
+from rag.evaluate.datasets import Case, GroundingRow, QaRow, RewriteRow, Row, read_rows, scan_rows
 from rag.types import Turn
 
 MODELS: dict[type[Row], dict[str, Any]] = {
@@ -378,7 +376,7 @@ def test_no_bytes_raise_anything_but_a_data_error(
         content = gzip.compress(content)
         content = content[: len(content) - cut] if packed == 1 else b"\x1f\x8b" + content[3:]
     path.write_bytes(content)
-    for read in (lambda: read_rows(path, model), lambda: read_cases(path)):
+    for read in (lambda: read_rows(path, model), lambda: read_rows(path, Case)):
         try:
             read()
         except DataError as error:

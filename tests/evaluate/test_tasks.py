@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from command import Done
 
-from rag.cli import main as entry
 from rag.errors import DataError, UsageError
 from rag.evaluate import grounding, qa, retrieval, rewrite
 from rag.evaluate.beir import read_beir
-from rag.evaluate.runs import Run
-from rag.pipeline import Pipeline
+from rag.evaluate.kinds import read_run
 from rag.types import Turn, Verdict
 
 PAGES = {
@@ -94,7 +92,7 @@ def test_stages_side_by_side(beir: Path, make_pipeline: Any, cache: Path) -> Non
         assert body["recall_at_100"] == body["mrr_at_10"] == 1
         assert body["ndcg_at_10_ci"][0] <= body["ndcg_at_10"] <= body["ndcg_at_10_ci"][1] == 1
         assert body["latency_ms"]["p95"] >= body["latency_ms"]["p50"] > 0
-        assert Run.read(run.path).summary() == body
+        assert read_run(run.path).summary() == body
     [index] = (cache / "retrieval").iterdir()
     before = (index / "catalog.db").stat().st_mtime_ns
     again = retrieval.evaluate(read_beir(beir), make_pipeline(), stages=["fused"])["fused"]
@@ -351,7 +349,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, make_pipeline: Any) 
     done = rewrite.evaluate(path, pipeline, resume=True)
     assert (done.path, done.interrupted, len(asked)) == (stopped.path, False, 7)
     assert [row["id"] for row in done.rows] == [f"t{n}" for n in range(6)]
-    assert Run.read(done.path).summary() == done.summary()
+    assert read_run(done.path).summary() == done.summary()
     assert done.summary()["term_f1"] == 1
     # complete, so there is nothing left to ask
     assert rewrite.evaluate(path, pipeline, resume=True).path == done.path
@@ -389,35 +387,11 @@ def test_what_is_not_a_run_is_refused(
     bad = tmp_path / "bad.jsonl"
     bad.write_text(text.replace("HEADER", header).replace("ROW", row))
     with pytest.raises(DataError) as caught:
-        Run.read(bad)
+        read_run(bad)
     assert f"{bad}{'' if message.startswith(':') else ' '}{message}" in str(caught.value)
 
 
 # From the command line
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def rag(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    make_pipeline: Callable[..., Pipeline],
-) -> Callable[..., Done]:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rag.cli.evaluate.open_pipeline", lambda _: make_pipeline())
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["rag", "eval", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            entry.main()
-        captured = capsys.readouterr()
-        return Done(int(caught.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 def test_every_command_prints_one_object(
@@ -434,7 +408,7 @@ def test_every_command_prints_one_object(
         ("rewrite", "turns.jsonl"): "term_f1 term_f1_gain rouge_l",
     }
     for command, names in wanted.items():
-        done = rag(*command, "--json")
+        done = rag("eval", *command, "--json")
         assert done.status == 0, done.err
         body = json.loads(done.out)
         for name in names.split():
@@ -442,12 +416,12 @@ def test_every_command_prints_one_object(
             assert f"{name}_ci" in body
         assert body["failed"] == 0
         assert Path(body["run"]).exists()
-        assert rag(*command).out.startswith(body["data"]["file"])
-        assert "| measure |" in rag(*command, "--markdown").out
-    every = json.loads(rag("retrieval", str(beir), "--json").out)
+        assert rag("eval", *command).out.startswith(body["data"]["file"])
+        assert "| measure |" in rag("eval", *command, "--markdown").out
+    every = json.loads(rag("eval", "retrieval", str(beir), "--json").out)
     assert set(every) == {"schema", "dense", "lexical", "fused", "reranked"}
     assert every["fused"]["ndcg_at_10"] > 0
-    assert "lexical" in rag("retrieval", str(beir)).out
+    assert "lexical" in rag("eval", "retrieval", str(beir)).out
 
 
 def test_failed_cases_are_named_on_the_terminal(
@@ -457,7 +431,7 @@ def test_failed_cases_are_named_on_the_terminal(
     monkeypatch.setattr(
         "rag.cli.evaluate.open_pipeline", lambda _: make_pipeline(rewriter=Rewriter())
     )
-    done = rag("rewrite", "turns.jsonl")
+    done = rag("eval", "rewrite", "turns.jsonl")
     assert done.status == 0
     assert done.err.startswith("failed  t0: ValueError: no history\n")
     assert "… and 5 more, all named in the run file\n" in done.err
@@ -465,9 +439,9 @@ def test_failed_cases_are_named_on_the_terminal(
 
 def test_bad_data_is_one_message(rag: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "qa.jsonl").write_text('{"id": "a"}\nnonsense\n')
-    done = rag("qa", "qa.jsonl")
+    done = rag("eval", "qa", "qa.jsonl")
     assert (done.status, done.out) == (1, "")
     assert "qa.jsonl:2: this is not JSON" in done.err
-    done = rag("retrieval", str(tmp_path / "nowhere"))
+    done = rag("eval", "retrieval", str(tmp_path / "nowhere"))
     assert done.status == 1
     assert "nowhere" in done.err

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rag.evaluate.quotes import locate, longest_start, overlaps
-from rag.evaluate.texts import (
+from rag.evaluate.text_metrics import (
     contains,
     exact_match,
     f1,
+    locate,
+    longest_start,
+    overlaps,
     rouge_l,
     squad_normalise,
     term_f1,

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from scripted_llm import HANG_UP, Scripted, ScriptedServer, completion, error, raw, slow
 
 from rag.errors import ModelError, SettingsError
 from rag.models.chat import ChatModel, missing
 from rag.settings import LlmSettings
+from rag.testing.scripted_llm import HANG_UP, Scripted, ScriptedServer, completion, error, raw, slow
 
 KEY = "sk-hush-hush-1234567890"
 ASK = [{"role": "user", "content": "How long?"}]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import ModelError
-from rag.evaluate.texts import term_f1, terms
+from rag.evaluate.text_metrics import term_f1, terms
 from rag.retrieve.follow import (
     TrainedRewriter,
     Weights,

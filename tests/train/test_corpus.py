@@ -12,7 +12,7 @@ import pytest
 from train.tiny import tiny_bert, write_rows
 
 from rag.errors import DataError, ModelError, UsageError
-from rag.evaluate.cases import QaRow
+from rag.evaluate.datasets import QaRow
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytestmark = [

@@ -1,8 +1,18 @@
-"""JSON-lines files: every row is read and checked before anything is measured.
+"""Evaluation sets as JSON lines: what a row holds, and reading it before anything is measured.
 
 A file may be plain or gzip'ed (its content decides, not its name), begin with a byte order mark and
 end its lines as on Windows; blank lines are skipped. All that is wrong is collected with its line
-and reported at once, since a file is mended sooner with the whole list than one fault at a time.
+and reported at once. A row of a question file is::
+
+    {"id": "dev-029", "question": "What VAT …?", "type": "table", "answerable": true,
+     "answers": ["8.1 %", "8.1%"],
+     "evidence": [{"uri": "billing/invoices-and-vat.md", "quote": "Rate on plans: 8.1 %"}],
+     "history": [{"role": "user", "text": "…"}, {"role": "assistant", "text": "…"}]}
+
+``evidence`` and ``history`` may be left out, and so may ``human_labels``: how a person graded the
+pipeline's answer, for holding a judge against. ``draft`` is true for what a language model wrote
+and no person has accepted yet. Evidence is a quote and not offsets, so that a set outlives a change
+of the extraction.
 """
 
 from __future__ import annotations
@@ -15,13 +25,20 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pydantic_core
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from rag.errors import DataError
-from rag.types import Value
+from rag.types import Label, Turn, Value
 
 _SHOWN = 20  # faults of a file that are spelled out; one of another format has one on every line
 _CLIPPED = 80  # characters of a value from a file in a message; it may have millions
@@ -44,12 +61,34 @@ def _on_one_line(name: str) -> str:
     return name
 
 
+def _turn(value: Any) -> Any:
+    """Leave out what a source adds to a turn, which ``Turn`` itself does not allow."""
+    if not isinstance(value, dict):
+        return value
+    return {field: value[field] for field in Turn.model_fields if field in value}
+
+
 Name = Annotated[Words, BeforeValidator(_number_as_text), AfterValidator(_on_one_line)]
 """An id: words on one line, so that it fits into a table; a whole number counts as its digits."""
 
+History = tuple[Annotated[Turn, BeforeValidator(_turn)], ...]
+"""The turns before a question, oldest first."""
+
+
+# Rows
+
 
 class Row(Value):
-    """Base of the rows that a file may hold: each has an id of its own."""
+    """Base of the rows that a file may hold: each has an id of its own.
+
+    ``noun`` is what messages call them. Fields that the model does not have are left out. One whose
+    name is close to a required field that is missing is a fault; ``by_hand``, for a format that
+    people write, so is one that is close to any field.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+    noun: ClassVar[str] = "rows"
+    by_hand: ClassVar[bool] = False
 
     id: Words
 
@@ -58,13 +97,125 @@ class Row(Value):
         return iter(())
 
 
+class Evidence(Value):
+    """What supports the answer: a verbatim quote of a document."""
+
+    uri: Words
+    quote: Words
+
+
+class HumanLabels(Value):
+    """How a person graded an answer, as fractions of 1; what was not graded is left out."""
+
+    relevance: float | None = Field(None, ge=0, le=1)
+    completeness: float | None = Field(None, ge=0, le=1)
+    faithfulness: float | None = Field(None, ge=0, le=1)
+
+
+class Case(Row):
+    """One question on an index, with what is known about its answer."""
+
+    model_config = ConfigDict(extra="forbid")
+    noun: ClassVar[str] = "questions"
+    by_hand: ClassVar[bool] = True
+
+    question: Words
+    type: Words
+    answers: tuple[Words, ...]
+    answerable: bool
+    evidence: tuple[Evidence, ...] = ()
+    history: tuple[Turn, ...] = ()
+    human_labels: HumanLabels | None = None
+    draft: bool = False
+
+    @property
+    def conversation(self) -> tuple[str, str]:
+        """What the turns of one conversation share: the id up to its last ``-``, and the opening.
+
+        The id alone does not tell: ``q-1`` and ``q-2`` may be any two questions.
+        """
+        opening = self.history[0].text if self.history else self.question
+        return self.id.rpartition("-")[0] or self.id, " ".join(opening.split())
+
+
+class QaAnswer(Value):
+    """An answer of a QA row; ``start`` is a character position in the context, -1 unknown."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    text: Words
+    start: int = Field(default=-1, ge=-1)
+
+
+class QaRow(Row):
+    """A question on one text. ``context[start : start + len(text)] == text`` for each answer.
+
+    An answerable question may come without answers: that there is one is then all that is known.
+    """
+
+    id: Name
+    title: str = ""
+    context: Words
+    question: Words
+    answers: tuple[QaAnswer, ...]
+    answerable: bool
+
+    def problems(self) -> Iterator[str]:
+        """Yield each answer that is not where it says, and answers to what has none."""
+        if self.answers and not self.answerable:
+            yield "it has answers although it is not answerable: one of the two is wrong"
+        for number, answer in enumerate(self.answers, start=1):
+            start, text = answer.start, answer.text
+            if start < 0 or self.context.startswith(text, start):
+                continue
+            place = self.context.find(text)
+            found = self.context[start : start + len(text)]
+            yield f"answers[{number}] is not at {shown(str(start))} of the context: " + (
+                f"there is “{shown(found)}”, and “{shown(text)}” begins at {place}"
+                if place >= 0
+                else f"“{shown(text)}” is nowhere in it"
+            )
+
+
+class GroundingRow(Row):
+    """A claim with its evidence and how far that supports it.
+
+    Rows of one ``group`` share a document or a claim, so they are no independent observations.
+    """
+
+    id: Name
+    evidence: tuple[str, ...] = Field(min_length=1)
+    claim: Words
+    label: Label
+    source: str = ""
+    group: Name | None = None
+
+    def problems(self) -> Iterator[str]:
+        """Yield that the evidence says nothing, if so."""
+        if not any(text.strip() for text in self.evidence):
+            yield "evidence is empty"
+
+
+class RewriteRow(Row):
+    """A question as it was said in a conversation, and written so that it stands on its own."""
+
+    id: Name
+    history: History
+    question: Words
+    rewrite: Words
+
+
 AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+# Files
 
 
 @dataclass(frozen=True)
 class Fault:
     """Something wrong with a line of a file; line 0 is the file as a whole."""
 
+    path: Path
     line: int
     message: str
 
@@ -83,12 +234,12 @@ class RowFile(Generic[AnyRow]):
     lines: dict[str, int]
     faults: tuple[Fault, ...]
     digest: str
-    broken: frozenset[str] = frozenset()
-    whole: bool = True
+    broken: frozenset[str]
+    whole: bool
 
 
 def read_rows(path: Path, model: type[AnyRow]) -> RowFile[AnyRow]:
-    """Return the rows of a ``.jsonl`` or ``.jsonl.gz`` file, in its order.
+    """Read a ``.jsonl`` or ``.jsonl.gz`` file, in its order.
 
     Raises DataError that names every fault with its line, all at once.
     """
@@ -98,24 +249,16 @@ def read_rows(path: Path, model: type[AnyRow]) -> RowFile[AnyRow]:
     return found
 
 
-def scan_rows(
-    path: Path, model: type[AnyRow], *, what: str = "rows", ignore_extra: bool = True
-) -> RowFile[AnyRow]:
-    """Return what can be read and what is wrong with the rest; never raises for bad data.
-
-    Fields that the model does not have are left out. One whose name is close to a required field
-    that is missing is a fault; without ``ignore_extra``, as fits a format that is written by hand,
-    so is one that is close to any field. ``what`` is what the messages call the rows.
-    """
-    reader = _Reader(model, ignore_extra=ignore_extra)
+def scan_rows(path: Path, model: type[AnyRow]) -> RowFile[AnyRow]:
+    """Read what can be read and note what is wrong with the rest; never raises for bad data."""
+    reader = _Reader(model)
     rows: list[AnyRow] = []
     lines: dict[str, int] = {}
     faults: list[Fault] = []
     stopped: list[Fault] = []
     digest = hashlib.sha256()
     for number, line in read_lines(path, stopped):
-        digest.update(line)
-        digest.update(b"\n")
+        digest.update(line + b"\n")
         if not line.strip():
             continue
         row, messages = reader.read(line)
@@ -128,20 +271,14 @@ def scan_rows(
         elif row:
             lines[row.id] = number
             rows.append(row)
-        messages += problems
-        faults += [Fault(number, message) for message in messages]
+        faults += [Fault(path, number, message) for message in messages + problems]
     faults += stopped
     if not rows and not faults:
-        faults.append(Fault(0, f"there are no {what} in it"))
+        faults.append(Fault(path, 0, f"there are no {model.noun} in it"))
     return RowFile(
-        path,
-        tuple(rows),
-        lines,
-        tuple(faults),
-        digest.hexdigest()[:32],
-        frozenset(reader.broken),
+        path, tuple(rows), lines, tuple(faults), digest.hexdigest()[:32], frozenset(reader.broken),
         whole=not stopped,
-    )
+    )  # fmt: skip
 
 
 def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, bytes]]:
@@ -149,20 +286,21 @@ def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         with path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP  # the content decides, not the name
+            packed = raw.read(2) == _GZIP
             raw.seek(0)
             with gzip.open(raw) if packed else raw as file:
                 for number, line in enumerate(file, start=1):
                     text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
                     yield number, text.rstrip(b"\r\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        faults.append(Fault(number + 1, f"the gzip file is broken or cut off here ({error})"))
+        message = f"the gzip file is broken or cut off here ({error})"
+        faults.append(Fault(path, number + 1, message))
     except OSError as error:
-        faults.append(Fault(0, f"it cannot be read: {error.strerror or error}"))
+        faults.append(Fault(path, 0, f"it cannot be read: {error.strerror or error}"))
 
 
 def decoded(line: bytes) -> str:
-    """Return the text of a line. Raises ValueError with what to say of a line that has none."""
+    """Decode UTF-8; raises ValueError with what to say of a line that is none."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -170,28 +308,22 @@ def decoded(line: bytes) -> str:
         raise ValueError(message) from None
 
 
-def described(path: Path, faults: Iterable[Fault]) -> str:
-    """Return the faults one below the other, each with file and line."""
-    return described_together(path, ((path, fault) for fault in faults))
-
-
-def described_together(whole: Path, faults: Iterable[tuple[Path, Fault]]) -> str:
-    """Return the faults of several files that make up a ``whole``, e.g. a folder."""
+def described(whole: Path, faults: Iterable[Fault]) -> str:
+    """List the faults of the files that make up a ``whole``, each with file and line."""
     of_file: dict[Path, list[str]] = {}
-    for path, fault in faults:
-        place = f"{path}:{fault.line}" if fault.line else f"{path}"
-        of_file.setdefault(path, []).append(f"{place}: {fault.message}")
-    lines = [line for found in of_file.values() for line in found]
-    if len(lines) == 1:
+    for fault in faults:
+        place = f"{fault.path}:{fault.line}" if fault.line else f"{fault.path}"
+        of_file.setdefault(fault.path, []).append(f"{place}: {fault.message}")
+    count = sum(map(len, of_file.values()))
+    lines = [line for found in of_file.values() for line in found[:_SHOWN]]
+    if count == 1:
         return lines[0]
-    shown_lines = [line for found in of_file.values() for line in found[:_SHOWN]]
-    left = len(lines) - len(shown_lines)
-    more = [f"… and {left} more"] if left else []
-    return "\n".join([f"{whole} has {len(lines)} faults:", *shown_lines, *more])
+    more = [f"… and {count - len(lines)} more"] if count > len(lines) else []
+    return "\n".join([f"{whole} has {count} faults:", *lines, *more])
 
 
 def shown(value: str) -> str:
-    """Return a value of a file as a message can hold it: on one line, and not too long."""
+    """Write a value of a file as a message can hold it: on one line, and not too long."""
     clipped = value if len(value) <= _CLIPPED else value[: _CLIPPED - 1] + "…"
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], clipped)
 
@@ -199,10 +331,9 @@ def shown(value: str) -> str:
 class _Reader(Generic[AnyRow]):
     """Reads lines as rows of one model, and remembers the ids of those that it could not read."""
 
-    def __init__(self, model: type[AnyRow], *, ignore_extra: bool) -> None:
+    def __init__(self, model: type[AnyRow]) -> None:
         self.broken: set[str] = set()
         self._model = model
-        self._ignore_extra = ignore_extra
         fields = model.model_fields
         self._fields = [info.alias or name for name, info in fields.items()]
         self._id = fields["id"].alias or "id"
@@ -211,7 +342,7 @@ class _Reader(Generic[AnyRow]):
         """Return the row and what is wrong with its fields' names, or why there is no row."""
         # One pass in Rust for the rows that are right, nearly all of them. It would let NaN pass,
         # which JSON does not have.
-        if self._ignore_extra and b"NaN" not in line and b"Infinity" not in line:
+        if not self._model.by_hand and b"NaN" not in line and b"Infinity" not in line:
             try:
                 return self._model.model_validate_json(line.decode("utf-8"), strict=True), []
             except ValueError:
@@ -233,14 +364,14 @@ class _Reader(Generic[AnyRow]):
         named = isinstance(identity, str) and bool(identity.strip())
         name = f"{shown(identity)}: " if named else ""
         near = self._near(value)
-        messages = [] if self._ignore_extra else [name + said for said in near.values()]
+        messages = [name + said for said in near.values()] if self._model.by_hand else []
         known = {field: value[field] for field in self._fields if field in value}
         try:
             # Strict about types, and JSON knows no tuples: so back through JSON.
             row = self._model.model_validate_json(pydantic_core.to_json(known), strict=True)
         except ValidationError as error:
             for item in error.errors(include_url=False, include_input=False):
-                instead = self._instead(item, near) if self._ignore_extra else None
+                instead = None if self._model.by_hand else self._instead(item, near)
                 messages.append(name + (instead or _sentence(item)))
             if named:
                 self.broken.add(identity)
@@ -248,7 +379,7 @@ class _Reader(Generic[AnyRow]):
         return row, messages
 
     def _near(self, value: Mapping[str, Any]) -> dict[str, str]:
-        """Return for each unknown field that is close to a known one what to say of it."""
+        """Say of each unknown field that is close to a known one which it may be."""
         near: dict[str, str] = {}
         for key in sorted(set(value) - set(self._fields)):
             for field in difflib.get_close_matches(key, self._fields, n=1, cutoff=0.8):
@@ -256,7 +387,7 @@ class _Reader(Generic[AnyRow]):
         return near
 
     def _instead(self, item: Any, near: Mapping[str, str]) -> str | None:
-        """Return the misspelling that explains why a field is missing, if there is one."""
+        """Find the misspelling that explains why a field is missing."""
         if item["type"] != "missing" or len(item["loc"]) > 1:
             return None
         field = f": is it {item['loc'][0]}?"
