@@ -127,8 +127,7 @@ class _Ranker:
         self._retriever = pipeline.retriever
         self._beir = beir
         self._rewrite = rewrite
-        catalog = pipeline.index.catalog
-        self._document = catalog.uris(catalog.store)
+        self._document = pipeline.index.catalog.uris()
         self._stage = ""
 
     def at(self, stage: str) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rag.errors import IndexCorruptError, StoreError
-from rag.index.catalog import is_disk_full, no_space
+from rag.index.catalog import corrupt
 from rag.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class DenseStore:
                     f"the Chroma server at {settings.url} does not answer ({error}): "
                     "start it or mend index.url"
                 ) from error
-            raise IndexCorruptError(_corrupt(folder, error)) from error
+            raise _corrupt(folder, error) from error
 
     def close(self) -> None:
         """Release the files, so that the folder can be opened afresh or deleted."""
@@ -105,7 +105,7 @@ class DenseStore:
         try:
             return call(**arguments)
         except Exception as error:
-            raise IndexCorruptError(_corrupt(self._folder, error)) from error
+            raise _corrupt(self._folder, error) from error
 
 
 def _id(key: int) -> str:
@@ -142,10 +142,6 @@ def _server(settings: IndexSettings) -> Any:
     )
 
 
-def _corrupt(folder: Path, error: Exception) -> str:
-    if is_disk_full(error):
-        return no_space(folder, error)
-    return (
-        f"the vectors in {folder} cannot be read ({type(error).__name__}: {error}): "
-        "`rag index rebuild` makes them again from the catalog"
-    )
+def _corrupt(folder: Path, error: Exception) -> IndexCorruptError:
+    remedy = "`rag index rebuild` makes them again from the catalog"
+    return corrupt("the vectors in", folder, f"{type(error).__name__}: {error}", remedy)

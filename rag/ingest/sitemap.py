@@ -16,8 +16,16 @@ from protego import Protego
 from rag.errors import SourceError
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched, too_large
-from rag.ingest.unpack import GZIP, MAX_LAYERS, STEP, unpacked
-from rag.ingest.web import MAX_DELAY, Fetcher, TransientError, canonical_url
+from rag.ingest.web import (
+    GZIP,
+    MAX_DELAY,
+    MAX_LAYERS,
+    STEP,
+    Fetcher,
+    TransientError,
+    canonical_url,
+    unpacked,
+)
 from rag.types import Failure
 
 MAX_DEPTH = 3

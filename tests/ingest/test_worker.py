@@ -10,8 +10,8 @@ import pytest
 
 from rag.errors import SourceError
 from rag.ingest import worker as worker_module
+from rag.ingest.fetch import within
 from rag.ingest.fetched import Fetched
-from rag.ingest.loading import within
 from rag.ingest.worker import Worker, borrowed, extract
 
 NOTE = Fetched(uri="docs/note.md", data=b"# Note\n\nThe hut is open.\n", name="note.md")
