@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -434,12 +435,12 @@ class Catalog:
 
     # Sources, items and failures
 
-    def put_source(self, location: str, kind: str, now: str) -> None:
+    def put_source(self, location: str, kind: str) -> None:
         """Remember a source that was asked for."""
         self._write(
             "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT (location) "
             "DO UPDATE SET kind = excluded.kind, ingested_at = excluded.ingested_at",
-            [(location, kind, now)],
+            [(location, kind, _now())],
         )
 
     def sources(self) -> list[dict[str, Any]]:
@@ -494,9 +495,9 @@ class Catalog:
         """Return the digest of the bytes that an item had when it was last indexed."""
         return next(iter(self._column("SELECT digest FROM items WHERE uri = ?", item)), None)
 
-    def put_item(self, item: str, digest: str, now: str) -> None:
+    def put_item(self, item: str, digest: str) -> None:
         """Record the bytes of an item as indexed; an empty digest means: read it again."""
-        self._write("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", [(item, digest, now)])
+        self._write("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", [(item, digest, _now())])
 
     def delete_items(self, items: Iterable[str]) -> None:
         """Forget items whose documents are gone."""
@@ -506,12 +507,12 @@ class Catalog:
             self._write("DELETE FROM item_sources WHERE item = ?", listed)
             self._write("DELETE FROM failures WHERE uri = ?", listed)
 
-    def put_failure(self, failure: Failure, source: str, now: str) -> None:
+    def put_failure(self, failure: Failure, source: str) -> None:
         """Record a failure; the item's digest is forgotten so that it is tried again."""
         with self.transaction():
             self._write(
                 "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
-                [(failure.uri, source, failure.reason, now)],
+                [(failure.uri, source, failure.reason, _now())],
             )
             self._write("UPDATE items SET digest = '' WHERE uri = ?", [(failure.uri,)])
 
@@ -534,6 +535,10 @@ class Catalog:
     def check_integrity(self) -> list[str]:
         """Return SQLite's own complaints about the file, if any."""
         return [line for line in self._column("PRAGMA integrity_check") if line != "ok"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _list(values: Iterable[Any]) -> str:

@@ -51,8 +51,10 @@ class Part:
     last: bool = True
 
 
-def foreign(name: str, error: BaseException) -> SourceError:
-    """Return the error for what no reader foresaw, in one sentence."""
+def as_source_error(name: str, error: BaseException) -> SourceError:
+    """Return a SourceError as it is, and one that says in a sentence what no reader foresaw."""
+    if isinstance(error, SourceError):
+        return error
     said = " ".join(str(error).split())[:200].rstrip(".")
     reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return SourceError(f"{name} cannot be read ({reason}); open it, save it again and retry.")
@@ -154,10 +156,8 @@ def _loaded(
             item, future = task
             try:
                 future.set_result(item.load())
-            except SourceError as error:
-                future.set_result(error)
             except BaseException as error:
-                future.set_result(foreign(item.uri, error))
+                future.set_result(as_source_error(item.uri, error))
 
     for _ in range(_DOWNLOADS):
         threading.Thread(target=serve, name="rag-fetch", daemon=True).start()

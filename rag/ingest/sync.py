@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from rag.index.catalog import Catalog, Entry
 from rag.index.index import Index
 from rag.ingest.chunk import chunk_document
 from rag.ingest.fetch import Discovery, Item, discover, escaped
-from rag.ingest.loading import Part, foreign, read_ahead
+from rag.ingest.loading import Part, as_source_error, read_ahead
 from rag.protocols import Embedder
 from rag.settings import Settings
 from rag.types import Document, Failure, Rename, SyncReport
@@ -123,9 +122,7 @@ class Ingest:
             listing = discover(source, self._settings.fetch, base=self._base)
             found = list(listing)
         except (OSError, ValueError, RuntimeError) as error:  # a name that is none
-            self._tally.failed.append(
-                Failure(uri=escaped(source), reason=escaped(str(foreign(source, error))))
-            )
+            self._fail(source, str(as_source_error(source, error)))
             return
         with listing:
             self._listed(source, listing, found)
@@ -151,7 +148,7 @@ class Ingest:
         catalog.clear_source_failures(location)
         if items or known:  # of one that is missing, what it was is still to be known
             kind = before if listing.kind == "missing" and before else listing.kind
-            catalog.put_source(location, kind, _now())
+            catalog.put_source(location, kind)
         complete = listing.complete or (self._prune and listing.kind == "missing")
         if not items and known and complete:
             failures = []  # told below, with what has vanished
@@ -163,8 +160,8 @@ class Ingest:
                     f"`rag ingest --prune {location}` if they are to go."
                 )
             # What never was a source is told of, but there is nothing to try again.
-            remember = bool(items or known)
-            self._fail(failure.uri, failure.reason + kept, location, remember=remember)
+            remembered = location if items or known else None
+            self._fail(failure.uri, failure.reason + kept, remembered)
         for part in read_ahead(items, catalog.item_digest):
             self._part(location, part, len(items))
         self._flush()
@@ -193,23 +190,21 @@ class Ingest:
                 catalog.claim(location, uri)
                 catalog.clear_failures(uri)
                 # Until all is written, the item counts as unread: a crash is then made good.
-                catalog.put_item(uri, "", _now())
+                catalog.put_item(uri, "")
             for failure in part.found.failures:
-                self._fail(failure.uri, failure.reason, location, item=uri)
+                self._fail(failure.uri, failure.reason, location, uri)
             self._tally.notes.extend(_placed(uri, escaped(note)) for note in part.found.notes)
             for document in part.found.documents:
                 try:
                     self._document(self._open, document)
-                except RagError as error:
-                    if not isinstance(error, SourceError):
-                        raise
-                    self._fail(document.uri, str(error), location, item=uri)
                 except Exception as error:
-                    reason = str(foreign(document.uri, error))
-                    self._fail(document.uri, reason, location, item=uri)
+                    if _is_of_the_store(error):
+                        raise
+                    reason = str(as_source_error(document.uri, error))
+                    self._fail(document.uri, reason, location, uri)
         if part.error is not None:
             kept = " Its earlier version is kept." if catalog.uris_of(uri) else ""
-            self._fail(uri, f"{part.error}{kept}", location, item=uri)
+            self._fail(uri, f"{part.error}{kept}", location, uri)
         if part.last and self._open is not None:
             self._open.digest = part.digest
             self._finished.append(self._open)
@@ -218,9 +213,7 @@ class Ingest:
     def _document(self, item: _Open, document: Document) -> None:
         catalog = self._catalog
         item.earlier.pop(document.id, None)
-        owner = self._owners.get(document.id)
-        if owner is None:
-            owner = catalog.item_of(document.id) or item.uri
+        owner = self._owners.get(document.id) or catalog.item_of(document.id) or item.uri
         if owner != item.uri:
             raise SourceError(f"{document.uri} is what {owner} has, too; rename one of them.")
         if document.id in item.seen:
@@ -267,7 +260,7 @@ class Ingest:
             if item.earlier:
                 self._index.remove(list(item.earlier))
                 self._tally.removed.extend(item.earlier.values())
-            self._catalog.put_item(item.uri, item.digest, _now())
+            self._catalog.put_item(item.uri, item.digest)
 
     def _write(self, held: Sequence[Entry]) -> None:
         """Write documents; one that cannot be becomes a failure, and the others are written."""
@@ -280,11 +273,12 @@ class Ingest:
             self._tally.changed.pop(uri, None)
             self._written.pop(entry.document.digest, None)
             location = next(iter(self._catalog.sources_of(entry.item)), "")
-            self._fail(uri, str(foreign(uri, fault)), location, item=entry.item)
+            self._fail(uri, str(as_source_error(uri, fault)), location, entry.item)
 
     def _blame_documents(self, fault: Exception) -> None:
         """Raise a fault again that is not for the documents: the store's, or the embedder's."""
-        if not _is_of_a_document(fault):
+        of_text = isinstance(fault.__cause__, UnicodeError | TypeError | OverflowError)
+        if _is_of_the_store(fault) and not of_text:
             raise fault
         try:
             self._embedder.embed(["a"])
@@ -349,20 +343,21 @@ class Ingest:
             self._fail(location, reason, location)
             for item in kept:
                 del documents[item]
-                catalog.put_item(item, _GONE, _now())
+                catalog.put_item(item, _GONE)
         elif not present and known and not documents:
             reason = "nothing of it is there any more; other sources hold what was indexed from it"
             self._fail(location, reason, location)
         # Documents first and the claim to them last, so that a crash in between is made good.
         for item in documents:
-            catalog.put_item(item, "", _now())
-        self._index.remove([document.id for found in documents.values() for document in found])
+            catalog.put_item(item, "")
+        going = [document for found in documents.values() for document in found]
+        self._index.remove([document.id for document in going])
         catalog.delete_items(documents)
         catalog.unclaim(location, (known - present) - (gone - documents.keys()))
         for item in shared.keys() & documents.keys():
             if item in shared[item]:  # a source that was this file alone
                 catalog.delete_source(item)
-        for document in (document for found in documents.values() for document in found):
+        for document in going:
             if (new_uri := moved.get(document.id)) is not None:
                 self._tally.added.pop(new_uri, None)
                 self._tally.renamed.append(Rename(old=document.uri, new=new_uri))
@@ -379,16 +374,14 @@ class Ingest:
         self._place = (what, done, total)
         self._on_progress(what, done, total)
 
-    def _fail(
-        self, uri: str, reason: str, location: str, *, item: str = "", remember: bool = True
-    ) -> None:
-        """Report a failure; ``item`` is what is to be read again for it."""
+    def _fail(self, uri: str, reason: str, location: str | None = None, item: str = "") -> None:
+        """Report a failure, remembered for a ``location``; ``item`` is to be read again for it."""
         failure = Failure(uri=escaped(uri), reason=escaped(reason))
         self._tally.failed.append(failure)
         if item:
             self._failing.add(item)
-        if remember:
-            self._catalog.put_failure(failure, location, _now())
+        if location is not None:
+            self._catalog.put_failure(failure, location)
 
 
 def _placed(uri: str, note: str) -> str:
@@ -397,12 +390,8 @@ def _placed(uri: str, note: str) -> str:
     return f"{folder}{slash}{note}" if note.startswith(name) else f"{uri}: {note}"
 
 
-def _is_of_a_document(error: Exception) -> bool:
-    """Tell whether a document and not the store is to blame, as far as the error tells."""
-    cause = error.__cause__ if isinstance(error, RagError) else error
-    if isinstance(error, RagError) and not isinstance(error, SourceError):
-        return isinstance(cause, UnicodeError | TypeError | OverflowError)
-    return True
+def _is_of_the_store(error: Exception) -> bool:
+    return isinstance(error, RagError) and not isinstance(error, SourceError)
 
 
 def _indexed_alike(before: Document, after: Document) -> bool:
@@ -439,7 +428,3 @@ def embed_missing(
         vectors.update(zip(part, found, strict=True))
         on_batch(start + len(part), len(missing))
     return vectors, len(missing)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
