@@ -31,7 +31,7 @@ class DenseStore:
     def __init__(self, folder: Path, name: str, settings: IndexSettings) -> None:
         self._folder = folder
         try:
-            self._client = _server(settings) if settings.url else _embedded(folder)
+            self._client = _client(folder, settings)
             self._collection = self._client.get_or_create_collection(
                 name, configuration=_SPACE, embedding_function=None
             )
@@ -112,34 +112,25 @@ def _id(key: int) -> str:
     return f"{key:015x}"
 
 
-def _embedded(folder: Path) -> Any:
+def _client(folder: Path, settings: IndexSettings) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # chromadb warns at import of what we do not use
         import chromadb
         from chromadb.config import Settings
 
-        folder.mkdir(parents=True, exist_ok=True)
-        return chromadb.PersistentClient(
-            str(folder), settings=Settings(anonymized_telemetry=False, allow_reset=False)
+        quiet = Settings(anonymized_telemetry=False, allow_reset=False)
+        if not settings.url:
+            folder.mkdir(parents=True, exist_ok=True)
+            return chromadb.PersistentClient(str(folder), settings=quiet)
+        server, token = urlsplit(settings.url), settings.token
+        secure = server.scheme == "https"
+        return chromadb.HttpClient(
+            host=server.hostname or "localhost",
+            port=server.port or (443 if secure else 8000),
+            ssl=secure,
+            headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
+            settings=quiet,
         )
-
-
-def _server(settings: IndexSettings) -> Any:
-    import chromadb
-    from chromadb.config import Settings
-
-    parts = urlsplit(settings.url or "")
-    secure = parts.scheme == "https"
-    headers = (
-        {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-    )
-    return chromadb.HttpClient(
-        host=parts.hostname or "localhost",
-        port=parts.port or (443 if secure else 8000),
-        ssl=secure,
-        headers=headers,
-        settings=Settings(anonymized_telemetry=False),
-    )
 
 
 def _corrupt(folder: Path, error: Exception) -> IndexCorruptError:

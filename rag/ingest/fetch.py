@@ -106,7 +106,7 @@ class Discovery:
             "try again or leave it out."
         )
         read = partial(_read_file, path, uri, self.settings, late)
-        return Item(uri, partial(within, seconds, read, late))
+        return Item(uri, partial(with_timeout, seconds, read, late))
 
     def _files(self) -> Iterator[Item | Failure]:
         skipped: Counter[str] = Counter()
@@ -215,7 +215,7 @@ def discover(source: str, settings: FetchSettings, *, base: Path) -> Discovery:
     return Discovery(source, location, kind, settings, base, path, pattern, error)
 
 
-def within(seconds: float, call: Callable[[], _T], late: str) -> _T:
+def with_timeout(seconds: float, call: Callable[[], _T], late: str) -> _T:
     """Return what a call returns; raises SourceError(late) if that takes longer.
 
     The call goes on in its thread: one that waits for a dead file system cannot be ended.
@@ -250,6 +250,9 @@ def escaped(name: str) -> str:
 
     Bytes that are not UTF-8, control characters and those that turn the direction of writing are
     written as in a string of Python.
+
+    >>> print(escaped("a\\nb"))
+    a\\nb
     """
     try:
         raw = name.encode("utf-8", "surrogateescape")
@@ -329,7 +332,7 @@ def _walk(top: Path, depth: int | None, seconds: float) -> Iterator[_Found]:
     while waiting or links:
         here, level = waiting.pop() if waiting else links.pop()
         try:
-            real, listed = within(seconds, partial(_listed, here), late)
+            real, listed = with_timeout(seconds, partial(_listed, here), late)
         except OSError as error:
             yield _Found(here, unlisted=f"The folder cannot be listed: {_why(error)}.")
             continue

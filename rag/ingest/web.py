@@ -174,16 +174,16 @@ class Fetcher:
     def _request(self, uri: str, here: str, connections: _Connections) -> Fetched | str:
         """Return the page, or the address that it redirects to."""
         with connections.ask(here) as response:
-            location = _header(response, b"location")
-            if location and response.status in _REDIRECTS:
-                return _redirect(uri, here, location[0])
+            location = _header(response, "location")
+            if location is not None and response.status in _REDIRECTS:
+                return _redirect(uri, here, location)
             _check_status(uri, response)
             return Fetched(
                 uri=uri,
                 data=self._read(uri, response, connections),
-                media_type=next(map(_decoded, _header(response, b"content-type")), None),
+                media_type=_header(response, "content-type"),
                 name=_name_of(here),
-                modified=next(map(_date, map(_decoded, _header(response, b"last-modified"))), None),
+                modified=_date(_header(response, "last-modified") or ""),
                 final_uri=here,
             )
 
@@ -227,6 +227,9 @@ def canonical_url(url: str) -> str:
     """Return the URL in ASCII, with a lower-case host, without its default port and its fragment.
 
     Raises SourceError for what cannot be fetched.
+
+    >>> canonical_url("HTTP://Example.org:80/%7Ea b#top")
+    'http://example.org/~a%20b'
     """
     shown = _printable(url.rpartition("@")[2])  # whatever stands before may be a password
     try:
@@ -317,8 +320,7 @@ class _Connections(httpcore.NetworkBackend):
         self._clock.deadline += seconds
 
     def left(self) -> float:
-        seconds: float = self._clock.deadline - time.monotonic()
-        return seconds
+        return float(self._clock.deadline - time.monotonic())
 
     def left_or_raise(self) -> float:
         if self.closed.is_set():
@@ -336,11 +338,11 @@ class _Connections(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         error: Exception = httpcore.ConnectError(f"{host} has no address")
-        addresses = self._aside(self._resolve, host, port)
+        addresses = self._abandonable(self._resolve, host, port)
         for number, address in enumerate(addresses):
             share = self.left_or_raise() / (len(addresses) - number)  # one may be out of order
             try:
-                stream = self._aside(
+                stream = self._abandonable(
                     self._inner.connect_tcp, address, port, share, local_address, socket_options
                 )
             except (httpcore.NetworkError, httpcore.ConnectTimeout) as failed:
@@ -364,7 +366,7 @@ class _Connections(httpcore.NetworkBackend):
             timed.close()
         return timed
 
-    def _aside(self, function: Callable[..., _T], *arguments: Any) -> _T:
+    def _abandonable(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Call what cannot be interrupted in a thread that is left behind when time is up."""
         outcome: Future[_T] = Future()
 
@@ -464,18 +466,19 @@ def _check_status(uri: str, response: httpcore.Response) -> None:
 
 
 def _retry_after(response: httpcore.Response) -> float | None:
-    value = next(map(_decoded, _header(response, b"retry-after")), "").strip()
+    value = (_header(response, "retry-after") or "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
     when = _date(value)
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _redirect(uri: str, here: str, location: bytes) -> str:
+def _redirect(uri: str, here: str, location: str) -> str:
+    raw = location.encode("latin-1")
     try:
-        there = location.decode("utf-8")
+        there = raw.decode("utf-8")
     except UnicodeDecodeError:
-        there = quote(location, safe=punctuation)
+        there = quote(raw, safe=punctuation)
     try:
         return canonical_url(urljoin(here, there))
     except (SourceError, ValueError) as error:
@@ -484,8 +487,8 @@ def _redirect(uri: str, here: str, location: bytes) -> str:
 
 def _codings(uri: str, response: httpcore.Response) -> list[str]:
     """Return how the body is packed, the outermost first."""
-    named = b",".join(_header(response, b"content-encoding"))
-    codings = [_decoded(coding).strip().lower() for coding in named.split(b",")]
+    named = ",".join(_headers(response, "content-encoding"))
+    codings = [coding.strip().lower() for coding in named.split(",")]
     codings = [coding.removeprefix("x-") for coding in codings if coding not in ("", "identity")]
     if len(codings) > MAX_LAYERS or set(codings) - {"gzip", "deflate"}:
         raise SourceError(
@@ -495,12 +498,13 @@ def _codings(uri: str, response: httpcore.Response) -> list[str]:
     return codings[::-1]
 
 
-def _header(response: httpcore.Response, name: bytes) -> list[bytes]:
-    return [value for key, value in response.headers if key.lower() == name]
+def _headers(response: httpcore.Response, name: str) -> list[str]:
+    wanted = name.encode()
+    return [value.decode("latin-1") for key, value in response.headers if key.lower() == wanted]
 
 
-def _decoded(value: bytes) -> str:
-    return value.decode("latin-1")
+def _header(response: httpcore.Response, name: str) -> str | None:
+    return next(iter(_headers(response, name)), None)
 
 
 def _connection_error(uri: str, error: Exception) -> SourceError:
@@ -538,6 +542,9 @@ def is_public(address: str) -> bool:
     """Tell whether an IP address is on the public internet, also one wrapped in IPv6.
 
     Raises ValueError for what is no IP address.
+
+    >>> is_public("10.0.0.1"), is_public("::ffff:8.8.8.8")
+    (False, True)
     """
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
