@@ -184,6 +184,9 @@ class Catalog:
     def _column(self, statement: str, *values: Any) -> list[Any]:
         return [row[0] for row in self._rows(statement, *values)]
 
+    def _value(self, statement: str, *values: Any) -> Any | None:
+        return next(iter(self._column(statement, *values)), None)
+
     def _write(self, statement: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
         with self.transaction():
             self._db.executemany(statement, rows)
@@ -196,7 +199,7 @@ class Catalog:
 
     def state(self, key: str) -> str | None:
         """Return a value of the index's state."""
-        return next(iter(self._column("SELECT value FROM state WHERE key = ?", key)), None)
+        return self._value("SELECT value FROM state WHERE key = ?", key)
 
     def set_state(self, key: str, value: str) -> None:
         """Set a value of the index's state."""
@@ -214,9 +217,9 @@ class Catalog:
 
     def advance(self) -> int:
         """Move the generation on by one and return it."""
-        generation = self.generation + 1
-        self.set_state("generation", str(generation))
-        return generation
+        with self.transaction():
+            self._write("UPDATE state SET value = value + 1 WHERE key = 'generation'")
+            return self.generation
 
     # Documents and chunks
 
@@ -320,7 +323,7 @@ class Catalog:
 
     def is_empty(self) -> bool:
         """Tell whether there is no document at all."""
-        return not self._rows("SELECT 1 FROM documents LIMIT 1")
+        return self._value("SELECT 1 FROM documents LIMIT 1") is None
 
     def languages(self) -> frozenset[str]:
         """Return the languages of the indexed documents; "" stands for not known."""
@@ -344,7 +347,7 @@ class Catalog:
 
     def has_chunks(self) -> bool:
         """Tell whether there is any chunk."""
-        return bool(self._rows(f"SELECT 1 FROM chunks WHERE {_CURRENT} LIMIT 1"))
+        return self._value(f"SELECT 1 FROM chunks WHERE {_CURRENT} LIMIT 1") is not None
 
     def keys(self) -> set[int]:
         """Return the keys of all chunks."""
@@ -477,8 +480,7 @@ class Catalog:
 
     def item_of(self, document_id: str) -> str | None:
         """Return the item that a document came out of, if it is known."""
-        found = self._column("SELECT item FROM documents WHERE id = ?", document_id)
-        return found[0] if found else None
+        return self._value("SELECT item FROM documents WHERE id = ?", document_id)
 
     def claim(self, location: str, item: str) -> None:
         """Record that an item belongs to a source."""
@@ -493,7 +495,7 @@ class Catalog:
 
     def item_digest(self, item: str) -> str | None:
         """Return the digest of the bytes that an item had when it was last indexed."""
-        return next(iter(self._column("SELECT digest FROM items WHERE uri = ?", item)), None)
+        return self._value("SELECT digest FROM items WHERE uri = ?", item)
 
     def put_item(self, item: str, digest: str) -> None:
         """Record the bytes of an item as indexed; an empty digest means: read it again."""
