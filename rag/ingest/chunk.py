@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 from rag.settings import ChunkSettings
 from rag.text.sentences import iterate
@@ -100,12 +101,9 @@ def _merged_sections(
         tokens = count_tokens(body[: 20 * settings.size])
         if held is not None:
             short = min(held_tokens, tokens) < settings.minimum
+            fits = held_tokens + tokens <= settings.size
             shared = _common(held.path, section.path)
-            if (
-                short
-                and held_tokens + tokens <= settings.size
-                and len(shared) >= len(held.path) - 1
-            ):
+            if short and fits and len(shared) >= len(held.path) - 1:
                 held = _Section(held.start, section.end, shared or held.path)
                 held_tokens += tokens
                 continue
@@ -116,10 +114,8 @@ def _merged_sections(
 
 
 def _common(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
-    length = 0
-    while length < min(len(left), len(right)) and left[length] == right[length]:
-        length += 1
-    return left[:length]
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False))
+    return tuple(one for one, _ in pairs)
 
 
 def _pieces(

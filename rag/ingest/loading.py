@@ -88,8 +88,8 @@ def read_ahead(items: Sequence[Item], last_digest: Callable[[str], str | None]) 
 
     def run(worker: Worker) -> None:
         try:
-            for number, (item, loaded) in enumerate(_loaded(items, stop)):
-                _read(worker, Part(number, item), loaded, last_digest(item.uri), put)
+            for number, (item, loading) in enumerate(_loading(items, stop)):
+                _read(worker, Part(number, item), loading, last_digest(item.uri), put)
             put(None)
         except _StoppedError:
             pass
@@ -115,24 +115,22 @@ class _StoppedError(Exception):
 def _read(
     worker: Worker,
     part: Part,
-    loaded: Fetched | SourceError,
+    loading: Future[Fetched],
     last_digest: str | None,
     put: Callable[[Part], None],
 ) -> None:
     """Put the parts of one item."""
-    if isinstance(loaded, SourceError):
-        put(replace(part, error=loaded))
-        return
-    part = replace(part, digest=f"{EXTRACTOR_VERSION}:{sha256(loaded.data).hexdigest()}")
-    if part.digest == last_digest:
-        put(part)
-        return
     held: Extracted | None = None  # the last part is told as such
 
     def on_page(done: int, total: int) -> None:
         put(replace(part, page=(done, total), last=False))
 
     try:
+        loaded = loading.result()
+        part = replace(part, digest=f"{EXTRACTOR_VERSION}:{sha256(loaded.data).hexdigest()}")
+        if part.digest == last_digest:
+            put(part)
+            return
         for found in worker.extract(loaded, on_page):
             if held is not None:
                 put(replace(part, found=held, last=False))
@@ -143,13 +141,14 @@ def _read(
         put(replace(part, found=held))
 
 
-def _loaded(
+def _loading(
     items: Sequence[Item], stop: threading.Event
-) -> Iterator[tuple[Item, Fetched | SourceError]]:
-    """Load items in order, a few ahead of the one in work, so that waiting overlaps."""
-    tasks: queue.SimpleQueue[tuple[Item, Future[Fetched | SourceError]] | None] = (
-        queue.SimpleQueue()
-    )
+) -> Iterator[tuple[Item, Future[Fetched]]]:
+    """Load items in order, a few ahead of the one in work, so that waiting overlaps.
+
+    A future holds a SourceError for whatever an item raises.
+    """
+    tasks: queue.SimpleQueue[tuple[Item, Future[Fetched]] | None] = queue.SimpleQueue()
 
     def serve() -> None:
         while (task := tasks.get()) is not None and not stop.is_set():
@@ -157,20 +156,18 @@ def _loaded(
             try:
                 future.set_result(item.load())
             except BaseException as error:
-                future.set_result(as_source_error(item.uri, error))
+                future.set_exception(as_source_error(item.uri, error))
 
     for _ in range(_DOWNLOADS):
         threading.Thread(target=serve, name="rag-fetch", daemon=True).start()
-    ahead: deque[tuple[Item, Future[Fetched | SourceError]]] = deque()
+    ahead: deque[tuple[Item, Future[Fetched]]] = deque()
     try:
         for item in items:
             ahead.append((item, Future()))
             tasks.put(ahead[-1])
             if len(ahead) > _AHEAD:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        for first, future in ahead:
-            yield first, future.result()
+                yield ahead.popleft()
+        yield from ahead
     finally:
         for _ in range(_DOWNLOADS):
             tasks.put(None)
