@@ -8,12 +8,11 @@ import numpy as np
 
 from rag.evaluate.beir import Beir
 from rag.index.catalog import Entry
-from rag.index.index import Index, words_of
+from rag.index.index import Index
 from rag.ingest.chunk import chunk_document
 from rag.ingest.sync import embed_missing
 from rag.protocols import Embedder
 from rag.settings import Settings
-from rag.types import digest_of
 
 SETS = {
     "scifact": "train",
@@ -37,15 +36,9 @@ def build(beir: Beir, folder: Path, embedder: Embedder, settings: Settings) -> I
         entries: list[Entry] = []
         for done, document in enumerate(beir.documents(), start=1):
             chunks = chunk_document(document, settings.chunk, embedder.count_tokens, fingerprint)
-            contents = [digest_of(words_of(document.own_title, c.headings, c.text)) for c in chunks]
-            entries.append(Entry(document.uri, document, chunks, contents))
+            entries.append(Entry(document.uri, document, chunks))
             if len(entries) == _BATCH or done == len(beir.corpus):
-                words = {
-                    content: words_of(e.document.own_title, c.headings, c.text)
-                    for e in entries
-                    for c, content in zip(e.chunks, e.contents, strict=True)
-                }
-                index.put(entries, embed_missing(embedder, words, {}).by_content)
+                index.put(entries, embed_missing(embedder, entries, None)[0])
                 entries = []
     return index
 

@@ -229,10 +229,9 @@ def _wrong(document: Any, catalog: Any) -> Iterator[str]:
     if places and ([p[0] for p in places] != [0, *(p[1] for p in places[:-1])]
                    or places[-1][1] != len(text)):  # fmt: skip
         yield "its pages do not tile its text"
-    store = catalog.store
-    chunks = [chunk for chunk, _ in catalog.chunks_of(document, store)]
+    chunks = [chunk for chunk, _ in catalog.chunks_of(document)]
     keys = {int(chunk.id[:15], 16): chunk for chunk in chunks}
-    for key, passage in catalog.passages(list(keys), store).items():
+    for key, passage in catalog.passages(keys).items():
         chunk = keys[key]
         if not text[chunk.start : chunk.end] == chunk.text == passage.chunk.text or not chunk.text:
             yield f"chunk {chunk.start}:{chunk.end} is not its text"

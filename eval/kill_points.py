@@ -35,12 +35,12 @@ READS = {
     "Catalog": (
         "adopt allowed beside check_integrity chunks_of close counts document documents "
         "documents_of failures find generation has_chunks is_empty item_digest items_of "
-        "items_of_document keys known languages live orphans passages pending sources sources_of "
+        "item_of keys known languages live orphans passages pending sources sources_of "
         "state store transaction uris uris_of vectors"
     ),
     "DenseStore": "close count keys query",
-    "LexicalStore": "bound close count idf keys query",
-    "Index": "close known match reading rebuilding require verify writing",
+    "LexicalStore": "bound count idf keys query",
+    "Index": "close match reading rebuilding require verify writing",
 }
 """What is no point to kill at; any other public method is one, also a new one."""
 
@@ -156,7 +156,7 @@ class Points:
                 if inspect.isfunction(method) and not name.startswith("_") and name not in reads:
                     setattr(owner, name, self._call(method, f"{owner.__name__}.{name}"))
         Catalog.transaction = self._transaction(Catalog.transaction)  # type: ignore[method-assign]
-        index.hold = self._lock(index.hold)  # type: ignore[attr-defined]
+        index.hold = self._lock(index.hold)
 
     def _call(self, method: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
@@ -282,14 +282,11 @@ def state(place: Path) -> dict[str, Any]:
     """Return all that must be the same as in a clean build."""
     with opened(place) as pipeline:
         catalog = pipeline.index.catalog
-        store = catalog.store
         documents = {
             document.uri: {
                 "item": item,
                 "document": document.model_dump(mode="json"),
-                "chunks": [
-                    [c.id, c.start, c.end, key] for c, key in catalog.chunks_of(document, store)
-                ],
+                "chunks": [[c.id, c.start, c.end, key] for c, key in catalog.chunks_of(document)],
             }
             for item, document in catalog.documents()
         }
@@ -303,7 +300,7 @@ def state(place: Path) -> dict[str, Any]:
             "sources": sources,
             "digests": {item: catalog.item_digest(item) for item in items},
             "failures": [failure.model_dump() for failure in catalog.failures()],
-            "pending": len(catalog.pending(store)),
+            "pending": len(catalog.pending()),
             "searches": {
                 question: [
                     [p.uri, p.chunk.start, p.score, p.scores] for p in pipeline.search(question, 10)

@@ -76,7 +76,7 @@ def main() -> None:
             saved.write_bytes(pickle.dumps(candidates(beir, index, embedder, settings)))
         found: Candidates = pickle.loads(saved.read_bytes())
         keys = sorted({key for dense, *_ in found.values() for key in dense})
-        owner = {key: p.uri for key, p in index.catalog.passages(keys, index.catalog.store).items()}
+        owner = {key: p.uri for key, p in index.catalog.passages(keys).items()}
         scores = {w: ndcg(beir.qrels, run_of(found, owner, w)) for w in WEIGHTS}
         print(name.ljust(16), *(f"{values.mean():.3f}" for values in scores.values()), sep="  ")
         single = max((scores[0.0], scores[1.0]), key=lambda values: float(values.mean()))

@@ -104,9 +104,7 @@ class FetchSettings(_Group):
     private_addresses: bool = Field(False, description="allow loopback and private hosts")
     timeout: float = Field(20.0, gt=0, description="seconds for a whole response")
     max_bytes: int = Field(30_000_000, ge=1, description="of one page or file")
-    max_redirects: int = Field(5, ge=0)
     max_pages: int = Field(1000, ge=1, description="from one sitemap")
-    workers: int = Field(4, ge=1, le=32, description="downloads side by side")
     delay: float = Field(0.0, ge=0, description="seconds between requests to one host")
     user_agent: str = "footnote-rag (+https://example.com/footnote)"
 

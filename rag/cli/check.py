@@ -29,7 +29,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Judge each sentence of any text against evidence."""
-    from rag.ingest.read import read_documents
+    from rag.ingest.loading import read_documents
 
     pipeline = open_pipeline(index)
     fetch = pipeline.settings.fetch

@@ -157,8 +157,7 @@ class _Ranker:
         self._beir = beir
         self._stage = stage
         self._rewrite = rewrite
-        catalog = pipeline.index.catalog
-        self._document = catalog.uris(catalog.store)
+        self._document = pipeline.index.catalog.uris()
         self._rank("warm-up")
         if problem := self._problem():  # better now than in every row
             raise ModelError(problem)

@@ -13,21 +13,24 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.errors import IndexCorruptError, StoreError
-from rag.types import Chunk, Document, Failure, Filter, Heading, Page, Passage
+from rag.types import Chunk, Document, Failure, Filter, Passage, digest_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Vectors = Mapping[str, NDArray[np.float32]]
+
 FORMAT = 1
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sources (
     location TEXT PRIMARY KEY, kind TEXT NOT NULL, ingested_at TEXT NOT NULL
@@ -63,12 +66,19 @@ CREATE TABLE vectors (
 ) WITHOUT ROWID;
 CREATE TABLE pending (store INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY (store, key))
     WITHOUT ROWID;
+INSERT INTO state VALUES ('format', '{FORMAT}'), ('generation', '0'), ('store', '1');
 """
 
-_FIRST_STATE = (
-    f"INSERT INTO state VALUES ('format', '{FORMAT}'), ('generation', '0'), ('store', '1');"
+_CURRENT = "store = (SELECT value FROM state WHERE key = 'store')"
+_LISTED = "IN (SELECT value FROM json_each(?))"  # any number of values, as one JSON list
+_OF_STORE = ("chunks", "vectors", "pending")
+_RETIRE = (  # the chunks of a document
+    "INSERT OR IGNORE INTO pending SELECT store, key FROM chunks "
+    f"WHERE {_CURRENT} AND document = ?",
+    f"DELETE FROM vectors WHERE {_CURRENT} AND key IN "
+    f"(SELECT key FROM chunks WHERE {_CURRENT} AND document = ?)",
+    f"DELETE FROM chunks WHERE {_CURRENT} AND document = ?",
 )
-
 _VECTOR = "<f2"
 
 
@@ -77,23 +87,44 @@ def key_of(chunk_id: str) -> int:
     return int(chunk_id[:15], 16)
 
 
-@dataclass(frozen=True, slots=True)
+def words_of(title: str, headings: Sequence[str], text: str) -> str:
+    """Return what is embedded and indexed for a chunk: where it stands, then what it says.
+
+    >>> words_of("Refunds", ["Refunds", "Cards"], "Five days.")
+    'Refunds\\nCards\\nFive days.'
+    """
+    path = dict.fromkeys(part for part in (title, *headings) if part)
+    return "\n".join([*path, text])
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A document to be written with its chunks; ``contents[i]`` digests what chunk i embeds."""
+    """A document to be written with its chunks; ``item`` is the file or page it came out of."""
 
     item: str
     document: Document
     chunks: Sequence[Chunk]
-    contents: Sequence[str]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """What is embedded of each chunk."""
+        return [words_of(self.document.own_title, c.headings, c.text) for c in self.chunks]
+
+    @cached_property
+    def contents(self) -> list[str]:
+        """The digest of that: equal words have one vector."""
+        return [digest_of(text) for text in self.words]
 
 
 class Catalog:
-    """One SQLite file. Threads may share it; each statement group runs under a lock."""
+    """One SQLite file. Threads may share it; each statement group runs under a lock.
+
+    Chunks are those of the pair of stores in force, unless a ``store`` is named.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        fresh = not path.exists()
         if not os.access(path.parent, os.W_OK):
             raise StoreError(
                 f"{path.parent} cannot be written to, and reading an index needs its locks: "
@@ -108,23 +139,20 @@ class Catalog:
                 self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.execute("PRAGMA foreign_keys = ON")
-            if fresh or not self._tables():
-                self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} {_FIRST_STATE} COMMIT;")
+            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
             elif (found := self.state("format")) != str(FORMAT):
                 raise IndexCorruptError(
                     f"{path} has format {found}, this version reads {FORMAT}: "
                     "move the folder aside and ingest again"
                 )
         except sqlite3.DatabaseError as error:
-            raise IndexCorruptError(_corrupt(path, error)) from error
+            raise self._unreadable(error) from error
 
     def close(self) -> None:
         """Close the file; the catalog is of no use afterwards."""
         with self._lock:
             self._db.close()
-
-    def _tables(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -146,33 +174,36 @@ class Catalog:
                     ) from error
                 raise
 
-    def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def _rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
             try:
                 return self._db.execute(statement, values).fetchall()
             except sqlite3.DatabaseError as error:
-                raise IndexCorruptError(_corrupt(self.path, error)) from error
+                raise self._unreadable(error) from error
 
-    def _rows_in(
-        self, statement: str, values: Iterable[Any], before: Sequence[Any] = ()
-    ) -> list[sqlite3.Row]:
-        """Run ``… IN (?)`` over any number of values: SQLite unpacks them from one JSON list."""
-        listed = json.dumps(list(values))
-        return self._rows(
-            statement.replace("(?)", "(SELECT value FROM json_each(?))"), [*before, listed]
-        )
+    def _column(self, statement: str, *values: Any) -> list[Any]:
+        return [row[0] for row in self._rows(statement, *values)]
+
+    def _value(self, statement: str, *values: Any) -> Any | None:
+        return next(iter(self._column(statement, *values)), None)
+
+    def _write(self, statement: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
+        with self.transaction():
+            self._db.executemany(statement, rows)
+
+    def _unreadable(self, error: Exception) -> IndexCorruptError:
+        remedy = "restore it from a backup, or move the folder aside and ingest again"
+        return corrupt("the catalog", self.path, f"{error}", remedy)
 
     # State
 
     def state(self, key: str) -> str | None:
         """Return a value of the index's state."""
-        rows = self._rows("SELECT value FROM state WHERE key = ?", [key])
-        return rows[0]["value"] if rows else None
+        return self._value("SELECT value FROM state WHERE key = ?", key)
 
     def set_state(self, key: str, value: str) -> None:
         """Set a value of the index's state."""
-        with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", [key, value])
+        self._write("INSERT OR REPLACE INTO state VALUES (?, ?)", [(key, value)])
 
     @property
     def generation(self) -> int:
@@ -186,267 +217,234 @@ class Catalog:
 
     def advance(self) -> int:
         """Move the generation on by one and return it."""
-        generation = self.generation + 1
-        self.set_state("generation", str(generation))
-        return generation
+        with self.transaction():
+            self._write("UPDATE state SET value = value + 1 WHERE key = 'generation'")
+            return self.generation
 
     # Documents and chunks
 
-    def put(
-        self, entries: Iterable[Entry], vectors: Mapping[str, NDArray[np.float32]], store: int
-    ) -> None:
+    def put(self, entries: Iterable[Entry], vectors: Vectors) -> None:
         """Write documents in place of earlier versions, whose chunks become pending."""
+        store = self.store
         with self.transaction():
             for entry in entries:
-                self._retire(store, [entry.document.id])
+                self._retire(entry.document.id)
                 self.update_document(entry.item, entry.document)
                 self.put_chunks(entry, vectors, store)
 
-    def put_chunks(
-        self, entry: Entry, vectors: Mapping[str, NDArray[np.float32]], store: int
-    ) -> None:
+    def put_chunks(self, entry: Entry, vectors: Vectors, store: int) -> None:
         """Write the chunks of one document with their vectors; they are no longer pending."""
-        with self.transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        store, key_of(c.id), c.id, c.document_id, c.start, c.end,
-                        json.dumps(c.headings, ensure_ascii=False), c.page, content,
-                    )
-                    for c, content in zip(entry.chunks, entry.contents, strict=True)
-                ],
-            )  # fmt: skip
-            self._db.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [
-                    (store, key_of(c.id), vectors[content].astype(_VECTOR).tobytes())
-                    for c, content in zip(entry.chunks, entry.contents, strict=True)
-                ],
+        keys = [key_of(chunk.id) for chunk in entry.chunks]
+        chunks = [
+            (
+                store, key, c.id, c.document_id, c.start, c.end,
+                json.dumps(c.headings, ensure_ascii=False), c.page, content,
             )
-            self._db.executemany(
-                "DELETE FROM pending WHERE store = ? AND key = ?",
-                [(store, key_of(c.id)) for c in entry.chunks],
+            for key, c, content in zip(keys, entry.chunks, entry.contents, strict=True)
+        ]  # fmt: skip
+        packed = [
+            (store, key, vectors[content].astype(_VECTOR).tobytes())
+            for key, content in zip(keys, entry.contents, strict=True)
+        ]
+        with self.transaction():
+            self._write("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", chunks)
+            self._write("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", packed)
+            self._write(
+                "DELETE FROM pending WHERE store = ? AND key = ?", [(store, key) for key in keys]
             )
 
     def update_document(self, item: str, document: Document) -> None:
         """Replace what is recorded about a document whose chunks stay as they are."""
-        with self.transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                _document_row(item, document),
-            )
+        headings = [heading.model_dump() for heading in document.headings]
+        row = (
+            document.id, item, document.uri, document.title, document.text,
+            json.dumps(headings, ensure_ascii=False),
+            json.dumps([(page.number, page.start, page.end) for page in document.pages]),
+            document.language, document.published and document.published.isoformat(),
+            document.digest, json.dumps(dict(document.metadata), ensure_ascii=False),
+        )  # fmt: skip
+        self._write(
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [row]
+        )
 
-    def delete_documents(self, ids: Sequence[str], store: int) -> None:
+    def delete_documents(self, ids: Sequence[str]) -> None:
         """Remove documents; their chunks become pending."""
         with self.transaction():
-            self._retire(store, ids)
-            self._db.executemany("DELETE FROM documents WHERE id = ?", [(i,) for i in ids])
+            for document_id in ids:
+                self._retire(document_id)
+                self._write("DELETE FROM documents WHERE id = ?", [(document_id,)])
 
-    def _retire(self, store: int, document_ids: Sequence[str]) -> None:
-        for document_id in document_ids:
-            self._db.execute(
-                "INSERT OR IGNORE INTO pending SELECT store, key FROM chunks "
-                "WHERE store = ? AND document = ?",
-                [store, document_id],
-            )
-            self._db.execute(
-                "DELETE FROM vectors WHERE store = ?1 AND key IN "
-                "(SELECT key FROM chunks WHERE store = ?1 AND document = ?2)",
-                [store, document_id],
-            )
-            self._db.execute(
-                "DELETE FROM chunks WHERE store = ? AND document = ?", [store, document_id]
-            )
+    def _retire(self, document_id: str) -> None:
+        for statement in _RETIRE:
+            self._write(statement, [(document_id,)])
+
+    def _documents(self, rest: str, *values: Any) -> list[Document]:
+        return [_document(row) for row in self._rows(f"SELECT * FROM documents {rest}", *values)]
 
     def document(self, document_id: str) -> Document | None:
         """Return a document by id."""
-        rows = self._rows("SELECT * FROM documents WHERE id = ?", [document_id])
-        return _document(rows[0]) if rows else None
+        return next(iter(self._documents("WHERE id = ?", document_id)), None)
 
     def find(self, uri: str) -> list[Document]:
         """Return the documents of exactly this uri, else those whose uri ends in it."""
-        rows = self._rows("SELECT * FROM documents WHERE uri = ?", [uri]) or self._rows(
-            "SELECT * FROM documents WHERE substr(uri, -length(?1)) = ?1 ORDER BY uri",
-            ["/" + uri.lstrip("./")],
+        end = "/" + uri.lstrip("./")
+        return self._documents("WHERE uri = ?", uri) or self._documents(
+            "WHERE substr(uri, -length(?1)) = ?1 ORDER BY uri", end
         )
-        return [_document(row) for row in rows]
 
     def document_uris(self) -> list[str]:
         """Return the uris of all documents, in order."""
-        return [row["uri"] for row in self._rows("SELECT uri FROM documents ORDER BY uri")]
+        return self._column("SELECT uri FROM documents ORDER BY uri")
 
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yield (item, document), ordered by uri, reading one at a time."""
-        for row in self._rows("SELECT id FROM documents ORDER BY uri"):
-            for full in self._rows("SELECT * FROM documents WHERE id = ?", [row["id"]]):
-                yield full["item"], _document(full)
+        for document_id in self._column("SELECT id FROM documents ORDER BY uri"):
+            for row in self._rows("SELECT * FROM documents WHERE id = ?", document_id):
+                yield row["item"], _document(row)
 
     def documents_of(self, item: str) -> list[Document]:
         """Return the documents that came out of an item (one file may hold many rows)."""
-        rows = self._rows("SELECT * FROM documents WHERE item = ? ORDER BY rowid", [item])
-        return [_document(row) for row in rows]
+        return self._documents("WHERE item = ? ORDER BY rowid", item)
 
     def uris_of(self, item: str) -> dict[str, str]:
         """Return id -> uri of the documents that came out of an item."""
-        rows = self._rows("SELECT id, uri FROM documents WHERE item = ? ORDER BY rowid", [item])
+        rows = self._rows("SELECT id, uri FROM documents WHERE item = ? ORDER BY rowid", item)
         return {row["id"]: row["uri"] for row in rows}
 
     def counts(self) -> dict[str, int]:
         """Return how many sources, documents, chunks and failures there are."""
-        store = self.store
-        return {
-            "sources": self._rows("SELECT count(*) AS n FROM sources")[0]["n"],
-            "documents": self._rows("SELECT count(*) AS n FROM documents")[0]["n"],
-            "chunks": self._rows("SELECT count(*) AS n FROM chunks WHERE store = ?", [store])[0][
-                "n"
-            ],
-            "failures": self._rows("SELECT count(*) AS n FROM failures")[0]["n"],
-        }
+        rows = self._rows(
+            "SELECT (SELECT count(*) FROM sources) AS sources, "
+            "(SELECT count(*) FROM documents) AS documents, "
+            f"(SELECT count(*) FROM chunks WHERE {_CURRENT}) AS chunks, "
+            "(SELECT count(*) FROM failures) AS failures"
+        )
+        return dict(rows[0])
 
     def is_empty(self) -> bool:
         """Tell whether there is no document at all."""
-        return not self._rows("SELECT 1 FROM documents LIMIT 1")
+        return self._value("SELECT 1 FROM documents LIMIT 1") is None
 
     def languages(self) -> frozenset[str]:
         """Return the languages of the indexed documents; "" stands for not known."""
-        rows = self._rows("SELECT DISTINCT coalesce(language, '') AS language FROM documents")
-        return frozenset(row["language"] for row in rows)
+        return frozenset(self._column("SELECT DISTINCT coalesce(language, '') FROM documents"))
 
     def allowed(self, wanted: Filter) -> set[str]:
         """Return the ids of the documents that a filter lets through."""
-        clauses, values = ["1"], []
-        for bound, sign in ((wanted.after, ">="), (wanted.before, "<=")):
-            if bound is not None:
-                clauses.append(f"published {sign} ?")
-                values.append(bound.isoformat())
-        for name, value in wanted.where.items():
-            clause, arguments = _condition(name, value)
-            clauses.append(clause)
-            values.extend(arguments)
-        rows = self._rows(f"SELECT id FROM documents WHERE {' AND '.join(clauses)}", values)
-        return {row["id"] for row in rows}
+        bounds = (("published >= ?", wanted.after), ("published <= ?", wanted.before))
+        conditions = [
+            *((clause, [bound.isoformat()]) for clause, bound in bounds if bound is not None),
+            *(_condition(name, value) for name, value in wanted.where.items()),
+        ]
+        clauses = " AND ".join(clause for clause, _ in conditions) or "1"
+        values = [value for _, arguments in conditions for value in arguments]
+        return set(self._column(f"SELECT id FROM documents WHERE {clauses}", *values))
 
-    def live(self, keys: Iterable[int], store: int) -> dict[int, str]:
+    def live(self, keys: Iterable[int]) -> dict[int, str]:
         """Return key -> document id for those keys that are chunks of the current version."""
-        rows = self._rows_in(
-            "SELECT key, document FROM chunks WHERE store = ? AND key IN (?)", keys, [store]
-        )
-        return {row["key"]: row["document"] for row in rows}
+        statement = f"SELECT key, document FROM chunks WHERE {_CURRENT} AND key {_LISTED}"
+        return {row["key"]: row["document"] for row in self._rows(statement, _list(keys))}
 
-    def has_chunks(self, store: int) -> bool:
-        """Tell whether there is any chunk in a store."""
-        return bool(self._rows("SELECT 1 FROM chunks WHERE store = ? LIMIT 1", [store]))
+    def has_chunks(self) -> bool:
+        """Tell whether there is any chunk."""
+        return self._value(f"SELECT 1 FROM chunks WHERE {_CURRENT} LIMIT 1") is not None
 
-    def keys(self, store: int) -> set[int]:
-        """Return the keys of all chunks in a store."""
-        return {r["key"] for r in self._rows("SELECT key FROM chunks WHERE store = ?", [store])}
+    def keys(self) -> set[int]:
+        """Return the keys of all chunks."""
+        return set(self._column(f"SELECT key FROM chunks WHERE {_CURRENT}"))
 
-    def uris(self, store: int) -> dict[int, str]:
+    def uris(self) -> dict[int, str]:
         """Return the uri of the document of every chunk, by key."""
         rows = self._rows(
             "SELECT c.key, d.uri FROM chunks c JOIN documents d ON d.id = c.document "
-            "WHERE c.store = ?",
-            [store],
+            f"WHERE {_CURRENT}"
         )
         return {row["key"]: row["uri"] for row in rows}
 
-    def vectors(self, keys: Iterable[int], store: int) -> dict[int, NDArray[np.float32]]:
+    def vectors(self, keys: Iterable[int]) -> dict[int, NDArray[np.float32]]:
         """Return key -> vector, to half precision: a cosine is right to four decimals."""
-        rows = self._rows_in(
-            "SELECT key, vector FROM vectors WHERE store = ? AND key IN (?)", keys, [store]
-        )
-        return {row["key"]: _vector(row["vector"]) for row in rows}
+        statement = f"SELECT key, vector FROM vectors WHERE {_CURRENT} AND key {_LISTED}"
+        return {row["key"]: _vector(row["vector"]) for row in self._rows(statement, _list(keys))}
 
-    def known(self, contents: Iterable[str], store: int) -> dict[str, NDArray[np.float32]]:
+    def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Return content digest -> vector of what is embedded already, word for word."""
-        rows = self._rows_in(
+        rows = self._rows(
             "SELECT c.content, v.vector FROM chunks c JOIN vectors v USING (store, key) "
-            "WHERE c.store = ? AND c.content IN (?) GROUP BY c.content",
-            contents,
-            [store],
+            f"WHERE c.{_CURRENT} AND c.content {_LISTED} GROUP BY c.content",
+            _list(contents),
         )
         return {row["content"]: _vector(row["vector"]) for row in rows}
 
-    def chunks_of(self, document: Document, store: int) -> list[tuple[Chunk, str]]:
+    def chunks_of(self, document: Document) -> list[tuple[Chunk, str]]:
         """Return the chunks of a document in reading order, with the digests of their words."""
         rows = self._rows(
-            "SELECT * FROM chunks WHERE store = ? AND document = ? ORDER BY start",
-            [store, document.id],
+            f"SELECT * FROM chunks WHERE {_CURRENT} AND document = ? ORDER BY start", document.id
         )
-        return [(_chunk(row, document.text), row["content"]) for row in rows]
+        text = document.text
+        return [(_chunk(row, text[row["start"] : row["end"]]), row["content"]) for row in rows]
 
-    def passages(self, keys: Sequence[int], store: int) -> dict[int, Passage]:
+    def passages(self, keys: Iterable[int]) -> dict[int, Passage]:
         """Return key -> passage, its score still 0, for those keys that are live."""
-        rows = self._rows_in(
+        rows = self._rows(
             "SELECT c.*, d.title, d.uri, d.published, d.language, d.digest, d.metadata, "
             "d.headings AS outline, d.pages, "
             "substr(d.text, c.start + 1, c.end - c.start) AS words "
             "FROM chunks c JOIN documents d ON d.id = c.document "
-            "WHERE c.store = ? AND c.key IN (?)",
-            keys,
-            [store],
+            f"WHERE c.{_CURRENT} AND c.key {_LISTED}",
+            _list(keys),
         )
         return {row["key"]: _passage(row) for row in rows}
 
-    def beside(self, passage: Passage, store: int, *, after: bool) -> Passage | None:
+    def beside(self, passage: Passage, *, after: bool) -> Passage | None:
         """Return the passage of the chunk before or after in the same document, if there is one."""
         sign, order = (">", "ASC") if after else ("<", "DESC")
-        rows = self._rows(
-            f"SELECT key FROM chunks WHERE store = ? AND document = ? AND start {sign} ? "
+        keys = self._column(
+            f"SELECT key FROM chunks WHERE {_CURRENT} AND document = ? AND start {sign} ? "
             f"ORDER BY start {order} LIMIT 1",
-            [store, passage.chunk.document_id, passage.chunk.start],
+            passage.chunk.document_id,
+            passage.chunk.start,
         )
-        return next(iter(self.passages([row["key"] for row in rows], store).values()), None)
+        return next(iter(self.passages(keys).values()), None)
 
     # Pending: keys that a crash may have left in the stores without a chunk in the catalog
 
     def expect(self, keys: Iterable[int], store: int) -> None:
         """Record keys before they are written, so that a crash leaves a trace."""
-        with self.transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO pending VALUES (?, ?)", [(store, k) for k in keys]
-            )
+        self._write("INSERT OR IGNORE INTO pending VALUES (?, ?)", [(store, k) for k in keys])
 
-    def pending(self, store: int) -> list[int]:
+    def pending(self) -> list[int]:
         """Return the keys that no chunk stands for: they may be deleted from the stores."""
-        return [
-            row["key"]
-            for row in self._rows(
-                "SELECT key FROM pending p WHERE store = ?1 AND NOT EXISTS "
-                "(SELECT 1 FROM chunks c WHERE c.store = ?1 AND c.key = p.key)",
-                [store],
-            )
-        ]
+        return self._column(
+            f"SELECT key FROM pending p WHERE {_CURRENT} AND NOT EXISTS "
+            "(SELECT 1 FROM chunks c WHERE c.store = p.store AND c.key = p.key)"
+        )
 
-    def settle(self, store: int) -> None:
+    def settle(self) -> None:
         """Forget what was pending, once the stores hold none of it."""
-        with self.transaction():
-            self._db.execute("DELETE FROM pending WHERE store = ?", [store])
+        self._write(f"DELETE FROM pending WHERE {_CURRENT}")
 
     def adopt(self, store: int) -> None:
         """Make a rebuilt store the one in force and drop the chunks of the others."""
         with self.transaction():
             self.set_state("store", str(store))
-            for table in ("chunks", "vectors", "pending"):
-                self._db.execute(f"DELETE FROM {table} WHERE store != ?", [store])
+            for table in _OF_STORE:
+                self._write(f"DELETE FROM {table} WHERE store != ?", [(store,)])
 
     def abandon(self, store: int) -> None:
         """Drop what an unfinished rebuild left of a store."""
         with self.transaction():
-            for table in ("chunks", "vectors", "pending"):
-                self._db.execute(f"DELETE FROM {table} WHERE store = ?", [store])
+            for table in _OF_STORE:
+                self._write(f"DELETE FROM {table} WHERE store = ?", [(store,)])
 
     # Sources, items and failures
 
-    def put_source(self, location: str, kind: str, now: str) -> None:
+    def put_source(self, location: str, kind: str) -> None:
         """Remember a source that was asked for."""
-        with self.transaction():
-            self._db.execute(
-                "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT (location) "
-                "DO UPDATE SET kind = excluded.kind, ingested_at = excluded.ingested_at",
-                [location, kind, now],
-            )
+        self._write(
+            "INSERT INTO sources VALUES (?, ?, ?) ON CONFLICT (location) "
+            "DO UPDATE SET kind = excluded.kind, ingested_at = excluded.ingested_at",
+            [(location, kind, _now())],
+        )
 
     def sources(self) -> list[dict[str, Any]]:
         """Return every source with its kind, date, and numbers of documents and failures."""
@@ -458,101 +456,95 @@ class Catalog:
         )
         return [dict(row) for row in rows]
 
-    def delete_source(self, location: str) -> list[str]:
-        """Forget a source; return the items that no other source claims."""
+    def delete_source(self, location: str) -> None:
+        """Forget a source, what it claims and what failed of it."""
         with self.transaction():
-            orphans = self.orphans(location, keep=())
-            self._db.execute("DELETE FROM sources WHERE location = ?", [location])
-            self._db.execute("DELETE FROM failures WHERE source = ?", [location])
-            return orphans
+            self._write("DELETE FROM sources WHERE location = ?", [(location,)])
+            self.clear_source_failures(location)
 
-    def orphans(self, location: str, keep: Iterable[str]) -> list[str]:
-        """Return the items that only this source claims and that are not to be kept."""
-        kept = set(keep)
-        rows = self._rows(
+    def orphans(self, location: str) -> list[str]:
+        """Return the items that only this source claims."""
+        return self._column(
             "SELECT item FROM item_sources WHERE source = ?1 AND item NOT IN "
             "(SELECT item FROM item_sources WHERE source != ?1)",
-            [location],
+            location,
         )
-        return [row["item"] for row in rows if row["item"] not in kept]
 
     def items_of(self, location: str) -> set[str]:
         """Return the items that a source claims."""
-        rows = self._rows("SELECT item FROM item_sources WHERE source = ?", [location])
-        return {row["item"] for row in rows}
+        return set(self._column("SELECT item FROM item_sources WHERE source = ?", location))
 
     def sources_of(self, item: str) -> list[str]:
         """Return the sources that claim an item."""
-        rows = self._rows("SELECT source FROM item_sources WHERE item = ? ORDER BY source", [item])
-        return [row["source"] for row in rows]
+        return self._column("SELECT source FROM item_sources WHERE item = ? ORDER BY source", item)
 
-    def clear_source_failures(self, location: str) -> None:
-        """Forget the failures of a source, which is about to be read again."""
-        with self.transaction():
-            self._db.execute("DELETE FROM failures WHERE source = ?", [location])
-
-    def items_of_document(self, document_id: str) -> list[str]:
+    def item_of(self, document_id: str) -> str | None:
         """Return the item that a document came out of, if it is known."""
-        rows = self._rows("SELECT item FROM documents WHERE id = ?", [document_id])
-        return [row["item"] for row in rows]
+        return self._value("SELECT item FROM documents WHERE id = ?", document_id)
 
     def claim(self, location: str, item: str) -> None:
         """Record that an item belongs to a source."""
-        with self.transaction():
-            self._db.execute("INSERT OR IGNORE INTO item_sources VALUES (?, ?)", [location, item])
+        self._write("INSERT OR IGNORE INTO item_sources VALUES (?, ?)", [(location, item)])
 
     def unclaim(self, location: str, items: Iterable[str]) -> None:
         """Record that items no longer belong to a source."""
-        with self.transaction():
-            self._db.executemany(
-                "DELETE FROM item_sources WHERE source = ? AND item = ?",
-                [(location, item) for item in items],
-            )
+        self._write(
+            "DELETE FROM item_sources WHERE source = ? AND item = ?",
+            [(location, item) for item in items],
+        )
 
     def item_digest(self, item: str) -> str | None:
         """Return the digest of the bytes that an item had when it was last indexed."""
-        rows = self._rows("SELECT digest FROM items WHERE uri = ?", [item])
-        return rows[0]["digest"] if rows else None
+        return self._value("SELECT digest FROM items WHERE uri = ?", item)
 
-    def put_item(self, item: str, digest: str, now: str) -> None:
+    def put_item(self, item: str, digest: str) -> None:
         """Record the bytes of an item as indexed; an empty digest means: read it again."""
-        with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", [item, digest, now])
-
-    def clear_failures(self, item: str) -> None:
-        """Forget the failures of an item and of the rows in it."""
-        with self.transaction():
-            self._db.execute(
-                "DELETE FROM failures WHERE uri = ?1 OR substr(uri, 1, length(?1) + 1) = ?1 || '#'",
-                [item],
-            )
+        self._write("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", [(item, digest, _now())])
 
     def delete_items(self, items: Iterable[str]) -> None:
         """Forget items whose documents are gone."""
         listed = [(item,) for item in items]
         with self.transaction():
-            self._db.executemany("DELETE FROM items WHERE uri = ?", listed)
-            self._db.executemany("DELETE FROM item_sources WHERE item = ?", listed)
-            self._db.executemany("DELETE FROM failures WHERE uri = ?", listed)
+            self._write("DELETE FROM items WHERE uri = ?", listed)
+            self._write("DELETE FROM item_sources WHERE item = ?", listed)
+            self._write("DELETE FROM failures WHERE uri = ?", listed)
 
-    def put_failure(self, failure: Failure, source: str, now: str) -> None:
+    def put_failure(self, failure: Failure, source: str) -> None:
         """Record a failure; the item's digest is forgotten so that it is tried again."""
         with self.transaction():
-            self._db.execute(
+            self._write(
                 "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
-                [failure.uri, source, failure.reason, now],
+                [(failure.uri, source, failure.reason, _now())],
             )
-            self._db.execute("UPDATE items SET digest = '' WHERE uri = ?", [failure.uri])
+            self._write("UPDATE items SET digest = '' WHERE uri = ?", [(failure.uri,)])
+
+    def clear_failures(self, item: str) -> None:
+        """Forget the failures of an item and of the rows in it."""
+        self._write(
+            "DELETE FROM failures WHERE uri = ?1 OR substr(uri, 1, length(?1) + 1) = ?1 || '#'",
+            [(item,)],
+        )
+
+    def clear_source_failures(self, location: str) -> None:
+        """Forget the failures of a source."""
+        self._write("DELETE FROM failures WHERE source = ?", [(location,)])
 
     def failures(self) -> list[Failure]:
         """Return what could not be read at the last try."""
         rows = self._rows("SELECT uri, reason FROM failures ORDER BY uri")
-        return [Failure(uri=row["uri"], reason=row["reason"]) for row in rows]
+        return [Failure(**dict(row)) for row in rows]
 
     def check_integrity(self) -> list[str]:
         """Return SQLite's own complaints about the file, if any."""
-        found = [row[0] for row in self._rows("PRAGMA integrity_check")]
-        return [] if found == ["ok"] else found
+        return [line for line in self._column("PRAGMA integrity_check") if line != "ok"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _list(values: Iterable[Any]) -> str:
+    return json.dumps(list(values))
 
 
 def _vector(blob: bytes) -> NDArray[np.float32]:
@@ -578,35 +570,16 @@ def _condition(name: str, value: str) -> tuple[str, list[str]]:
     )
 
 
-def _document_row(item: str, document: Document) -> tuple[Any, ...]:
-    return (
-        document.id,
-        item,
-        document.uri,
-        document.title,
-        document.text,
-        json.dumps([h.model_dump() for h in document.headings], ensure_ascii=False),
-        json.dumps([(p.number, p.start, p.end) for p in document.pages]),
-        document.language,
-        document.published.isoformat() if document.published else None,
-        document.digest,
-        json.dumps(dict(document.metadata), ensure_ascii=False),
-    )
-
-
 def _document(row: sqlite3.Row) -> Document:
-    return Document(
-        id=row["id"],
-        uri=row["uri"],
-        title=row["title"],
-        text=row["text"],
-        headings=tuple(Heading(**h) for h in json.loads(row["headings"])),
-        pages=tuple(Page(number=n, start=s, end=e) for n, s, e in json.loads(row["pages"])),
-        language=row["language"],
-        published=date.fromisoformat(row["published"]) if row["published"] else None,
-        digest=row["digest"],
-        metadata=json.loads(row["metadata"]),
-    )
+    values = dict(row)
+    del values["item"]
+    unpacked = {name: json.loads(values[name]) for name in ("headings", "metadata")}
+    return Document(**{**values, **unpacked, "pages": _pages(row)})
+
+
+def _pages(row: sqlite3.Row) -> list[dict[str, int]]:
+    pages = json.loads(row["pages"])
+    return [{"number": number, "start": start, "end": end} for number, start, end in pages]
 
 
 def _chunk(row: sqlite3.Row, text: str) -> Chunk:
@@ -615,41 +588,31 @@ def _chunk(row: sqlite3.Row, text: str) -> Chunk:
         document_id=row["document"],
         start=row["start"],
         end=row["end"],
-        text=text[row["start"] : row["end"]],
-        headings=tuple(json.loads(row["headings"])),
+        text=text,
+        headings=json.loads(row["headings"]),
         page=row["page"],
     )
 
 
 def _passage(row: sqlite3.Row) -> Passage:
-    headings = tuple(json.loads(row["headings"]))
+    start, end = row["start"], row["end"]
     return Passage(
-        chunk=Chunk(
-            id=row["id"],
-            document_id=row["document"],
-            start=row["start"],
-            end=row["end"],
-            text=row["words"],
-            headings=headings,
-            page=row["page"],
-        ),
+        chunk=_chunk(row, row["words"]),
         document_digest=row["digest"],
         title=row["title"],
         uri=row["uri"],
         score=0.0,
-        published=date.fromisoformat(row["published"]) if row["published"] else None,
+        published=row["published"],
         language=row["language"],
-        outline=_outline(json.loads(row["outline"]), row["start"], row["end"]),
-        pages=tuple(
-            Page(number=number, start=start, end=end)
-            for number, start, end in json.loads(row["pages"])
-            if start < row["end"] and row["start"] < end
-        ),
+        outline=_outline(json.loads(row["outline"]), start, end),
+        pages=[page for page in _pages(row) if page["start"] < end and start < page["end"]],
         metadata=json.loads(row["metadata"]),
     )
 
 
-def _outline(headings: Sequence[Mapping[str, Any]], start: int, end: int) -> tuple[Heading, ...]:
+def _outline(
+    headings: Sequence[Mapping[str, Any]], start: int, end: int
+) -> list[Mapping[str, Any]]:
     """Return the headings that a chunk stands under, then those inside it."""
     above: list[Mapping[str, Any]] = []
     inside: list[Mapping[str, Any]] = []
@@ -661,29 +624,18 @@ def _outline(headings: Sequence[Mapping[str, Any]], start: int, end: int) -> tup
         else:
             above = [other for other in above if other["level"] < heading["level"]]
             above.append(heading)
-    return tuple(Heading(**heading) for heading in (*above, *inside))
+    return [*above, *inside]
 
 
 _FULL = ("is full", "no space left", "disk i/o error", "os error 28")
 
 
-def is_disk_full(error: Exception) -> bool:
-    """Tell whether a store failed for want of space: it is then no worse than before."""
-    return any(sign in str(error).lower() for sign in _FULL)
-
-
-def no_space(folder: Path, error: Exception) -> str:
-    """Return the sentence for that."""
-    return (
-        f"the disk of {folder} is full or failing ({error}): free some space, then run it again; "
-        "what was there is unharmed"
-    )
-
-
-def _corrupt(path: Path, error: Exception) -> str:
-    if is_disk_full(error):
-        return no_space(path.parent, error)
-    return (
-        f"the catalog {path} cannot be read ({error}): restore it from a backup, "
-        "or move the folder aside and ingest again"
-    )
+def corrupt(what: str, path: Path, error: str, remedy: str) -> IndexCorruptError:
+    """Return the error for a file or folder of the index that fails; a full disk is told apart."""
+    if any(sign in error.lower() for sign in _FULL):
+        folder = path if path.is_dir() else path.parent
+        return IndexCorruptError(
+            f"the disk of {folder} is full or failing ({error}): free some space, then run it "
+            "again; what was there is unharmed"
+        )
+    return IndexCorruptError(f"{what} {path} cannot be read ({error}): {remedy}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from rag.errors import IndexCorruptError, StoreError
-from rag.index.catalog import is_disk_full, no_space
+from rag.index.catalog import corrupt
 from rag.settings import IndexSettings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class DenseStore:
     def __init__(self, folder: Path, name: str, settings: IndexSettings) -> None:
         self._folder = folder
         try:
-            self._client = _server(settings) if settings.url else _embedded(folder)
+            self._client = _client(folder, settings)
             self._collection = self._client.get_or_create_collection(
                 name, configuration=_SPACE, embedding_function=None
             )
@@ -43,7 +43,7 @@ class DenseStore:
                     f"the Chroma server at {settings.url} does not answer ({error}): "
                     "start it or mend index.url"
                 ) from error
-            raise IndexCorruptError(_corrupt(folder, error)) from error
+            raise _corrupt(folder, error) from error
 
     def close(self) -> None:
         """Release the files, so that the folder can be opened afresh or deleted."""
@@ -105,47 +105,34 @@ class DenseStore:
         try:
             return call(**arguments)
         except Exception as error:
-            raise IndexCorruptError(_corrupt(self._folder, error)) from error
+            raise _corrupt(self._folder, error) from error
 
 
 def _id(key: int) -> str:
     return f"{key:015x}"
 
 
-def _embedded(folder: Path) -> Any:
+def _client(folder: Path, settings: IndexSettings) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # chromadb warns at import of what we do not use
         import chromadb
         from chromadb.config import Settings
 
-        folder.mkdir(parents=True, exist_ok=True)
-        return chromadb.PersistentClient(
-            str(folder), settings=Settings(anonymized_telemetry=False, allow_reset=False)
+        quiet = Settings(anonymized_telemetry=False, allow_reset=False)
+        if not settings.url:
+            folder.mkdir(parents=True, exist_ok=True)
+            return chromadb.PersistentClient(str(folder), settings=quiet)
+        server, token = urlsplit(settings.url), settings.token
+        secure = server.scheme == "https"
+        return chromadb.HttpClient(
+            host=server.hostname or "localhost",
+            port=server.port or (443 if secure else 8000),
+            ssl=secure,
+            headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
+            settings=quiet,
         )
 
 
-def _server(settings: IndexSettings) -> Any:
-    import chromadb
-    from chromadb.config import Settings
-
-    parts = urlsplit(settings.url or "")
-    secure = parts.scheme == "https"
-    headers = (
-        {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-    )
-    return chromadb.HttpClient(
-        host=parts.hostname or "localhost",
-        port=parts.port or (443 if secure else 8000),
-        ssl=secure,
-        headers=headers,
-        settings=Settings(anonymized_telemetry=False),
-    )
-
-
-def _corrupt(folder: Path, error: Exception) -> str:
-    if is_disk_full(error):
-        return no_space(folder, error)
-    return (
-        f"the vectors in {folder} cannot be read ({type(error).__name__}: {error}): "
-        "`rag index rebuild` makes them again from the catalog"
-    )
+def _corrupt(folder: Path, error: Exception) -> IndexCorruptError:
+    remedy = "`rag index rebuild` makes them again from the catalog"
+    return corrupt("the vectors in", folder, f"{type(error).__name__}: {error}", remedy)

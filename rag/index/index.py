@@ -9,25 +9,33 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.errors import FingerprintError, IndexCorruptError, IndexMissingError, StoreError
-from rag.index.catalog import Catalog, Entry, key_of
+import numpy as np
+import portalocker
+
+from rag.errors import (
+    FingerprintError,
+    IndexBusyError,
+    IndexCorruptError,
+    IndexMissingError,
+    StoreError,
+)
+from rag.index.catalog import Catalog, Entry, key_of, words_of
 from rag.index.dense import DenseStore
 from rag.index.lexical import LexicalStore
-from rag.index.locks import hold
 from rag.settings import IndexSettings
-from rag.types import Chunk, Document, Filter, Passage, digest_of
+from rag.types import Chunk, Document, Filter, Passage
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    Vectors = NDArray[np.float32]
+    from rag.index.catalog import Vectors
 
 # A filter that leaves at most this many documents is pushed down into the stores; beyond that it is
 # cheaper to fetch more candidates and drop those that do not fit.
@@ -38,17 +46,41 @@ _MOST_DELETED = 0.02  # of the chunks
 
 _IN_USE = "another process has kept {folder} in use for a minute: end it, then try again"
 _BUSY = "another process is writing to {folder}: wait for it to finish, then try again"
+_PAUSE = 0.01  # seconds between tries of a lock
 
 
-def words_of(title: str, headings: Sequence[str], text: str) -> str:
-    """Return what is embedded and indexed for a chunk: where it stands, then what it says."""
-    path = dict.fromkeys(part for part in (title, *headings) if part)
-    return "\n".join([*path, text])
+@contextmanager
+def hold(path: Path, *, shared: bool, timeout: float, busy: str) -> Iterator[None]:
+    """Hold a lock on the file, waiting up to ``timeout`` seconds; raise IndexBusyError(busy) then.
+
+    Every call opens the file anew, so that two threads of one process exclude each other as two
+    processes do.
+    """
+    flags = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+    deadline = time.monotonic() + timeout
+    try:
+        handle = path.open("rb" if shared and path.exists() else "ab")
+    except OSError as error:
+        raise StoreError(f"the lock file {path} cannot be opened: {error.strerror}") from error
+    with handle:
+        while True:
+            try:
+                portalocker.lock(handle, flags | portalocker.LockFlags.NON_BLOCKING)
+                break
+            except portalocker.LockException:
+                if time.monotonic() >= deadline:
+                    raise IndexBusyError(busy) from None
+                time.sleep(_PAUSE)
+        try:
+            yield
+        finally:
+            portalocker.unlock(handle)
 
 
-def _indexed(document: Document, chunk: Chunk) -> str:
-    """Return what the word index holds of a chunk; the name of its file is one of its words."""
-    return words_of(document.title, chunk.headings, chunk.text)
+def _lexical_row(document: Document, chunk: Chunk) -> tuple[int, str, str | None, str]:
+    # The name of a file is one of its words here, unlike in what is embedded.
+    words = words_of(document.title, chunk.headings, chunk.text)
+    return key_of(chunk.id), document.id, document.language, words
 
 
 class View:
@@ -58,23 +90,18 @@ class View:
         self._catalog = catalog
         self._dense = dense
         self._lexical = lexical
-        self._store = catalog.store
         self._languages = catalog.languages()
 
     def dense(self, vector: NDArray[np.float32], n: int, wanted: Filter) -> dict[int, float]:
         """Return at most ``n`` key -> cosine of live chunks that pass the filter, best first."""
-        return self._live(
-            wanted, n, self._dense.count(), lambda m, d: self._dense.query(vector, m, d)
-        )
+        total = self._dense.count()
+        return self._live(wanted, n, total, lambda m, ids: self._dense.query(vector, m, ids))
 
     def lexical(self, question: str, n: int, wanted: Filter) -> dict[int, float]:
         """Return at most ``n`` key -> BM25 of live chunks that pass the filter, best first."""
-        return self._live(
-            wanted,
-            n,
-            self._lexical.count(),
-            lambda m, d: self._lexical.query(question, m, self._languages, d),
-        )
+        store, languages = self._lexical, self._languages
+        total = store.count()
+        return self._live(wanted, n, total, lambda m, ids: store.query(question, m, languages, ids))
 
     def lexical_bound(self, question: str) -> float:
         """Return what no BM25 score for the question can exceed."""
@@ -98,7 +125,7 @@ class View:
         asked = n
         while True:
             hits = query(asked, pushed)
-            live = self._catalog.live([key for key, _ in hits], self._store)
+            live = self._catalog.live(key for key, _ in hits)
             kept = {
                 key: score
                 for key, score in hits
@@ -111,11 +138,11 @@ class View:
 
     def vectors(self, keys: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """Return key -> vector."""
-        return self._catalog.vectors(keys, self._store)
+        return self._catalog.vectors(keys)
 
     def passages(self, keys: Sequence[int]) -> dict[int, Passage]:
         """Return key -> passage, its score still 0."""
-        return self._catalog.passages(keys, self._store)
+        return self._catalog.passages(keys)
 
 
 class Index:
@@ -180,12 +207,7 @@ class Index:
     @contextmanager
     def writing(self, fingerprint: str) -> Iterator[Index]:
         """Be the only writer, for as long as an ingest takes; sweeps what a crash left."""
-        with hold(
-            self.folder / "writer.lock",
-            shared=False,
-            timeout=self._settings.lock_timeout,
-            busy=_BUSY.format(folder=self.folder),
-        ):
+        with self._only_writer():
             self.match(fingerprint)
             if self.catalog.state("fingerprint") is None:
                 self.catalog.set_state("fingerprint", fingerprint)
@@ -200,70 +222,63 @@ class Index:
                     self.sweep()
                 raise
 
-    def put(self, entries: Sequence[Entry], vectors: Mapping[str, NDArray[np.float32]]) -> None:
+    def put(self, entries: Sequence[Entry], vectors: Vectors) -> None:
         """Write documents in place of their earlier versions; ``vectors`` is by content digest."""
-        store = self.catalog.store
-        self._put_chunks(entries, vectors, store)
+        self._put_chunks(entries, vectors)
         with self._lock(shared=False):
-            self.catalog.put(entries, vectors, store)
-            self._clean(store)
+            self.catalog.put(entries, vectors)
+            self._clean()
 
     def remove(self, document_ids: Sequence[str]) -> None:
         """Remove documents."""
         for start in range(0, len(document_ids), self._settings.write_batch):  # readers get turns
             part = document_ids[start : start + self._settings.write_batch]
             with self._lock(shared=False):
-                self.catalog.delete_documents(part, self.catalog.store)
-                self._clean(self.catalog.store)
+                self.catalog.delete_documents(part)
+                self._clean()
 
-    def sweep(self) -> int:
-        """Delete what a crash left in the stores; return how many chunks that were."""
-        store = self.catalog.store
-        found = len(self.catalog.pending(store))
-        if found:
+    def sweep(self) -> None:
+        """Delete what a crash left in the stores."""
+        if self.catalog.pending():
             with self._lock(shared=False):
-                self._clean(store)
-        return found
+                self._clean()
 
     def _tidy(self) -> None:
         """Write the word index anew once much of it is deleted: BM25 counts deleted chunks, too."""
-        store = self.catalog.store
-        deleted = int(self.catalog.state(_DELETED) or 0)
-        if deleted <= _MOST_DELETED * len(self.catalog.keys(store)):
+        if self._deleted() <= _MOST_DELETED * len(self.catalog.keys()):
             return
         with self._lock(shared=False):
             _, lexical = self._stores()
             lexical.replace_all(
-                (key_of(chunk.id), document.id, document.language, _indexed(document, chunk))
+                _lexical_row(document, chunk)
                 for _, document in self.catalog.documents()
-                for chunk, _ in self.catalog.chunks_of(document, store)
+                for chunk, _ in self.catalog.chunks_of(document)
             )
             self._moved()
         self.catalog.set_state(_DELETED, "0")
 
-    def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Return content digest -> vector for what is embedded already."""
-        return self.catalog.known(contents, self.catalog.store)
+    def _deleted(self) -> int:
+        return int(self.catalog.state(_DELETED) or 0)
 
     def _put_chunks(
         self,
         entries: Sequence[Entry],
-        vectors: Mapping[str, NDArray[np.float32]],
-        store: int,
-        stores: tuple[DenseStore, LexicalStore] | None = None,
+        vectors: Vectors,
+        rebuilt: tuple[int, DenseStore, LexicalStore] | None = None,
     ) -> None:
-        import numpy as np
-
+        """Write chunks into the stores in force, or into a pair that is rebuilt beside them."""
         rows = [
             (key_of(chunk.id), entry.document, chunk, content)
             for entry in entries
             for chunk, content in zip(entry.chunks, entry.contents, strict=True)
         ]
-        self.catalog.expect([key for key, *_ in rows], store)
+        self.catalog.expect(
+            [key for key, *_ in rows], rebuilt[0] if rebuilt else self.catalog.store
+        )
         for start in range(0, len(rows), self._settings.write_batch):
             part = rows[start : start + self._settings.write_batch]
             with self._lock(shared=False):
-                dense, lexical = stores or self._stores()
+                dense, lexical = rebuilt[1:] if rebuilt else self._stores()
                 # To half precision, as the catalog keeps them: one that is known from there
                 # gives the same cosine as one that is new.
                 rounded = np.stack([vectors[content] for *_, content in part]).astype(np.float16)
@@ -272,53 +287,40 @@ class Index:
                     rounded.astype(np.float32),
                     [document.id for _, document, *_ in part],
                 )
-                lexical.put(
-                    (
-                        key,
-                        document.id,
-                        document.language,
-                        _indexed(document, chunk),
-                    )
-                    for key, document, chunk, _ in part
-                )
-                self._moved(stores is None)
+                lexical.put(_lexical_row(document, chunk) for _, document, chunk, _ in part)
+                if not rebuilt:
+                    self._moved()
 
-    def _clean(self, store: int) -> None:
+    def _clean(self) -> None:
         """Delete pending chunks from the stores; the exclusive lock is held."""
-        stale = self.catalog.pending(store)
+        stale = self.catalog.pending()
         dense, lexical = self._stores()
         if stale:
             dense.delete(stale)
             lexical.put((), stale=stale)
-            deleted = int(self.catalog.state(_DELETED) or 0) + len(stale)
-            self.catalog.set_state(_DELETED, str(deleted))
-        self.catalog.settle(store)
+            self.catalog.set_state(_DELETED, str(self._deleted() + len(stale)))
+        self.catalog.settle()
         self._moved()
 
     # Rebuilding
 
     @contextmanager
-    def rebuilding(self, fingerprint: str) -> Iterator[Callable[..., None]]:
+    def rebuilding(self, fingerprint: str) -> Iterator[Callable[[Sequence[Entry], Vectors], None]]:
         """Yield ``put(entries, vectors)`` that fills a new pair of stores beside the old one.
 
         Readers go on with the old pair until the block ends without an error; then the new pair is
         put in force in one transaction. An error or a crash leaves the old pair as it was.
         """
-        with hold(
-            self.folder / "writer.lock",
-            shared=False,
-            timeout=self._settings.lock_timeout,
-            busy=_BUSY.format(folder=self.folder),
-        ):
+        with self._only_writer():
             old, new = self.catalog.store, self.catalog.store + 1
             self.catalog.abandon(new)
             shutil.rmtree(self._folder_of(new), ignore_errors=True)
-            stores = self._open_stores(new)
-            if stores[0].count():  # left on a server by a rebuild that did not end
-                stores[0].delete(sorted(stores[0].keys()))
+            dense, lexical = self._open_stores(new)
+            if dense.count():  # left on a server by a rebuild that did not end
+                dense.delete(sorted(dense.keys()))
 
-            def put(entries: Sequence[Entry], vectors: Mapping[str, NDArray[np.float32]]) -> None:
-                self._put_chunks(entries, vectors, new, stores)
+            def put(entries: Sequence[Entry], vectors: Vectors) -> None:
+                self._put_chunks(entries, vectors, (new, dense, lexical))
                 with self.catalog.transaction():
                     for entry in entries:
                         self.catalog.put_chunks(entry, vectors, new)
@@ -326,8 +328,7 @@ class Index:
             try:
                 yield put
             finally:
-                for store in stores:
-                    store.close()
+                dense.close()
             with self._lock(shared=False):
                 with self.catalog.transaction():
                     self.catalog.adopt(new)
@@ -346,7 +347,7 @@ class Index:
         """Hold the stores against the catalog; return each fault in a sentence."""
         faults = [f"the catalog reports: {line}" for line in self.catalog.check_integrity()]
         with self._lock(shared=True):
-            expected = self.catalog.keys(self.catalog.store)
+            expected = self.catalog.keys()
             dense, lexical = self._stores()
             for name, found in (("vectors", dense.keys()), ("word index", lexical.keys())):
                 if missing := len(expected - found):
@@ -354,10 +355,10 @@ class Index:
                 if extra := len(found - expected):
                     faults.append(f"{extra} stale chunks are left in the {name}")
         for _, document in self.catalog.documents():
-            chunks = self.catalog.chunks_of(document, self.catalog.store)
-            for chunk, content in chunks:
-                words = words_of(document.own_title, chunk.headings, chunk.text)
-                if content != digest_of(words):
+            chunks = self.catalog.chunks_of(document)
+            entry = Entry("", document, [chunk for chunk, _ in chunks])
+            for (chunk, content), expected_content in zip(chunks, entry.contents, strict=True):
+                if content != expected_content:
                     faults.append(f"{document.uri}: chunk {chunk.id} is not what was embedded")
             body = document.text
             for heading in reversed(document.headings):
@@ -368,6 +369,10 @@ class Index:
         return faults
 
     # Stores and locks
+
+    def _only_writer(self) -> AbstractContextManager[None]:
+        path, busy = self.folder / "writer.lock", _BUSY.format(folder=self.folder)
+        return hold(path, shared=False, timeout=self._settings.lock_timeout, busy=busy)
 
     @contextmanager
     def _lock(self, *, shared: bool) -> Iterator[None]:
@@ -403,8 +408,6 @@ class Index:
         """Return a name for this index that no other on the same Chroma server has."""
         name = self.catalog.state("name")
         if name is None:
-            import uuid
-
             with self.catalog.transaction():
                 name = self.catalog.state("name") or uuid.uuid4().hex[:12]
                 self.catalog.set_state("name", name)
@@ -417,13 +420,13 @@ class Index:
             if self._opened is None or self._opened[0] != generation:
                 self._release()
                 store = self.catalog.store
-                if not self._folder_of(store).exists() and self.catalog.has_chunks(store):
+                if not self._folder_of(store).exists() and self.catalog.has_chunks():
                     raise IndexCorruptError(
                         f"{self._folder_of(store)} is gone: "
                         "`rag index rebuild` makes it again from the catalog"
                     )
                 dense, lexical = self._open_stores(store)
-                if self.catalog.has_chunks(store) and not (dense.count() and lexical.count()):
+                if self.catalog.has_chunks() and not (dense.count() and lexical.count()):
                     dense.close()
                     raise IndexCorruptError(
                         f"the stores of {self.folder} are empty, the catalog is not (were they "
@@ -432,10 +435,8 @@ class Index:
                 self._opened = (generation, dense, lexical)
             return self._opened[1:]
 
-    def _moved(self, ours: bool = True) -> None:
+    def _moved(self) -> None:
         """Tell other processes to open the stores again; ours saw the change already."""
-        if not ours:
-            return
         with self._mutex:
             generation = self.catalog.advance()
             if self._opened is not None:
@@ -443,10 +444,5 @@ class Index:
 
     def _release(self) -> None:
         if self._opened is not None:
-            for store in self._opened[1:]:
-                store.close()
+            self._opened[1].close()
             self._opened = None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

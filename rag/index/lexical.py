@@ -16,7 +16,7 @@ from typing import Any
 import tantivy
 
 from rag.errors import IndexCorruptError, RagError
-from rag.index.catalog import is_disk_full, no_space
+from rag.index.catalog import corrupt
 from rag.text.language import detect
 from rag.text.terms import STEMMERS, analyzer, content_terms, stems, without_stopwords
 
@@ -52,10 +52,7 @@ class LexicalStore:
                 self._index.register_tokenizer(f"stem_{language}", analyzer(language))
             self._index.reload()
         except Exception as error:
-            raise IndexCorruptError(_corrupt(folder, error)) from error
-
-    def close(self) -> None:
-        """Nothing is held open between calls."""
+            raise _corrupt(folder, error) from error
 
     def count(self) -> int:
         """Return how many chunks there are, stale ones included."""
@@ -92,7 +89,7 @@ class LexicalStore:
         except RagError:
             raise
         except Exception as error:
-            raise IndexCorruptError(_corrupt(self._folder, error)) from error
+            raise _corrupt(self._folder, error) from error
 
     def _add(self, writer: Any, rows: Iterable[tuple[int, str, str | None, str]]) -> None:
         for key, document, language, words in rows:
@@ -132,7 +129,7 @@ class LexicalStore:
             hits = searcher.search(query, limit=n, count=False).hits
             keys = searcher.fast_field_values("key", [address for _, address in hits])
         except Exception as error:
-            raise IndexCorruptError(_corrupt(self._folder, error)) from error
+            raise _corrupt(self._folder, error) from error
         pairs = [(int(key), float(score)) for key, (score, _) in zip(keys, hits, strict=True)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
@@ -177,10 +174,6 @@ def spaced(text: str) -> str:
     return _UNSPACED.sub(lambda match: f" {match[0]} ", text)
 
 
-def _corrupt(folder: Path, error: Exception) -> str:
-    if is_disk_full(error):
-        return no_space(folder, error)
-    return (
-        f"the word index in {folder} cannot be read ({error}): "
-        "`rag index rebuild` makes it again from the catalog"
-    )
+def _corrupt(folder: Path, error: Exception) -> IndexCorruptError:
+    remedy = "`rag index rebuild` makes it again from the catalog"
+    return corrupt("the word index in", folder, str(error), remedy)

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 from rag.settings import ChunkSettings
 from rag.text.sentences import iterate
@@ -19,6 +20,7 @@ from rag.types import Chunk, Document, Heading, digest_of
 
 _COUNTED = 100_000  # characters that are given to the tokenizer at once
 _SHORT = 24
+_LETTERS = 8  # of a word without end that are counted together
 _LONGEST_MARKER = 200
 _BLANK_LINE = re.compile(r"\n\n")
 _PHRASE_END = re.compile(r"[,.;。？！]")
@@ -45,10 +47,10 @@ def chunk_document(
     A chunk carries the path of headings it stands under; the headings' own lines are left out,
     unless a short section (under ``settings.minimum`` tokens) was joined with its neighbour.
     """
-    count_tokens = _remembering(count_tokens)
+    count_tokens = _caching(count_tokens)
     chunks: list[Chunk] = []
     seen: set[tuple[int, int]] = set()
-    for section in _joined(document, settings, count_tokens):
+    for section in _merged_sections(document, settings, count_tokens):
         for start, end in _pieces(document.text, section, settings.size, count_tokens):
             if (start, end) in seen:
                 continue
@@ -67,7 +69,7 @@ def chunk_document(
     return chunks
 
 
-def _remembering(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+def _caching(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
     """Count short texts once: a file may have millions of lines of one word, and few words."""
     remembered = lru_cache(maxsize=65_536)(count_tokens)
     return lambda text: remembered(text) if len(text) <= _SHORT else count_tokens(text)
@@ -86,7 +88,7 @@ def _sections(document: Document) -> Iterator[_Section]:
     yield _Section(begin, len(text), tuple(h.title for h in path))
 
 
-def _joined(
+def _merged_sections(
     document: Document, settings: ChunkSettings, count_tokens: Callable[[str], int]
 ) -> Iterator[_Section]:
     """Yield the sections that have a body, short neighbours of one branch joined."""
@@ -99,12 +101,9 @@ def _joined(
         tokens = count_tokens(body[: 20 * settings.size])
         if held is not None:
             short = min(held_tokens, tokens) < settings.minimum
+            fits = held_tokens + tokens <= settings.size
             shared = _common(held.path, section.path)
-            if (
-                short
-                and held_tokens + tokens <= settings.size
-                and len(shared) >= len(held.path) - 1
-            ):
+            if short and fits and len(shared) >= len(held.path) - 1:
                 held = _Section(held.start, section.end, shared or held.path)
                 held_tokens += tokens
                 continue
@@ -115,10 +114,8 @@ def _joined(
 
 
 def _common(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
-    length = 0
-    while length < min(len(left), len(right)) and left[length] == right[length]:
-        length += 1
-    return left[:length]
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False))
+    return tuple(one for one, _ in pairs)
 
 
 def _pieces(
@@ -145,30 +142,16 @@ def _parts(
     text: str, start: int, end: int, size: int, count_tokens: Callable[[str], int], level: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Yield (start, tokens) of the largest parts that fit: all of it, paragraphs, units, …"""
-    for left, right in _LEVELS[level](text, start, end):
+    for left, right in _cut(start, end, _CUTS[level](text, start, end)):
         tokens = count_tokens(text[left:right]) if right - left <= _COUNTED else size + 1
-        if tokens <= size or level + 1 == len(_LEVELS):
+        if tokens <= size or level + 1 == len(_CUTS):
             yield left, tokens
         else:
             yield from _parts(text, left, right, size, count_tokens, level + 1)
 
 
-def _whole(_: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    yield start, end
-
-
-def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    yield from _cut(start, end, (match.start() for match in _BLANK_LINE.finditer(text, start, end)))
-
-
-def _units(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """Cut a text into its sentences, items and rows."""
-    end = len(text) if end is None else end
-    body = text[start:end]
-    yield from _cut(start, end, (start + place for place in _unit_starts(body)))
-
-
 def _unit_starts(text: str) -> Iterator[int]:
+    """Yield where the sentences, items and rows begin, with the marker before them."""
     line = seen = 0
     for span in iterate(text):
         line = text.rfind("\n", seen, span.start) + 1 or line
@@ -182,21 +165,6 @@ def _opens_line(text: str, line: int, start: int) -> bool:
     return len(before.split()) <= 1 and not before.rstrip().endswith((",", "!", "?"))
 
 
-def _phrases(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    yield from _cut(start, end, (match.end() for match in _PHRASE_END.finditer(text, start, end)))
-
-
-def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    yield from _cut(start, end, (match.start() for match in _SPACE.finditer(text, start, end)))
-
-
-_LETTERS = 8  # of a word without end that are counted together
-
-
-def _characters(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    yield from _cut(start, end, range(start, end, _LETTERS))
-
-
 def _cut(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int]]:
     for place in places:
         if place > start:
@@ -206,7 +174,15 @@ def _cut(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int
         yield start, end
 
 
-_LEVELS = (_whole, _paragraphs, _units, _phrases, _words, _characters)
+# Where a text may be cut, the largest parts first.
+_CUTS: tuple[Callable[[str, int, int], Iterable[int]], ...] = (
+    lambda text, start, end: (),
+    lambda text, start, end: (match.start() for match in _BLANK_LINE.finditer(text, start, end)),
+    lambda text, start, end: (start + place for place in _unit_starts(text[start:end])),
+    lambda text, start, end: (match.end() for match in _PHRASE_END.finditer(text, start, end)),
+    lambda text, start, end: (match.start() for match in _SPACE.finditer(text, start, end)),
+    lambda text, start, end: range(start, end, _LETTERS),
+)
 
 
 def _page(document: Document, start: int) -> int | None:

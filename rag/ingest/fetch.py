@@ -9,36 +9,35 @@ from __future__ import annotations
 import os
 import re
 import stat
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from rag.errors import SourceError
 from rag.ingest.fetched import Fetched, too_large
 from rag.ingest.formats import SUFFIXES, suffix_of
-from rag.ingest.loading import within
 from rag.settings import FetchSettings
 from rag.types import Failure
 
 if TYPE_CHECKING:  # the HTTP client is slow to import and most sources are files
     from rag.ingest.web import Fetcher
 
-__all__ = ["Discovery", "Fetched", "Item", "SourceKind", "discover"]
-
 _PIECE = 1 << 20
 _USER = re.compile("//[^/?#]*@")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_T = TypeVar("_T")
 SourceKind = Literal["file", "folder", "glob", "url", "sitemap", "missing"]
 
 
@@ -54,124 +53,76 @@ class Item:
     load: Callable[[], Fetched] = field(repr=False, compare=False)
 
 
+@dataclass
 class Discovery:
     """What a source means. Iterate it for its items, then read the attributes.
 
-    ``location`` is the canonical name of the source: ``discover`` takes it again, with
-    ``relative_to=base``. ``kind`` of a URL is known for certain after iterating. ``complete`` is
+    ``location`` is the canonical name of the source: ``discover`` takes it again, where ``base`` is
+    the working directory. ``kind`` of a URL is known for certain after iterating. ``complete`` is
     true only after a listing that reached its end and missed nothing below the source; a file that
     cannot be read is not missed, its uri was listed. ``notes`` are sentences for the report.
     """
 
-    def __init__(
-        self,
-        source: str,
-        settings: FetchSettings,
-        base: Path,
-        relative_to: Path | None,
-        fetcher: Fetcher | None,
-    ) -> None:
-        self.source = source
-        self.notes: list[str] = []
-        self.complete = False
-        self._settings = settings
-        self._base = base
-        self._fetcher = fetcher
-        self._error: str | None = None
-        self._path = Path()
-        self._pattern: tuple[str, ...] = ()
-        if "://" in source and not source.lower().startswith("file://"):
-            self._locate_url()
-        else:
-            self._locate_path(relative_to)
-
-    def _locate_url(self) -> None:
-        from rag.ingest.sitemap import looks_like_sitemap
-        from rag.ingest.web import canonical_url
-
-        self.location = self.source.strip()
-        self.kind: SourceKind = "url"
-        try:
-            self.location = canonical_url(self.source)
-        except SourceError as error:
-            self._error = str(error)
-            self.kind = "missing"
-            self.location = escaped(_USER.sub("//", self.location))  # it may hold a password
-        else:
-            if looks_like_sitemap(self.location):
-                self.kind = "sitemap"
-
-    def _locate_path(self, relative_to: Path | None) -> None:
-        path = _path_of(self.source, relative_to)
-        prefix, self._pattern = (path, ()) if os.path.lexists(path) else _split_glob(path)
-        self._path = prefix
-        self.location = local_uri(prefix, self._base)
-        if self._pattern:
-            self.kind = "glob" if prefix.is_dir() else "missing"
-            self._error = None if prefix.is_dir() else self._nothing()
-            parent = prefix.as_posix() if self.location.startswith("file:") else self.location
-            self.location = "/".join([*([] if parent == "." else [parent]), *self._pattern])
-        elif path.is_dir():
-            self.kind = "folder"
-        elif os.path.lexists(path):
-            self.kind = "file"
-        else:
-            self.kind = "missing"
-            self._error = f"There is no file or folder {escaped(self.source)}; check the path."
+    source: str
+    location: str
+    kind: SourceKind
+    settings: FetchSettings
+    base: Path
+    path: Path = Path()
+    pattern: tuple[str, ...] = ()
+    error: str = ""
+    fetcher: Fetcher | None = None
+    notes: list[str] = field(default_factory=list)
+    complete: bool = False
 
     def __iter__(self) -> Iterator[Item | Failure]:
         self.notes.clear()
         self.complete = False
-        if self._error is not None:
-            yield Failure(uri=self.location, reason=self._error)
+        if self.error:
+            yield Failure(uri=self.location, reason=self.error)
         elif self.kind in ("url", "sitemap"):
             yield from self._pages()
         elif self.kind == "file":
             self.complete = True
-            yield self._item(self._path)
+            yield self._item(self.path)
         else:
             yield from self._files()
 
     def close(self) -> None:
         """Close the connections. Items of a closed discovery still load, over new ones."""
-        if self._fetcher is not None:
-            self._fetcher.close()
+        if self.fetcher is not None:
+            self.fetcher.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _item(self, path: Path) -> Item:
-        uri = local_uri(path, self._base)
-        settings = self._settings
+        uri, seconds = local_uri(path, self.base), self.settings.timeout
         late = (
-            f"{uri} took longer than {settings.timeout:g} s to read (setting fetch.timeout); "
+            f"{uri} took longer than {seconds:g} s to read (setting fetch.timeout); "
             "try again or leave it out."
         )
-        read = partial(_read_file, path, uri, settings.max_bytes, settings.timeout, late)
-        return Item(uri, partial(within, settings.timeout, read, late))
+        read = partial(_read_file, path, uri, self.settings, late)
+        return Item(uri, partial(with_timeout, seconds, read, late))
 
     def _files(self) -> Iterator[Item | Failure]:
         skipped: Counter[str] = Counter()
         found: list[_Found] = []
         links: dict[str, list[str]] = {_OUTSIDE: [], _NOWHERE: []}
         missed = False
-        for entry in _walk(self._path, self._depth(), self._settings.timeout):
+        depth = None if not self.pattern or "**" in self.pattern else len(self.pattern)
+        for entry in _walk(self.path, depth, self.settings.timeout):
             path = entry.path
             if entry.unlisted:
                 missed = True
-                yield Failure(uri=local_uri(path, self._base), reason=entry.unlisted)
-            elif self._pattern and not _matches(path.relative_to(self._path).parts, self._pattern):
+                yield Failure(uri=local_uri(path, self.base), reason=entry.unlisted)
+            elif self.pattern and not _matches(path.relative_to(self.path).parts, self.pattern):
                 continue
             elif entry.skipped:
-                links[entry.skipped].append(local_uri(path, self._base))
+                links[entry.skipped].append(local_uri(path, self.base))
             elif suffix_of(path.name) in SUFFIXES:
                 found.append(entry)
             else:
@@ -195,22 +146,14 @@ class Discovery:
                 listed = ", ".join(sorted(uris)[:_NAMED]) + more
                 self.notes.append(f"{self.location}: {reason.format(listed)}.")
         if not names and not missed:
-            yield Failure(uri=self.location, reason=self._nothing())
-
-    def _nothing(self) -> str:
-        named = escaped(self.source)
-        if self.kind == "folder":
-            return f"{named} holds no file of a type that is read; name another folder, or a file."
-        return f"No file that can be read matches {named}; check the path."
-
-    def _depth(self) -> int | None:
-        return None if not self._pattern or "**" in self._pattern else len(self._pattern)
+            reason = _NO_MATCH if self.kind == "glob" else _NO_FILE
+            yield Failure(uri=self.location, reason=reason.format(escaped(self.source)))
 
     def _pages(self) -> Iterator[Item | Failure]:
         from rag.ingest.sitemap import Sitemap, is_sitemap
         from rag.ingest.web import Fetcher
 
-        fetcher = self._fetcher = self._fetcher or Fetcher(self._settings)
+        fetcher = self.fetcher = self.fetcher or Fetcher(self.settings)
         try:
             fetched = fetcher.get(self.location)
         except SourceError as error:
@@ -219,7 +162,12 @@ class Discovery:
         # What is only called a sitemap is not taken for a page: reading it says what it is.
         if self.kind != "sitemap" and not is_sitemap(fetched.data, self.location):
             self.complete = True
-            yield Item(self.location, _Once(fetched, partial(fetcher.get, self.location)))
+            ready = iter([fetched])  # for the first call; later ones fetch it again
+
+            def load() -> Fetched:
+                return next(ready, None) or fetcher.get(self.location)
+
+            yield Item(self.location, load)
             return
         self.kind = "sitemap"
         sitemap = Sitemap(fetcher, fetched)
@@ -232,27 +180,61 @@ class Discovery:
         self.notes += sitemap.notes
 
 
-def discover(
-    source: str,
-    settings: FetchSettings,
-    *,
-    base: Path,
-    relative_to: Path | None = None,
-    fetcher: Fetcher | None = None,
-) -> Discovery:
-    """Return what the source means; iterate it for ``Item`` and ``Failure``. Never raises.
+def discover(source: str, settings: FetchSettings, *, base: Path) -> Discovery:
+    """Return what the source means; iterate it for ``Item`` and ``Failure``.
 
-    ``base`` is the folder that canonical uris are relative to; ``relative_to`` is what a relative
-    path is meant from (default: the working directory). Sources may share a ``fetcher``; one of
-    the discovery's own is closed with it.
+    ``base`` is the folder that canonical uris are relative to. Raises only for a name that the
+    system cannot take (ValueError, OSError, RuntimeError).
     """
-    return Discovery(
-        source,
-        settings,
-        _absolute(base),
-        relative_to,
-        fetcher,
-    )
+    base, error = _absolute(base), ""
+    kind: SourceKind = "missing"
+    path, pattern = Path(), tuple[str, ...]()
+    if "://" in source and not source.lower().startswith("file://"):
+        from rag.ingest.sitemap import looks_like_sitemap
+        from rag.ingest.web import canonical_url
+
+        try:
+            location = canonical_url(source)
+            kind = "sitemap" if looks_like_sitemap(location) else "url"
+        except SourceError as fault:
+            error = str(fault)
+            location = escaped(_USER.sub("//", source.strip()))  # it may hold a password
+    else:
+        whole = _path_of(source)
+        path, pattern = (whole, ()) if os.path.lexists(whole) else _split_glob(whole)
+        location = local_uri(path, base)
+        if pattern:
+            parent = path.as_posix() if location.startswith("file:") else location
+            location = "/".join([*([] if parent == "." else [parent]), *pattern])
+        if path.is_dir():
+            kind = "glob" if pattern else "folder"
+        elif os.path.lexists(path) and not pattern:
+            kind = "file"
+        else:
+            error = (_NO_MATCH if pattern else _NO_PATH).format(escaped(source))
+    return Discovery(source, location, kind, settings, base, path, pattern, error)
+
+
+def with_timeout(seconds: float, call: Callable[[], _T], late: str) -> _T:
+    """Return what a call returns; raises SourceError(late) if that takes longer.
+
+    The call goes on in its thread: one that waits for a dead file system cannot be ended.
+    """
+    result: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(call())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="rag-read", daemon=True).start()
+    try:
+        return result.result(seconds)
+    except TimeoutError:
+        if not result.done():
+            raise SourceError(late) from None
+        raise  # of the call itself
 
 
 def local_uri(path: Path, base: Path) -> str:
@@ -268,6 +250,9 @@ def escaped(name: str) -> str:
 
     Bytes that are not UTF-8, control characters and those that turn the direction of writing are
     written as in a string of Python.
+
+    >>> print(escaped("a\\nb"))
+    a\\nb
     """
     try:
         raw = name.encode("utf-8", "surrogateescape")
@@ -278,7 +263,7 @@ def escaped(name: str) -> str:
     )
 
 
-def _path_of(source: str, relative_to: Path | None) -> Path:
+def _path_of(source: str) -> Path:
     if source.lower().startswith("file://"):
         source = url2pathname(urlsplit(source).path)
         if not source:
@@ -287,7 +272,7 @@ def _path_of(source: str, relative_to: Path | None) -> Path:
     if source.startswith("~") and not os.path.lexists(path):
         with suppress(RuntimeError):  # "~$note.docx" names no user
             path = path.expanduser()
-    return _absolute(path if path.is_absolute() else (relative_to or Path.cwd()) / path)
+    return _absolute(path)
 
 
 def _absolute(path: Path) -> Path:
@@ -315,6 +300,9 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 _OUTSIDE = "links out of it are not followed ({}); name what they lead to as a source of its own"
 _NOWHERE = "links that lead nowhere were skipped ({})"
 _NAMED = 5
+_NO_PATH = "There is no file or folder {}; check the path."
+_NO_FILE = "{} holds no file of a type that is read; name another folder, or a file."
+_NO_MATCH = "No file that can be read matches {}; check the path."
 
 
 @dataclass(frozen=True)
@@ -344,7 +332,7 @@ def _walk(top: Path, depth: int | None, seconds: float) -> Iterator[_Found]:
     while waiting or links:
         here, level = waiting.pop() if waiting else links.pop()
         try:
-            real, listed = within(seconds, partial(_listed, here), late)
+            real, listed = with_timeout(seconds, partial(_listed, here), late)
         except OSError as error:
             yield _Found(here, unlisted=f"The folder cannot be listed: {_why(error)}.")
             continue
@@ -390,9 +378,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _read_file(path: Path, uri: str, limit: int, seconds: float, late: str) -> Fetched:
+def _read_file(path: Path, uri: str, settings: FetchSettings, late: str) -> Fetched:
     """Read a file that may be anything: a pipe, a device, one that never ends."""
-    end = time.monotonic() + seconds
+    end, limit = time.monotonic() + settings.timeout, settings.max_bytes
     data = bytearray()
     try:
         status = path.stat()
@@ -426,15 +414,3 @@ def _why(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "it does not exist (any more); check the path"
     return (error.strerror or str(error)).lower()
-
-
-class _Once:
-    """Gives what the listing has fetched already to the first call, and fetches for later ones."""
-
-    def __init__(self, fetched: Fetched, load: Callable[[], Fetched]) -> None:
-        self._fetched: Fetched | None = fetched
-        self._load = load
-
-    def __call__(self) -> Fetched:
-        fetched, self._fetched = self._fetched, None
-        return fetched or self._load()

@@ -15,24 +15,23 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
 
 from rag.errors import SourceError
+from rag.ingest.extract import Extracted
+from rag.ingest.fetch import Item, discover
 from rag.ingest.fetched import Fetched
-
-if TYPE_CHECKING:
-    from rag.ingest.extract import Extracted
-    from rag.ingest.fetch import Item
-    from rag.ingest.worker import Worker
+from rag.ingest.worker import Worker, borrowed, extract
+from rag.settings import FetchSettings
+from rag.types import Document, Failure
 
 EXTRACTOR_VERSION = 2
 """Raised when the same bytes would give another text, so that unchanged items are read again."""
 
-_AHEAD = 2  # items loaded ahead of the one in work, per download thread
+_DOWNLOADS = 4  # side by side
+_AHEAD = 8  # items loaded ahead of the one in work
 _PARTS_AHEAD = 2
 _TICK = 0.2  # seconds after which a waiting thread looks whether it is still wanted
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,38 +51,27 @@ class Part:
     last: bool = True
 
 
-def within(seconds: float, call: Callable[[], T], late: str) -> T:
-    """Return what a call returns; raises SourceError(late) if that takes longer.
-
-    The call goes on in its thread: one that waits for a dead file system cannot be ended.
-    """
-    result: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(call())
-        except BaseException as error:
-            result.set_exception(error)
-
-    threading.Thread(target=run, name="rag-read", daemon=True).start()
-    try:
-        return result.result(seconds)
-    except TimeoutError:
-        if not result.done():
-            raise SourceError(late) from None
-        raise  # of the call itself
-
-
-def foreign(name: str, error: BaseException) -> SourceError:
-    """Return the error for what no reader foresaw, in one sentence."""
+def as_source_error(name: str, error: BaseException) -> SourceError:
+    """Return a SourceError as it is, and one that says in a sentence what no reader foresaw."""
+    if isinstance(error, SourceError):
+        return error
     said = " ".join(str(error).split())[:200].rstrip(".")
     reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return SourceError(f"{name} cannot be read ({reason}); open it, save it again and retry.")
 
 
-def read_ahead(
-    items: Sequence[Item], workers: int, last_digest: Callable[[str], str | None]
-) -> Iterator[Part]:
+def read_documents(source: str, settings: FetchSettings) -> list[Document]:
+    """Return the documents of a source, without an index; raises SourceError at the first fault."""
+    documents: list[Document] = []
+    with discover(source, settings, base=Path.cwd()) as listing:
+        for found in listing:
+            if isinstance(found, Failure):
+                raise SourceError(found.reason)
+            documents += extract(found.load()).documents
+    return documents
+
+
+def read_ahead(items: Sequence[Item], last_digest: Callable[[str], str | None]) -> Iterator[Part]:
     """Yield the parts of each item, in order; ``last_digest`` gives that of an item's last reading.
 
     Whatever an item raises becomes a part with an ``error``.
@@ -100,16 +88,14 @@ def read_ahead(
 
     def run(worker: Worker) -> None:
         try:
-            for number, (item, loaded) in enumerate(_loaded(items, workers, stop)):
-                _read(worker, Part(number, item), loaded, last_digest(item.uri), put)
+            for number, (item, loading) in enumerate(_loading(items, stop)):
+                _read(worker, Part(number, item), loading, last_digest(item.uri), put)
             put(None)
         except _StoppedError:
             pass
         except BaseException as error:  # the catalog is gone, say: raised where the parts are
             with suppress(_StoppedError):
                 put(error)
-
-    from rag.ingest.worker import borrowed
 
     with borrowed() as worker:  # killed when the caller gives up
         threading.Thread(target=run, args=(worker,), name="rag-extract", daemon=True).start()
@@ -129,24 +115,22 @@ class _StoppedError(Exception):
 def _read(
     worker: Worker,
     part: Part,
-    loaded: Fetched | SourceError,
+    loading: Future[Fetched],
     last_digest: str | None,
     put: Callable[[Part], None],
 ) -> None:
     """Put the parts of one item."""
-    if isinstance(loaded, SourceError):
-        put(replace(part, error=loaded))
-        return
-    part = replace(part, digest=f"{EXTRACTOR_VERSION}:{sha256(loaded.data).hexdigest()}")
-    if part.digest == last_digest:
-        put(part)
-        return
     held: Extracted | None = None  # the last part is told as such
 
     def on_page(done: int, total: int) -> None:
         put(replace(part, page=(done, total), last=False))
 
     try:
+        loaded = loading.result()
+        part = replace(part, digest=f"{EXTRACTOR_VERSION}:{sha256(loaded.data).hexdigest()}")
+        if part.digest == last_digest:
+            put(part)
+            return
         for found in worker.extract(loaded, on_page):
             if held is not None:
                 put(replace(part, found=held, last=False))
@@ -157,36 +141,33 @@ def _read(
         put(replace(part, found=held))
 
 
-def _loaded(
-    items: Sequence[Item], workers: int, stop: threading.Event
-) -> Iterator[tuple[Item, Fetched | SourceError]]:
-    """Load items in order, a few ahead of the one in work, so that waiting overlaps."""
-    tasks: queue.SimpleQueue[tuple[Item, Future[Fetched | SourceError]] | None] = (
-        queue.SimpleQueue()
-    )
+def _loading(
+    items: Sequence[Item], stop: threading.Event
+) -> Iterator[tuple[Item, Future[Fetched]]]:
+    """Load items in order, a few ahead of the one in work, so that waiting overlaps.
+
+    A future holds a SourceError for whatever an item raises.
+    """
+    tasks: queue.SimpleQueue[tuple[Item, Future[Fetched]] | None] = queue.SimpleQueue()
 
     def serve() -> None:
         while (task := tasks.get()) is not None and not stop.is_set():
             item, future = task
             try:
                 future.set_result(item.load())
-            except SourceError as error:
-                future.set_result(error)
             except BaseException as error:
-                future.set_result(foreign(item.uri, error))
+                future.set_exception(as_source_error(item.uri, error))
 
-    for _ in range(workers):
+    for _ in range(_DOWNLOADS):
         threading.Thread(target=serve, name="rag-fetch", daemon=True).start()
-    ahead: deque[tuple[Item, Future[Fetched | SourceError]]] = deque()
+    ahead: deque[tuple[Item, Future[Fetched]]] = deque()
     try:
         for item in items:
             ahead.append((item, Future()))
             tasks.put(ahead[-1])
-            if len(ahead) > _AHEAD * workers:
-                first, future = ahead.popleft()
-                yield first, future.result()
-        for first, future in ahead:
-            yield first, future.result()
+            if len(ahead) > _AHEAD:
+                yield ahead.popleft()
+        yield from ahead
     finally:
-        for _ in range(workers):
+        for _ in range(_DOWNLOADS):
             tasks.put(None)

@@ -16,8 +16,16 @@ from protego import Protego
 from rag.errors import SourceError
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched, too_large
-from rag.ingest.unpack import GZIP, MAX_LAYERS, STEP, unpacked
-from rag.ingest.web import MAX_DELAY, Fetcher, TransientError, canonical_url
+from rag.ingest.web import (
+    GZIP,
+    MAX_DELAY,
+    MAX_LAYERS,
+    STEP,
+    Fetcher,
+    TransientError,
+    canonical_url,
+    unpacked,
+)
 from rag.types import Failure
 
 MAX_DEPTH = 3
@@ -57,12 +65,12 @@ def is_sitemap(data: bytes, url: str = "") -> bool:
 class Sitemap:
     """One sitemap with all those that it refers to.
 
-    ``complete`` is true after ``pages`` has ended without a bound, a part that is broken or cannot
-    be read, or a robots.txt out of reach in the way. Entries of other hosts are refused and noted.
+    ``complete`` is false where a bound, a part that is broken or cannot be read, or a robots.txt
+    out of reach kept ``pages`` from all. Entries of other hosts are refused and noted.
     """
 
     def __init__(self, fetcher: Fetcher, root: Fetched) -> None:
-        self.complete = False
+        self.complete = True
         self.notes: list[str] = []
         self._fetcher = fetcher
         self._root = root
@@ -70,7 +78,6 @@ class Sitemap:
         self._robots: dict[str, Protego | None] = {}
         self._foreign = self._disallowed = 0
         self._unread: list[str] = []
-        self._whole = True
 
     def pages(self) -> Iterator[str | Failure]:
         """Yield the canonical address of each page once, and what could not be read."""
@@ -78,18 +85,18 @@ class Sitemap:
         seen: set[str] = set()
         for entry in self._entries():
             if isinstance(entry, Failure):
-                self._whole = False
+                self.complete = False
                 yield entry
             elif entry not in seen:
                 try:
                     if not self._allowed(entry):
                         continue
                 except TransientError as error:
-                    self._whole = False
+                    self.complete = False
                     yield Failure(uri=urljoin(entry, "/robots.txt"), reason=str(error))
                     continue
                 if len(seen) == limit:
-                    self._whole = False
+                    self.complete = False
                     self._note(f"only the first {limit} pages were taken (setting fetch.max_pages)")
                     break
                 seen.add(entry)
@@ -99,10 +106,9 @@ class Sitemap:
         if self._disallowed:
             self._note(f"{self._disallowed} pages left out, as robots.txt asks")
         if self._unread:
-            self._whole = False
+            self.complete = False
             first = ascii(self._unread[0][:100])
             self._note(f"{len(self._unread)} entries are no addresses of pages, the first {first}")
-        self.complete = self._whole
 
     def _note(self, sentence: str) -> None:
         self.notes.append(f"{self._root.uri}: {sentence}.")
@@ -153,7 +159,7 @@ class Sitemap:
         if not (whole or listing.pages or listing.nested):
             raise SourceError(f"{fetched.uri} is cut off before its first entry; try again later.")
         if not whole:
-            self._whole = False
+            self.complete = False
             self._note(
                 f"{fetched.uri} is cut off or broken; what can be read of it is, and no page is "
                 "removed because it is missing there"
@@ -270,7 +276,7 @@ def _rule_lines(data: bytes, agent: str) -> Iterator[str]:
         yield line if name in ("", "*", ours) else "User-agent: -"
 
 
-def _mended(text: str) -> str:
+def _escape_ampersands(text: str) -> str:
     """Escape ampersands that stand alone, but for those in CDATA: links are full of them.
 
     Entities that the document defines are not known either, so none can expand.
@@ -283,7 +289,7 @@ def _mended(text: str) -> str:
 
 
 def _parse(text: str) -> _Listing:
-    data = _mended(_undeclared(text)).encode("utf-8", "replace")
+    data = _escape_ampersands(_without_declaration(text)).encode("utf-8", "replace")
     parser = _parser("end")
     listing = _Listing("", True)
     try:
@@ -293,12 +299,12 @@ def _parse(text: str) -> _Listing:
                 entry = element.getparent()
                 while entry is not None and (earlier := element.getprevious()) is not None:
                     entry.remove(earlier)  # what is read already, so that memory stays small
-                kind = _local(entry)
-                if _local(element) == "loc" and kind in ("url", "sitemap"):
+                kind = _local_name(entry)
+                if _local_name(element) == "loc" and kind in ("url", "sitemap"):
                     found = listing.pages if kind == "url" else listing.nested
                     found[(element.text or "").strip()] = None
         # Entries that end only now were cut off, and so may their addresses be.
-        listing.root = _local(parser.close())
+        listing.root = _local_name(parser.close())
     except etree.LxmlError:  # nothing is there
         listing.whole = False
     # A prefix that is not declared is no reason to doubt the entries.
@@ -311,13 +317,13 @@ def _root(head: bytes) -> str:
     """Return the name of the first element, without its prefix."""
     parser = _parser("start")
     try:
-        parser.feed(_undeclared(head.decode("utf-8", "replace")).encode())
-        return _local(next(iter(parser.read_events()))[1])
+        parser.feed(_without_declaration(head.decode("utf-8", "replace")).encode())
+        return _local_name(next(iter(parser.read_events()))[1])
     except (etree.LxmlError, StopIteration):
         return ""
 
 
-def _undeclared(text: str) -> str:
+def _without_declaration(text: str) -> str:
     """Return the document without its XML declaration: the encoding that it names is done with."""
     text = text.lstrip("\ufeff\ufffd \t\r\n")
     declaration = _DECLARATION.match(text)
@@ -346,6 +352,6 @@ def _host(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def _local(element: etree._Element | None) -> str:
+def _local_name(element: etree._Element | None) -> str:
     name = element.tag if element is not None and isinstance(element.tag, str) else ""
     return name.rpartition("}")[2].rpartition(":")[2]

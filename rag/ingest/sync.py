@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from rag.errors import RagError, SourceError
+from rag.index.catalog import Catalog, Entry
+from rag.index.index import Index
 from rag.ingest.chunk import chunk_document
 from rag.ingest.fetch import Discovery, Item, discover, escaped
-from rag.ingest.loading import Part, foreign, read_ahead
+from rag.ingest.loading import Part, as_source_error, read_ahead
 from rag.protocols import Embedder
 from rag.settings import Settings
-from rag.types import Chunk, Document, Failure, Rename, SyncReport, digest_of
+from rag.types import Document, Failure, Rename, SyncReport
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,23 +41,6 @@ _MOST = 0.5  # of a source: more than that does not vanish without a question
 _FEW = 3  # files that have to vanish before it is asked about
 _GONE = "gone"  # in place of the digest of an item that is not there any more and was kept
 
-_Held = tuple[str, Document, list[Chunk]]
-
-
-class Store(Protocol):
-    """What an ingest needs of an index that it alone writes to."""
-
-    catalog: Any
-
-    def put(self, entries: Sequence[Any], vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Write documents in place of earlier versions."""
-
-    def remove(self, document_ids: Sequence[str]) -> None:
-        """Remove documents."""
-
-    def known(self, contents: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors of what is embedded already."""
-
 
 @dataclass
 class _Tally:
@@ -70,7 +53,6 @@ class _Tally:
     renamed: list[Rename] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    embedded: int = 0
 
 
 @dataclass
@@ -84,37 +66,34 @@ class _Open:
 
 
 class Ingest:
-    """One run over some sources. ``make_entry`` and ``words_of`` come from the index stage.
+    """One run over some sources into an index that it alone writes to.
 
     With ``prune``, also most of a source may vanish; without, that is kept and reported.
     """
 
     def __init__(
         self,
-        store: Store,
+        index: Index,
         embedder: Embedder,
         settings: Settings,
         *,
         base: Path,
-        make_entry: Callable[[str, Document, Sequence[Chunk], Sequence[str]], Any],
-        words_of: Callable[[str, Sequence[str], str], str],
         on_progress: Progress | None = None,
         prune: bool = False,
     ) -> None:
-        self._store = store
+        self._index = index
+        self._catalog = index.catalog
         self._embedder = embedder
         self._settings = settings
         self._fingerprint = settings.fingerprint(embedder.identity)
         self._base = base
-        self._make_entry = make_entry
-        self._words_of = words_of
         self._on_progress = on_progress or (lambda what, done, known: None)
         self._tally = _Tally()
         self._prune = prune
         self._place: tuple[str, float, int] = ("", 0, 0)
         self._open: _Open | None = None
-        self._held: list[_Held] = []
-        self._held_chunks = 0
+        self._held: list[Entry] = []
+        self._held_chunks = self._embedded = 0
         self._finished: list[_Open] = []  # items whose documents are all held or written
         self._failing: set[str] = set()  # items of which something failed: not read to the end
         self._written: dict[str, list[str]] = {}  # what was added, by digest, for renames
@@ -131,16 +110,9 @@ class Ingest:
         self._flush()
         for complete in self._complete:
             self._vanished(*complete)
-        tally = self._tally
         return SyncReport(
-            added=tuple(tally.added),
-            changed=tuple(tally.changed),
-            unchanged=tuple(tally.unchanged),
-            removed=tuple(tally.removed),
-            renamed=tuple(tally.renamed),
-            failed=tuple(tally.failed),
-            notes=tuple(tally.notes),
-            chunks_embedded=tally.embedded,
+            **{name: tuple(found) for name, found in vars(self._tally).items()},
+            chunks_embedded=self._embedded,
             seconds=round(time.monotonic() - began, 3),
         )
 
@@ -150,15 +122,13 @@ class Ingest:
             listing = discover(source, self._settings.fetch, base=self._base)
             found = list(listing)
         except (OSError, ValueError, RuntimeError) as error:  # a name that is none
-            self._tally.failed.append(
-                Failure(uri=escaped(source), reason=escaped(str(foreign(source, error))))
-            )
+            self._fail(source, str(as_source_error(source, error)))
             return
         with listing:
             self._listed(source, listing, found)
 
     def _listed(self, source: str, listing: Discovery, found: Sequence[Item | Failure]) -> None:
-        catalog = self._store.catalog
+        catalog = self._catalog
         location = listing.location
         if location in self._seen:
             return  # the same source by another spelling
@@ -177,8 +147,8 @@ class Ingest:
         self._tally.notes.extend(map(escaped, listing.notes))
         catalog.clear_source_failures(location)
         if items or known:  # of one that is missing, what it was is still to be known
-            missing = listing.kind == "missing" and before is not None
-            catalog.put_source(location, before if missing else listing.kind, _now())
+            kind = before if listing.kind == "missing" and before else listing.kind
+            catalog.put_source(location, kind)
         complete = listing.complete or (self._prune and listing.kind == "missing")
         if not items and known and complete:
             failures = []  # told below, with what has vanished
@@ -190,9 +160,9 @@ class Ingest:
                     f"`rag ingest --prune {location}` if they are to go."
                 )
             # What never was a source is told of, but there is nothing to try again.
-            told = Failure(uri=failure.uri, reason=failure.reason + kept)
-            self._fail(told, location, remember=bool(items or known))
-        for part in read_ahead(items, self._settings.fetch.workers, catalog.item_digest):
+            remembered = location if items or known else None
+            self._fail(failure.uri, failure.reason + kept, remembered)
+        for part in read_ahead(items, catalog.item_digest):
             self._part(location, part, len(items))
         self._flush()
         self._tell(escaped(source), len(items), len(items))
@@ -203,7 +173,7 @@ class Ingest:
 
     def _part(self, location: str, part: Part, total: int) -> None:
         """Take what was read of an item: all of it, some rows, or a sign of life."""
-        catalog = self._store.catalog
+        catalog = self._catalog
         uri = part.item.uri
         if part.page is not None:
             done, pages = part.page
@@ -220,34 +190,30 @@ class Ingest:
                 catalog.claim(location, uri)
                 catalog.clear_failures(uri)
                 # Until all is written, the item counts as unread: a crash is then made good.
-                catalog.put_item(uri, "", _now())
+                catalog.put_item(uri, "")
             for failure in part.found.failures:
-                self._fail(failure, location, item=uri)
+                self._fail(failure.uri, failure.reason, location, uri)
             self._tally.notes.extend(_placed(uri, escaped(note)) for note in part.found.notes)
             for document in part.found.documents:
                 try:
                     self._document(self._open, document)
-                except RagError as error:
-                    if not isinstance(error, SourceError):
-                        raise
-                    self._fail(Failure(uri=document.uri, reason=str(error)), location, item=uri)
                 except Exception as error:
-                    reason = str(foreign(document.uri, error))
-                    self._fail(Failure(uri=document.uri, reason=reason), location, item=uri)
+                    if _is_of_the_store(error):
+                        raise
+                    reason = str(as_source_error(document.uri, error))
+                    self._fail(document.uri, reason, location, uri)
         if part.error is not None:
             kept = " Its earlier version is kept." if catalog.uris_of(uri) else ""
-            self._fail(Failure(uri=uri, reason=f"{part.error}{kept}"), location, item=uri)
+            self._fail(uri, f"{part.error}{kept}", location, uri)
         if part.last and self._open is not None:
             self._open.digest = part.digest
             self._finished.append(self._open)
             self._open = None
 
     def _document(self, item: _Open, document: Document) -> None:
-        catalog = self._store.catalog
+        catalog = self._catalog
         item.earlier.pop(document.id, None)
-        owner = self._owners.get(document.id)
-        if owner is None:
-            owner = next(iter(catalog.items_of_document(document.id)), item.uri)
+        owner = self._owners.get(document.id) or catalog.item_of(document.id) or item.uri
         if owner != item.uri:
             raise SourceError(f"{document.uri} is what {owner} has, too; rename one of them.")
         if document.id in item.seen:
@@ -274,7 +240,7 @@ class Ingest:
             self._written.setdefault(document.digest, []).append(document.uri)
         else:
             self._tally.changed[document.uri] = None
-        self._held.append((item.uri, document, chunks))
+        self._held.append(Entry(item.uri, document, chunks))
         self._held_chunks += len(chunks)
         if self._held_chunks >= self._settings.index.write_batch:
             self._flush()
@@ -292,33 +258,34 @@ class Ingest:
             if item.uri in self._failing:  # a row that failed keeps its earlier version
                 continue
             if item.earlier:
-                self._store.remove(list(item.earlier))
+                self._index.remove(list(item.earlier))
                 self._tally.removed.extend(item.earlier.values())
-            self._store.catalog.put_item(item.uri, item.digest, _now())
+            self._catalog.put_item(item.uri, item.digest)
 
-    def _write(self, held: Sequence[_Held]) -> None:
+    def _write(self, held: Sequence[Entry]) -> None:
         """Write documents; one that cannot be becomes a failure, and the others are written."""
         faults = self._try_to_write(held)
         if len(faults) == len(held):
             self._blame_documents(faults[0][1])
-        for (item, document, _), fault in faults:
-            self._tally.added.pop(document.uri, None)
-            self._tally.changed.pop(document.uri, None)
-            self._written.pop(document.digest, None)
-            location = next(iter(self._store.catalog.sources_of(item)), "")
-            reason = str(foreign(document.uri, fault))
-            self._fail(Failure(uri=document.uri, reason=reason), location, item=item)
+        for entry, fault in faults:
+            uri = entry.document.uri
+            self._tally.added.pop(uri, None)
+            self._tally.changed.pop(uri, None)
+            self._written.pop(entry.document.digest, None)
+            location = next(iter(self._catalog.sources_of(entry.item)), "")
+            self._fail(uri, str(as_source_error(uri, fault)), location, entry.item)
 
     def _blame_documents(self, fault: Exception) -> None:
         """Raise a fault again that is not for the documents: the store's, or the embedder's."""
-        if not _is_of_a_document(fault):
+        of_text = isinstance(fault.__cause__, UnicodeError | TypeError | OverflowError)
+        if _is_of_the_store(fault) and not of_text:
             raise fault
         try:
             self._embedder.embed(["a"])
         except Exception:
             raise fault from None
 
-    def _try_to_write(self, held: Sequence[_Held]) -> list[tuple[_Held, Exception]]:
+    def _try_to_write(self, held: Sequence[Entry]) -> list[tuple[Entry, Exception]]:
         """Return the documents that cannot be written, found by halving, with what they raise."""
         try:
             self._embed_and_put(held)
@@ -329,33 +296,24 @@ class Ingest:
             return self._try_to_write(held[:half]) + self._try_to_write(held[half:])
         return []
 
-    def _embed_and_put(self, held: Sequence[_Held]) -> None:
-        entries, words = [], dict[str, str]()
-        for item, document, chunks in held:
-            contents = []
-            for chunk in chunks:
-                text = self._words_of(document.own_title, chunk.headings, chunk.text)
-                contents.append(digest_of(text))
-                words[contents[-1]] = text
-            entries.append(self._make_entry(item, document, chunks, contents))
+    def _embed_and_put(self, held: Sequence[Entry]) -> None:
         what, done, total = self._place
+        batch = self._settings.index.write_batch
 
         def tick(embedded: int, of: int) -> None:
-            if of > self._settings.index.write_batch:  # one long document
+            if of > batch:  # one long document
                 self._on_progress(f"{what}, {embedded} of {of} parts", done + embedded / of, total)
 
-        vectors = embed_missing(
-            self._embedder, words, self._store.known(words), self._settings.index.write_batch, tick
-        )
-        self._tally.embedded += vectors.embedded
-        self._store.put(entries, vectors.by_content)
+        vectors, embedded = embed_missing(self._embedder, held, self._catalog, batch, tick)
+        self._embedded += embedded
+        self._index.put(held, vectors)
 
     def _vanished(
         self, location: str, known: set[str], kind: str | None, present: set[str]
     ) -> None:
         """Remove what a source held and holds no more, unless that is suspiciously much."""
-        catalog = self._store.catalog
-        gone = set(catalog.orphans(location, keep=present))
+        catalog = self._catalog
+        gone = set(catalog.orphans(location)) - present
         # A file that two sources name is gone from both if it is gone from the disk.
         shared = {
             item: catalog.sources_of(item)
@@ -382,23 +340,24 @@ class Ingest:
             kept = lost
         if kept and not self._prune:
             reason = _KEPT.format(gone=len(kept), known=len(known), location=location)
-            self._fail(Failure(uri=location, reason=reason), location)
+            self._fail(location, reason, location)
             for item in kept:
                 del documents[item]
-                catalog.put_item(item, _GONE, _now())
+                catalog.put_item(item, _GONE)
         elif not present and known and not documents:
             reason = "nothing of it is there any more; other sources hold what was indexed from it"
-            self._fail(Failure(uri=location, reason=reason), location)
+            self._fail(location, reason, location)
         # Documents first and the claim to them last, so that a crash in between is made good.
         for item in documents:
-            catalog.put_item(item, "", _now())
-        self._store.remove([document.id for found in documents.values() for document in found])
+            catalog.put_item(item, "")
+        going = [document for found in documents.values() for document in found]
+        self._index.remove([document.id for document in going])
         catalog.delete_items(documents)
         catalog.unclaim(location, (known - present) - (gone - documents.keys()))
         for item in shared.keys() & documents.keys():
             if item in shared[item]:  # a source that was this file alone
                 catalog.delete_source(item)
-        for document in (document for found in documents.values() for document in found):
+        for document in going:
             if (new_uri := moved.get(document.id)) is not None:
                 self._tally.added.pop(new_uri, None)
                 self._tally.renamed.append(Rename(old=document.uri, new=new_uri))
@@ -415,16 +374,14 @@ class Ingest:
         self._place = (what, done, total)
         self._on_progress(what, done, total)
 
-    def _fail(
-        self, failure: Failure, location: str, *, item: str | None = None, remember: bool = True
-    ) -> None:
-        """Report a failure; ``item`` is what is to be read again for it."""
-        failure = Failure(uri=escaped(failure.uri), reason=escaped(failure.reason))
+    def _fail(self, uri: str, reason: str, location: str | None = None, item: str = "") -> None:
+        """Report a failure, remembered for a ``location``; ``item`` is to be read again for it."""
+        failure = Failure(uri=escaped(uri), reason=escaped(reason))
         self._tally.failed.append(failure)
-        if item is not None:
+        if item:
             self._failing.add(item)
-        if remember:
-            self._store.catalog.put_failure(failure, location, _now())
+        if location is not None:
+            self._catalog.put_failure(failure, location)
 
 
 def _placed(uri: str, note: str) -> str:
@@ -433,12 +390,8 @@ def _placed(uri: str, note: str) -> str:
     return f"{folder}{slash}{note}" if note.startswith(name) else f"{uri}: {note}"
 
 
-def _is_of_a_document(error: Exception) -> bool:
-    """Tell whether a document and not the store is to blame, as far as the error tells."""
-    cause = error.__cause__ if isinstance(error, RagError) else error
-    if isinstance(error, RagError) and not isinstance(error, SourceError):
-        return isinstance(cause, UnicodeError | TypeError | OverflowError)
-    return True
+def _is_of_the_store(error: Exception) -> bool:
+    return isinstance(error, RagError) and not isinstance(error, SourceError)
 
 
 def _indexed_alike(before: Document, after: Document) -> bool:
@@ -450,34 +403,28 @@ def _indexed_alike(before: Document, after: Document) -> bool:
     return indexed(before) == indexed(after)
 
 
-@dataclass(frozen=True)
-class Embedded:
-    """Vectors by content digest, and how many of them had to be made."""
-
-    by_content: dict[str, NDArray[np.float32]]
-    embedded: int
-
-
 def embed_missing(
     embedder: Embedder,
-    words: Mapping[str, str],
-    known: Mapping[str, NDArray[np.float32]],
+    entries: Sequence[Entry],
+    catalog: Catalog | None,
     batch: int = 512,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
-) -> Embedded:
-    """Embed what is not known, ``batch`` texts at a time; ``words`` is content digest -> text.
+) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """Return content digest -> vector for all chunks, and how many were embedded.
 
-    ``on_batch`` is called with (texts done, texts in all).
+    Words that the catalog has vectors of are not embedded again; with None, all are. ``on_batch``
+    is called with (texts done, texts in all) after each ``batch`` of them.
     """
-    missing = [content for content in words if content not in known]
-    by_content = dict(known)
-    waiting = iter(missing)
-    while part := list(islice(waiting, batch)):
-        vectors = embedder.embed([words[content] for content in part])
-        by_content.update(zip(part, vectors, strict=True))
-        on_batch(len(by_content) - len(known), len(missing))
-    return Embedded(by_content, len(missing))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    words = {
+        content: text
+        for entry in entries
+        for content, text in zip(entry.contents, entry.words, strict=True)
+    }
+    vectors = catalog.known(words) if catalog else {}
+    missing = [content for content in words if content not in vectors]
+    for start in range(0, len(missing), batch):
+        part = missing[start : start + batch]
+        found = embedder.embed([words[content] for content in part])
+        vectors.update(zip(part, found, strict=True))
+        on_batch(start + len(part), len(missing))
+    return vectors, len(missing)

@@ -21,30 +21,34 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import responses
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import PurePosixPath
 from string import ascii_letters, digits, punctuation
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import httpcore
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.stop import stop_base
 
 from rag.errors import SourceError
-from rag.ingest.addresses import is_public
 from rag.ingest.fetched import Fetched, too_large
-from rag.ingest.unpack import MAX_LAYERS, unpacked
 from rag.settings import FetchSettings
 
-ATTEMPTS = 2
 BACKOFF = 0.5
 """Seconds before the second attempt when the server does not say."""
 
 MAX_DELAY = 30.0
 """The most seconds between requests that a site's robots.txt can ask for."""
 
+STEP = 65_536
+"""The most bytes that come out of one step of unpacking."""
+
+MAX_LAYERS = 4
+"""More packings around each other than anyone needs."""
+
+GZIP = b"\x1f\x8b"
+_SLICE = 8192  # what follows the end of a packed member is copied: little, however many members
+_MAX_REDIRECTS = 5
 _MAX_NAME = 200
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 _UNRESERVED = frozenset(f"{ascii_letters}{digits}-._~")
@@ -56,6 +60,14 @@ _REASONS = {
     410: "is gone for good (410); remove it from the sources",
     429: "asks to slow down (429); set fetch.delay or try again later",
 }
+
+_GLOBAL_UNICAST = ip_network("2000::/3")
+"""All of IPv6 that is given to hosts; what is translated to IPv4 is judged as IPv4."""
+
+_NAT64 = ip_network("64:ff9b::/96")
+# Blocks of the registries of IANA that ``is_global`` lacks, or has in some versions only: protocol
+# assignments, relays to 6to4, protocol assignments with Teredo, documentation.
+_SPECIAL = tuple(map(ip_network, "192.0.0.0/24 192.88.99.0/24 2001::/23 3fff::/20".split()))
 
 _T = TypeVar("_T")
 
@@ -83,15 +95,15 @@ class Fetcher:
         uri = canonical_url(url)
         connections = self._connections()  # made before any turn is waited for
         connections.start_clock()
-        retrying = Retrying(
-            stop=_StopLate(connections) | stop_after_attempt(ATTEMPTS),
-            wait=_pause,
-            sleep=connections.sleep,
-            retry=retry_if_exception_type(TransientError),
-            reraise=True,
-        )
         try:
-            return retrying(self._attempt, uri, connections)
+            try:
+                return self._attempt(uri, connections)
+            except TransientError as error:
+                pause = BACKOFF if error.after is None else error.after
+                if connections.closed.is_set() or pause >= connections.left():
+                    raise  # the time limit would cut off a second attempt
+            connections.sleep(pause)
+            return self._attempt(uri, connections)
         except Exception as error:
             if connections.closed.is_set():
                 raise SourceError(f"{uri} was not read to its end; ingest it again.") from None
@@ -124,12 +136,7 @@ class Fetcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _connections(self) -> _Connections:
@@ -143,7 +150,7 @@ class Fetcher:
     def _attempt(self, uri: str, connections: _Connections) -> Fetched:
         here = uri
         seen = {here}
-        for _ in range(self.settings.max_redirects + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             self._wait_for_turn(urlsplit(here).netloc, connections)
             try:
                 answer = self._request(uri, here, connections)
@@ -161,23 +168,22 @@ class Fetcher:
                 raise SourceError(f"{uri} redirects in a circle; open it in a browser and check.")
             seen.add(here)
         raise SourceError(
-            f"{uri} redirects more than {self.settings.max_redirects} times "
-            "(setting fetch.max_redirects); use the address that it ends at."
+            f"{uri} redirects more than {_MAX_REDIRECTS} times; use the address that it ends at."
         )
 
     def _request(self, uri: str, here: str, connections: _Connections) -> Fetched | str:
         """Return the page, or the address that it redirects to."""
         with connections.ask(here) as response:
-            location = _header(response, b"location")
-            if location and response.status in _REDIRECTS:
-                return _redirect(uri, here, location[0])
+            location = _header(response, "location")
+            if location is not None and response.status in _REDIRECTS:
+                return _redirect(uri, here, location)
             _check_status(uri, response)
             return Fetched(
                 uri=uri,
                 data=self._read(uri, response, connections),
-                media_type=next(map(_decoded, _header(response, b"content-type")), None),
+                media_type=_header(response, "content-type"),
                 name=_name_of(here),
-                modified=next(map(_date, map(_decoded, _header(response, b"last-modified"))), None),
+                modified=_date(_header(response, "last-modified") or ""),
                 final_uri=here,
             )
 
@@ -221,6 +227,9 @@ def canonical_url(url: str) -> str:
     """Return the URL in ASCII, with a lower-case host, without its default port and its fragment.
 
     Raises SourceError for what cannot be fetched.
+
+    >>> canonical_url("HTTP://Example.org:80/%7Ea b#top")
+    'http://example.org/~a%20b'
     """
     shown = _printable(url.rpartition("@")[2])  # whatever stands before may be a password
     try:
@@ -311,8 +320,7 @@ class _Connections(httpcore.NetworkBackend):
         self._clock.deadline += seconds
 
     def left(self) -> float:
-        seconds: float = self._clock.deadline - time.monotonic()
-        return seconds
+        return float(self._clock.deadline - time.monotonic())
 
     def left_or_raise(self) -> float:
         if self.closed.is_set():
@@ -330,11 +338,11 @@ class _Connections(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         error: Exception = httpcore.ConnectError(f"{host} has no address")
-        addresses = self._aside(self._resolve, host, port)
+        addresses = self._abandonable(self._resolve, host, port)
         for number, address in enumerate(addresses):
             share = self.left_or_raise() / (len(addresses) - number)  # one may be out of order
             try:
-                stream = self._aside(
+                stream = self._abandonable(
                     self._inner.connect_tcp, address, port, share, local_address, socket_options
                 )
             except (httpcore.NetworkError, httpcore.ConnectTimeout) as failed:
@@ -358,7 +366,7 @@ class _Connections(httpcore.NetworkBackend):
             timed.close()
         return timed
 
-    def _aside(self, function: Callable[..., _T], *arguments: Any) -> _T:
+    def _abandonable(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Call what cannot be interrupted in a thread that is left behind when time is up."""
         outcome: Future[_T] = Future()
 
@@ -444,22 +452,6 @@ class _TimedStream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class _StopLate(stop_base):
-    """No second attempt that the time limit would cut off."""
-
-    def __init__(self, connections: _Connections) -> None:
-        self._connections = connections
-
-    def __call__(self, state: RetryCallState) -> bool:
-        return self._connections.closed.is_set() or _pause(state) >= self._connections.left()
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    after = error.after if isinstance(error, TransientError) else None
-    return BACKOFF * state.attempt_number if after is None else after
-
-
 def _check_status(uri: str, response: httpcore.Response) -> None:
     status = response.status
     if status in (200, 203):
@@ -474,18 +466,19 @@ def _check_status(uri: str, response: httpcore.Response) -> None:
 
 
 def _retry_after(response: httpcore.Response) -> float | None:
-    value = next(map(_decoded, _header(response, b"retry-after")), "").strip()
+    value = (_header(response, "retry-after") or "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
     when = _date(value)
     return None if when is None else max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
-def _redirect(uri: str, here: str, location: bytes) -> str:
+def _redirect(uri: str, here: str, location: str) -> str:
+    raw = location.encode("latin-1")
     try:
-        there = location.decode("utf-8")
+        there = raw.decode("utf-8")
     except UnicodeDecodeError:
-        there = quote(location, safe=punctuation)
+        there = quote(raw, safe=punctuation)
     try:
         return canonical_url(urljoin(here, there))
     except (SourceError, ValueError) as error:
@@ -494,8 +487,8 @@ def _redirect(uri: str, here: str, location: bytes) -> str:
 
 def _codings(uri: str, response: httpcore.Response) -> list[str]:
     """Return how the body is packed, the outermost first."""
-    named = b",".join(_header(response, b"content-encoding"))
-    codings = [_decoded(coding).strip().lower() for coding in named.split(b",")]
+    named = ",".join(_headers(response, "content-encoding"))
+    codings = [coding.strip().lower() for coding in named.split(",")]
     codings = [coding.removeprefix("x-") for coding in codings if coding not in ("", "identity")]
     if len(codings) > MAX_LAYERS or set(codings) - {"gzip", "deflate"}:
         raise SourceError(
@@ -505,12 +498,13 @@ def _codings(uri: str, response: httpcore.Response) -> list[str]:
     return codings[::-1]
 
 
-def _header(response: httpcore.Response, name: bytes) -> list[bytes]:
-    return [value for key, value in response.headers if key.lower() == name]
+def _headers(response: httpcore.Response, name: str) -> list[str]:
+    wanted = name.encode()
+    return [value.decode("latin-1") for key, value in response.headers if key.lower() == wanted]
 
 
-def _decoded(value: bytes) -> str:
-    return value.decode("latin-1")
+def _header(response: httpcore.Response, name: str) -> str | None:
+    return next(iter(_headers(response, name)), None)
 
 
 def _connection_error(uri: str, error: Exception) -> SourceError:
@@ -542,3 +536,66 @@ def _name_of(url: str) -> str:
     parts = urlsplit(url)
     name = PurePosixPath(unquote(PurePosixPath(parts.path).name)).name
     return "".join(filter(str.isprintable, name))[-_MAX_NAME:] or parts.netloc
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is on the public internet, also one wrapped in IPv6.
+
+    Raises ValueError for what is no IP address.
+
+    >>> is_public("10.0.0.1"), is_public("::ffff:8.8.8.8")
+    (False, True)
+    """
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is None and ip not in _GLOBAL_UNICAST:
+            return False
+        ip = inner or ip
+    return ip.is_global and not ip.is_multicast and not any(ip in block for block in _SPECIAL)
+
+
+def unpacked(pieces: Iterable[bytes], coding: str) -> Iterator[bytes]:
+    """Yield what is packed in the pieces; ``coding`` is gzip (all its members) or deflate.
+
+    Raises zlib.error where it is damaged or cut off, after all that comes before. What follows the
+    end is left out, as browsers do. Nothing at all unpacks to nothing.
+    """
+    decoder = None
+    rest = b""
+    members = 0
+    for piece in _sliced(pieces):
+        rest += piece
+        while decoder or len(rest) >= 2:
+            if decoder is None:
+                if members and not (coding == "gzip" and rest.startswith(GZIP)):
+                    return
+                decoder = zlib.decompressobj(_window(coding, rest))
+            data = decoder.decompress(rest, STEP)
+            if data:
+                yield data
+            rest = decoder.unconsumed_tail
+            if decoder.eof:
+                rest = decoder.unused_data
+                decoder = None
+                members += 1
+            elif not rest and len(data) < STEP:
+                break
+    if decoder or (rest and not members):
+        raise zlib.error("it is cut off")
+
+
+def _sliced(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), _SLICE):
+            yield piece[start : start + _SLICE]
+
+
+def _window(coding: str, head: bytes) -> int:
+    if coding == "gzip":
+        return 16 + zlib.MAX_WBITS
+    # The standard's deflate has a header; that of many servers has none.
+    has_header = head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,11 @@ import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import IO, Any
+
+try:
+    import resource
+except ImportError:  # Windows has none: the parent's own clock has to do
+    resource = None  # type: ignore[assignment]
 
 from rag.errors import SourceError
 from rag.ingest import extract as extraction
@@ -36,8 +42,7 @@ _IDLE = 10.0  # seconds after which the child ends itself
 _LARGE = 1_000_000_000  # bytes in use after which it is started anew
 _PART = 256  # documents sent at a time
 
-OnPage = Callable[[int, int], None]
-"""Called with (pages done, pages in all)."""
+OnPage = Callable[[int, int], None]  # (pages done, pages in all)
 
 _START = (
     "import sys; sys.path[:] = sys.argv[2:]; "
@@ -60,22 +65,18 @@ def extract(fetched: Fetched, on_page: OnPage | None = None) -> Extracted:
 def borrowed() -> Iterator[Worker]:
     """Lend a worker to one thread; the child of one that was used before is at work sooner."""
     worker = _idle.pop() if _idle else Worker()
+    whole = False
     try:
         yield worker
+        whole = True
     except SourceError:
-        _give_back(worker)
+        whole = True
         raise
-    except BaseException:
-        worker.kill()
-        raise
-    _give_back(worker)
-
-
-def _give_back(worker: Worker) -> None:
-    if _idle:  # one is enough
-        worker.kill()
-    else:
-        _idle.append(worker)
+    finally:
+        if whole and not _idle:  # one is enough
+            _idle.append(worker)
+        else:
+            worker.kill()
 
 
 class Worker:
@@ -206,8 +207,7 @@ class Worker:
         self._discard()
 
     def _discard(self) -> None:
-        child = self._child
-        if child is not None:
+        if child := self._child:
             child.kill()
             self._end()
 
@@ -328,10 +328,10 @@ def _answer(fetched: Fetched, seconds: float, answers: IO[bytes]) -> None:
         return
     clock.go_on()
     states = [document.__dict__ for document in found.documents]
-    first = range(0, max(len(states), 1), _PART)
-    for start in first:
-        last = start == first[-1]
-        send("part", (found.failures, found.notes) if last else None, states[start : start + _PART])
+    starts = range(0, max(len(states), 1), _PART)
+    for start in starts:
+        rest = (found.failures, found.notes) if start == starts[-1] else None
+        send("part", rest, states[start : start + _PART])
         clock.go_on()
 
 
@@ -349,37 +349,23 @@ class _Clock:
         if now - self._set < 1 and self._set:
             return
         self._set = now
-        try:
-            import resource
-        except ImportError:  # Windows: the parent's own clock has to do
-            return
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(
-            resource.RLIMIT_CPU, (int(min(now + self._seconds, self._end)) + 1, hard)
-        )
+        if resource:
+            _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+            until = int(min(now + self._seconds, self._end)) + 1
+            resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
 
 
 def _limit_memory(memory: int) -> None:
-    try:
-        import resource
-    except ImportError:
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if resource:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def _is_asked(requests: IO[bytes]) -> bool:
-    if os.name == "nt":  # it cannot wait for a pipe
-        return True
-    import select
-
-    return bool(select.select([requests], [], [], _IDLE)[0])
+    # Windows cannot wait for a pipe.
+    return os.name == "nt" or bool(select.select([requests], [], [], _IDLE)[0])
 
 
 def _peak() -> int:
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if resource else 0

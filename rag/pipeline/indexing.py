@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from posixpath import normpath, splitext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from rag.errors import SourceError
 from rag.types import Document, SyncReport
 
 if TYPE_CHECKING:
+    from rag.index.catalog import Catalog
     from rag.ingest.sync import Progress
     from rag.pipeline.stages import Stages
 
@@ -24,8 +25,6 @@ def ingest(
     stages: Stages, sources: Iterable[str], on_progress: Progress | None, *, prune: bool
 ) -> SyncReport:
     """Bring the index up to date with sources."""
-    from rag.index.catalog import Entry
-    from rag.index.index import words_of
     from rag.ingest.sync import Ingest
 
     index = stages.open_index(create=True)
@@ -36,8 +35,6 @@ def ingest(
             stages.embedder,
             stages.settings,
             base=stages.folder.parent,
-            make_entry=Entry,
-            words_of=words_of,
             on_progress=on_progress,
             prune=prune,
         ).run(list(sources))
@@ -51,10 +48,10 @@ def remove(stages: Stages, source: str) -> SyncReport:
         location = _location(stages, source)
         if location is None:
             documents = [document_of(stages, source)]
-            items = catalog.items_of_document(documents[0].id)
-            items = [item for item in items if len(catalog.documents_of(item)) == 1]
+            item = catalog.item_of(documents[0].id)
+            items = [item] if item and len(catalog.documents_of(item)) == 1 else []
         else:
-            items = catalog.orphans(location, keep=())
+            items = catalog.orphans(location)
             documents = [d for item in items for d in catalog.documents_of(item)]
         # The source goes last: whatever stops this, it can be asked for again.
         index.remove([document.id for document in documents])
@@ -90,7 +87,7 @@ def rebuild(stages: Stages, on_progress: Progress | None) -> int:
         # Counted inside: another process may have written while this one waited for its turn.
         total = index.catalog.counts()["documents"]
         same = index.catalog.state("embedder") == embedder.identity
-        known = index.known if same else lambda _: {}
+        known = index.catalog if same else None
         written = _write(stages, index.catalog.documents(), put, known, on_progress, total)
         index.catalog.set_state("embedder", embedder.identity)
     return written
@@ -102,44 +99,39 @@ def add(stages: Stages, documents: Iterable[Document], on_progress: Progress | N
     with index.writing(stages.fingerprint):
         index.catalog.set_state("embedder", stages.embedder.identity)
         items = ((document.uri, document) for document in documents)
-        return _write(stages, items, index.put, index.known, on_progress, 0)
+        return _write(stages, items, index.put, index.catalog, on_progress, 0)
 
 
 def _write(
     stages: Stages,
     items: Iterable[tuple[str, Document]],
     put: Callable[..., None],
-    known: Callable[[Mapping[str, str]], Mapping[str, Any]],
+    known: Catalog | None,
     on_progress: Progress | None,
     total: int,
 ) -> int:
     """Chunk, embed and write documents, some at a time."""
     from rag.index.catalog import Entry
-    from rag.index.index import words_of
     from rag.ingest.chunk import chunk_document
     from rag.ingest.sync import embed_missing
-    from rag.types import digest_of
 
     settings, embedder = stages.settings, stages.embedder
     fingerprint = stages.fingerprint
-    written = 0
+    written = held = 0
     entries: list[Entry] = []
-    words: dict[str, str] = {}
 
     def flush() -> None:
-        put(entries, embed_missing(embedder, words, known(words)).by_content)
+        put(entries, embed_missing(embedder, entries, known)[0])
         entries.clear()
-        words.clear()
 
     for done, (item, document) in enumerate(items, start=1):
         chunks = chunk_document(document, settings.chunk, embedder.count_tokens, fingerprint)
-        texts = [words_of(document.own_title, c.headings, c.text) for c in chunks]
-        contents = [digest_of(text) for text in texts]
-        words.update(zip(contents, texts, strict=True))
-        entries.append(Entry(item, document, chunks, contents))
+        entries.append(Entry(item, document, chunks))
         written += len(chunks)
-        if len(words) >= settings.index.write_batch:
+        held += len(chunks)
+        if held >= settings.index.write_batch:
             flush()
+            held = 0
         if on_progress:
             on_progress(document.uri, done, total)
     flush()

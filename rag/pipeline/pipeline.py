@@ -226,7 +226,7 @@ class Pipeline:
         """Yield every document with its chunks, for drafting questions on them."""
         catalog = self.index.catalog
         for _, document in catalog.documents():
-            yield document, [chunk for chunk, _ in catalog.chunks_of(document, catalog.store)]
+            yield document, [chunk for chunk, _ in catalog.chunks_of(document)]
 
     # Questions
 

@@ -59,7 +59,6 @@ def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
     from rag.answer.lists import runs_over
 
     catalog = stages.index.catalog
-    store = catalog.store
     here = {passage.chunk.id for passage in passages}
     whole: list[Passage] = []
     for rank, passage in enumerate(passages):
@@ -69,7 +68,7 @@ def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
             for _ in range(_NEIGHBOURS if rank < _COMPLETED else 0):
                 if not runs_over(edge)[after]:
                     break
-                beside = catalog.beside(edge, store, after=after)
+                beside = catalog.beside(edge, after=after)
                 if beside is None or beside.chunk.id in here:
                     break
                 here.add(beside.chunk.id)
@@ -82,7 +81,7 @@ def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
 
 def nearest(stages: Stages, question: str, document: Document) -> list[Passage]:
     """Cut a text that is not indexed into passages, the nearest to the question first."""
-    from rag.index.index import words_of
+    from rag.index.catalog import words_of
     from rag.ingest.chunk import chunk_document
 
     settings, embedder = stages.settings, stages.embedder

@@ -19,12 +19,12 @@ from rag.errors import (
 )
 from rag.index.catalog import Entry, key_of
 from rag.index.dense import DenseStore
-from rag.index.index import Index, words_of
-from rag.index.locks import hold
+from rag.index.index import Index, hold
 from rag.ingest.chunk import chunk_document
+from rag.ingest.sync import embed_missing
 from rag.protocols import Embedder
 from rag.settings import ChunkSettings, IndexSettings
-from rag.types import Document, Filter, digest_of
+from rag.types import Document, Filter
 
 PRINT = "fingerprint"
 
@@ -41,16 +41,10 @@ class Writer:
         chunks = chunk_document(
             document, ChunkSettings(size=32, minimum=0), self.embedder.count_tokens, PRINT
         )
-        words = [digest_of(words_of("", c.headings, c.text)) for c in chunks]
-        return Entry(uri, document, chunks, words)
+        return Entry(uri, document, chunks)
 
     def vectors(self, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
-        words = {
-            content: words_of(e.document.own_title, c.headings, c.text)
-            for e in entries
-            for c, content in zip(e.chunks, e.contents, strict=True)
-        }
-        return dict(zip(words, self.embedder.embed(list(words.values())), strict=True))
+        return embed_missing(self.embedder, entries, None)[0]
 
     def put(self, uri: str, text: str, **more: object) -> Entry:
         entry = self.entry(uri, text, **more)
@@ -284,7 +278,7 @@ def test_broken_stores_are_mended_from_the_catalog(
 
 def test_equal_words_are_embedded_once(writer: Writer) -> None:
     entry = writer.put("a", "Refunds take five days.")
-    known = writer.index.known([*entry.contents, "something else"])
+    known = writer.index.catalog.known([*entry.contents, "something else"])
     assert set(known) == set(entry.contents)
     expected = writer.vectors([entry])[entry.contents[0]]
     assert float(known[entry.contents[0]] @ expected) > 0.999

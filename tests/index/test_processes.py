@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from rag.index.catalog import Entry
-from rag.index.index import Index, words_of
+from rag.index.index import Index
 from rag.ingest.chunk import chunk_document
 from rag.settings import ChunkSettings, IndexSettings
-from rag.types import Document, digest_of
+from rag.types import Document
 
 DOCUMENTS = 40
 ROUNDS = 6
@@ -52,9 +52,7 @@ def entry(n: int, version: int) -> Entry:
         uri=f"doc{n}", title="", text=f"This is about subject{n} in version{version}", language="en"
     )
     chunks = chunk_document(document, ChunkSettings(), lambda text: len(text.split()), "print")
-    return Entry(
-        document.uri, document, chunks, [digest_of(words_of("", (), c.text)) for c in chunks]
-    )
+    return Entry(document.uri, document, chunks)
 
 
 def unit(n: int) -> np.ndarray:

@@ -9,8 +9,7 @@ import pytest
 from web_server import Server
 
 from rag.errors import SourceError
-from rag.ingest.addresses import is_public
-from rag.ingest.web import Fetcher
+from rag.ingest.web import Fetcher, is_public
 from rag.settings import FetchSettings
 
 # RFC 6890 and what the registries have had since; multicast, which is not in them, as well.

@@ -335,9 +335,10 @@ def test_a_rebuild_that_had_to_wait_keeps_what_was_written_meanwhile(
         for n in range(5):
             document = Document.make(uri=f"{n}", title="", text=f"Late page number {n}.")
             chunks = chunk_document(document, pipeline.settings.chunk, len, pipeline.fingerprint)
-            entries.append(Entry(f"{n}", document, chunks, [f"{n}"]))
+            entries.append(Entry(f"{n}", document, chunks))
         vectors = pipeline.embedder.embed([e.document.text for e in entries])
-        pipeline.index.put(entries, {f"{n}": v for n, v in enumerate(vectors)})
+        contents = [e.contents[0] for e in entries]
+        pipeline.index.put(entries, dict(zip(contents, vectors, strict=True)))
     thread.join(60)
     assert pipeline.index.verify() == []
     assert "Late page number 3." in {p.chunk.text for p in pipeline.search("late page number 3")}

@@ -18,8 +18,7 @@ from web_server import Handler, Server
 from rag.errors import SourceError
 from rag.ingest.fetch import Discovery, Item, discover
 from rag.ingest.sitemap import is_sitemap
-from rag.ingest.unpack import STEP, unpacked
-from rag.ingest.web import MAX_DELAY, Fetcher, canonical_url
+from rag.ingest.web import MAX_DELAY, STEP, Fetcher, canonical_url, unpacked
 from rag.settings import FetchSettings
 from rag.types import Failure
 
@@ -613,7 +612,8 @@ class TestRobots:
     ) -> None:
         server.page("/robots.txt", f"User-agent: *\nCrawl-delay: {asked}\n", "text/plain")
         server.page("/sitemap.xml", sitemap(server.url("/a")))
-        found = discover(server.url("/sitemap.xml"), LOCAL, base=tmp_path, fetcher=fetcher)
+        found = discover(server.url("/sitemap.xml"), LOCAL, base=tmp_path)
+        found.fetcher = fetcher
         assert len(list(found)) == 1 and found.complete
         assert list(fetcher._delays.values()) == ([] if kept is None else [kept])
         told = "robots.txt asks for 86400 s between requests; 30 s are kept"

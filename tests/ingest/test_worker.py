@@ -10,8 +10,8 @@ import pytest
 
 from rag.errors import SourceError
 from rag.ingest import worker as worker_module
+from rag.ingest.fetch import with_timeout
 from rag.ingest.fetched import Fetched
-from rag.ingest.loading import within
 from rag.ingest.worker import Worker, borrowed, extract
 
 NOTE = Fetched(uri="docs/note.md", data=b"# Note\n\nThe hut is open.\n", name="note.md")
@@ -113,8 +113,8 @@ def test_killed_from_another_thread_it_ends_at_once(worker: Worker, tmp_path: Pa
 
 
 def test_a_call_that_does_not_return_is_left_behind() -> None:
-    assert within(5, lambda: 3, "late") == 3
+    assert with_timeout(5, lambda: 3, "late") == 3
     with pytest.raises(ZeroDivisionError):
-        within(5, lambda: 1 // 0, "late")
+        with_timeout(5, lambda: 1 // 0, "late")
     with pytest.raises(SourceError, match="the disk is gone"):
-        within(0.05, threading.Event().wait, "the disk is gone")
+        with_timeout(0.05, threading.Event().wait, "the disk is gone")
