@@ -7,17 +7,14 @@ and held against them. The model's word for it that a passage says something cou
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rag.answer.replies import SCHEMA, JsonReply, PlainReply
 from rag.answer.request import Request, Requests
 from rag.errors import ModelError, UsageError
-from rag.models.chat import Completing, Reply
+from rag.models.chat import LanguageModel, Reply, ReplyStream
 from rag.settings import LlmSettings, Style
 from rag.text.sentences import sentences
-from rag.text.tokens import window_of
 from rag.types import Passage, Sentence, Turn, Usage
 
 Cite = Callable[[str, Sequence[Passage]], Iterable[Sentence]]
@@ -25,41 +22,6 @@ Cite = Callable[[str, Sequence[Passage]], Iterable[Sentence]]
 
 _EXCUSE = 400  # characters after which a model that found no answer is stopped explaining itself
 _ENDED = re.compile(r"[.!?…。！？:][\"'”’»)\]*_]*(?:\s*\[\d+\])*$")
-
-
-class Stream(Protocol):
-    """A reply that is still coming: ``rag.models.chat.ChatStream`` is one."""
-
-    @property
-    def reply(self) -> Reply:
-        """What there is of it."""
-        ...
-
-    def __iter__(self) -> Iterator[str]: ...
-
-    def __next__(self) -> str: ...
-
-    def close(self) -> None:
-        """Hang up."""
-        ...
-
-
-class Model(Completing, Protocol):
-    """What the generator needs of a model: ``rag.models.chat.ChatModel`` has it."""
-
-    def stream(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
-    ) -> Stream:
-        """Return the pieces of a reply."""
-        ...
-
-    def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word."""
-        ...
 
 
 class Draft(Iterator[str]):
@@ -70,12 +32,12 @@ class Draft(Iterator[str]):
     came before as ``partial``.
     """
 
-    def __init__(self, request: Request, model: Model) -> None:
+    def __init__(self, request: Request, model: LanguageModel) -> None:
         self.request = request
         self.refused = False
         self._model = model
         self._text: list[str] = []
-        self._stream: Stream | None = None
+        self._stream: ReplyStream | None = None
         self._closed = False
         self._pieces = self._run()
 
@@ -84,9 +46,6 @@ class Draft(Iterator[str]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __iter__(self) -> Draft:
-        return self
 
     def __next__(self) -> str:
         piece = next(self._pieces)
@@ -165,14 +124,15 @@ class Draft(Iterator[str]):
 
 
 class LanguageModelGenerator:
-    """A ``Generator`` over a language model. Threads may share it; each has its own ``last``.
+    """A ``Generator`` over a language model. Threads may share it.
 
-    ``cite`` turns the text into cited sentences; without it only ``draft_text`` can be used.
+    ``cite`` turns the text into cited sentences; without it only ``draft_text`` can be used, whose
+    draft says what it cost.
     """
 
     def __init__(
         self,
-        model: Model,
+        model: LanguageModel,
         settings: LlmSettings,
         *,
         style: Style = "normal",
@@ -182,19 +142,7 @@ class LanguageModelGenerator:
         self.model = model
         self.style = style
         self._cite = cite
-        window = window_of(model, settings.context_tokens)
-        self._requests = Requests(window, reply_tokens=settings.max_tokens)
-        self._own = threading.local()
-
-    @property
-    def last(self) -> Draft | None:
-        """The latest draft of this thread."""
-        return getattr(self._own, "last", None)
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the latest draft of this thread cost; None if nothing was sent."""
-        return self.last.usage if self.last else None
+        self._requests = Requests(model.window, reply_tokens=settings.max_tokens)
 
     def request(
         self,
@@ -231,9 +179,7 @@ class LanguageModelGenerator:
 
         Its marks count the passages from 1, up to ``draft.request.sent``.
         """
-        draft = Draft(self.request(question, passages, history, style=style), self.model)
-        self._own.last = draft
-        return draft
+        return Draft(self.request(question, passages, history, style=style), self.model)
 
     def draft(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]

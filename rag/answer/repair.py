@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag.answer.request import fitting, row_of, shown
-from rag.answer.verify import Broken
-from rag.models.chat import Completing
-from rag.models.spent import Spent
+from rag.answer.verify import Broken, Rewritten
+from rag.models.chat import LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
 from rag.settings import LlmSettings
-from rag.text.tokens import window_of
 from rag.types import Passage, digest_of
 
 SCHEMA: Mapping[str, Any] = {
@@ -44,15 +42,12 @@ _GIVEN_UP = re.compile(r"[-–—*_\s.]*(?:none|n/a)?[-–—*_\s.]*", re.IGNORE
 
 
 class LanguageModelRepairer:
-    """A ``Repairer`` for one answer; what it costs is added to ``spent``."""
+    """Writes the failing sentences of one answer again, in one request."""
 
-    def __init__(
-        self, model: Completing, settings: LlmSettings, question: str, spent: Spent
-    ) -> None:
+    def __init__(self, model: LanguageModel, settings: LlmSettings, question: str) -> None:
         self._model = model
         self._settings = settings
         self._question = question
-        self._spent = spent
 
     def messages(
         self, broken: Sequence[Broken], passages: Sequence[Passage], *, structured: bool
@@ -68,7 +63,7 @@ class LanguageModelRepairer:
             ],
         }
         alone = prompt.messages(form=form, nonce="0" * 16, data=as_data([asked]))
-        window = window_of(self._model, self._settings.context_tokens)
+        window = self._model.window
         needed = sum(window.count(message["content"]) for message in alone)
         room = window.tokens - needed - _REPLY * len(broken) - 16
         near = sorted({index for one in broken for index in one.passages})
@@ -77,16 +72,15 @@ class LanguageModelRepairer:
         nonce = digest_of(prompt.digest, data)[:16]
         return prompt.messages(form=form, nonce=nonce, data=data)
 
-    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Mapping[int, str]:
-        """Return the new sentences with marks, by their place. Raises ModelError."""
+    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Rewritten:
+        """Return the new sentences. Raises ModelError."""
         structured = self._model.takes_schema
         reply = self._model.complete(
             self.messages(broken, passages, structured=structured),
             schema=SCHEMA if structured else None,
             max_tokens=self._settings.max_tokens or max(256, _REPLY * len(broken)),
         )
-        self._spent.add(reply.usage)
-        return read(spoken(reply.text), len(broken))
+        return Rewritten(read(spoken(reply.text), len(broken)), reply.usage)
 
 
 def read(text: str, count: int) -> dict[int, str]:

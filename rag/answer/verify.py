@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rag.answer.alignment import Aligned, Aligner
 from rag.answer.derived import derived, in_terms_of
@@ -22,7 +22,7 @@ from rag.answer.injection import asks_about_models, tainted
 from rag.answer.marks import Marked, Parsed, parse
 from rag.errors import ModelError
 from rag.text.terms import numbers
-from rag.types import Citation, Passage, Sentence, Verdict
+from rag.types import Citation, Passage, Sentence, Usage, Verdict
 
 if TYPE_CHECKING:
     from rag.protocols import Checker, Embedder
@@ -72,15 +72,22 @@ class Broken:
     passages: tuple[int, ...]
 
 
-class Repairer(Protocol):
-    """Writes failing sentences again, in one request."""
+class Rewritten(NamedTuple):
+    """Text with marks by the place of its sentence; what cannot be said is missing."""
 
-    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Mapping[int, str]:
-        """Return, by the place in ``broken``, text with marks; what cannot be said is missing.
+    texts: Mapping[int, str]
+    usage: Usage | None = None
 
-        Raises ModelError.
-        """
-        ...
+
+class Mended(NamedTuple):
+    """What is shown for each failed sentence, perhaps nothing, and what asking the model cost."""
+
+    shown: list[list[Judged]]
+    usage: Usage | None = None
+
+
+Rewrite = Callable[[Sequence[Broken], Sequence[Passage]], Rewritten]
+"""Writes failing sentences again, in one request. Raises ModelError."""
 
 
 class Verifier:
@@ -96,7 +103,7 @@ class Verifier:
         embedder: Embedder,
         checker: Checker,
         *,
-        repairer: Repairer | None = None,
+        rewrite: Rewrite | None = None,
         keep_unsupported: bool = False,
         question: str = "",
         shown_from: float = 0.0,
@@ -107,14 +114,14 @@ class Verifier:
         self._originals = passages
         self._checker = checker
         self._aligner = Aligner(embedder)
-        self._repairer = repairer
+        self._rewrite = rewrite
         self._keep = keep_unsupported
         self._shown_from = shown_from
 
     @property
     def can_rewrite(self) -> bool:
         """Whether there is a model that failing sentences can be written again by."""
-        return self._repairer is not None
+        return self._rewrite is not None
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -166,20 +173,20 @@ class Verifier:
             )
         ]
 
-    def repair(self, failed: Sequence[Judged], *, ask: bool = True) -> list[list[Judged]]:
-        """Return for each failed sentence what is shown for it, perhaps nothing.
+    def repair(self, failed: Sequence[Judged], *, ask: bool = True) -> Mended:
+        """Return for each failed sentence what is shown for it.
 
         With ``ask`` the model is asked once for all of them. What is not shown is in the last
         problem of the item, whose state tells: ``failing`` and ``empty`` are left out.
         """
-        texts, trouble = self._rewritten(failed) if ask else ({}, ())
+        (texts, usage), trouble = self._rewritten(failed) if ask else (Rewritten({}), ())
         result = []
         for place, one in enumerate(failed):
             # What went wrong with the request is said once.
             known = (*one.problems, *trouble) if not place else one.problems
             judged = replace(one, problems=known)
             result.append(self._better(judged, texts.get(place)) or [self._settled(judged)])
-        return result
+        return Mended(result, usage)
 
     # Checking
 
@@ -310,17 +317,19 @@ class Verifier:
 
     # Writing again
 
-    def _rewritten(self, failed: Sequence[Judged]) -> tuple[Mapping[int, str], tuple[str, ...]]:
+    def _rewritten(self, failed: Sequence[Judged]) -> tuple[Rewritten, tuple[str, ...]]:
         """Ask the model once; what goes wrong there is a problem and no error."""
         asked = [place for place, one in enumerate(failed) if not _LEADS.search(one.sentence.text)]
-        if self._repairer is None or not asked:
-            return {}, ()
+        if self._rewrite is None or not asked:
+            return Rewritten({}), ()
         broken = [self._broken(failed[place]) for place in asked]
         try:
-            found = self._repairer.rewrite(broken, self._originals)
+            found, usage = self._rewrite(broken, self._originals)
         except ModelError as error:
-            return {}, (f"sentences that failed could not be written again: {error}",)
-        return {asked[place]: text for place, text in found.items() if place < len(asked)}, ()
+            trouble = f"sentences that failed could not be written again: {error}"
+            return Rewritten({}), (trouble,)
+        texts = {asked[place]: text for place, text in found.items() if place < len(asked)}
+        return Rewritten(texts, usage), ()
 
     def _broken(self, judged: Judged) -> Broken:
         text = judged.sentence.text

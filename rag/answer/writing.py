@@ -16,6 +16,7 @@ from rag.answer.growing import GrowingText, written_out
 from rag.answer.llm import Draft
 from rag.answer.marks import Marked
 from rag.answer.verify import Judged, Verifier, numbered
+from rag.models.chat import total_usage
 from rag.text.terms import fold
 from rag.types import Sentence, Usage
 
@@ -72,6 +73,7 @@ class Writing:
         self._numbers: dict[int, int] = {}
         self._notes: list[str] = []
         self._said: set[str] = set()
+        self._repaired: list[Usage | None] = []
         self._whole = False  # whether all of the text was taken
         self._place = 0  # of the text that was settled or withdrawn
 
@@ -82,8 +84,8 @@ class Writing:
 
     @property
     def usage(self) -> Usage | None:
-        """What the draft cost; None where nothing was sent."""
-        return self._draft.usage
+        """What the draft and its repair cost; None where nothing was sent."""
+        return total_usage([self._draft.usage, *self._repaired])
 
     def steps(self) -> Iterator[Step]:
         """Write, check and mend. Raises ModelError where the draft does."""
@@ -147,20 +149,23 @@ class Writing:
     def _without_model(self, judged: Judged) -> Judged:
         if judged.state == "kept":
             return judged
-        [[settled]] = self._verifier.repair([judged], ask=False)
+        [[settled]] = self._verifier.repair([judged], ask=False).shown
         return _final(settled)
 
     def _mend(self, *, ask: bool) -> None:
         """Have what failed written again, or settled as it is."""
         failed = [one for one in self._waiting if one.judged.state in ("weak", "failing")]
-        mended = iter(self._verifier.repair([one.judged for one in failed], ask=ask))
+        mended = self._verifier.repair([one.judged for one in failed], ask=ask)
+        self._repaired.append(mended.usage)
+        shown_for = iter(mended.shown)
         after: deque[_Waiting] = deque()
         for one in self._waiting:
             if one.judged.state not in ("weak", "failing"):
                 after.append(one)
                 continue
-            shown = next(mended)
-            after += [_Waiting(_final(judged), one.written, one.place) for judged in shown]
+            after += [
+                _Waiting(_final(judged), one.written, one.place) for judged in next(shown_for)
+            ]
         self._waiting = after
 
     def _flushed(self) -> Iterator[Step]:

@@ -24,11 +24,10 @@ from rag.evaluate.lint import Asked, lint
 from rag.evaluate.questions import Case, Evidence
 from rag.evaluate.quotes import locate
 from rag.evaluate.texts import contains
-from rag.models.chat import Completing
-from rag.models.spent import Spent
+from rag.models.chat import LanguageModel, total_usage
 from rag.prompts import as_data, load_prompt, spoken
 from rag.text.terms import content_terms, fold
-from rag.types import Chunk, Document, Value, digest_of
+from rag.types import Chunk, Document, Usage, Value, digest_of
 
 SHORTEST = 200
 """Characters of a passage under which there is little to ask about."""
@@ -82,11 +81,16 @@ class Drafts:
     cases: list[Case] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     asked: int = 0
-    spent: Spent = field(default_factory=Spent)
+    usages: list[Usage] = field(default_factory=list)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all requests cost together; None if none was answered."""
+        return total_usage(self.usages)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as one JSON object."""
-        usage = self.spent.usage
+        usage = self.usage
         return {
             "file": str(self.path),
             "questions": len(self.cases),
@@ -99,7 +103,7 @@ class Drafts:
 
 def draft(
     pipeline: Documents,
-    model: Completing,
+    model: LanguageModel,
     path: Path,
     *,
     count: int = 20,
@@ -144,7 +148,7 @@ def _gather(
             return
         drafts.asked += 1
         try:
-            rows = drafter.ask(document, chunk, drafts.spent)
+            rows = drafter.ask(document, chunk, drafts.usages)
         except ModelError:
             failed += 1
             if drafts.asked == 1 or failed >= _MOST_FAILED:
@@ -162,12 +166,12 @@ class _Drafter:
     prompt = "questions"
     schema = SCHEMA
 
-    def __init__(self, model: Completing, each: int) -> None:
+    def __init__(self, model: LanguageModel, each: int) -> None:
         self._model = model
         self._each = each
         self._prompt = load_prompt(self.prompt, "count", "nonce", "data")
 
-    def ask(self, document: Document, chunk: Chunk, spent: Spent) -> list[Any]:
+    def ask(self, document: Document, chunk: Chunk, usages: list[Usage]) -> list[Any]:
         """Return what the model drafts of a passage, not looked at yet."""
         source = " › ".join(dict.fromkeys([document.title, *chunk.headings]))
         data = as_data([{"source": source, "passage": chunk.text}])
@@ -179,7 +183,7 @@ class _Drafter:
             schema=self.schema if self._model.takes_schema else None,
             max_tokens=_TOKENS * self._each,
         )
-        spent.add(reply.usage)
+        usages.append(reply.usage)
         text = spoken(reply.text)
         try:
             body = json.loads(text[text.index("{") : text.rindex("}") + 1])
@@ -218,7 +222,7 @@ class _NearMisses(_Drafter):
     prompt = "near_misses"
     schema = near_misses.SCHEMA
 
-    def __init__(self, model: Completing, each: int, pipeline: Asked) -> None:
+    def __init__(self, model: LanguageModel, each: int, pipeline: Asked) -> None:
         super().__init__(model, each)
         self._pipeline = pipeline
 

@@ -133,8 +133,8 @@ class _Ranker:
 
     def at(self, stage: str) -> Any:
         """Return a function that measures a batch of queries at a stage."""
-        self._rank(stage, "warm-up")
-        if problem := self._problem(stage):  # better now than in every row
+        _, problem = self._rank(stage, "warm-up")
+        if problem:  # better now than in every row
             raise ModelError(problem)
         return lambda batch: [self._measured(stage, query) for query in batch]
 
@@ -143,7 +143,7 @@ class _Ranker:
         question = query.text
         if query.history and self._rewrite:
             question = self._pipeline.rewriter.rewrite(query.history, question)
-        ranking = self._rank(stage, question)
+        ranking, problem = self._rank(stage, question)
         took = round((time.perf_counter() - began) * 1000, 3)
         if not ranking:
             return self.failed(query, "nothing came back")
@@ -152,25 +152,21 @@ class _Ranker:
             "measures": measures(self._beir.qrels[query.id], ranking),
             "latency_ms": took,
             "standalone": question,
-            "problem": self._problem(stage),
+            "problem": problem,
             "ranking": [self._shown(query, name, score) for name, score in _top(ranking)],
         }
 
-    def _problem(self, stage: str) -> str | None:
-        """Return why the latest ranking is that of fusion, where a model should have ranked."""
-        reranker = self._pipeline.reranker if stage == "reranked" else None
-        return getattr(reranker, "problem", None)
+    def _rank(self, stage: str, question: str) -> tuple[dict[str, float], str | None]:
+        """Return document -> score, best first, at most ``DEPTH``.
 
-    def _rank(self, stage: str, question: str) -> dict[str, float]:
-        """Return document -> score, best first, at most ``DEPTH``."""
-        retriever = self._retriever
+        With it goes why it is the order of fusion, where a model should have ranked.
+        """
         if stage == "reranked":
-            return self._pooled(self._reranked(question))
+            found = self._pipeline.ranking(question, _CHUNKS)
+            return self._pooled((p.uri, p.score) for p in found.passages), found.problem
         with self._pipeline.index.reading() as view:
-            return self._pooled(
-                (self._document[key], score)
-                for key, score in self._scores(stage, view, question, retriever).items()
-            )
+            scores = self._scores(stage, view, question, self._retriever)
+            return self._pooled((self._document[key], s) for key, s in scores.items()), None
 
     def _scores(
         self, stage: str, view: View, question: str, retriever: HybridRetriever
@@ -181,9 +177,6 @@ class _Ranker:
         if stage == "dense":
             return view.dense(vector, _CHUNKS, Filter())
         return retriever.scores(view, question, vector, Filter())[2]
-
-    def _reranked(self, question: str) -> Iterable[tuple[str, float]]:
-        return ((p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS))
 
     @staticmethod
     def _pooled(scored: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -8,11 +8,12 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ModelError, SettingsError
 from rag.events import STOPPING, Stopping
@@ -21,6 +22,7 @@ from rag.models.wire import Delta, WireFault, read_reply, read_stream, said_in
 from rag.presets import AZURE_VERSION, PRESETS
 from rag.settings import LlmSettings
 from rag.text.terms import encodable
+from rag.text.tokens import Window
 from rag.types import Usage
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ _OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 # Without stream_options servers report no usage of a stream.
 _STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
 _SPARED = ("temperature", "max_tokens", "stream", "stream_options")
+
+Messages = Sequence[Mapping[str, str]]
+"""What a model is sent: texts with a ``role``, and the text itself as ``content``."""
 
 
 @dataclass(frozen=True)
@@ -82,28 +87,107 @@ def missing(settings: LlmSettings) -> str | None:
     return None
 
 
-class Completing(Protocol):
-    """What can be asked for a whole reply: ``ChatModel`` is one."""
+def total_usage(usages: Iterable[Usage | None]) -> Usage | None:
+    """Add up what requests cost; None where none was sent, no cost where one of them has none."""
+    known = [usage for usage in usages if usage is not None]
+    if not known:
+        return None
+    costs = [usage.cost for usage in known if usage.cost is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in known),
+        output_tokens=sum(usage.output_tokens for usage in known),
+        cost=sum(costs) if len(costs) == len(known) else None,
+    )
+
+
+class ReplyStream(Iterator[str], ABC):
+    """The pieces of a reply as they come. Nothing is sent before the first ``next``.
+
+    A reply that breaks off raises ModelError after the pieces that came, with ``partial`` as their
+    text. Use it in a ``with`` statement where the loop may be left early.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._name = model
+        self._text: list[str] = []
+        self._usage = Usage()
+        self._finished: str | None = None
+        self._seconds = 0.0
+        self._pieces = self._run()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    @property
+    def reply(self) -> Reply:
+        """What there is of the reply so far; all of it once the pieces have ended."""
+        text = "".join(self._text)
+        return Reply(text, self._usage, self._name, self._finished, self._seconds)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop at once, from any thread. The pieces end; what was given stays."""
+
+    @abstractmethod
+    def _run(self) -> Generator[str, None, None]: ...
+
+
+class LanguageModel(ABC):
+    """What replies to messages. Threads may share one.
+
+    ``window`` is what it reads and writes together.
+    """
 
     name: str
+    window: Window
 
     @property
     def takes_schema(self) -> bool:
         """Whether replies can be held to a JSON schema."""
-        ...
+        return False
 
     def complete(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Messages,
         *,
         schema: Mapping[str, Any] | None = None,
         max_tokens: int | None = None,
     ) -> Reply:
-        """Return the reply to messages. Raises ModelError."""
-        ...
+        """Return the whole reply. Raises ModelError with what to do about it.
+
+        With ``schema`` it is held to that as far as the model can be: the text has to be checked
+        all the same.
+        """
+        with self.stream(messages, schema=schema, max_tokens=max_tokens) as stream:
+            for _ in stream:
+                pass
+        return stream.reply
+
+    @abstractmethod
+    def stream(
+        self,
+        messages: Messages,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        max_tokens: int | None = None,
+    ) -> ReplyStream:
+        """Return the pieces of the reply."""
+
+    @abstractmethod
+    def empty(self, reply: Reply) -> str:
+        """Return the sentence for a reply without a word, which is no error by itself."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Hang up; asked again, it connects again."""
 
 
-class ChatModel:
+class ChatModel(LanguageModel):
     """The configured language model. Threads may share one; nothing is sent before it is asked.
 
     What passes (a rate limit, a crash, silence) is tried again with growing pauses, a stream only
@@ -116,6 +200,7 @@ class ChatModel:
         if reason := missing(settings):
             raise SettingsError(reason)
         self.name = str(settings.model)
+        self.window = Window(settings.context_tokens)
         self.settings = settings
         self.where = str(settings.address)
         self.sentences = Sentences(settings, self.where)
@@ -146,16 +231,12 @@ class ChatModel:
 
     def complete(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Messages,
         *,
         schema: Mapping[str, Any] | None = None,
         max_tokens: int | None = None,
     ) -> Reply:
-        """Return the reply to messages of ``role`` and ``content``.
-
-        With ``schema`` the server is asked to hold the reply to it, as far as it can: the text has
-        to be checked all the same. Raises ModelError with what to do about it.
-        """
+        """Return the reply, asked for at once."""
         began = time.perf_counter()
         arguments = self._arguments(messages, schema, max_tokens)
         stopping = STOPPING.get() or Stopping()
@@ -172,26 +253,23 @@ class ChatModel:
                     raise ModelError(self.sentences.of_fault(fault, began=False)) from None
             finally:
                 response.close()
-        return self._reply(delta.text, delta.usage, delta.finished, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Reply(delta.text, self._cost_of(delta.usage), self.name, delta.finished, seconds)
 
     def stream(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Messages,
         *,
         schema: Mapping[str, Any] | None = None,
         max_tokens: int | None = None,
     ) -> ChatStream:
-        """Return the pieces of the reply as they come; the first one is asked for by ``next``.
-
-        The stream's ``reply`` has the whole text, the usage and why it stopped. A reply that
-        breaks off raises ModelError after the pieces that came, with ``partial`` as their text.
-        """
+        """Return the pieces of the reply."""
         arguments = self._arguments(messages, schema, max_tokens)
         return ChatStream(self, {**arguments, **_STREAMING})
 
     def planned(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Messages,
         *,
         schema: Mapping[str, Any] | None = None,
         max_tokens: int | None = None,
@@ -202,7 +280,7 @@ class ChatModel:
         return self._kept({**arguments, **(_STREAMING if streamed else {})})
 
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word, which is no error by itself."""
+        """Return the sentence for a reply without a word."""
         return self.sentences.empty(self.name, reply.finished)
 
     def models(self) -> list[str]:
@@ -238,7 +316,7 @@ class ChatModel:
 
     def _arguments(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Messages,
         schema: Mapping[str, Any] | None,
         max_tokens: int | None,
     ) -> dict[str, Any]:
@@ -286,13 +364,8 @@ class ChatModel:
                 tries.left -= response.retries_taken
                 return response
 
-    def _reply(
-        self, text: str, usage: Mapping[str, Any] | None, finished: str | None, seconds: float
-    ) -> Reply:
-        return Reply(text, self._usage(usage or {}), self.name, finished, seconds)
-
-    def _usage(self, reported: Mapping[str, Any]) -> Usage:
-        counts = [reported.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    def _cost_of(self, reported: Mapping[str, Any] | None) -> Usage:
+        counts = [(reported or {}).get(name) for name in ("prompt_tokens", "completion_tokens")]
         prices = (self.settings.input_price, self.settings.output_price)
         known = [count for count in counts if isinstance(count, int) and count >= 0]
         sent, received = known if len(known) == 2 else (0, 0)
@@ -318,42 +391,17 @@ class ChatModel:
         return f"{self.where} cannot be asked: {self.sentences.clean(str(error))}"
 
 
-class ChatStream(Iterator[str]):
-    """The pieces of a reply. ``close`` hangs up at once, from any thread; so does the end.
-
-    Use it in a ``with`` statement where the loop may be left early.
-    """
+class ChatStream(ReplyStream):
+    """The pieces of a server's reply."""
 
     def __init__(self, model: ChatModel, arguments: dict[str, Any]) -> None:
+        super().__init__(model.name)
         self._model = model
         self._arguments = arguments
-        self._pieces: Generator[str, None, None] = self._run()
-        self._seconds = 0.0
-        self._text: list[str] = []
-        self._finished: str | None = None
-        self._usage: Mapping[str, Any] | None = None
         self._stopping = Stopping()
 
-    def __enter__(self) -> ChatStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> ChatStream:
-        return self
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    @property
-    def reply(self) -> Reply:
-        """What there is of the reply so far; all of it once the pieces have ended."""
-        text = "".join(self._text)
-        return self._model._reply(text, self._usage, self._finished, self._seconds)
-
     def close(self) -> None:
-        """Hang up. The pieces end; the server may stop at the same moment."""
+        """Hang up; the server may stop at the same moment."""
         self._stopping.set()
         with contextlib.suppress(ValueError):  # another thread is waiting in it, and ends it
             self._pieces.close()
@@ -383,7 +431,8 @@ class ChatStream(Iterator[str]):
         try:
             with self._stopping.calling(partial(_hang_up, response)):
                 for delta in self._deltas(response):
-                    self._usage = delta.usage or self._usage
+                    if delta.usage:
+                        self._usage = self._model._cost_of(delta.usage)
                     self._finished = delta.finished or self._finished
                     if delta.text:
                         self._text.append(delta.text)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import ModelError
 from rag.events import AnswerStream, Event
-from rag.models.spent import Spent
+from rag.models.chat import total_usage
 from rag.pipeline.searching import candidates, nearest, ranked, with_whole_lists
 from rag.plan import Plan, PlannedRequest
 from rag.settings import BUILT_IN
-from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn
+from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn, Usage
 
 if TYPE_CHECKING:
     from rag.answer.choosing import Meant
@@ -58,7 +58,7 @@ class Answering:
     confidence: float = 0.0
     writing: Writing | None = None
     clarification: Clarification | None = None
-    spent: Spent = field(default_factory=Spent)
+    usages: list[Usage | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -80,9 +80,7 @@ class Answering:
 
     def _steps(self) -> Generator[Event, None, None]:
         if self.meant is None:
-            rewriter = self.stages.rewriter
-            self.standalone = rewriter.rewrite(self.history, self.question)
-            self.spent.add(getattr(rewriter, "usage", None))
+            self.standalone = self._rewritten()
         self.clock.lap("rewrite")
         passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
         self.clock.lap("retrieve")
@@ -90,14 +88,23 @@ class Answering:
             self.passages = self._of_parts(passages, decomposer)
         yield from self._answer(() if self.passages else passages)
 
+    def _rewritten(self) -> str:
+        from rag.retrieve.llm_rewrite import LanguageModelRewriter
+
+        rewriter = self.stages.rewriter
+        if not isinstance(rewriter, LanguageModelRewriter):
+            return rewriter.rewrite(self.history, self.question)
+        standalone, usage = rewriter.standalone(self.history, self.question)
+        self.usages.append(usage)
+        return standalone
+
     def _looked_up(self, question: str) -> list[Passage]:
         """Search for an answer; what the ranking costs, and that it failed, is told with that."""
-        passages = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
-        reranker = self.stages.reranker
-        self.spent.add(getattr(reranker, "usage", None))
-        if problem := getattr(reranker, "problem", None):
-            self.notes.append(str(problem))
-        return passages
+        ranking = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
+        self.usages.append(ranking.usage)
+        if ranking.problem:
+            self.notes.append(ranking.problem)
+        return ranking.passages
 
     def _of_parts(self, passages: list[Passage], decomposer: Decomposer) -> list[Passage]:
         """Return what a hard question and each of its parts find; nothing for any other question.
@@ -114,8 +121,8 @@ class Answering:
         found = [reader.read(self.standalone, passages)]
         if confidence_of(found[0]) < settings.answer.ask_model_from:
             return []
-        parts = decomposer.parts(self.standalone)
-        self.spent.add(decomposer.usage)
+        parts, usage = decomposer.parts(self.standalone)
+        self.usages.append(usage)
         self.clock.lap("decompose")
         if not parts:
             return []
@@ -215,9 +222,7 @@ class Answering:
             self.passages[: draft.request.sent],
             self.stages.embedder,
             self.stages.checker,
-            repairer=LanguageModelRepairer(
-                generator.model, settings.llm, self.standalone, self.spent
-            ),
+            rewrite=LanguageModelRepairer(generator.model, settings.llm, self.standalone).rewrite,
             keep_unsupported=settings.answer.keep_unsupported,
             shown_from=settings.answer.supported_from,
             question=self.standalone,
@@ -252,8 +257,7 @@ class Answering:
 
     def _made(self, sentences: Sequence[Sentence], problems: Sequence[str]) -> Answer:
         remarks = self._remarks(sentences)
-        if self.writing is not None:
-            self.spent.add(self.writing.usage)
+        written = self.writing.usage if self.writing else None
         generator = self.stages.generator
         return Answer(
             question=self.question,
@@ -265,7 +269,7 @@ class Answering:
             generator=str(getattr(generator, "name", type(generator).__name__)),
             problems=(*dict.fromkeys(self.notes), *problems, *remarks),
             timings=self.clock.laps,
-            usage=self.spent.usage,
+            usage=total_usage([*self.usages, written]),
             clarification=self.clarification if sentences or self.ask_back else None,
         )
 
@@ -320,8 +324,8 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     if not isinstance(generator, LanguageModelGenerator):
         reason = "no language model writes; answers are quoted from the documents"
         return _plan(model, bodies, tokens, reason)
-    passages = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
-    passages = with_whole_lists(stages, passages)
+    ordered = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
+    passages = with_whole_lists(stages, ordered.passages)
     passages = stages.reader.read(question, passages) if passages else []
     if confidence_of(passages) < settings.answer.ask_model_from or not passages:
         reason = "the documents have next to nothing on the question"
@@ -330,10 +334,10 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     if (decomposer := stages.decomposer) is not None and compound(question):
         why = "the parts of the question, each of which is looked up; then, if it has none,"
         bodies.append((why, decomposer.planned(model, question)))
-    ordered = ", in the order of that reply; here they are as retrieved" if ranking else ""
+    order = ", in the order of that reply; here they are as retrieved" if ranking else ""
     schema = SCHEMA if request.structured else None
     bodies.append(
-        (f"an answer from {request.sent} passages{ordered}",
+        (f"an answer from {request.sent} passages{order}",
          model.planned(request.messages, schema=schema))
     )  # fmt: skip
     return _plan(model, bodies, tokens + request.tokens)

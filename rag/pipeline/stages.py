@@ -151,9 +151,7 @@ class Stages:
         if model is None:
             raise SettingsError(f'models.reranker is "{LANGUAGE_MODEL}", but {missing(llm)}')
         depth = self.settings.retrieve.rerank
-        return LanguageModelReranker(
-            model, depth=depth, context_tokens=llm.context_tokens, lenient=True, row=row_of
-        )
+        return LanguageModelReranker(model, depth=depth, row=row_of)
 
     @property
     def model_ranker(self) -> LanguageModelReranker | None:
