@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from rag.answer import alignment
-from rag.answer.alignment import Aligned, Aligner
+from rag.answer.llm.align import Aligned, Aligner
 from rag.ground.checker import HeuristicChecker
 from rag.models.embedder import load_embedder
 from rag.settings import Settings

@@ -17,9 +17,9 @@ from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence
 
 if TYPE_CHECKING:
     from rag.answer.choosing import Meant
-    from rag.answer.decompose import Decomposer
-    from rag.answer.llm import LanguageModelGenerator
-    from rag.answer.writing import Step, Writing
+    from rag.answer.llm.decompose import Decomposer
+    from rag.answer.llm.generate import LanguageModelGenerator
+    from rag.answer.llm.stream import Step, Writing
     from rag.models.chat import ChatModel
     from rag.pipeline.stages import Stages
 
@@ -113,7 +113,7 @@ class Answering:
         the answer can hold the parts side by side. Nothing is sent of what the documents have next
         to nothing on.
         """
-        from rag.answer.decompose import answer_in, compound, filled, together
+        from rag.answer.llm.decompose import answer_in, compound, filled, together
 
         if not compound(self.standalone):
             return []
@@ -145,7 +145,7 @@ class Answering:
     def _answer(self, passages: Sequence[Passage]) -> Iterator[Event]:
         """Read, draft and check: what follows once there are passages."""
         from rag.answer.injection import readable
-        from rag.answer.llm import LanguageModelGenerator
+        from rag.answer.llm.generate import LanguageModelGenerator
 
         settings = self.stages.settings.answer
         if passages:  # those of a question in parts have been read for their parts
@@ -212,9 +212,8 @@ class Answering:
         yield Event(kind="answer", answer=self._made(writing.sentences, writing.problems))
 
     def _begin(self, generator: LanguageModelGenerator) -> Writing:
-        from rag.answer.repair import LanguageModelRepairer
-        from rag.answer.verify import Verifier
-        from rag.answer.writing import Writing
+        from rag.answer.llm.stream import Writing
+        from rag.answer.llm.verify import LanguageModelRepairer, Verifier
 
         settings = self.stages.settings
         draft = generator.draft_text(self.standalone, self.passages, self.history)
@@ -304,9 +303,9 @@ class Answering:
 
 def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     """Return what an answer would send to the language model. Nothing is sent."""
-    from rag.answer.decompose import compound
-    from rag.answer.llm import LanguageModelGenerator
-    from rag.answer.replies import SCHEMA
+    from rag.answer.llm.decompose import compound
+    from rag.answer.llm.generate import LanguageModelGenerator
+    from rag.answer.llm.request import SCHEMA
     from rag.models.chat import ChatModel
     from rag.text.tokens import estimate_tokens
 
@@ -370,7 +369,7 @@ def confidence_of(passages: Sequence[Passage]) -> float:
 
 def _event_of(step: Step) -> Event:
     """Return a step of a language model's answer as the event that tells of it."""
-    from rag.answer.writing import Settled, Token
+    from rag.answer.llm.stream import Settled, Token
 
     if isinstance(step, Token):
         return Event(kind="token", text=step.text)

@@ -19,7 +19,7 @@ from rag.settings import Settings
 from rag.types import Answer, Chunk, Document, Filter, Passage, SyncReport, Turn, Verdict
 
 if TYPE_CHECKING:
-    from rag.answer.decompose import Decomposer
+    from rag.answer.llm.decompose import Decomposer
     from rag.index.index import Index
     from rag.ingest.sync import Progress
     from rag.models.chat import ChatModel

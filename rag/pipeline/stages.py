@@ -12,8 +12,8 @@ from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
 from rag.types import Passage, Sentence
 
 if TYPE_CHECKING:
-    from rag.answer.decompose import Decomposer
-    from rag.answer.llm import LanguageModelGenerator
+    from rag.answer.llm.decompose import Decomposer
+    from rag.answer.llm.generate import LanguageModelGenerator
     from rag.index.index import Index
     from rag.models.chat import ChatModel
     from rag.models.cross_encoder import CrossEncoder
@@ -143,7 +143,7 @@ class Stages:
         )
 
     def _ranking_model(self) -> Reranker:
-        from rag.answer.request import row_of
+        from rag.answer.llm.request import row_of
         from rag.models.chat import missing
         from rag.retrieve.llm_rerank import LanguageModelReranker
 
@@ -184,8 +184,8 @@ class Stages:
         model = self._writing_model
         if model is None:
             return None
-        from rag.answer.grounded import cite
-        from rag.answer.llm import LanguageModelGenerator
+        from rag.answer.llm.align import cite
+        from rag.answer.llm.generate import LanguageModelGenerator
 
         def cited(text: str, passages: Sequence[Passage]) -> list[Sentence]:
             return cite(text, passages, self.embedder)[0]
@@ -200,7 +200,7 @@ class Stages:
         model = self._writing_model if self.settings.answer.decompose else None
         if model is None:
             return None
-        from rag.answer.decompose import Decomposer
+        from rag.answer.llm.decompose import Decomposer
 
         return self._stage("decomposer", lambda: Decomposer(model))
 
@@ -228,7 +228,7 @@ class Stages:
         return self._stage("model", self._loaded_model)
 
     def _loaded_model(self) -> ChatModel | HubChatModel:
-        from rag.answer.request import REPLY_TOKENS
+        from rag.answer.llm.request import REPLY_TOKENS
         from rag.models.chat import ChatModel
         from rag.models.hub_chat import HubChatModel
 

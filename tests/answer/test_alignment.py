@@ -3,9 +3,8 @@
 import pytest
 from answer_helpers import passage
 
-from rag.answer.alignment import LONGEST, Aligner
-from rag.answer.grounded import cite, cited
-from rag.answer.marks import parse
+from rag.answer.llm.align import LONGEST, Aligner, cite, cited
+from rag.answer.llm.citation_marks import parse
 from rag.models.embedder import load_embedder
 from rag.protocols import Embedder
 from rag.settings import Settings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_marks import CASES
 
-from rag.answer.grounded import without_headings
-from rag.answer.growing import GrowingText, written_out
-from rag.answer.marks import Marked, parse
+from rag.answer.llm.align import without_headings
+from rag.answer.llm.citation_marks import Marked, parse
+from rag.answer.llm.stream import GrowingText, written_out
 
 COUNT = 5
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from answer_helpers import passage
 
-from rag.answer.llm import LanguageModelGenerator
-from rag.answer.marks import parse
-from rag.answer.replies import REFUSAL
+from rag.answer.llm.citation_marks import parse
+from rag.answer.llm.generate import LanguageModelGenerator
+from rag.answer.llm.request import REFUSAL
 from rag.models.chat import ChatModel
 from rag.prompts import as_data
 from rag.settings import LlmSettings

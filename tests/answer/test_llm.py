@@ -12,9 +12,8 @@ import pytest
 from answer_helpers import passage
 
 from rag import prompts
-from rag.answer.llm import Draft, LanguageModelGenerator
-from rag.answer.replies import REFUSAL, SCHEMA, JsonReply, PlainReply
-from rag.answer.request import REPLY_TOKENS
+from rag.answer.llm.generate import Draft, JsonReply, LanguageModelGenerator, PlainReply
+from rag.answer.llm.request import REFUSAL, REPLY_TOKENS, SCHEMA
 from rag.errors import DataError, ModelError, SettingsError, UsageError
 from rag.models import chat
 from rag.models.chat import ChatModel

@@ -9,10 +9,8 @@ import pytest
 from answer_helpers import CountingEmbedder, passage
 from test_injection_prompts import FACT, HOSTILE
 
-from rag.answer.derived import derived
-from rag.answer.marks import Marked, parse
-from rag.answer.repair import read
-from rag.answer.verify import Broken, Judged, Rewritten, Verifier, numbered
+from rag.answer.llm.citation_marks import Marked, parse
+from rag.answer.llm.verify import Broken, Judged, Rewritten, Verifier, derived, numbered, read
 from rag.errors import ModelError
 from rag.ground.checker import HeuristicChecker
 from rag.protocols import Embedder

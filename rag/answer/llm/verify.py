@@ -7,22 +7,26 @@ reader wants to see it. Every step leaves a line for ``answer.problems``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import permutations
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rag.answer.alignment import Aligned, Aligner
-from rag.answer.derived import derived, in_terms_of
-from rag.answer.grounded import cited, without_headings
 from rag.answer.injection import asks_about_models, tainted
-from rag.answer.marks import Marked, Parsed, parse
+from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
+from rag.answer.llm.citation_marks import Marked, Parsed, parse
+from rag.answer.llm.request import fitting, row_of, shown
 from rag.errors import ModelError
+from rag.models.chat import LanguageModel
+from rag.prompts import as_data, load_prompt, spoken
+from rag.settings import LlmSettings
 from rag.text.terms import numbers
-from rag.types import Citation, Passage, Sentence, Usage, Verdict
+from rag.types import Citation, Passage, Sentence, Usage, Verdict, digest_of
 
 if TYPE_CHECKING:
     from rag.protocols import Checker, Embedder
@@ -225,8 +229,8 @@ class Verifier:
         if not lost or not all(value and value <= figures.keys() for value in values):
             return verdict
         claim = verdict.claim
-        for shown, value in zip(lost, values, strict=True):
-            claim = in_terms_of(claim, shown, figures[min(value)])
+        for figure, value in zip(lost, values, strict=True):
+            claim = in_terms_of(claim, figure, figures[min(value)])
         [again] = self._checker.check([claim], [[*evidence, *figures]])
         how = tuple(f"{figure} is worked out: {figures[figure]}" for figure in sorted(figures))
         kept = tuple(quote for quote in again.evidence if quote not in figures)
@@ -422,3 +426,200 @@ def numbered(sentences: Iterable[Sentence], numbers: dict[int, int]) -> list[Sen
         )
         result.append(sentence.model_copy(update={"citations": citations}))
     return result
+
+
+# --- writing failing sentences again ------------------------------------------------------------
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "sentences": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "sentence": {"type": "integer"},
+                    "text": {"type": "string"},
+                    "citations": {"type": "array", "items": {"type": "integer"}},
+                },
+                "required": ["sentence", "text", "citations"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["sentences"],
+    "additionalProperties": False,
+}
+"""The form of a reply, for servers that can hold a model to it."""
+
+_REPLY = 120  # tokens for each sentence
+_LINE = re.compile(r"^[\s*_#>-]*(?:(?:sentence|S)\s*)?(\d{1,3})\s*[:.)]\s*(.*?)\s*$", re.IGNORECASE)
+_GIVEN_UP = re.compile(r"[-–—*_\s.]*(?:none|n/a)?[-–—*_\s.]*", re.IGNORECASE)
+
+
+class LanguageModelRepairer:
+    """Writes the failing sentences of one answer again, in one request."""
+
+    def __init__(self, model: LanguageModel, settings: LlmSettings, question: str) -> None:
+        self._model = model
+        self._settings = settings
+        self._question = question
+
+    def messages(
+        self, broken: Sequence[Broken], passages: Sequence[Passage], *, structured: bool
+    ) -> list[dict[str, str]]:
+        """Return what is sent: the passages that are nearest to the sentences, and these."""
+        prompt = load_prompt("repair", "form", "nonce", "data")
+        form = load_prompt("repair_json" if structured else "repair_marks").parts[0][1]
+        asked = {
+            "question": shown(self._question),
+            "sentences": [
+                {"number": n, "text": shown(one.text), "missed": shown("; ".join(one.reasons))}
+                for n, one in enumerate(broken, 1)
+            ],
+        }
+        alone = prompt.messages(form=form, nonce="0" * 16, data=as_data([asked]))
+        window = self._model.window
+        needed = sum(window.count(message["content"]) for message in alone)
+        room = window.tokens - needed - _REPLY * len(broken) - 16
+        near = sorted({index for one in broken for index in one.passages})
+        rows = fitting([row_of(i + 1, passages[i], self._question) for i in near], room, window)
+        data = as_data([*rows, asked])
+        nonce = digest_of(prompt.digest, data)[:16]
+        return prompt.messages(form=form, nonce=nonce, data=data)
+
+    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Rewritten:
+        """Return the new sentences. Raises ModelError."""
+        structured = self._model.takes_schema
+        reply = self._model.complete(
+            self.messages(broken, passages, structured=structured),
+            schema=SCHEMA if structured else None,
+            max_tokens=self._settings.max_tokens or max(256, _REPLY * len(broken)),
+        )
+        return Rewritten(read(spoken(reply.text), len(broken)), reply.usage)
+
+
+def read(text: str, count: int) -> dict[int, str]:
+    """Return the sentences of a reply by their place from 0; what cannot be read is left out."""
+    found = _from_json(text)
+    if found is None:
+        found = _from_lines(text)
+    return {n - 1: said for n, said in found.items() if 1 <= n <= count and said.strip()}
+
+
+def _from_json(text: str) -> dict[int, str] | None:
+    begin, end = text.find("{"), text.rfind("}")
+    if begin < 0 or end < begin:
+        return None
+    try:
+        body = json.loads(text[begin : end + 1])
+    except (ValueError, RecursionError):
+        return None
+    items = body.get("sentences") if isinstance(body, dict) else None
+    found: dict[int, str] = {}
+    for item in items if isinstance(items, list) else ():
+        if not isinstance(item, dict):
+            continue
+        number, said, cited = item.get("sentence"), item.get("text"), item.get("citations")
+        if isinstance(number, int) and isinstance(said, str):
+            numbers = cited if isinstance(cited, list) else ()
+            marks = "".join(f"[{n}]" for n in numbers if isinstance(n, int) and n >= 0)
+            found.setdefault(number, f"{said.strip()} {marks}".strip())
+    return found
+
+
+def _from_lines(text: str) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for line in text.splitlines():
+        matched = _LINE.match(line)
+        if matched and not _GIVEN_UP.fullmatch(matched[2]):
+            found.setdefault(int(matched[1]), matched[2])
+    return found
+
+
+# --- numbers that follow from what is said ------------------------------------------------------
+
+# Deliberately little. Among enough numbers any number is the sum of two, so a sum, a difference or
+# a product counts only where the sentence names both of its terms.
+
+_TERMS = 8  # numbers of a sentence beyond which no sums are tried
+_UNITS: Mapping[str, tuple[str, float]] = {
+    **dict.fromkeys(("second", "seconds", "sekunde", "sekunden"), ("time", 1.0)),
+    **dict.fromkeys(("minute", "minutes", "minuten"), ("time", 60.0)),
+    **dict.fromkeys(("hour", "hours", "stunde", "stunden"), ("time", 3600.0)),
+    **dict.fromkeys(("day", "days", "tag", "tage", "tagen"), ("time", 86400.0)),
+    **dict.fromkeys(("week", "weeks", "woche", "wochen"), ("time", 604800.0)),
+    **dict.fromkeys(("month", "months", "monat", "monate", "monaten"), ("calendar", 1.0)),
+    **dict.fromkeys(("year", "years", "jahr", "jahre", "jahren"), ("calendar", 12.0)),
+    **dict.fromkeys(("mm", "millimetres", "millimeters"), ("length", 1.0)),
+    **dict.fromkeys(("cm", "centimetres", "centimeters"), ("length", 10.0)),
+    **dict.fromkeys(("m", "metres", "meters"), ("length", 1000.0)),
+    **dict.fromkeys(("km", "kilometres", "kilometers"), ("length", 1e6)),
+    **dict.fromkeys(("kb", "kilobytes"), ("size", 1.0)),
+    **dict.fromkeys(("mb", "megabytes"), ("size", 1e3)),
+    **dict.fromkeys(("gb", "gigabytes"), ("size", 1e6)),
+    **dict.fromkeys(("tb", "terabytes"), ("size", 1e9)),
+}
+_AMOUNT = re.compile(r"\b(?:(?P<number>\d[\d.,]*)[ \u00a0-]?|(?P<word>[^\W\d_]+)[ \u00a0-])"
+                     r"(?=(?P<unit>[^\W\d_]+))")  # fmt: skip
+
+
+def derived(claim: str, evidence: str) -> dict[str, str]:
+    """Return the numbers of a claim that follow from the evidence, and how; as plain decimals."""
+    said = numbers(evidence)
+    lost = numbers(claim) - said
+    if not lost:
+        return {}
+    found = {figure: how for figure, how in _converted(claim, evidence) if figure in lost}
+    terms = sorted(numbers(claim) & said)
+    if len(terms) <= _TERMS:
+        for figure in lost - found.keys():
+            for how in _sums(float(figure), terms):
+                found[figure] = how
+                break
+    return found
+
+
+def in_terms_of(claim: str, figure: str, how: str) -> str:
+    """Return the claim with the amount that a figure was converted from; a sum stays as it is."""
+    if any(sign in how for sign in "+-×"):
+        return claim
+    return re.sub(rf"(?<!\w){re.escape(figure)}[ \u00a0-]?[^\W\d_]+", how, claim, count=1)
+
+
+def _sums(value: float, terms: list[str]) -> Iterator[str]:
+    for first, second in permutations(terms, 2):
+        a, b = float(first), float(second)
+        if _same(a + b, value):
+            yield f"{first} + {second}"
+        elif _same(a - b, value):
+            yield f"{first} - {second}"
+        elif _same(a * b, value) and min(a, b) > 1:
+            yield f"{first} × {second}"
+
+
+def _converted(claim: str, evidence: str) -> Iterator[tuple[str, str]]:
+    said = list(_amounts(evidence))
+    for figure, unit in _amounts(claim):
+        kind, size = _UNITS[unit]
+        for other, other_unit in said:
+            other_kind, other_size = _UNITS[other_unit]
+            same = _same(float(figure) * size, float(other) * other_size)
+            if kind == other_kind and size != other_size and same:
+                yield figure, f"{other} {other_unit}"
+
+
+def _amounts(text: str) -> Iterator[tuple[str, str]]:
+    """Yield numbers with their units, also in words: "two weeks", "one hour"."""
+    for found in _AMOUNT.finditer(text):
+        unit = found["unit"].casefold()
+        if unit not in _UNITS:
+            continue
+        number = (found["number"] or found["word"]).casefold()
+        value = numbers(number) or ({"1"} if number in ("a", "an", "one") else set())
+        for figure in value:
+            yield figure, unit
+
+
+def _same(left: float, right: float) -> bool:
+    return abs(left - right) <= 1e-9 * max(1.0, abs(left), abs(right))

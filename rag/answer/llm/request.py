@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from rag.answer.injection import asks_about_models, tainted
-from rag.answer.marks import neutralise
-from rag.answer.replies import REFUSAL
+from rag.answer.llm.citation_marks import neutralise
 from rag.errors import SettingsError
 from rag.prompts import Prompt, as_data, load_prompt
 from rag.settings import Style
@@ -23,6 +22,31 @@ from rag.text.language import detect
 from rag.text.sentences import sentences
 from rag.text.tokens import Window
 from rag.types import Passage, Turn, digest_of
+
+REFUSAL = "NO_ANSWER_IN_PASSAGES"
+"""What a model is told to reply if the passages do not answer; it never comes through."""
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "answerable": {"type": "boolean"},
+        "sentences": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "text": {"type": "string"},
+                    "citations": {"type": "array", "items": {"type": "integer"}},
+                },
+                "required": ["text", "citations"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    "required": ["answerable", "sentences"],
+    "additionalProperties": False,
+}
+"""The form of a JSON reply, for servers that can hold a model to it."""
 
 REPLY_TOKENS: Mapping[Style, int] = {"brief": 256, "normal": 512, "detailed": 1536, "steps": 1024}
 """What is kept free for the reply where ``llm.max_tokens`` is not set."""
