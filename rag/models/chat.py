@@ -7,7 +7,6 @@ import random
 import re
 import socket
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
@@ -17,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ModelError, SettingsError
 from rag.events import STOPPING, Stopping
-from rag.models.faults import Sentences
-from rag.models.wire import Delta, WireFault, read_reply, read_stream, said_in
+from rag.models.wire import Delta, ErrorMessages, WireFault, read_reply, read_stream, said_in
 from rag.presets import AZURE_VERSION, PRESETS
 from rag.settings import LlmSettings
 from rag.text.terms import encodable
@@ -45,6 +43,14 @@ _SPARED = ("temperature", "max_tokens", "stream", "stream_options")
 Messages = Sequence[Mapping[str, str]]
 """What a model is sent: texts with a ``role``, and the text itself as ``content``."""
 
+Schema = Mapping[str, Any] | None
+"""A JSON schema that a reply is to have the form of."""
+
+
+def encoded(messages: Messages) -> list[dict[str, str]]:
+    """Return the messages without what no encoding has, e.g. half a surrogate pair."""
+    return [{key: encodable(text) for key, text in message.items()} for message in messages]
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -56,9 +62,7 @@ class Reply:
 
     text: str
     usage: Usage
-    model: str
     finished: str | None
-    seconds: float
 
     @property
     def cut_off(self) -> bool:
@@ -107,12 +111,10 @@ class ReplyStream(Iterator[str], ABC):
     text. Use it in a ``with`` statement where the loop may be left early.
     """
 
-    def __init__(self, model: str) -> None:
-        self._name = model
+    def __init__(self) -> None:
         self._text: list[str] = []
         self._usage = Usage()
         self._finished: str | None = None
-        self._seconds = 0.0
         self._pieces = self._run()
 
     def __enter__(self) -> Self:
@@ -127,8 +129,7 @@ class ReplyStream(Iterator[str], ABC):
     @property
     def reply(self) -> Reply:
         """What there is of the reply so far; all of it once the pieces have ended."""
-        text = "".join(self._text)
-        return Reply(text, self._usage, self._name, self._finished, self._seconds)
+        return Reply("".join(self._text), self._usage, self._finished)
 
     @abstractmethod
     def close(self) -> None:
@@ -153,11 +154,7 @@ class LanguageModel(ABC):
         return False
 
     def complete(
-        self,
-        messages: Messages,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
         """Return the whole reply. Raises ModelError with what to do about it.
 
@@ -171,11 +168,7 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def stream(
-        self,
-        messages: Messages,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ReplyStream:
         """Return the pieces of the reply."""
 
@@ -203,7 +196,7 @@ class ChatModel(LanguageModel):
         self.window = Window(settings.context_tokens)
         self.settings = settings
         self.where = str(settings.address)
-        self.sentences = Sentences(settings, self.where)
+        self.errors = ErrorMessages(settings, self.where)
         self._refused: set[str] = set()
 
     def __repr__(self) -> str:
@@ -230,14 +223,9 @@ class ChatModel(LanguageModel):
             client.close()
 
     def complete(
-        self,
-        messages: Messages,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
         """Return the reply, asked for at once."""
-        began = time.perf_counter()
         arguments = self._arguments(messages, schema, max_tokens)
         stopping = STOPPING.get() or Stopping()
         tries = _Tries(self.settings.retries, stopping)
@@ -250,18 +238,13 @@ class ChatModel(LanguageModel):
             except WireFault as fault:
                 if not tries.again(fault):
                     _raise_if(stopping)
-                    raise ModelError(self.sentences.of_fault(fault, began=False)) from None
+                    raise ModelError(self.errors.of_fault(fault, began=False)) from None
             finally:
                 response.close()
-        seconds = time.perf_counter() - began
-        return Reply(delta.text, self._cost_of(delta.usage), self.name, delta.finished, seconds)
+        return Reply(delta.text, self._cost_of(delta.usage), delta.finished)
 
     def stream(
-        self,
-        messages: Messages,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ChatStream:
         """Return the pieces of the reply."""
         arguments = self._arguments(messages, schema, max_tokens)
@@ -271,7 +254,7 @@ class ChatModel(LanguageModel):
         self,
         messages: Messages,
         *,
-        schema: Mapping[str, Any] | None = None,
+        schema: Schema = None,
         max_tokens: int | None = None,
         streamed: bool = True,
     ) -> dict[str, Any]:
@@ -281,7 +264,7 @@ class ChatModel(LanguageModel):
 
     def empty(self, reply: Reply) -> str:
         """Return the sentence for a reply without a word."""
-        return self.sentences.empty(self.name, reply.finished)
+        return self.errors.empty(reply.finished)
 
     def models(self) -> list[str]:
         """Return the names of the models that the server lists. Raises ModelError."""
@@ -293,7 +276,7 @@ class ChatModel(LanguageModel):
         except OpenAIError as error:
             raise ModelError(self._explained(error)) from None
         except (AttributeError, TypeError, ValueError):
-            raise ModelError(self.sentences.strange()) from None
+            raise ModelError(self.errors.of("strange")) from None
 
     @cached_property
     def _client(self) -> OpenAI:
@@ -315,16 +298,11 @@ class ChatModel(LanguageModel):
         return OpenAI(base_url=self.where, **given)
 
     def _arguments(
-        self,
-        messages: Messages,
-        schema: Mapping[str, Any] | None,
-        max_tokens: int | None,
+        self, messages: Messages, schema: Schema, max_tokens: int | None
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,
-            "messages": [
-                {key: encodable(text) for key, text in message.items()} for message in messages
-            ],
+            "messages": encoded(messages),
             "temperature": self.settings.temperature,
         }
         if longest := max_tokens or self.settings.max_tokens:
@@ -366,12 +344,13 @@ class ChatModel(LanguageModel):
 
     def _cost_of(self, reported: Mapping[str, Any] | None) -> Usage:
         counts = [(reported or {}).get(name) for name in ("prompt_tokens", "completion_tokens")]
-        prices = (self.settings.input_price, self.settings.output_price)
         known = [count for count in counts if isinstance(count, int) and count >= 0]
-        sent, received = known if len(known) == 2 else (0, 0)
-        cost = None
-        if None not in prices and len(known) == 2:
-            cost = (sent * (prices[0] or 0) + received * (prices[1] or 0)) / 1_000_000
+        if len(known) < len(counts):
+            return Usage()
+        sent, received = known
+        cost, each, other = None, self.settings.input_price, self.settings.output_price
+        if each is not None and other is not None:
+            cost = (sent * each + received * other) / 1_000_000
         return Usage(input_tokens=sent, output_tokens=received, cost=cost)
 
     def _explained(self, error: OpenAIError) -> str:
@@ -380,22 +359,20 @@ class ChatModel(LanguageModel):
 
         match error:
             case APITimeoutError():
-                return self.sentences.too_late()
+                return self.errors.of("late")
             case APIConnectionError():
-                return self.sentences.unreachable(str(error.__cause__ or error))
+                return self.errors.of("unreachable", str(error.__cause__ or error))
             case APIStatusError():
                 wait = error.response.headers.get("retry-after")
-                return self.sentences.of_status(
-                    error.status_code, error.code, self.name, _message(error), wait
-                )
-        return f"{self.where} cannot be asked: {self.sentences.clean(str(error))}"
+                return self.errors.of_status(error.status_code, error.code, _message(error), wait)
+        return self.errors.of("unknown", str(error))
 
 
 class ChatStream(ReplyStream):
     """The pieces of a server's reply."""
 
     def __init__(self, model: ChatModel, arguments: dict[str, Any]) -> None:
-        super().__init__(model.name)
+        super().__init__()
         self._model = model
         self._arguments = arguments
         self._stopping = Stopping()
@@ -408,7 +385,6 @@ class ChatStream(ReplyStream):
 
     def _run(self) -> Generator[str, None, None]:
         tries = _Tries(self._model.settings.retries, self._stopping)
-        start = time.perf_counter()
         outer = STOPPING.get() or Stopping()
         with outer.calling(self._stopping.set):
             while not self._stopping.is_set():
@@ -419,10 +395,8 @@ class ChatStream(ReplyStream):
                     began = bool(self._text)
                     if self._stopping.is_set() or (not began and tries.again(fault)):
                         continue
-                    sentence = self._model.sentences.of_fault(fault, began=began)
+                    sentence = self._model.errors.of_fault(fault, began=began)
                     raise ModelError(sentence, partial="".join(self._text)) from None
-                finally:
-                    self._seconds = time.perf_counter() - start
             if self._finished is None:
                 _raise_if(outer)  # what there is of it is not all
 

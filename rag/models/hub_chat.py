@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingExtraError, ModelError
 from rag.events import STOPPING, Stopping
-from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream
+from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema, encoded
 from rag.models.hub import not_loaded
 from rag.prompts import load_prompt
 from rag.text.terms import encodable
@@ -73,11 +72,7 @@ class HubChatModel(LanguageModel):
         return len(encoded["input_ids"])
 
     def stream(
-        self,
-        messages: Messages,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> HubStream:
         """Return the pieces of the reply, which is held to no schema."""
         return HubStream(self, messages, max_tokens or self._reply_tokens)
@@ -111,13 +106,13 @@ class HubChatModel(LanguageModel):
         return inputs, min(wanted, self._limit - length)
 
     def _encoded(self, messages: Messages) -> Any:
-        said = [{key: encodable(text) for key, text in message.items()} for message in messages]
+        said = encoded(messages)
         with self._encoding:
             if not self._tokenizer.chat_template:
-                encoded = self._tokenizer(self._as_text(said), return_tensors="pt", verbose=False)
+                given = self._tokenizer(self._as_text(said), return_tensors="pt", verbose=False)
                 # Some end every text, and what has ended does not go on.
-                ended = int(encoded["input_ids"][0, -1]) in self._tokenizer.all_special_ids
-                return {key: ids[:, :-1] if ended else ids for key, ids in encoded.items()}
+                ended = int(given["input_ids"][0, -1]) in self._tokenizer.all_special_ids
+                return {key: ids[:, :-1] if ended else ids for key, ids in given.items()}
             try:
                 return self._templated(said)
             except Exception:  # some templates know no role but that of the user
@@ -164,7 +159,7 @@ class HubStream(ReplyStream):
     """The pieces of a reply, written by a thread of its own."""
 
     def __init__(self, model: HubChatModel, messages: Messages, tokens: int) -> None:
-        super().__init__(model.name)
+        super().__init__()
         self._model = model
         self._messages = messages
         self._wanted = tokens
@@ -184,7 +179,6 @@ class HubStream(ReplyStream):
 
         if self._stopped.is_set():
             return
-        began = time.perf_counter()
         model = self._model
         inputs, tokens = model._inputs(self._messages, self._wanted)
         streamer = TextIteratorStreamer(
@@ -195,15 +189,12 @@ class HubStream(ReplyStream):
         )
         self._thread.start()
         outer = STOPPING.get() or Stopping()
-        try:
-            with outer.calling(self._stopped.set):
-                for piece in streamer:
-                    if piece and not self._stopped.is_set():
-                        self._text.append(piece)
-                        yield piece
-            self._thread.join(_LEAVING)  # it counts its tokens after the last piece
-        finally:
-            self._seconds = time.perf_counter() - began
+        with outer.calling(self._stopped.set):
+            for piece in streamer:
+                if piece and not self._stopped.is_set():
+                    self._text.append(piece)
+                    yield piece
+        self._thread.join(_LEAVING)  # it counts its tokens after the last piece
         if outer.is_set():
             raise ModelError("it was stopped from outside", partial="".join(self._text))
         if self._fault is not None:

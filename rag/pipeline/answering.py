@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import ModelError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rag.answer.choosing import Meant
     from rag.answer.llm.decompose import Decomposer
     from rag.answer.llm.generate import LanguageModelGenerator
-    from rag.answer.llm.stream import Step, Writing
+    from rag.answer.llm.stream import StreamedAnswer
     from rag.models.chat import ChatModel
     from rag.pipeline.stages import Stages
 
@@ -56,7 +57,7 @@ class Answering:
     clock: _Clock = field(default_factory=_Clock)
     passages: Sequence[Passage] = ()
     confidence: float = 0.0
-    writing: Writing | None = None
+    writing: StreamedAnswer | None = None
     clarification: Clarification | None = None
     usages: list[Usage | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -199,10 +200,10 @@ class Answering:
             return
         writing = self.writing = self._begin(generator)
         try:
-            yield from map(_event_of, writing.steps())
+            yield from writing.events()
         except ModelError as error:
             # What holds up to there is given, and the fault is a fault all the same.
-            yield from map(_event_of, writing.broken_off())
+            yield from writing.broken_off()
             self.clock.lap("draft")
             if writing.sentences:
                 problems = (*writing.problems, f"stopped before its end: {error}")
@@ -211,9 +212,9 @@ class Answering:
         self.clock.lap("draft")  # it is checked while it is written
         yield Event(kind="answer", answer=self._made(writing.sentences, writing.problems))
 
-    def _begin(self, generator: LanguageModelGenerator) -> Writing:
-        from rag.answer.llm.stream import Writing
-        from rag.answer.llm.verify import LanguageModelRepairer, Verifier
+    def _begin(self, generator: LanguageModelGenerator) -> StreamedAnswer:
+        from rag.answer.llm.stream import StreamedAnswer
+        from rag.answer.llm.verify import Verifier, written_again
 
         settings = self.stages.settings
         draft = generator.draft_text(self.standalone, self.passages, self.history)
@@ -221,14 +222,16 @@ class Answering:
             self.passages[: draft.request.sent],
             self.stages.embedder,
             self.stages.checker,
-            rewrite=LanguageModelRepairer(generator.model, settings.llm, self.standalone).rewrite,
+            rewrite=partial(
+                written_again, generator.model, self.standalone, settings.llm.max_tokens
+            ),
             keep_unsupported=settings.answer.keep_unsupported,
             shown_from=settings.answer.supported_from,
             question=self.standalone,
         )
         # A model that runs here needs the cores for itself.
         ahead = settings.models.generator == BUILT_IN
-        return Writing(draft, verifier, name=generator.name, ahead=ahead)
+        return StreamedAnswer(draft, verifier, name=generator.name, ahead=ahead)
 
     def _settle(self, drafted: Sequence[Sentence]) -> tuple[list[Sentence], list[str]]:
         """Keep exact citations only, judge each sentence by them, leave out the unsupported."""
@@ -365,14 +368,3 @@ def whole(events: Iterable[Event]) -> Answer:
 def confidence_of(passages: Sequence[Passage]) -> float:
     """Return the probability that one of the passages answers, as the reader sees it."""
     return max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)
-
-
-def _event_of(step: Step) -> Event:
-    """Return a step of a language model's answer as the event that tells of it."""
-    from rag.answer.llm.stream import Settled, Token
-
-    if isinstance(step, Token):
-        return Event(kind="token", text=step.text)
-    if isinstance(step, Settled):
-        return Event(kind="sentence", sentence=step.sentence, place=step.place)
-    return Event(kind="sentence_withdrawn", text=step.text, place=step.place)

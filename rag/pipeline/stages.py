@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import SettingsError
 from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
-from rag.types import Passage, Sentence
 
 if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
@@ -184,14 +183,10 @@ class Stages:
         model = self._writing_model
         if model is None:
             return None
-        from rag.answer.llm.align import cite
         from rag.answer.llm.generate import LanguageModelGenerator
 
-        def cited(text: str, passages: Sequence[Passage]) -> list[Sentence]:
-            return cite(text, passages, self.embedder)[0]
-
         return LanguageModelGenerator(
-            model, self.settings.llm, style=self.settings.answer.style, cite=cited
+            model, self.settings.llm, style=self.settings.answer.style, embedder=self.embedder
         )
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rag.errors import ModelError
 from rag.models.chat import ChatModel, LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
-from rag.types import Passage, Usage, digest_of
+from rag.types import Passage, Usage
 
 DEPTH = 20
 """Passages that are shown to the model; those behind keep their order."""
@@ -106,9 +106,7 @@ class LanguageModelReranker:
             if room < 0:
                 break
             rows.append(row)
-        data = as_data([*rows, asked])
-        nonce = digest_of(self._prompt.digest, data)[:16]
-        return self._prompt.messages(nonce=nonce, data=data), len(rows)
+        return self._prompt.over(as_data([*rows, asked])), len(rows)
 
 
 def _in_order(passages: Sequence[Passage], first: Sequence[int], k: int) -> list[Passage]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
 from rag.protocols import Rewriter
 from rag.text.terms import names, numbers
-from rag.types import Turn, Usage, digest_of
+from rag.types import Turn, Usage
 
 _TURNS = 6
 _SHOWN = 1200  # characters of a turn
@@ -59,9 +59,7 @@ class LanguageModelRewriter:
     def messages(self, history: Sequence[Turn], question: str) -> list[dict[str, str]]:
         """Return what is sent."""
         turns = [{"role": t.role, "text": t.text[:_SHOWN]} for t in history[-_TURNS:]]
-        row: dict[str, Any] = {"conversation": turns, "question": question}
-        data = as_data([row])
-        return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
+        return self._prompt.over(as_data([{"conversation": turns, "question": question}]))
 
 
 def _line(text: str) -> str:

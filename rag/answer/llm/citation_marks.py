@@ -1,8 +1,8 @@
 """Text that a model wrote over numbered passages: its marks, and the text without them.
 
 ``parse`` takes every mark out, says which passages each sentence cites, and names the marks that
-point nowhere. Which forms are marks is in ``forms``; what is left alone is in ``protected``. Whose
-a mark is:
+point nowhere. Which forms are marks, and what only looks like one, is in ``mark_forms``. Whose a
+mark is:
 
 - it belongs to the sentence it stands in or follows, never to a whole paragraph;
 - behind a list item, a table row or a code block it belongs to that;
@@ -19,7 +19,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from rag.answer.llm.mark_forms import (
     BLANK,
@@ -69,6 +69,12 @@ def parse(text: str, count: int) -> Parsed:
 
     Every number of the result is within 1 and ``count``. Code and links come through to the
     letter. A text without marks is only trimmed at its ends, so the result parses to itself.
+
+    >>> parsed = parse("It takes five days [1]. Call us [7].", 2)
+    >>> parsed.text, parsed.sentences[0].numbers
+    ('It takes five days. Call us.', (1,))
+    >>> parsed.problems
+    ('the mark [7] was taken out: the passages are numbered 1 to 2',)
     """
     draft = _Draft(text, max(0, count))
     for _ in range(_PASSES):
@@ -77,11 +83,24 @@ def parse(text: str, count: int) -> Parsed:
     return Parsed(draft.text, tuple(_attributed(draft)), tuple(dict.fromkeys(draft.problems)))
 
 
+def marks_of(numbers: Any) -> str:
+    """Return ``[1][2]`` for a list of numbers that a model gave; what is no number is left out.
+
+    >>> marks_of([1, 2, "three"])
+    '[1][2]'
+    """
+    given = numbers if isinstance(numbers, list) else ()
+    return "".join(f"[{n}]" for n in given if type(n) is int and n >= 0)
+
+
 def neutralise(passage_text: str) -> str:
     """Return the text of a passage for a prompt, with ``(ref 3)`` for whatever could pose as mark.
 
     Only for the eyes of the model: citations are aligned with the passage itself and quote that.
     ``(ref 3)`` is no mark to ``parse``, so it may be repeated in an answer.
+
+    >>> neutralise("As shown in [3].")
+    'As shown in (ref 3).'
     """
     for _ in range(_PASSES):
         marks = find(masked(passage_text), None)
@@ -108,8 +127,7 @@ def _range(pair: tuple[int, int]) -> str:
 # --- taking marks out ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchor:
+class _Anchor(NamedTuple):
     place: int
     numbers: tuple[int, ...]
     ahead: bool
@@ -174,13 +192,12 @@ class _Draft:
         first, last = pair
         if not self.count:
             return "there are no passages"
-        numbered = f"the passages are numbered 1 to {self.count}"
         if first > last:
             return "it runs backwards"
-        if first < 1 or last > self.count:
-            reaches = f"it reaches beyond passage {self.count}" if 0 < first <= self.count else ""
-            return reaches if reaches and first < last else f"{numbered}"
-        return ""
+        if 0 < first <= self.count < last:
+            return f"it reaches beyond passage {self.count}"
+        inside = first > 0 and last <= self.count
+        return "" if inside else f"the passages are numbered 1 to {self.count}"
 
     def _complain(self, mark: Mark, pair: tuple[int, int] | None, reason: str) -> None:
         shown = re.sub(rf"[{HIDDEN}]", "", self.text[mark.start : mark.end])
@@ -199,7 +216,7 @@ class _Draft:
             while held and (held[0].place < edit.end or edit.start == len(self.text)):
                 old = held.pop(0)
                 moved = min(old.place, max(edit.start, place)) + shift
-                anchors.append(_Anchor(moved, old.numbers, old.ahead))
+                anchors.append(old._replace(place=moved))
             pieces += [self.text[place : edit.start], edit.put]
             if edit.numbers:
                 noun = len(edit.put) if edit.put.strip() else 0

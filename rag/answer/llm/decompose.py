@@ -15,7 +15,7 @@ from rag.errors import ModelError
 from rag.models.chat import ChatModel, LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
 from rag.text.terms import names, numbers
-from rag.types import Passage, Usage, digest_of
+from rag.types import Passage, Usage
 
 MOST = 4
 """Parts of a question at most."""
@@ -42,7 +42,11 @@ _SEVERAL = re.compile(
 
 
 def compound(question: str) -> bool:
-    """Tell whether a question looks as if it had to be looked up in parts."""
+    """Tell whether a question looks as if it had to be looked up in parts.
+
+    >>> compound("Is the Family plan cheaper than the Pro plan?")
+    True
+    """
     return understand(question).wants == "comparison" or bool(_SEVERAL.search(question))
 
 
@@ -62,8 +66,7 @@ class Decomposer:
 
     def messages(self, question: str) -> list[dict[str, str]]:
         """Return what is sent."""
-        data = as_data([{"question": question}])
-        return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
+        return self._prompt.over(as_data([{"question": question}]))
 
     def planned(self, model: ChatModel, question: str) -> dict[str, Any]:
         """Return the body of the request that ``parts`` would send to it. Nothing is sent."""

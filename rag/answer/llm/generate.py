@@ -1,16 +1,19 @@
-"""Answers in the words of a language model, from numbered passages alone.
+"""Drafts of answers, written by a language model from numbered passages alone.
 
-What comes out is a draft: text with ``[n]`` marks, which have still to be turned into exact spans
-and held against them. The model's word for it that a passage says something counts for nothing.
+A draft is text with ``[n]`` marks, which have still to be turned into exact spans (``align``) and
+held against them (``verify``): the model's word for it that a passage says something counts for
+nothing.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from rag.answer.llm.align import cite
+from rag.answer.llm.citation_marks import marks_of
 from rag.answer.llm.request import REFUSAL, SCHEMA, Request, Requests
 from rag.errors import ModelError, UsageError
 from rag.models.chat import LanguageModel, Reply, ReplyStream
@@ -18,8 +21,8 @@ from rag.settings import LlmSettings, Style
 from rag.text.sentences import sentences
 from rag.types import Passage, Sentence, Turn, Usage
 
-Cite = Callable[[str, Sequence[Passage]], Iterable[Sentence]]
-"""Turns a text with ``[n]`` marks into sentences cited to spans; ``[1]`` is the first passage."""
+if TYPE_CHECKING:
+    from rag.protocols import Embedder
 
 _EXCUSE = 400  # characters after which a model that found no answer is stopped explaining itself
 _ENDED = re.compile(r"[.!?…。！？:][\"'”’»)\]*_]*(?:\s*\[\d+\])*$")
@@ -36,8 +39,8 @@ class Draft(Iterator[str]):
     def __init__(self, request: Request, model: LanguageModel) -> None:
         self.request = request
         self.refused = False
+        self.text = ""
         self._model = model
-        self._text: list[str] = []
         self._stream: ReplyStream | None = None
         self._closed = False
         self._pieces = self._run()
@@ -49,18 +52,11 @@ class Draft(Iterator[str]):
         self.close()
 
     def __next__(self) -> str:
-        piece = next(self._pieces)
-        self._text.append(piece)
-        return piece
-
-    @property
-    def text(self) -> str:
-        """What was given so far."""
-        return "".join(self._text)
+        return next(self._pieces)
 
     @property
     def whole_text(self) -> str:
-        """The same without a last sentence that the model was not let finish."""
+        """The text so far without a last sentence that the model was not let finish."""
         text = self.text.rstrip()
         if not self.cut_off or _ENDED.search(text):
             return text
@@ -97,10 +93,12 @@ class Draft(Iterator[str]):
         try:
             for piece in self._stream:
                 if shown := reading.feed(piece):
+                    self.text += shown
                     yield shown
                 if reading.refused and len(self._stream.reply.text) > _EXCUSE:
                     break
             if not self._closed and (rest := reading.finish()):
+                self.text += rest
                 yield rest
         except ModelError as error:
             raise ModelError(str(error), partial=self.text) from None
@@ -127,8 +125,8 @@ class Draft(Iterator[str]):
 class LanguageModelGenerator:
     """A ``Generator`` over a language model. Threads may share it.
 
-    ``cite`` turns the text into cited sentences; without it only ``draft_text`` can be used, whose
-    draft says what it cost.
+    ``draft`` needs the embedder, to find the spans that are cited; ``request`` and ``draft_text``
+    do without.
     """
 
     def __init__(
@@ -137,120 +135,103 @@ class LanguageModelGenerator:
         settings: LlmSettings,
         *,
         style: Style = "normal",
-        cite: Cite | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self.name = model.name
         self.model = model
-        self.style = style
-        self._cite = cite
-        self._requests = Requests(model.window, reply_tokens=settings.max_tokens)
+        self._embedder = embedder
+        self._requests = Requests(model.window, style, reply_tokens=settings.max_tokens)
 
     def request(
-        self,
-        question: str,
-        passages: Sequence[Passage],
-        history: Sequence[Turn],
-        *,
-        style: Style | None = None,
+        self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
     ) -> Request:
         """Return what would be sent, and how many of the passages are in it. Nothing is sent."""
-        return self._requests.make(
-            question,
-            passages,
-            history,
-            style=style or self.style,
-            structured=self.model.takes_schema,
-        )
-
-    def messages(
-        self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
-    ) -> list[dict[str, str]]:
-        """Return exactly the messages that would be sent."""
-        return self.request(question, passages, history).messages
+        structured = self.model.takes_schema
+        return self._requests.make(question, passages, history, structured=structured)
 
     def draft_text(
-        self,
-        question: str,
-        passages: Sequence[Passage],
-        history: Sequence[Turn],
-        *,
-        style: Style | None = None,
+        self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
     ) -> Draft:
         """Return the text as it comes; nothing is sent before the first ``next``.
 
         Its marks count the passages from 1, up to ``draft.request.sent``.
         """
-        return Draft(self.request(question, passages, history, style=style), self.model)
+        return Draft(self.request(question, passages, history), self.model)
 
     def draft(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
     ) -> Iterator[Sentence]:
         """Yield cited sentences, none if the model finds no answer. Raises ModelError."""
-        if self._cite is None:
-            raise UsageError("LanguageModelGenerator.draft needs cite=…; draft_text does not")
+        if self._embedder is None:
+            raise UsageError("LanguageModelGenerator.draft needs embedder=…; draft_text does not")
         if not passages:
             return
         with self.draft_text(question, passages, history) as draft:
             for _ in draft:
                 pass
         if draft.whole_text:
-            yield from self._cite(draft.whole_text, passages[: draft.request.sent])
+            yield from cite(draft.whole_text, passages[: draft.request.sent], self._embedder)[0]
 
 
-# --- what a model replies, as text, while it is still coming ------------------------------------
+# --- what a model replies, as text with [n] marks, while it is still coming -----------------------
+# ``feed`` returns what is certain so far, ``finish`` the rest. ``refused`` says that the model
+# found no answer in the passages.
 
 _DRESSED = re.compile(r"[\s*_\"'`(\[]*")  # what may stand before a refusal
-_THOUGHT = ("<think>", "</think>")
+_THINK, _THOUGHT = "<think>", "</think>"
 _SENTENCES = re.compile(r'"sentences"\s*:\s*\[')
 _UNANSWERABLE = re.compile(r'"answerable"\s*:\s*false')
 _LINE = re.compile(r"(?:\d{1,3}[.)]|[-*•])\s")  # a sentence that begins a line of its own
 
 
+class _WithoutThoughts:
+    """Drops what a model thinks aloud at first."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._past = False
+
+    def feed(self, piece: str) -> str:
+        if self._past:
+            return piece
+        self._held += piece
+        text = self._held.lstrip()
+        if text.startswith(_THINK):
+            _, ended, text = text.partition(_THOUGHT)
+            self._past = bool(ended)
+        else:
+            self._past = not _THINK.startswith(text)  # nor is it empty
+        return text.lstrip() if self._past else ""
+
+    def finish(self) -> str:
+        """Return what was held, unless it is a thought: then the reply itself never came."""
+        return "" if self._past or self._held.lstrip().startswith(_THINK) else self._held
+
+
 class PlainReply:
-    """Text as it comes, without a refusal and without what a model thinks aloud at first."""
+    """Text as it comes, without a refusal."""
 
     def __init__(self) -> None:
         self.refused = False
         self._pending = ""
         self._begun = False
-        self._thinking: bool | None = None  # not known yet
+        self._spoken = _WithoutThoughts()
 
     def feed(self, piece: str) -> str:
         """Take a piece and return what can be shown."""
-        self._pending += piece
-        if self._thinking is not False and not self._past_thoughts():
-            return ""
-        return self._certain(final=False)
+        return self._certain(self._spoken.feed(piece))
 
     def finish(self) -> str:
         """Return what was held back."""
-        if self._thinking:
-            self._pending = ""  # it never came to the reply itself
-        return self._certain(final=True)
+        return self._certain(self._spoken.finish(), final=True)
 
-    def _past_thoughts(self) -> bool:
-        """Drop a first block of thoughts; tell whether the reply itself has begun."""
-        opening, closing = _THOUGHT
-        text = self._pending.lstrip()
-        if self._thinking is None:
-            if not text or (opening.startswith(text) and text != opening):
-                return False
-            self._thinking = text.startswith(opening)
-        if self._thinking:
-            _, closed, after = text.partition(closing)
-            if not closed:
-                return False
-            self._thinking, self._pending = False, after.lstrip()
-        return True
-
-    def _certain(self, *, final: bool) -> str:
-        if self.refused:
-            self._pending = ""
-            return ""
-        if not self._begun and not self._begins(final=final):
+    def _certain(self, more: str, *, final: bool = False) -> str:
+        self._pending += more
+        if self.refused or not (self._begun or self._begins(final=final)):
             return ""
         text = self._pending.replace(REFUSAL, "")  # an answer that ends in one is an answer
-        held = 0 if final else _overlap(text)
+        sizes = range(min(len(REFUSAL) - 1, len(text)), 0, -1)
+        held = 0 if final else next((n for n in sizes if text.endswith(REFUSAL[:n])), 0)
         self._pending = text[len(text) - held :]
         return text[: len(text) - held]
 
@@ -258,19 +239,9 @@ class PlainReply:
         """Tell whether there is text that is no refusal; a refusal is noted."""
         self._pending = self._pending.lstrip()
         bare = self._pending[_DRESSED.match(self._pending).end() :]  # type: ignore[union-attr]
-        if bare.startswith(REFUSAL):
-            self.refused = True
-            return False
-        self._begun = final or not REFUSAL.startswith(bare)
+        self.refused = bare.startswith(REFUSAL)
+        self._begun = not self.refused and (final or not REFUSAL.startswith(bare))
         return self._begun
-
-
-def _overlap(text: str) -> int:
-    """Return the length of the longest end of the text with which a refusal may begin."""
-    for length in range(min(len(REFUSAL) - 1, len(text)), 0, -1):
-        if text.endswith(REFUSAL[:length]):
-            return length
-    return 0
 
 
 class JsonReply:
@@ -285,16 +256,18 @@ class JsonReply:
         self._buffer = ""
         self._at: int | None = None  # where the next sentence begins
         self._given = 0
+        self._spoken = _WithoutThoughts()
         self._outside = PlainReply()
-        self._plain: bool | None = None
+        self._plain: bool | None = None  # not known yet
 
     def feed(self, piece: str) -> str:
         """Take a piece and return the sentences that have become whole."""
         if self._plain:
             return self._as_text(piece)
-        self._buffer += piece
-        if self._plain is None:
-            self._plain = self._is_plain()
+        self._buffer += self._spoken.feed(piece)
+        start = self._buffer.lstrip()
+        if self._plain is None and start and not "```json".startswith(start):
+            self._plain = not start.startswith(("{", "```"))
         if self._plain is None:
             return ""
         return self._as_text(self._buffer) if self._plain else self._sentences()
@@ -303,7 +276,7 @@ class JsonReply:
         """Return what was held back. Raises ValueError if there was nothing that can be read."""
         if self._plain is None:
             self._plain = True
-            return self._as_text(self._buffer) + self._as_text(None)
+            return self._as_text(self._buffer + self._spoken.finish()) + self._as_text(None)
         if self._plain:
             return self._as_text(None)
         if not self._given and not self.refused:
@@ -318,19 +291,6 @@ class JsonReply:
         self.refused = self._outside.refused
         return shown
 
-    def _is_plain(self) -> bool | None:
-        """Tell text from JSON by its beginning; None as long as there is too little of it."""
-        text = self._buffer.lstrip()
-        opening, closing = _THOUGHT
-        if text.startswith(opening):
-            _, closed, after = text.partition(closing)
-            if not closed:
-                return None
-            self._buffer = text = after.lstrip()
-        if not text or opening.startswith(text) or "```json".startswith(text):
-            return None
-        return not text.startswith(("{", "```"))
-
     def _sentences(self) -> str:
         if self._at is None:
             found = _SENTENCES.search(self._buffer)
@@ -339,10 +299,8 @@ class JsonReply:
             if found is None:
                 return ""
             self._at = found.end()
-        if self.refused:
-            return ""
         shown = ""
-        while (item := self._next_item()) is not None:
+        while not self.refused and (item := self._next_item()) is not None:
             shown += self._rendered(item)
         return shown
 
@@ -362,15 +320,10 @@ class JsonReply:
 
     def _rendered(self, item: Any) -> str:
         sentence = item if isinstance(item, Mapping) else {"text": item}
-        text, numbers = sentence.get("text"), sentence.get("citations")
+        text = sentence.get("text")
         if not isinstance(text, str) or not text.strip():
             return ""
         text = text.strip()
-        marks = "".join(
-            f"[{number}]"
-            for number in (numbers if isinstance(numbers, list) else ())
-            if isinstance(number, int) and not isinstance(number, bool) and number >= 0
-        )
         before = ("\n" if _LINE.match(text) else " ") if self._given else ""
         self._given += 1
-        return f"{before}{text} {marks}".rstrip()
+        return f"{before}{text} {marks_of(sentence.get('citations'))}".rstrip()

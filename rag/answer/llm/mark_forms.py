@@ -1,6 +1,6 @@
 r"""The forms in which language models write a citation mark, and what only looks like one.
 
-``find`` works on a masked text (see ``protected``) and knows nothing of sentences. In brackets of
+``find`` works on a ``masked`` text and knows nothing of sentences. In brackets of
 any kind: ``[1]``, ``[1, 2]``, ``[1-3]``, ``[^1]``, ``[Source 1]``, ``【1†source】``, ``[1, p. 4]``;
 raised: ``¹``, ``<sup>1</sup>``, ``$^{1}$``, ``^1^``; ``\cite{1}``; ``(Source 1)``, and
 ``(1)`` where every such number in the text stands at the end of a sentence.
@@ -302,6 +302,7 @@ def definitions(masked: str) -> tuple[list[tuple[int, int]], Mapping[str, tuple[
 # --- where a bracketed number is no citation ----------------------------------------------------
 
 FILLER = "\0"
+"""What masked text holds in place of a character: nothing looks into it, and offsets stay true."""
 
 _FENCE = re.compile(r"[ \t>]*(?P<fence>`{3,}|~{3,})(?P<info>.*)", re.DOTALL)
 _LIST_ITEM = re.compile(r"[ \t>]*(?:[-*+•‣]|\(?\w{1,3}[.)])[ \t]")

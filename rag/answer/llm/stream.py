@@ -1,8 +1,8 @@
-"""Text that is still being written: which of its sentences nothing that follows can change.
+"""An answer that a language model is writing: shown at once, settled sentence by sentence.
 
-A sentence is closed once the next one is well begun, so that the marks behind it are known to be
-all. Lines that begin with a mark, open code and footnotes that are defined at the end of a text
-wait for what decides them.
+Tokens are provisional. A sentence that is whole is checked while the model goes on; what holds is
+final, in reading order. One that fails waits, and all behind it, until the model has ended and was
+asked once to mend what failed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rag.answer.llm.align import without_headings
 from rag.answer.llm.citation_marks import Marked, parse
 from rag.answer.llm.generate import Draft
 from rag.answer.llm.verify import Judged, Verifier, numbered
+from rag.events import Event
 from rag.models.chat import total_usage
 from rag.text.terms import fold
 from rag.types import Sentence, Usage
@@ -36,8 +37,13 @@ _WRITTEN_OUT = re.compile(
 _SLACK = 200  # characters that marks and markup may put between two letters of a sentence
 
 
-class GrowingText:
-    """Takes the text of a draft as it grows; gives each sentence once, in order."""
+class IncrementalParser:
+    """Takes the text of a draft as it grows; gives each sentence once, in order.
+
+    A sentence is closed once the next one is well begun, so that the marks behind it are known to
+    be all. Lines that begin with a mark, open code and footnotes that are defined at the end of a
+    text wait for what decides them.
+    """
 
     def __init__(self, count: int) -> None:
         self.problems: tuple[str, ...] = ()
@@ -56,16 +62,20 @@ class GrowingText:
         settled = _decided(text)
         if not settled or _UNDECIDED.search(settled):
             return []
-        found = parse(settled, self._count).sentences
-        return self._give(list(without_headings(found)), settled)
+        found = list(without_headings(parse(settled, self._count).sentences))
+        if len(found) <= len(self._given) + 1:
+            return []
+        # A line that ends may still be followed by one of marks alone.
+        last = found[-1].text
+        tail = settled[-len(last) - 40 :]
+        opened, closed = (max(map(tail.rfind, these)) for these in (_OPENINGS, _CLOSINGS))
+        return self._new(found[:-1] if _BEGUN.search(last) and opened <= closed else found[:-2])
 
     def finish(self, text: str) -> list[Marked]:
         """Take the whole text and return the rest of its sentences; sets ``problems``."""
         parsed = parse(text, self._count)
         self.problems = parsed.problems
-        rest = self._after_given(list(without_headings(parsed.sentences)))
-        self._given += rest
-        return rest
+        return self._new(list(without_headings(parsed.sentences)))
 
     def place_of(self, text: str, sentence: Marked) -> int:
         """Return where in the written text a sentence ends, with its marks.
@@ -86,30 +96,19 @@ class GrowingText:
         self._place = place
         return place
 
-    def _give(self, sentences: list[Marked], text: str) -> list[Marked]:
-        if len(sentences) <= len(self._given) + 1:
-            return []
-        *closed, last = sentences
-        # A line that ends may still be followed by one of marks alone.
-        if not _BEGUN.search(last.text) or _open_bracket(text[-len(last.text) - 40 :]):
-            closed = closed[:-1]
-        new = self._after_given(closed)
-        self._given += new
-        return new
-
-    def _after_given(self, sentences: Sequence[Marked]) -> list[Marked]:
+    def _new(self, sentences: list[Marked]) -> list[Marked]:
         """Return what comes after the last sentence that was given.
 
         Seldom more text changes how what came before is cut, e.g. by a list of sources at its end;
         what was given stays as it was.
         """
-        if not self._given:
-            return list(sentences)
-        last = self._given[-1].text
-        for place in range(len(sentences) - 1, -1, -1):
-            if sentences[place].text == last and place >= len(self._given) - 1:
-                return list(sentences[place + 1 :])
-        return list(sentences[len(self._given) :])
+        start = len(self._given)
+        if start:
+            places = range(len(sentences) - 1, start - 2, -1)
+            last = self._given[-1].text
+            start = next((n for n in places if sentences[n].text == last), start - 1) + 1
+        self._given += sentences[start:]
+        return sentences[start:]
 
 
 def written_out(text: str) -> str:
@@ -132,39 +131,7 @@ def _decided(text: str) -> str:
     return text
 
 
-def _open_bracket(text: str) -> bool:
-    opened = max(text.rfind(bracket) for bracket in _OPENINGS)
-    closed = max(text.rfind(bracket) for bracket in _CLOSINGS)
-    return opened > closed
-
-
 # --- settling sentences -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Token:
-    """Provisional text, as the model wrote it, marks and all."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A final sentence. It stands for the provisional text up to ``place``."""
-
-    sentence: Sentence
-    place: int
-
-
-@dataclass(frozen=True)
-class Withdrawn:
-    """A provisional sentence that is not part of the answer, nor is one in its stead."""
-
-    text: str
-    place: int
-
-
-Step = Token | Settled | Withdrawn
 
 
 @dataclass(frozen=True)
@@ -174,10 +141,12 @@ class _Waiting:
     place: int
 
 
-class Writing:
-    """The steps of one answer. What was settled stays in ``sentences`` whatever happens next.
+class StreamedAnswer:
+    """The events of one answer. What was settled stays in ``sentences`` whatever happens next.
 
-    With ``ahead`` the verifier prepares itself while the first words are waited for.
+    A token is provisional text as the model wrote it, marks and all; a sentence is final and stands
+    for the provisional text up to its ``place``. With ``ahead`` the verifier prepares itself while
+    the first words are waited for.
     """
 
     def __init__(
@@ -188,7 +157,7 @@ class Writing:
         self._verifier = verifier
         self._name = name
         self._ahead = ahead
-        self._growing = GrowingText(draft.request.sent)
+        self._parser = IncrementalParser(draft.request.sent)
         self._waiting: deque[_Waiting] = deque()
         self._numbers: dict[int, int] = {}
         self._notes: list[str] = []
@@ -200,20 +169,20 @@ class Writing:
     @property
     def problems(self) -> tuple[str, ...]:
         """What a person should know of how the answer came to be; complete at its end."""
-        return tuple(dict.fromkeys((*self._growing.problems, *self._notes)))
+        return tuple(dict.fromkeys((*self._parser.problems, *self._notes)))
 
     @property
     def usage(self) -> Usage | None:
         """What the draft and its repair cost; None where nothing was sent."""
         return total_usage([self._draft.usage, *self._repaired])
 
-    def steps(self) -> Iterator[Step]:
+    def events(self) -> Iterator[Event]:
         """Write, check and mend. Raises ModelError where the draft does."""
         preparing = self._verifier.preparing() if self._ahead else nullcontext()
         with preparing, self._draft as draft:
             for piece in draft:
-                yield Token(piece)  # first: checking must not hold it up
-                yield from self._taken(self._growing.feed(draft.text))
+                yield Event(kind="token", text=piece)  # first: checking must not hold it up
+                yield from self._taken(self._parser.feed(draft.text))
         if draft.cut_off:
             self._notes.append(
                 f"{self._name} had used up its tokens before the end of the answer: raise "
@@ -223,7 +192,7 @@ class Writing:
             self._notes.append(f"{self._name} found no answer in the passages")
             return
         self._whole = True
-        yield from self._taken(self._growing.finish(draft.whole_text))
+        yield from self._taken(self._parser.finish(draft.whole_text))
         self._mend(ask=True)
         yield from self._flushed()
 
@@ -233,26 +202,26 @@ class Writing:
             pass
         return self.sentences
 
-    def broken_off(self) -> Iterator[Step]:
+    def broken_off(self) -> Iterator[Event]:
         """Settle what holds where it stopped, or was stopped; the model is not asked again."""
         self._draft.close()
         text = self._draft.text
         if not self._whole:
             self._whole = True
-            yield from self._taken(self._growing.finish(written_out(text)))
+            yield from self._taken(self._parser.finish(written_out(text)))
         self._mend(ask=False)
         yield from self._flushed()
         if rest := text[self._place :].strip():
             self._place = len(text)
-            yield Withdrawn(rest, len(text))
+            yield _withdrawn(rest, len(text))
 
-    def _taken(self, marked: Sequence[Marked]) -> Iterator[Step]:
+    def _taken(self, marked: Sequence[Marked]) -> Iterator[Event]:
         for one, judged in zip(marked, self._verifier.judge(marked), strict=True):
-            place = self._growing.place_of(self._draft.text, one)
+            place = self._parser.place_of(self._draft.text, one)
             settled = self._repeated(judged)
             if settled is None:
                 settled = judged
-                if judged.state == "empty" or not self._verifier.can_rewrite:
+                if judged.state == "empty" or not self._verifier.rewrite:
                     settled = self._without_model(judged)
             self._waiting.append(_Waiting(settled, one.text, place))
         yield from self._flushed()
@@ -267,39 +236,40 @@ class Writing:
         return replace(judged, state="empty", problems=(note,))
 
     def _without_model(self, judged: Judged) -> Judged:
-        if judged.state == "kept":
-            return judged
-        [[settled]] = self._verifier.repair([judged], ask=False).shown
-        return _final(settled)
+        return judged if judged.state == "kept" else _final(self._verifier.settled(judged))
 
     def _mend(self, *, ask: bool) -> None:
         """Have what failed written again, or settled as it is."""
-        failed = [one for one in self._waiting if one.judged.state in ("weak", "failing")]
-        mended = self._verifier.repair([one.judged for one in failed], ask=ask)
-        self._repaired.append(mended.usage)
-        shown_for = iter(mended.shown)
-        after: deque[_Waiting] = deque()
-        for one in self._waiting:
-            if one.judged.state not in ("weak", "failing"):
-                after.append(one)
-                continue
-            after += [
-                _Waiting(_final(judged), one.written, one.place) for judged in next(shown_for)
-            ]
-        self._waiting = after
+        failed = [one.judged for one in self._waiting if one.judged.failed]
+        if ask:
+            mended, usage = self._verifier.repair(failed)
+            self._repaired.append(usage)
+        else:
+            mended = [[self._verifier.settled(judged)] for judged in failed]
+        shown = iter(mended)
+        self._waiting = deque(
+            _Waiting(_final(judged), one.written, one.place)
+            for one in self._waiting
+            for judged in (next(shown) if one.judged.failed else [one.judged])
+        )
 
-    def _flushed(self) -> Iterator[Step]:
+    def _flushed(self) -> Iterator[Event]:
         """Give what nothing is waiting for any more."""
-        while self._waiting and self._waiting[0].judged.state in ("kept", "empty"):
+        while self._waiting and not self._waiting[0].judged.failed:
             one = self._waiting.popleft()
             self._notes += one.judged.problems
             self._place = max(self._place, one.place)
             if one.judged.state == "kept":
                 [sentence] = numbered([one.judged.sentence], self._numbers)
                 self.sentences.append(sentence)
-                yield Settled(sentence, one.place)
+                yield Event(kind="sentence", sentence=sentence, place=one.place)
             else:
-                yield Withdrawn(one.written, one.place)
+                yield _withdrawn(one.written, one.place)
+
+
+def _withdrawn(text: str, place: int) -> Event:
+    """Tell of a provisional sentence that is not in the answer, nor is one in its stead."""
+    return Event(kind="sentence_withdrawn", text=text, place=place)
 
 
 def _final(judged: Judged) -> Judged:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
-from rag.answer.llm.citation_marks import Marked, Parsed, parse
-from rag.answer.llm.request import fitting, row_of, shown
+from rag.answer.llm.citation_marks import Marked, marks_of, parse
+from rag.answer.llm.request import CITED, fitting, row_of, shown
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
-from rag.prompts import as_data, load_prompt, spoken
-from rag.settings import LlmSettings
+from rag.prompts import as_data, list_schema, load_prompt, object_schema, spoken
 from rag.text.terms import numbers
-from rag.types import Citation, Passage, Sentence, Usage, Verdict, digest_of
+from rag.types import Citation, Passage, Sentence, Usage, Verdict
 
 if TYPE_CHECKING:
     from rag.protocols import Checker, Embedder
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 State = Literal["kept", "weak", "failing", "empty"]
 _RANK: Mapping[State, int] = {"empty": 0, "failing": 0, "weak": 1, "kept": 2}
 
-_NEAREST = 4
-"""Passages that a failing sentence is tried against."""
+_NEAREST = 4  # passages that a failing sentence is tried against
 _FIGURE = re.compile(r"the number (\S+) is not in the evidence")
 _LOST = re.compile(r"the (?:number|name|month) .+ is not in the evidence")
 _LOST_FIGURE = re.compile(r"the (?:number|month) .+ is not in the evidence")
@@ -65,6 +63,15 @@ class Judged:
     def passages(self) -> tuple[int, ...]:
         """The indexes of the passages that it cites."""
         return tuple(dict.fromkeys(c.number - 1 for c in self.sentence.citations))
+
+    @property
+    def failed(self) -> bool:
+        """Whether its evidence does not bear it out, or in part only."""
+        return self.state in ("weak", "failing")
+
+    def noting(self, note: str, **changes: Any) -> Judged:
+        """Return the same with one more problem, and with other changes."""
+        return replace(self, problems=(*self.problems, note), **changes)
 
 
 @dataclass(frozen=True)
@@ -118,14 +125,9 @@ class Verifier:
         self._originals = passages
         self._checker = checker
         self._aligner = Aligner(embedder)
-        self._rewrite = rewrite
+        self.rewrite = rewrite
         self._keep = keep_unsupported
         self._shown_from = shown_from
-
-    @property
-    def can_rewrite(self) -> bool:
-        """Whether there is a model that failing sentences can be written again by."""
-        return self._rewrite is not None
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -160,37 +162,46 @@ class Verifier:
         sentences: list[Sentence] = []
         spoken: list[tuple[str, ...]] = []
         for one in marked:
-            made, problems = cited(Parsed(one.text, (one,), ()), self._passages, self._aligner, own)
-            sentences += [
-                sentence.model_copy(
-                    update={"citations": tuple(filter(self._is_exact, sentence.citations))}
-                )
-                for sentence in made
-            ]
-            spoken += [tuple(problems)] * len(made)
-        checked = self._check(sentences)
-        return [
-            judged if judged.state in ("kept", "empty") else self._cited_again(judged)
-            for judged in (
-                replace(one, problems=problems)
-                for one, problems in zip(checked, spoken, strict=True)
-            )
+            made, problems = cited([one], self._passages, self._aligner, own)
+            for sentence in made:
+                exact = tuple(filter(self._is_exact, sentence.citations))
+                sentences.append(sentence.model_copy(update={"citations": exact}))
+                spoken.append(tuple(problems))
+        judged = [
+            replace(one, problems=problems)
+            for one, problems in zip(self._check(sentences), spoken, strict=True)
         ]
+        return [self._cited_again(one) if one.failed else one for one in judged]
 
-    def repair(self, failed: Sequence[Judged], *, ask: bool = True) -> Mended:
-        """Return for each failed sentence what is shown for it.
+    def repair(self, failed: Sequence[Judged]) -> Mended:
+        """Return for each failed sentence what is shown for it; the model is asked once for all.
 
-        With ``ask`` the model is asked once for all of them. What is not shown is in the last
-        problem of the item, whose state tells: ``failing`` and ``empty`` are left out.
+        What is not shown is in the last problem of the item, whose state tells: ``failing`` and
+        ``empty`` are left out.
         """
-        (texts, usage), trouble = self._rewritten(failed) if ask else (Rewritten({}), ())
+        (texts, usage), trouble = self._rewritten(failed)
         result = []
         for place, one in enumerate(failed):
             # What went wrong with the request is said once.
             known = (*one.problems, *trouble) if not place else one.problems
             judged = replace(one, problems=known)
-            result.append(self._better(judged, texts.get(place)) or [self._settled(judged)])
+            result.append(self._better(judged, texts.get(place)) or [self.settled(judged)])
         return Mended(result, usage)
+
+    def settled(self, judged: Judged) -> Judged:
+        """Return a sentence that nothing could mend as it is shown, or is left out."""
+        text = _cut(judged.sentence.text)
+        why = "; ".join(judged.verdict.reasons[:2])
+        because = f" ({why})" if why else ""
+        match judged.state:
+            case "weak":
+                return judged.noting(f"supported in part only by what it cites{because}: {text}")
+            case "empty":
+                return judged.noting(f"left out, it states nothing that could be checked: {text}")
+            case _ if self._keep:
+                note = f"not supported by the passages{because}, and marked as such: {text}"
+                return judged.noting(note, state="kept")
+        return judged.noting(f"not supported by the passages{because}, left out: {text}")
 
     # Checking
 
@@ -202,7 +213,7 @@ class Verifier:
         short = [
             place
             for place, judged in enumerate(result)
-            if judged.state in ("weak", "failing") and judged.sentence.citations
+            if judged.failed and judged.sentence.citations
         ]
         # A passage is about what its title and headings say, and need not repeat it.
         again = self._verdicts(
@@ -216,10 +227,8 @@ class Verifier:
 
     def _verdicts(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
         verdicts = self._checker.check(claims, evidence)
-        return [
-            self._with_derived(verdict, texts)
-            for verdict, texts in zip(verdicts, evidence, strict=True)
-        ]
+        pairs = zip(verdicts, evidence, strict=True)
+        return [self._with_derived(verdict, texts) for verdict, texts in pairs]
 
     def _with_derived(self, verdict: Verdict, evidence: Sequence[str]) -> Verdict:
         """Judge again where all numbers that nothing says are worked out from what is said."""
@@ -238,29 +247,26 @@ class Verifier:
         return again.model_copy(update=told)
 
     def _judged(self, sentence: Sentence, verdict: Verdict) -> Judged:
-        state: State
-        if verdict.label is None:
+        state: State = "weak"
+        label = verdict.label
+        # Support that overlooks a figure, a name or a month that nothing says is none.
+        bad = not sentence.citations or label == "unsupported" or self._lost(sentence, verdict)
+        if label is None:
             state = "empty"
-        elif (
-            not sentence.citations
-            or verdict.label == "unsupported"
-            or self._lost(sentence, verdict)
-        ):
-            # Support that overlooks a figure, a name or a month that nothing says is none.
-            state = "failing"
-            verdict = verdict.model_copy(update={"label": "unsupported"})
-        else:
-            if verdict.label == "supported" and (verdict.support or 0.0) < self._shown_from:
-                verdict = verdict.model_copy(update={"label": "partial"})
-            state = "kept" if verdict.label == "supported" else "weak"
+        elif bad:
+            state, label = "failing", "unsupported"
+        elif label == "supported" and (verdict.support or 0.0) < self._shown_from:
+            label = "partial"
+        elif label == "supported":
+            state = "kept"
+        verdict = verdict.model_copy(update={"label": label})
         return Judged(sentence.model_copy(update={"verdict": verdict}), state)
 
     def _is_exact(self, citation: Citation) -> bool:
         """Tell whether a citation is a span of the passage as it was found."""
         chunk = self._originals[citation.number - 1].chunk
-        return chunk.text[citation.start - chunk.start : citation.end - chunk.start] == (
-            citation.quote
-        )
+        start, end = citation.start - chunk.start, citation.end - chunk.start
+        return chunk.text[start:end] == citation.quote
 
     def _lost(self, sentence: Sentence, verdict: Verdict) -> bool:
         """Tell whether the evidence lacks a number, a month or a name of the sentence."""
@@ -286,11 +292,10 @@ class Verifier:
                 best = found
         if best is judged or best.state == "failing":
             return judged
-        places = " and ".join(f"“{place}”" for place in dict.fromkeys(
-            citation.place for citation in best.sentence.citations
-        ))  # fmt: skip
+        cited = dict.fromkeys(citation.place for citation in best.sentence.citations)
+        places = " and ".join(f"“{place}”" for place in cited)
         note = f"cited again, to {places}, which bears it out: {_cut(judged.sentence.text)}"
-        return replace(best, problems=(*judged.problems, note))
+        return judged.noting(note, sentence=best.sentence, state=best.state)
 
     def _candidates(self, judged: Judged) -> list[tuple[Citation, ...]]:
         """Return what the sentence might be cited to: the nearest spans, alone and in twos."""
@@ -300,35 +305,31 @@ class Verifier:
             (index for index, spans in enumerate(ranked) if spans),
             key=lambda index: (-round(ranked[index][0].score, 5), index),
         )
-        near = order[:_NEAREST]
-        candidates: list[tuple[Citation, ...]] = [
-            (self._citation(index, ranked[index][0]),) for index in near
-        ]
-        for index in dict.fromkeys([*judged.passages, *near[:1]]):
-            apart = _apart(ranked[index])
-            if len(apart) > 1:
-                candidates.append(tuple(self._citation(index, span) for span in apart))
-        candidates += [
-            (self._citation(near[0], ranked[near[0]][0]), self._citation(other, ranked[other][0]))
-            for other in near[1:3]
-        ]
-        return [
-            c for c in candidates if c != judged.sentence.citations and all(map(self._is_exact, c))
-        ]
 
-    def _citation(self, index: int, span: Aligned) -> Citation:
-        return Citation.of(index + 1, self._passages[index], span.start, span.end)
+        def citation(index: int, span: Aligned) -> Citation:
+            return Citation.of(index + 1, self._passages[index], span.start, span.end)
+
+        best = [citation(index, ranked[index][0]) for index in order[:_NEAREST]]
+        candidates: list[tuple[Citation, ...]] = [(one,) for one in best]
+        for index in dict.fromkeys([*judged.passages, *order[:1]]):
+            spans = ranked[index]
+            apart = [s for s in spans[1:] if s.end <= spans[0].start or spans[0].end <= s.start]
+            if apart:
+                candidates.append((citation(index, spans[0]), citation(index, apart[0])))
+        candidates += [(best[0], other) for other in best[1:3]]
+        own = judged.sentence.citations
+        return [c for c in candidates if c != own and all(map(self._is_exact, c))]
 
     # Writing again
 
     def _rewritten(self, failed: Sequence[Judged]) -> tuple[Rewritten, tuple[str, ...]]:
         """Ask the model once; what goes wrong there is a problem and no error."""
         asked = [place for place, one in enumerate(failed) if not _LEADS.search(one.sentence.text)]
-        if self._rewrite is None or not asked:
+        if self.rewrite is None or not asked:
             return Rewritten({}), ()
         broken = [self._broken(failed[place]) for place in asked]
         try:
-            found, usage = self._rewrite(broken, self._originals)
+            found, usage = self.rewrite(broken, self._originals)
         except ModelError as error:
             trouble = f"sentences that failed could not be written again: {error}"
             return Rewritten({}), (trouble,)
@@ -352,31 +353,14 @@ class Verifier:
             return None
         why = "; ".join(judged.verdict.reasons[:2]) or "its evidence does not say it"
         note = f"written again, since {why}: {_cut(judged.sentence.text)}"
-        layout = {"kind": judged.sentence.kind, "marker": judged.sentence.marker}
-        first, *others = (
-            replace(one, sentence=one.sentence.model_copy(update=layout)) for one in found
-        )
-        plain = [
-            replace(one, sentence=one.sentence.model_copy(update={"marker": ""})) for one in others
-        ]
-        return [replace(first, problems=(*judged.problems, note, *first.problems)), *plain]
-
-    def _settled(self, judged: Judged) -> Judged:
-        """Return a sentence that nothing could mend as it is shown, or is left out."""
-        text = judged.sentence.text
-        why = "; ".join(judged.verdict.reasons[:2])
-        because = f" ({why})" if why else ""
-        match judged.state:
-            case "weak":
-                note = f"supported in part only by what it cites{because}: {_cut(text)}"
-            case "empty":
-                note = f"left out, it states nothing that could be checked: {_cut(text)}"
-            case _ if self._keep:
-                note = f"not supported by the passages{because}, and marked as such: {_cut(text)}"
-                return replace(judged, state="kept", problems=(*judged.problems, note))
-            case _:
-                note = f"not supported by the passages{because}, left out: {_cut(text)}"
-        return replace(judged, problems=(*judged.problems, note))
+        layout: dict[str, str] = {"kind": judged.sentence.kind, "marker": judged.sentence.marker}
+        shown = []
+        for place, one in enumerate(found):
+            sentence = one.sentence.model_copy(update=layout)
+            problems = one.problems if place else (*judged.problems, note, *one.problems)
+            shown.append(replace(one, sentence=sentence, problems=problems))
+            layout["marker"] = ""  # one item of a list
+        return shown
 
 
 def _worth(judged: Judged) -> tuple[int, int, float]:
@@ -404,106 +388,72 @@ def _evidence(citations: Sequence[Citation]) -> list[str]:
     return list(dict.fromkeys([*(c.quote for c in citations), *(c.place for c in citations)]))
 
 
-def _apart(spans: Sequence[Aligned]) -> list[Aligned]:
-    """Return the best span, and the best other that does not overlap it."""
-    best = spans[:1]
-    other = [s for s in spans[1:] if best and (s.end <= best[0].start or best[0].end <= s.start)]
-    return [*best, *other[:1]]
-
-
 def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1].rsplit(" ", 1)[0] + " …"
 
 
-def numbered(sentences: Iterable[Sentence], numbers: dict[int, int]) -> list[Sentence]:
+def numbered(sentences: Sequence[Sentence], numbers: dict[int, int]) -> list[Sentence]:
     """Number citations by first use: ``numbers`` holds what was given so far, and is added to."""
-    result = []
-    for sentence in sentences:
-        citations = tuple(
-            c.model_copy(update={"number": numbers.setdefault(c.number, len(numbers) + 1)})
-            for c in sentence.citations
-        )
-        result.append(sentence.model_copy(update={"citations": citations}))
-    return result
+
+    def again(citation: Citation) -> Citation:
+        number = numbers.setdefault(citation.number, len(numbers) + 1)
+        return citation.model_copy(update={"number": number})
+
+    return [
+        sentence.model_copy(update={"citations": tuple(map(again, sentence.citations))})
+        for sentence in sentences
+    ]
 
 
-# --- writing failing sentences again ------------------------------------------------------------
+# --- writing failing sentences again --------------------------------------------------------------
 
-SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "sentences": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "sentence": {"type": "integer"},
-                    "text": {"type": "string"},
-                    "citations": {"type": "array", "items": {"type": "integer"}},
-                },
-                "required": ["sentence", "text", "citations"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["sentences"],
-    "additionalProperties": False,
-}
-"""The form of a reply, for servers that can hold a model to it."""
-
+_SCHEMA = object_schema(sentences=list_schema(object_schema(sentence={"type": "integer"}, **CITED)))
 _REPLY = 120  # tokens for each sentence
 _LINE = re.compile(r"^[\s*_#>-]*(?:(?:sentence|S)\s*)?(\d{1,3})\s*[:.)]\s*(.*?)\s*$", re.IGNORECASE)
 _GIVEN_UP = re.compile(r"[-–—*_\s.]*(?:none|n/a)?[-–—*_\s.]*", re.IGNORECASE)
 
 
-class LanguageModelRepairer:
-    """Writes the failing sentences of one answer again, in one request."""
+def written_again(
+    model: LanguageModel,
+    question: str,
+    reply_tokens: int | None,
+    broken: Sequence[Broken],
+    passages: Sequence[Passage],
+) -> Rewritten:
+    """Have a model write sentences again, with the passages in view that are nearest to them.
 
-    def __init__(self, model: LanguageModel, settings: LlmSettings, question: str) -> None:
-        self._model = model
-        self._settings = settings
-        self._question = question
-
-    def messages(
-        self, broken: Sequence[Broken], passages: Sequence[Passage], *, structured: bool
-    ) -> list[dict[str, str]]:
-        """Return what is sent: the passages that are nearest to the sentences, and these."""
-        prompt = load_prompt("repair", "form", "nonce", "data")
-        form = load_prompt("repair_json" if structured else "repair_marks").parts[0][1]
-        asked = {
-            "question": shown(self._question),
-            "sentences": [
-                {"number": n, "text": shown(one.text), "missed": shown("; ".join(one.reasons))}
-                for n, one in enumerate(broken, 1)
-            ],
-        }
-        alone = prompt.messages(form=form, nonce="0" * 16, data=as_data([asked]))
-        window = self._model.window
-        needed = sum(window.count(message["content"]) for message in alone)
-        room = window.tokens - needed - _REPLY * len(broken) - 16
-        near = sorted({index for one in broken for index in one.passages})
-        rows = fitting([row_of(i + 1, passages[i], self._question) for i in near], room, window)
-        data = as_data([*rows, asked])
-        nonce = digest_of(prompt.digest, data)[:16]
-        return prompt.messages(form=form, nonce=nonce, data=data)
-
-    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Rewritten:
-        """Return the new sentences. Raises ModelError."""
-        structured = self._model.takes_schema
-        reply = self._model.complete(
-            self.messages(broken, passages, structured=structured),
-            schema=SCHEMA if structured else None,
-            max_tokens=self._settings.max_tokens or max(256, _REPLY * len(broken)),
-        )
-        return Rewritten(read(spoken(reply.text), len(broken)), reply.usage)
+    ``reply_tokens`` is the most that all of them may take, by their number if None. Raises
+    ModelError.
+    """
+    structured = model.takes_schema
+    prompt = load_prompt("repair", "form", "nonce", "data")
+    form = load_prompt("repair_json" if structured else "repair_marks").parts[0][1]
+    asked = {
+        "question": shown(question),
+        "sentences": [
+            {"number": n, "text": shown(one.text), "missed": shown("; ".join(one.reasons))}
+            for n, one in enumerate(broken, 1)
+        ],
+    }
+    window = model.window
+    alone = prompt.over(as_data([asked]), form=form)
+    needed = sum(window.count(message["content"]) for message in alone)
+    room = window.tokens - needed - _REPLY * len(broken) - 16
+    near = sorted({index for one in broken for index in one.passages})
+    rows = fitting([row_of(i + 1, passages[i], question) for i in near], room, window)
+    reply = model.complete(
+        prompt.over(as_data([*rows, asked]), form=form),
+        schema=_SCHEMA if structured else None,
+        max_tokens=reply_tokens or max(256, _REPLY * len(broken)),
+    )
+    return Rewritten(read(spoken(reply.text), len(broken)), reply.usage)
 
 
 def read(text: str, count: int) -> dict[int, str]:
     """Return the sentences of a reply by their place from 0; what cannot be read is left out."""
     found = _from_json(text)
-    if found is None:
-        found = _from_lines(text)
+    found = _from_lines(text) if found is None else found
     return {n - 1: said for n, said in found.items() if 1 <= n <= count and said.strip()}
 
 
@@ -520,11 +470,9 @@ def _from_json(text: str) -> dict[int, str] | None:
     for item in items if isinstance(items, list) else ():
         if not isinstance(item, dict):
             continue
-        number, said, cited = item.get("sentence"), item.get("text"), item.get("citations")
+        number, said = item.get("sentence"), item.get("text")
         if isinstance(number, int) and isinstance(said, str):
-            numbers = cited if isinstance(cited, list) else ()
-            marks = "".join(f"[{n}]" for n in numbers if isinstance(n, int) and n >= 0)
-            found.setdefault(number, f"{said.strip()} {marks}".strip())
+            found.setdefault(number, f"{said.strip()} {marks_of(item.get('citations'))}".strip())
     return found
 
 
