@@ -131,6 +131,13 @@ class ReplyStream(Iterator[str], ABC):
         """What there is of the reply so far; all of it once the pieces have ended."""
         return Reply("".join(self._text), self._usage, self._finished)
 
+    def whole(self) -> Reply:
+        """Return the reply once it is all there."""
+        with self:
+            for _ in self:
+                pass
+        return self.reply
+
     @abstractmethod
     def close(self) -> None:
         """Stop at once, from any thread. The pieces end; what was given stays."""
@@ -161,10 +168,7 @@ class LanguageModel(ABC):
         With ``schema`` it is held to that as far as the model can be: the text has to be checked
         all the same.
         """
-        with self.stream(messages, schema=schema, max_tokens=max_tokens) as stream:
-            for _ in stream:
-                pass
-        return stream.reply
+        return self.stream(messages, schema=schema, max_tokens=max_tokens).whole()
 
     @abstractmethod
     def stream(
@@ -226,22 +230,7 @@ class ChatModel(LanguageModel):
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
         """Return the reply, asked for at once."""
-        arguments = self._arguments(messages, schema, max_tokens)
-        stopping = STOPPING.get() or Stopping()
-        tries = _Tries(self.settings.retries, stopping)
-        while True:
-            response = self._send(arguments, tries)
-            try:
-                with stopping.calling(partial(_hang_up, response)):
-                    delta = read_reply(_bytes_of(response), self.settings.timeout)
-                break
-            except WireFault as fault:
-                if not tries.again(fault):
-                    _raise_if(stopping)
-                    raise ModelError(self.errors.of_fault(fault, began=False)) from None
-            finally:
-                response.close()
-        return Reply(delta.text, self._cost_of(delta.usage), delta.finished)
+        return ChatStream(self, self._arguments(messages, schema, max_tokens)).whole()
 
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
@@ -369,7 +358,7 @@ class ChatModel(LanguageModel):
 
 
 class ChatStream(ReplyStream):
-    """The pieces of a server's reply."""
+    """The pieces of a server's reply; one piece where the arguments do not ask for a stream."""
 
     def __init__(self, model: ChatModel, arguments: dict[str, Any]) -> None:
         super().__init__()
@@ -420,7 +409,8 @@ class ChatStream(ReplyStream):
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         settings = self._model.settings
         chunks = _bytes_of(response)
-        if media_type == "application/json":  # a server that does not stream
+        # Some servers do not stream.
+        if media_type == "application/json" or "stream" not in self._arguments:
             yield read_reply(chunks, settings.timeout)
             return
         if media_type not in ("text/event-stream", "text/plain", ""):

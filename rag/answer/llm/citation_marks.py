@@ -107,7 +107,7 @@ def neutralise(passage_text: str) -> str:
         if not marks:
             break
         for mark in reversed(marks):
-            spaced = mark.start and wants_space(passage_text[mark.start - 1], "(")
+            spaced = mark.start and _wants_space(passage_text[mark.start - 1], "(")
             put = " " * bool(spaced) + _neutral(mark)
             passage_text = passage_text[: mark.start] + put + passage_text[mark.end :]
     return passage_text
@@ -149,18 +149,18 @@ class _Draft:
         self._apply(edits)
         return bool(edits)
 
-    def _edits(self, mask: str) -> Iterator[Edit]:
+    def _edits(self, mask: str) -> Iterator[_Edit]:
         gone, targets = definitions(mask)
         marks = [m for m in find(mask, self.count) if not any(a <= m.start < b for a, b in gone)]
-        listed = bibliography(mask, marks)
+        listed = _bibliography(mask, marks)
         if listed is not None:
             gone = [span for span in gone if span[1] <= listed] + [(listed, len(mask))]
             marks = [mark for mark in marks if mark.start < listed]
-        edits = [Edit(*whole_lines(mask, start, end)) for start, end in gone]
-        lines = Lines.of(mask, marks)
-        for run in runs(mask, marks):
+        edits = [_Edit(*_whole_lines(mask, start, end)) for start, end in gone]
+        lines = _Lines.of(mask, marks)
+        for run in _runs(mask, marks):
             numbers = self._resolved(run, targets)
-            edits.append(removal(self.text, mask, run, numbers, lines))
+            edits.append(_removal(self.text, mask, run, numbers, lines))
         place = 0
         for edit in sorted(edits, key=lambda edit: edit.start):
             if edit.start >= place:  # what overlaps has its turn in the next pass
@@ -207,12 +207,12 @@ class _Draft:
         part = f"{_range(pair)} in {shown}" if pair else shown
         self.problems.append(f"the mark {part} was taken out: {reason}")
 
-    def _apply(self, edits: Sequence[Edit]) -> None:
+    def _apply(self, edits: Sequence[_Edit]) -> None:
         pieces: list[str] = []
         anchors: list[_Anchor] = []
         place = shift = 0
         held = list(self.anchors)
-        for edit in [*edits, Edit(len(self.text), len(self.text))]:
+        for edit in [*edits, _Edit(len(self.text), len(self.text))]:
             while held and (held[0].place < edit.end or edit.start == len(self.text)):
                 old = held.pop(0)
                 moved = min(old.place, max(edit.start, place)) + shift
@@ -227,17 +227,17 @@ class _Draft:
         self.anchors = sorted(anchors, key=lambda anchor: anchor.place)
 
 
-def _trimming(text: str) -> Iterator[Edit]:
+def _trimming(text: str) -> Iterator[_Edit]:
     """Trim empty lines at the beginning and all space at the end, but nothing of a code block."""
     lead = re.match(r"(?:[^\S\n]*\n)+", text)
     if lead:
-        yield Edit(0, lead.end())
+        yield _Edit(0, lead.end())
     end = len(text.rstrip())
     code = blocks(text)
     if code:
         end = max(end, code[-1][1])
     if end < len(text) and end >= (lead.end() if lead else 0):
-        yield Edit(end, len(text))
+        yield _Edit(end, len(text))
 
 
 # --- whose a mark is ----------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def _units(text: str) -> Iterator[Span]:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class _Edit:
     """Replaces ``text[start:end]``; its numbers go to a sentence beside the place."""
 
     start: int
@@ -303,7 +303,7 @@ _WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 _PLURAL = re.compile(r"(?:s|es)\b")
 
 
-def runs(mask: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
+def _runs(mask: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
     """Put marks together that stand side by side: ``[1][2]``, ``[1], [2]``, ``[1] and [2]``."""
     run: list[Mark] = []
     for mark in marks:
@@ -316,26 +316,26 @@ def runs(mask: str, marks: Sequence[Mark]) -> Iterator[list[Mark]]:
         yield run
 
 
-def removal(
-    text: str, mask: str, run: Sequence[Mark], numbers: tuple[int, ...], lines: Lines
-) -> Edit:
+def _removal(
+    text: str, mask: str, run: Sequence[Mark], numbers: tuple[int, ...], lines: _Lines
+) -> _Edit:
     """Decide what to take out with a run of marks, what to put there, and whose the marks are."""
     start, end = _widened(mask, run[0].start, run[-1].end)
     line, stop = _line(mask, start, end)
     before, after = _near(mask, line, start), mask[end : min(stop, end + _NEAR)]
     if _BARE_FRONT.fullmatch(before) and _NOTHING.fullmatch(mask, end, stop):
-        whole = whole_lines(mask, start, end)
-        return Edit(*whole, numbers=numbers, ahead=not mask[: whole[0]].strip())
-    words = standing_for(before, after, len(numbers) > 1)
+        whole = _whole_lines(mask, start, end)
+        return _Edit(*whole, numbers=numbers, ahead=not mask[: whole[0]].strip())
+    words = _standing_for(before, after, len(numbers) > 1)
     if words and (start, end) == (run[0].start, run[-1].end):
-        return Edit(start, end, words, numbers)
+        return _Edit(start, end, words, numbers)
     if _LINE_FRONT.fullmatch(before):
         colon = re.match(rf"{BLANK}*:?{BLANK}*", after)
         end += colon.end() if colon else 0
-        return Edit(start, end, "", numbers, _leads(mask, line, lines))
+        return _Edit(start, end, "", numbers, _leads(mask, line, lines))
     in_front = line in lines.begun and line not in lines.ended
     ahead = in_front and bool(_STOPPED.search(before.rstrip()))
-    return Edit(*_tidied(text, start, end, line, stop), numbers, ahead)
+    return _Edit(*_tidied(text, start, end, line, stop), numbers, ahead)
 
 
 def _widened(mask: str, start: int, end: int) -> tuple[int, int]:
@@ -349,13 +349,13 @@ def _widened(mask: str, start: int, end: int) -> tuple[int, int]:
             start, end = start - 1, end + mask.startswith("^", end)
             continue
         line, stop = _line(mask, start, end)
-        opening = OPENING.search(mask, max(line, start - 60), start)
-        closing = CLOSING.match(mask, end, stop)
+        opening = _OPENING.search(mask, max(line, start - 60), start)
+        closing = _CLOSING.match(mask, end, stop)
         if opening and closing:
             start, end = opening.start(), closing.end()
             continue
         before = _near(mask, line, start)
-        label = LABEL.search(before) if _NOTHING.fullmatch(mask, end, stop) else None
+        label = _LABEL.search(before) if _NOTHING.fullmatch(mask, end, stop) else None
         if label:
             return start - len(before) + label.start(), stop
         return start, end
@@ -379,7 +379,7 @@ def _line(mask: str, start: int, end: int) -> tuple[int, int]:
     return mask.rfind("\n", 0, start) + 1, len(mask) if stop < 0 else stop
 
 
-def whole_lines(mask: str, start: int, end: int) -> tuple[int, int]:
+def _whole_lines(mask: str, start: int, end: int) -> tuple[int, int]:
     """Take the lines out altogether, with the empty ones above them, or below at the very top."""
     line, stop = _line(mask, start, end)
     above = len(mask[:line].rstrip())
@@ -404,11 +404,11 @@ def _tidied(text: str, start: int, end: int, line: int, stop: int) -> tuple[int,
         return start - 1, rest, ""
     if left in _ENDS and right == "." and text[rest : rest + 2] != "..":
         return start, rest + 1, ""
-    joined = rest == end and left and right and wants_space(left, text[end : min(stop, end + 8)])
+    joined = rest == end and left and right and _wants_space(left, text[end : min(stop, end + 8)])
     return start, end, " " if joined else ""
 
 
-def wants_space(left: str, right: str) -> bool:
+def _wants_space(left: str, right: str) -> bool:
     """Tell whether two pieces that a mark held apart need a space between them."""
     if left.isspace() or right[:1].isspace():
         return False
@@ -422,26 +422,25 @@ def wants_space(left: str, right: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class _Lines:
     """Which lines begin and end with a mark, by where they start."""
 
-    begun: frozenset[int]
-    ended: frozenset[int]
+    begun: set[int]
+    ended: set[int]
 
     @classmethod
-    def of(cls, mask: str, marks: Sequence[Mark]) -> Lines:
-        """Look at where each mark stands on its line."""
-        begun, ended = set(), set()
+    def of(cls, mask: str, marks: Sequence[Mark]) -> _Lines:
+        lines = cls(set(), set())
         for mark in marks:
             line, stop = _line(mask, mark.start, mark.end)
             if _LINE_FRONT.fullmatch(mask, line, mark.start):
-                begun.add(line)
+                lines.begun.add(line)
             if stop - mark.end < 40 and not mask[mark.end : stop].strip(_BEHIND_LAST):
-                ended.add(line)
-        return cls(frozenset(begun), frozenset(ended))
+                lines.ended.add(line)
+        return lines
 
 
-def _leads(mask: str, line: int, lines: Lines) -> bool:
+def _leads(mask: str, line: int, lines: _Lines) -> bool:
     """Tell whether a mark at the front of a line belongs to that line rather than to the one above.
 
     It does not where the line above is prose without a mark at its end and this one has its own.
@@ -453,19 +452,19 @@ def _leads(mask: str, line: int, lines: Lines) -> bool:
     return top in lines.ended or line not in lines.ended
 
 
-def bibliography(mask: str, marks: Sequence[Mark]) -> int | None:
+def _bibliography(mask: str, marks: Sequence[Mark]) -> int | None:
     """Return where a list of sources begins that the model put at the end; None without one."""
     lines = [(m.start(), m.end()) for m in re.finditer(r"[^\n]+", mask) if m[0].strip()]
     heads = {line: _heads(mask, line, marks) for line in lines[-40:]}
     headed = first = len(lines)
     while headed and heads.get(lines[headed - 1]) is not None:
         headed -= 1
-        numbered = headed + 1 == first and ENTRY.match(mask, *lines[headed])
+        numbered = headed + 1 == first and _ENTRY.match(mask, *lines[headed])
         first = headed if numbered else first
     # Without marks at the front it may be any list; but below marked text it is one of sources.
     sure = any(m.end <= lines[headed][0] for m in marks) if headed < len(lines) else True
     sure = sure or all(heads[line] for line in lines[headed:])
-    if headed and sure and SOURCES_HEADING.match(mask[slice(*lines[headed - 1])]):
+    if headed and sure and _SOURCES_HEADING.match(mask[slice(*lines[headed - 1])]):
         start = lines[headed - 1][0]
     elif 0 < first < len(lines) and _cited_above(
         mask, lines[first][0], marks, heads, lines[first:]
@@ -485,7 +484,7 @@ def _heads(mask: str, line: tuple[int, int], marks: Sequence[Mark]) -> tuple[int
     """
     start, stop = line
     here = [mark for mark in marks if start <= mark.start < stop]
-    if not (ENTRY.match(mask, start, stop) or LISTED_ENTRY.match(mask, start, stop)):
+    if not (_ENTRY.match(mask, start, stop) or _LISTED_ENTRY.match(mask, start, stop)):
         return None
     if here and (len(here) > 1 or mask[start : here[0].start].strip(" \t>-*•+_")):
         return None
@@ -517,89 +516,62 @@ _REFERRING = (
     r"refs?|references?|citations?|passages?|siehe(?: auch)?|vgl|quellen?|laut|gemäß|"
     r"véase|ver|fuentes?|según|voir|selon|réf|источник|см|参见|来源)"
 )
-OPENING = re.compile(rf"\\?[(\[（［]\s*(?:{_REFERRING}\.?\s*:?\s*)?$", re.IGNORECASE)
-"""A bracket, with or without words of reference, before a mark."""
-
-CLOSING = re.compile(r"\s*\\?[)\]）］]")
-"""The bracket that closes behind a mark."""
-
+# A bracket, with or without words of reference, before a mark, and the one that closes behind it.
+_OPENING = re.compile(rf"\\?[(\[（［]\s*(?:{_REFERRING}\.?\s*:?\s*)?$", re.IGNORECASE)
+_CLOSING = re.compile(r"\s*\\?[)\]）］]")
 _LABELS = (
     r"(?:sources?|references?|refs?|citations?|footnotes?|bibliography|works cited|"
     r"quellen?(?:angaben?|nachweise?)?|belege?|fußnoten?|einzelnachweise|fuentes?|referencias?|"
     r"citas|sources? (?:used|cited)|références?|notes de bas de page|fonti?e?|bronnen|"
     r"источники?|来源|來源|参考文献|出典|المصادر|مراجع)"
 )
-LABEL = re.compile(
+# "Source:" before a mark, at the beginning of a line or behind a full stop.
+_LABEL = re.compile(
     r"(?:^|(?<=[.!?。…])[ \t]*|(?<=[.!?。…][)\"”])[ \t]+)"
     rf"[ \t>]*(?:[-*•][ \t]+)?[*_]*{_LABELS}[*_]*\s*[:：][*_]*[ \t]*$",
     re.IGNORECASE,
 )
-"""``Source:`` before a mark, at the beginning of a line or behind a full stop."""
-
-SOURCES_HEADING = re.compile(
+# A line that announces the list of sources at the end.
+_SOURCES_HEADING = re.compile(
     rf"^[ \t]*(?:#{{1,6}}[ \t]*)?[*_]{{0,3}}{_LABELS}[ \t]*[:：]?[*_]{{0,3}}[ \t]*[:：]?[ \t\r]*$",
     re.IGNORECASE,
 )
-"""A line that announces the list of sources at the end."""
-
-LISTED_ENTRY = re.compile(r"[ \t>]*[-*•+]\s")
-"""How a line of such a list may begin as well, where a heading announces it."""
-
-ENTRY = re.compile(
+# How a line of such a list begins, and how it may begin as well where a heading announces it.
+_LISTED_ENTRY = re.compile(r"[ \t>]*[-*•+]\s")
+_ENTRY = re.compile(
     r"[ \t>]*(?:[-*•+]\s+)?[*_]{0,2}(?:\\?[\[【(（]\s*\^?\s*\d{1,9}\s*\\?[\]】)）]|[⁰¹²³⁴-⁹]+|"
     r"\d{1,3}[.):]\s|<sup>|(?:sources?|passages?|quellen?|fuentes?|documents?)\s*\[?\d{1,3}\b)",
     re.IGNORECASE,
 )
-"""How a line of such a list begins."""
-
 # Words that need an object, with what stands for one source and for several.
-_OBJECTS = [
-    (
-        r"(?:according to|as per|based on|(?:stated|described|explained|noted|mentioned|shown|"
-        r"listed|documented|defined|specified|given|found|reported|outlined|said|written|cited) "
-        r"(?:in|by)|see(?: also)?|refer to|both)",
-        "the source",
-        "the sources",
-    ),
-    (
-        r"(?:laut|gemäß|nach angaben von|(?:beschrieben|erklärt|angegeben|genannt|steht|aufgeführt|"
-        r"wie) in)",
-        "der Quelle",
-        "den Quellen",
-    ),
-    (r"(?:siehe(?: auch)?)", "die Quelle", "die Quellen"),
-    (
-        r"(?:según|de acuerdo con|véase|como se (?:indica|explica|describe) en|"
-        r"(?:descrito|indicado|explicado|mencionado) en)",
-        "la fuente",
-        "las fuentes",
-    ),
-    (
-        r"(?:selon|d['’]après|voir|(?:décrit|indiqué|expliqué|mentionné)e?s? dans)",
-        "la source",
-        "les sources",
-    ),
-]
 _BEFORE = [
     (re.compile(rf"(?<!\w){words}\s+$", re.IGNORECASE), one, several)
-    for words, one, several in _OBJECTS
-]
-_VERBS = [
-    (
-        r"(?:states?|says?|explains?|notes?|describes?|shows?|mentions?|reports?|specif(?:y|ies)|"
-        r"lists?|confirms?|adds?|indicates?|suggests?|recommends?|claims?|defines?|provides?)",
-        "The source",
-        "The sources",
-    ),
-    (r"(?:besagt|nennt|beschreibt|erklärt|sagt|zeigt|erwähnt|bestätigt)", "Die Quelle", ""),
-    (r"(?:besagen|nennen|beschreiben|erklären|sagen|zeigen)", "", "Die Quellen"),
-    (r"(?:dicen?|indican?|explican?|señalan?|mencionan?)", "La fuente", "Las fuentes"),
-    (r"(?:dit|disent|indiquent?|précisent?|expliquent?)", "La source", "Les sources"),
-]
+    for words, one, several in (
+        (r"(?:according to|as per|based on|(?:stated|described|explained|noted|mentioned|shown|"
+         r"listed|documented|defined|specified|given|found|reported|outlined|said|written|cited) "
+         r"(?:in|by)|see(?: also)?|refer to|both)", "the source", "the sources"),
+        (r"(?:laut|gemäß|nach angaben von|(?:beschrieben|erklärt|angegeben|genannt|steht|"
+         r"aufgeführt|wie) in)", "der Quelle", "den Quellen"),
+        (r"(?:siehe(?: auch)?)", "die Quelle", "die Quellen"),
+        (r"(?:según|de acuerdo con|véase|como se (?:indica|explica|describe) en|"
+         r"(?:descrito|indicado|explicado|mencionado) en)", "la fuente", "las fuentes"),
+        (r"(?:selon|d['’]après|voir|(?:décrit|indiqué|expliqué|mentionné)e?s? dans)",
+         "la source", "les sources"),
+    )
+]  # fmt: skip
+# Verbs that need a subject.
 _AFTER = [
     (re.compile(rf"[ \t]+(?:also |clearly |only )?{words}\b"), one, several)
-    for words, one, several in _VERBS
-]
+    for words, one, several in (
+        (r"(?:states?|says?|explains?|notes?|describes?|shows?|mentions?|reports?|"
+         r"specif(?:y|ies)|lists?|confirms?|adds?|indicates?|suggests?|recommends?|claims?|"
+         r"defines?|provides?)", "The source", "The sources"),
+        (r"(?:besagt|nennt|beschreibt|erklärt|sagt|zeigt|erwähnt|bestätigt)", "Die Quelle", ""),
+        (r"(?:besagen|nennen|beschreiben|erklären|sagen|zeigen)", "", "Die Quellen"),
+        (r"(?:dicen?|indican?|explican?|señalan?|mencionan?)", "La fuente", "Las fuentes"),
+        (r"(?:dit|disent|indiquent?|précisent?|expliquent?)", "La source", "Les sources"),
+    )
+]  # fmt: skip
 _CONJUNCTION = re.compile(
     r"\b(?:as|and|but|while|whereas|that|although|and also|während|aber|dass|mientras que|pero|"
     r"tandis que|mais)\s+$",
@@ -608,7 +580,7 @@ _CONJUNCTION = re.compile(
 _SENTENCE_START = re.compile(r"(?:^|[.!?。…][\"'”’)»]*\s+|^[ \t>]*(?:[-*•+]|\d+[.)])\s+)$")
 
 
-def standing_for(before: str, after: str, several: bool) -> str:
+def _standing_for(before: str, after: str, several: bool) -> str:
     """Return the words that a mark stands for in its sentence; empty where it can simply go.
 
     ``before`` and ``after`` are what stands on the line on either side of it.

@@ -59,7 +59,7 @@ _PINPOINT = re.compile(
 _NO_GLYPH = re.compile(f"[{HIDDEN}]")
 
 
-def pairs_of(content: str) -> tuple[tuple[int, int], ...]:
+def _pairs_of(content: str) -> tuple[tuple[int, int], ...]:
     """Return the numbers of what stands in a mark's brackets; empty where it is something else."""
     content = _NO_GLYPH.sub("", content).rstrip("\\").strip()
     found: list[tuple[int, int]] = []
@@ -115,7 +115,7 @@ def _bracketed(masked: str) -> Iterator[Mark]:
         if footnote and not footnote["label"].isdigit():
             yield Mark(start, end, (), label=footnote["label"].casefold())
             continue
-        pairs = pairs_of(match[1])
+        pairs = _pairs_of(match[1])
         if not pairs:
             continue
         if start == indexed_to or _is_index(masked, start, end):
@@ -126,7 +126,7 @@ def _bracketed(masked: str) -> Iterator[Mark]:
         yield Mark(*match.span(), ((int(match[1]), int(match[2])),))
     for pattern in (_LENTICULAR, _CITE):
         for match in pattern.finditer(masked):
-            pairs = pairs_of(next(group for group in match.groups() if group is not None))
+            pairs = _pairs_of(next(group for group in match.groups() if group is not None))
             place = re.fullmatch(r"(\d{1,4}):\d{1,4}†.*", match[1] or "", re.DOTALL)
             if pairs:
                 yield Mark(*match.span(), pairs)
@@ -181,13 +181,13 @@ _ELEMENT = re.compile(r"[A-Z][a-z]?\b")
 def _raised(masked: str) -> Iterator[Mark]:
     for match in _RAISED.finditer(masked):
         plain = match[0].translate(_PLAIN).replace("⁾", " " if "⁾⁽" in match[0] else "")
-        pairs = pairs_of(plain)
+        pairs = _pairs_of(plain)
         if pairs and not _is_power(masked, *match.span()):
             digits = plain.strip() if plain.strip().isdigit() else ""
             yield Mark(*match.span(), pairs, raised=digits)
     for match in [*_SUP.finditer(masked), *_CARET.finditer(masked)]:
         inside = next(group for group in match.groups() if group is not None)
-        pairs = pairs_of(_TAG.sub("", inside).strip().strip("{}[]()").strip())
+        pairs = _pairs_of(_TAG.sub("", inside).strip().strip("{}[]()").strip())
         if pairs and not _is_power(masked, *match.span()):
             yield Mark(*match.span(), pairs)
 
@@ -230,10 +230,10 @@ _COUNTED = re.compile(  # "see step (2)." names a step, and "five (5)." repeats 
 def _rounded(masked: str, count: int | None) -> Iterator[Mark]:
     for match in _ROUND.finditer(masked):
         worded = _WORDED.fullmatch(match[1])
-        pairs = pairs_of(worded["list"]) if worded else ()
+        pairs = _pairs_of(worded["list"]) if worded else ()
         if pairs:
             yield Mark(*match.span(), pairs)
-    lone = [(match, pairs_of(match[1])) for match in _LONE.finditer(masked)]
+    lone = [(match, _pairs_of(match[1])) for match in _LONE.finditer(masked)]
     if all(_closes(masked, match, pairs, count) for match, pairs in lone):
         for match, pairs in lone:
             yield Mark(*match.span(), pairs)
@@ -343,7 +343,7 @@ _ADDRESS = re.compile(
 def masked(text: str) -> str:
     """Return the text with a filler for every character of code, links, formulas and HTML."""
     result = _fill(text, blocks(text))
-    result = _fill(result, inline_code(result))
+    result = _fill(result, _inline_code(result))
     result = _fill(result, (match.span() for match in _FORMULA.finditer(result)))
     result = _fill(result, (m.span() for m in _DOLLARS.finditer(result) if _is_formula(m["in"])))
     result = _fill(result, (match.span() for match in _HTML.finditer(result)))
@@ -395,7 +395,7 @@ def _extend(found: list[tuple[int, int]], text: str, start: int, end: int) -> No
         found.append((start, end))
 
 
-def inline_code(text: str) -> Iterator[tuple[int, int]]:
+def _inline_code(text: str) -> Iterator[tuple[int, int]]:
     """Find code between runs of as many backticks, inside one paragraph."""
     runs = [match.span() for match in re.finditer("`+", text)]
     following: list[int | None] = [None] * len(runs)

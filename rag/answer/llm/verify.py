@@ -522,9 +522,8 @@ def derived(claim: str, evidence: str) -> dict[str, str]:
     terms = sorted(numbers(claim) & said)
     if len(terms) <= _TERMS:
         for figure in lost - found.keys():
-            for how in _sums(float(figure), terms):
+            if how := next(_sums(float(figure), terms), ""):
                 found[figure] = how
-                break
     return found
 
 
