@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ModelError, SettingsError
 from rag.events import STOPPING, Stopping
-from rag.models.wire import Delta, ErrorMessages, WireFault, read_reply, read_stream, said_in
+from rag.models.wire import Delta, ErrorMessages, WireFault, error_message, read_reply, read_stream
 from rag.presets import AZURE_VERSION, PRESETS
 from rag.settings import LlmSettings
 from rag.text.terms import encodable
@@ -47,7 +47,7 @@ Schema = Mapping[str, Any] | None
 """A JSON schema that a reply is to have the form of."""
 
 
-def encoded(messages: Messages) -> list[dict[str, str]]:
+def sendable(messages: Messages) -> list[dict[str, str]]:
     """Return the messages without what no encoding has, e.g. half a surrogate pair."""
     return [{key: encodable(text) for key, text in message.items()} for message in messages]
 
@@ -291,7 +291,7 @@ class ChatModel(LanguageModel):
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,
-            "messages": encoded(messages),
+            "messages": sendable(messages),
             "temperature": self.settings.temperature,
         }
         if longest := max_tokens or self.settings.max_tokens:
@@ -319,7 +319,9 @@ class ChatModel(LanguageModel):
             client = self._client.with_options(max_retries=tries.left)
             try:
                 made = client.chat.completions.with_streaming_response.create(**kept)
-                response = _unless(tries.stopping, made.__enter__)  # closed by its own close()
+                response = _until_stopped(
+                    tries.stopping, made.__enter__
+                )  # closed by its own close()
             except (BadRequestError, UnprocessableEntityError) as error:
                 blamed = _blamed(error, kept)
                 if blamed is None:
@@ -387,7 +389,7 @@ class ChatStream(ReplyStream):
                     sentence = self._model.errors.of_fault(fault, began=began)
                     raise ModelError(sentence, partial="".join(self._text)) from None
             if self._finished is None:
-                _raise_if(outer)  # what there is of it is not all
+                _raise_if_stopped(outer)  # what there is of it is not all
 
     def _once(self, tries: _Tries) -> Iterator[str]:
         response = self._model._send(self._arguments, tries)
@@ -460,12 +462,12 @@ def _bytes_of(response: Any) -> Iterator[bytes]:
         raise
 
 
-def _raise_if(stopping: Stopping) -> None:
+def _raise_if_stopped(stopping: Stopping) -> None:
     if stopping.is_set():
         raise ModelError("it was stopped from outside")
 
 
-def _unless(stopping: Stopping, ask: Callable[[], Any]) -> Any:
+def _until_stopped(stopping: Stopping, ask: Callable[[], Any]) -> Any:
     """Return the response to a request. Raises ModelError as soon as it is to stop.
 
     A server may take its time before the first byte, and nothing reaches a thread that waits for
@@ -485,7 +487,7 @@ def _unless(stopping: Stopping, ask: Callable[[], Any]) -> Any:
             with contextlib.suppress(InvalidStateError):
                 outcome.set_exception(error)
 
-    _raise_if(stopping)
+    _raise_if_stopped(stopping)
     threading.Thread(target=call, daemon=True, name="rag-ask").start()
     try:
         with stopping.calling(outcome.cancel):
@@ -520,4 +522,4 @@ def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
 
 def _message(error: APIStatusError) -> str:
     """Return what the server said, without the client's words around it."""
-    return said_in(error.body) or str(error.response.reason_phrase or "nothing")
+    return error_message(error.body) or str(error.response.reason_phrase or "nothing")

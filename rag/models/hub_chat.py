@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingExtraError, ModelError
 from rag.events import STOPPING, Stopping
-from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema, encoded
+from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema, sendable
 from rag.models.hub import not_loaded
 from rag.prompts import load_prompt
 from rag.text.terms import encodable
@@ -106,7 +106,7 @@ class HubChatModel(LanguageModel):
         return inputs, min(wanted, self._limit - length)
 
     def _encoded(self, messages: Messages) -> Any:
-        said = encoded(messages)
+        said = sendable(messages)
         with self._encoding:
             if not self._tokenizer.chat_template:
                 given = self._tokenizer(self._as_text(said), return_tensors="pt", verbose=False)

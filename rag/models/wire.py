@@ -45,7 +45,7 @@ class Delta:
     usage: Mapping[str, Any] | None = None
 
 
-class Patience:
+class _Deadline:
     """Waits so many seconds for progress: bytes alone, such as a server's comments, are none."""
 
     def __init__(self, seconds: float) -> None:
@@ -67,13 +67,13 @@ class Patience:
 
 def read_reply(chunks: Iterable[bytes], seconds: float) -> Delta:
     """Return a whole reply. Raises WireFault."""
-    patience = Patience(seconds)
+    deadline = _Deadline(seconds)
     received = bytearray()
     for chunk in chunks:
         received += chunk
         if len(received) > BODY_BYTES:
             raise WireFault("endless", f"{BODY_BYTES:,} bytes")
-        patience.check()
+        deadline.check()
     body = _parsed(bytes(received), "strange")
     _raise_error_in(body)
     try:
@@ -98,10 +98,10 @@ def read_stream(
     ``longest`` counts characters, those of reasoning too. ``reading`` is the stream's media type,
     for the message if there is no event in it.
     """
-    patience = Patience(seconds)
+    deadline = _Deadline(seconds)
     length = 0
     finished = events = False
-    for line in _lines(chunks, patience):
+    for line in _lines(chunks, deadline):
         data = _data_of(line)
         if data == "[DONE]":
             return
@@ -110,7 +110,7 @@ def read_stream(
         events = True
         delta = _delta_of(_parsed(data.encode(), "malformed"))
         if delta.text or delta.hidden or delta.finished:
-            patience.progress()
+            deadline.progress()
         length += len(delta.text) + delta.hidden
         if length > longest:
             raise WireFault("endless", f"{longest:,} characters")
@@ -123,7 +123,7 @@ def read_stream(
         raise WireFault("cut", passing=True)
 
 
-def _lines(chunks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
+def _lines(chunks: Iterable[bytes], deadline: _Deadline) -> Iterator[bytes]:
     pending = bytearray()
     for chunk in chunks:
         pending += chunk
@@ -133,7 +133,7 @@ def _lines(chunks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
             pending = rest
         if len(pending) > LINE_BYTES:
             raise WireFault("endless", f"{LINE_BYTES:,} bytes in one line")
-        patience.check()
+        deadline.check()
     if pending:
         yield bytes(pending)
 
@@ -192,10 +192,10 @@ def _raise_error_in(body: Any) -> None:
     code = error.get("code") if isinstance(error, Mapping) else None
     status = int(str(code)) if str(code).isdecimal() else 500
     passing = status >= 500 or status in _PASSING
-    raise WireFault("failed", said_in(error) or "nothing", passing=passing)
+    raise WireFault("failed", error_message(error) or "nothing", passing=passing)
 
 
-def said_in(body: Any) -> str:
+def error_message(body: Any) -> str:
     """Return the message in the body of an error, however it is wrapped."""
     while isinstance(body, Mapping):
         body = next((body[key] for key in ("message", "error", "detail") if body.get(key)), None)

@@ -7,7 +7,7 @@ from test_citation_marks import CASES
 
 from rag.answer.llm.align import without_headings
 from rag.answer.llm.citation_marks import Marked, parse
-from rag.answer.llm.stream import IncrementalParser, written_out
+from rag.answer.llm.stream import IncrementalParser, whole_sentences
 
 COUNT = 5
 
@@ -105,4 +105,4 @@ def test_places_are_those_of_the_written_text() -> None:
     ],
 )
 def test_of_a_text_that_broke_off_only_whole_sentences_count(text: str, whole: str) -> None:
-    assert written_out(text) == whole
+    assert whole_sentences(text) == whole

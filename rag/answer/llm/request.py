@@ -105,7 +105,7 @@ class Requests:
         Of a first passage that does not fit alone, whole sentences are kept. Raises SettingsError
         if there is no room for as much as that.
         """
-        asked = {"question": shown(question)}
+        asked = {"question": sanitized(question)}
         room = self._room(asked, structured)
         window = self._window
         turns = _turns(history, room // 4, window)
@@ -147,8 +147,8 @@ class Requests:
         )
 
 
-def shown(text: str) -> str:
-    """Return a text as a model is shown it: no marks but ours, nothing that people cannot see."""
+def sanitized(text: str) -> str:
+    """Return a text as a model gets it: no marks but ours, nothing that people cannot see."""
     return neutralise(_HIDDEN.sub("", text)).replace(REFUSAL, REFUSAL.lower().replace("_", " "))
 
 
@@ -160,14 +160,14 @@ def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
             text = f"{text[:start]}{_LEFT_OUT}{text[end:]}"
     place = _HIDDEN.sub("", passage.place)
     source = _LEFT_OUT if tainted(place) else place
-    return {"passage": number, "source": shown(source), "text": shown(text)}
+    return {"passage": number, "source": sanitized(source), "text": sanitized(text)}
 
 
 def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str, Any]]:
     """Return the last turns that fit, as one row; none if there are none."""
     kept: list[dict[str, str]] = []
     for turn in reversed(history[-_TURNS:]):
-        longer = [{"role": turn.role, "text": shown(turn.text)}, *kept]
+        longer = [{"role": turn.role, "text": sanitized(turn.text)}, *kept]
         if _cost([{"conversation": longer}], window) > room:
             break
         kept = longer

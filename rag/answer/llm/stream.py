@@ -111,7 +111,7 @@ class IncrementalParser:
         return sentences[start:]
 
 
-def written_out(text: str) -> str:
+def whole_sentences(text: str) -> str:
     """Return a text that broke off without what may not be the whole of a sentence.
 
     "It costs 3." may have begun "It costs 3.50"; behind a mark nothing of a sentence comes.
@@ -208,7 +208,7 @@ class StreamedAnswer:
         text = self._draft.text
         if not self._whole:
             self._whole = True
-            yield from self._taken(self._parser.finish(written_out(text)))
+            yield from self._taken(self._parser.finish(whole_sentences(text)))
         self._mend(ask=False)
         yield from self._flushed()
         if rest := text[self._place :].strip():

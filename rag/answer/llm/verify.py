@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
 from rag.answer.llm.citation_marks import Marked, marks_of, parse
-from rag.answer.llm.request import CITED, fitting, row_of, shown
+from rag.answer.llm.request import CITED, fitting, row_of, sanitized
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
 from rag.prompts import as_data, list_schema, load_prompt, object_schema, spoken
@@ -69,7 +69,7 @@ class Judged:
         """Whether its evidence does not bear it out, or in part only."""
         return self.state in ("weak", "failing")
 
-    def noting(self, note: str, **changes: Any) -> Judged:
+    def with_problem(self, note: str, **changes: Any) -> Judged:
         """Return the same with one more problem, and with other changes."""
         return replace(self, problems=(*self.problems, note), **changes)
 
@@ -90,7 +90,7 @@ class Rewritten(NamedTuple):
     usage: Usage | None = None
 
 
-class Mended(NamedTuple):
+class Repaired(NamedTuple):
     """What is shown for each failed sentence, perhaps nothing, and what asking the model cost."""
 
     shown: list[list[Judged]]
@@ -173,7 +173,7 @@ class Verifier:
         ]
         return [self._cited_again(one) if one.failed else one for one in judged]
 
-    def repair(self, failed: Sequence[Judged]) -> Mended:
+    def repair(self, failed: Sequence[Judged]) -> Repaired:
         """Return for each failed sentence what is shown for it; the model is asked once for all.
 
         What is not shown is in the last problem of the item, whose state tells: ``failing`` and
@@ -186,22 +186,23 @@ class Verifier:
             known = (*one.problems, *trouble) if not place else one.problems
             judged = replace(one, problems=known)
             result.append(self._better(judged, texts.get(place)) or [self.settled(judged)])
-        return Mended(result, usage)
+        return Repaired(result, usage)
 
     def settled(self, judged: Judged) -> Judged:
         """Return a sentence that nothing could mend as it is shown, or is left out."""
-        text = _cut(judged.sentence.text)
         why = "; ".join(judged.verdict.reasons[:2])
-        because = f" ({why})" if why else ""
-        match judged.state:
+        because, state = f" ({why})" if why else "", judged.state
+        match state:
             case "weak":
-                return judged.noting(f"supported in part only by what it cites{because}: {text}")
+                note = f"supported in part only by what it cites{because}"
             case "empty":
-                return judged.noting(f"left out, it states nothing that could be checked: {text}")
+                note = "left out, it states nothing that could be checked"
             case _ if self._keep:
-                note = f"not supported by the passages{because}, and marked as such: {text}"
-                return judged.noting(note, state="kept")
-        return judged.noting(f"not supported by the passages{because}, left out: {text}")
+                note = f"not supported by the passages{because}, and marked as such"
+                state = "kept"
+            case _:
+                note = f"not supported by the passages{because}, left out"
+        return judged.with_problem(f"{note}: {_cut(judged.sentence.text)}", state=state)
 
     # Checking
 
@@ -295,12 +296,16 @@ class Verifier:
         cited = dict.fromkeys(citation.place for citation in best.sentence.citations)
         places = " and ".join(f"“{place}”" for place in cited)
         note = f"cited again, to {places}, which bears it out: {_cut(judged.sentence.text)}"
-        return judged.noting(note, sentence=best.sentence, state=best.state)
+        return judged.with_problem(note, sentence=best.sentence, state=best.state)
+
+    def _ranked(self, judged: Judged) -> list[list[Aligned]]:
+        """Return the spans of each passage that are about the sentence, best first."""
+        text = judged.sentence.text
+        return self._aligner.ranked([(text, passage) for passage in self._passages])
 
     def _candidates(self, judged: Judged) -> list[tuple[Citation, ...]]:
         """Return what the sentence might be cited to: the nearest spans, alone and in twos."""
-        text = judged.sentence.text
-        ranked = self._aligner.ranked([(text, passage) for passage in self._passages])
+        ranked = self._ranked(judged)
         order = sorted(
             (index for index, spans in enumerate(ranked) if spans),
             key=lambda index: (-round(ranked[index][0].score, 5), index),
@@ -337,11 +342,10 @@ class Verifier:
         return Rewritten(texts, usage), ()
 
     def _broken(self, judged: Judged) -> Broken:
-        text = judged.sentence.text
-        ranked = self._aligner.ranked([(text, passage) for passage in self._passages])
+        ranked = self._ranked(judged)
         order = sorted(range(len(ranked)), key=lambda i: -(ranked[i][0].score if ranked[i] else 0))
         near = tuple(dict.fromkeys([*judged.passages, *order[:2]]))
-        return Broken(text, judged.verdict.reasons, near)
+        return Broken(judged.sentence.text, judged.verdict.reasons, near)
 
     def _better(self, judged: Judged, text: str | None) -> list[Judged] | None:
         """Return the sentences of a rewriting that hold; None if it does not hold as a whole."""
@@ -430,9 +434,9 @@ def written_again(
     prompt = load_prompt("repair", "form", "nonce", "data")
     form = load_prompt("repair_json" if structured else "repair_marks").parts[0][1]
     asked = {
-        "question": shown(question),
+        "question": sanitized(question),
         "sentences": [
-            {"number": n, "text": shown(one.text), "missed": shown("; ".join(one.reasons))}
+            {"number": n, "text": sanitized(one.text), "missed": sanitized("; ".join(one.reasons))}
             for n, one in enumerate(broken, 1)
         ],
     }
