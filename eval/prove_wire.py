@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from rag.answer.llm import LanguageModelGenerator
+from rag.answer.llm.generate import LanguageModelGenerator
 from rag.errors import ModelError
 from rag.models.chat import ChatModel
 from rag.models.probe import probe

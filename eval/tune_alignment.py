@@ -1,8 +1,8 @@
 """Measure where a footnote lands: ``python eval/tune_alignment.py DATA``.
 
 DATA is the development data folder. SciFact and WiCE name the sentences that bear a claim out;
-a claim beside the passage of another claim has none. The first lines are of the settings in force,
-without and with the checker; then each setting of the weights and thresholds is tried.
+a claim beside the passage of another claim has none. The first lines are of the settings in force;
+then each setting of the weights and thresholds is tried.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from pathlib import Path
 
 from common import json_rows
 
-from rag.answer import alignment
-from rag.answer.alignment import Aligned, Aligner
-from rag.ground.checker import HeuristicChecker
+from rag.answer.llm import align
+from rag.answer.llm.align import Aligned, Aligner
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
 from rag.types import Chunk, Passage, digest_of
@@ -99,17 +98,15 @@ def main(folder: Path) -> None:
     data = {name: cases(folder, name) for name in SETS}
     print({name: len(rows) for name, rows in data.items()})
     show("in force", aligner, data)
-    checker = HeuristicChecker(embedder, settings.ground)
-    show("with the checker", Aligner(embedder, checker), data)
     grid = [
         (*weights, 0.3, 0.34)
         for weights in product((0.0, 0.25, 0.45, 0.65, 0.85), (0.0, 0.15), (0.05, 0.1, 0.2, 9.0))
     ]
     grid += [(0.45, 0.15, 0.1, *t) for t in ((0.2, 0.5), (0.3, 0.34), (0.3, 0.5), (0.4, 0.5))]
     for cosine, numbers, both, distant, shared in grid:
-        alignment._COSINE, alignment._NUMBERS = cosine, numbers
-        alignment._TERMS = 1 - cosine - numbers
-        alignment._BOTH, alignment.DISTANT, alignment.SHARED = both, distant, shared
+        align._COSINE, align._NUMBERS = cosine, numbers
+        align._TERMS = 1 - cosine - numbers
+        align._BOTH, align.DISTANT, align.SHARED = both, distant, shared
         show(f"cosine {cosine} numbers {numbers} both {both} {distant}/{shared}", aligner, data)
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from common import json_rows
 
-from rag.answer.marks import parse
-from rag.answer.verify import Judged, Verifier
+from rag.answer.llm.citation_marks import parse
+from rag.answer.llm.verify import Judged, Verifier
 from rag.ground.checker import CrossChecker
 from rag.models.cross_encoder import load_cross_encoder
 from rag.models.embedder import load_embedder

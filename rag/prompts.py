@@ -43,6 +43,28 @@ class Prompt:
             for role, text in self.parts
         ]
 
+    def over(self, data: str, **values: str) -> list[dict[str, str]]:
+        """Return the messages over data, between marker lines that no data can foresee.
+
+        They depend on every word of prompt and data.
+        """
+        return self.messages(nonce=digest_of(self.digest, data)[:16], data=data, **values)
+
+
+def object_schema(**properties: Any) -> dict[str, Any]:
+    """Return the JSON schema of an object that has these properties and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def list_schema(items: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of a list."""
+    return {"type": "array", "items": items}
+
 
 def load_prompt(name: str, *variables: str) -> Prompt:
     """Return the prompt of ``prompts/NAME.txt``, whose variables must be exactly these.

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from rag.answer.llm import LanguageModelGenerator
-from rag.answer.replies import REFUSAL
+from rag.answer.llm.generate import LanguageModelGenerator
+from rag.answer.llm.request import REFUSAL
 from rag.errors import ModelError
 from rag.events import AnswerStream
 from rag.models import chat as chat_module

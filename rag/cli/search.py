@@ -35,8 +35,8 @@ def search(
     """Find passages; every one says why it ranks where it does."""
     asked = " ".join(question)
     pipeline = open_pipeline(index)
-    passages = pipeline.search(asked, k, **filters(where, after, before))
-    if problem := getattr(pipeline.reranker, "problem", None):
+    passages, _, problem = pipeline.ranking(asked, k, **filters(where, after, before))
+    if problem:
         console(stderr=True).print(f"Note: {problem}")
     if as_json:
         rows = [passage.model_dump(mode="json") for passage in passages]

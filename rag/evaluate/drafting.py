@@ -25,13 +25,12 @@ from rag.evaluate.judge import json_object
 from rag.evaluate.lint import lint
 from rag.evaluate.runs import Progress
 from rag.evaluate.text_metrics import contains, locate
-from rag.models.spent import Spent
+from rag.models.chat import LanguageModel, total_usage
 from rag.prompts import as_data, load_prompt, spoken
 from rag.text.terms import content_terms, fold
-from rag.types import Chunk, Document, Value, digest_of
+from rag.types import Chunk, Document, Usage, Value, digest_of
 
 if TYPE_CHECKING:
-    from rag.models.chat import Completing
     from rag.pipeline import Pipeline
 
 SHORTEST = 200
@@ -65,11 +64,11 @@ class Drafts:
     cases: list[Case] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     asked: int = 0
-    spent: Spent = field(default_factory=Spent)
+    usages: list[Usage] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The counts as one JSON object."""
-        usage = self.spent.usage
+        usage = total_usage(self.usages)
         return {
             "file": str(self.path),
             "questions": len(self.cases),
@@ -82,7 +81,7 @@ class Drafts:
 
 def draft(
     pipeline: Pipeline,
-    model: Completing,
+    model: LanguageModel,
     path: Path,
     *,
     count: int = 20,
@@ -119,7 +118,7 @@ class _Drafter:
     prompt = "questions"
     form: type[_Unanswerable] = _Answerable
 
-    def __init__(self, model: Completing, each: int, pipeline: Pipeline) -> None:
+    def __init__(self, model: LanguageModel, each: int, pipeline: Pipeline) -> None:
         self._model = model
         self._each = each
         self._pipeline = pipeline
@@ -133,7 +132,7 @@ class _Drafter:
                 return
             drafts.asked += 1
             try:
-                rows = self._ask(document, chunk, drafts.spent)
+                rows = self._ask(document, chunk, drafts.usages)
             except ModelError:
                 failed += 1
                 if drafts.asked == 1 or failed >= _MOST_FAILED:
@@ -144,7 +143,7 @@ class _Drafter:
             if on_progress:
                 on_progress(document.title, len(drafts.cases), count)
 
-    def _ask(self, document: Document, chunk: Chunk, spent: Spent) -> list[Any]:
+    def _ask(self, document: Document, chunk: Chunk, usages: list[Usage]) -> list[Any]:
         """What the model drafts of a passage, not looked at yet."""
         source = " › ".join(dict.fromkeys([document.title, *chunk.headings]))
         data = as_data([{"source": source, "passage": chunk.text}])
@@ -156,7 +155,7 @@ class _Drafter:
             schema=_schema(self.form) if self._model.takes_schema else None,
             max_tokens=_TOKENS * self._each,
         )
-        spent.add(reply.usage)
+        usages.append(reply.usage)
         text = spoken(reply.text)
         try:
             body = json.loads(text[text.index("{") : text.rindex("}") + 1])

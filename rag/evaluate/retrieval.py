@@ -158,8 +158,8 @@ class _Ranker:
         self._stage = stage
         self._rewrite = rewrite
         self._document = pipeline.index.catalog.uris()
-        self._rank("warm-up")
-        if problem := self._problem():  # better now than in every row
+        _, problem = self._rank("warm-up")
+        if problem:  # better now than in every row
             raise ModelError(problem)
 
     def measure(self, queries: Sequence[Query]) -> list[Result]:
@@ -170,7 +170,7 @@ class _Ranker:
         question = query.text
         if query.history and self._rewrite:
             question = self._pipeline.rewriter.rewrite(query.history, question)
-        ranking = self._rank(question)
+        ranking, problem = self._rank(question)
         took = since(began)
         if not ranking:
             return {"failed": "nothing came back"}
@@ -189,27 +189,29 @@ class _Ranker:
             "measures": measures(grades, ranking),
             "latency_ms": took,
             "standalone": question,
-            "problem": self._problem(),
+            "problem": problem,
             "ranking": shown,
         }
 
-    def _problem(self) -> str | None:
-        """Why the latest ranking is that of fusion, where a model should have ranked."""
-        reranker = self._pipeline.reranker if self._stage == "reranked" else None
-        return getattr(reranker, "problem", None)
+    def _rank(self, question: str) -> tuple[dict[str, float], str | None]:
+        """Document -> score of its best chunk, best first, at most ``DEPTH``.
 
-    def _rank(self, question: str) -> dict[str, float]:
-        """Document -> score of its best chunk, best first, at most ``DEPTH``."""
+        With it goes why it is the order of fusion, where a model should have ranked.
+        """
+        problem: str | None = None
+        if self._stage == "reranked":
+            found = self._pipeline.ranking(question, _CHUNKS)
+            scored, problem = [(p.uri, p.score) for p in found.passages], found.problem
+        else:
+            scored = self._scores(question)
         best: dict[str, float] = {}
-        for name, score in self._scores(question):
+        for name, score in scored:
             best[name] = max(score, best.get(name, score))
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-        return dict(ordered[:DEPTH])
+        return dict(ordered[:DEPTH]), problem
 
     def _scores(self, question: str) -> list[tuple[str, float]]:
         """Document and score of each chunk that the stage finds."""
-        if self._stage == "reranked":
-            return [(p.uri, p.score) for p in self._pipeline.search(question, _CHUNKS)]
         with self._pipeline.index.reading() as view:
             if self._stage == "lexical":
                 scores = view.lexical(question, _CHUNKS, Filter())

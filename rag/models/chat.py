@@ -7,20 +7,20 @@ import random
 import re
 import socket
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ModelError, SettingsError
 from rag.events import STOPPING, Stopping
-from rag.models.faults import Sentences
-from rag.models.wire import Delta, WireFault, read_reply, read_stream, said_in
+from rag.models.wire import Delta, ErrorMessages, WireFault, error_message, read_reply, read_stream
 from rag.presets import AZURE_VERSION, PRESETS
 from rag.settings import LlmSettings
 from rag.text.terms import encodable
+from rag.text.tokens import Window
 from rag.types import Usage
 
 if TYPE_CHECKING:
@@ -40,6 +40,17 @@ _OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 _STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
 _SPARED = ("temperature", "max_tokens", "stream", "stream_options")
 
+Messages = Sequence[Mapping[str, str]]
+"""What a model is sent: texts with a ``role``, and the text itself as ``content``."""
+
+Schema = Mapping[str, Any] | None
+"""A JSON schema that a reply is to have the form of."""
+
+
+def sendable(messages: Messages) -> list[dict[str, str]]:
+    """Return the messages without what no encoding has, e.g. half a surrogate pair."""
+    return [{key: encodable(text) for key, text in message.items()} for message in messages]
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -51,9 +62,7 @@ class Reply:
 
     text: str
     usage: Usage
-    model: str
     finished: str | None
-    seconds: float
 
     @property
     def cut_off(self) -> bool:
@@ -82,28 +91,100 @@ def missing(settings: LlmSettings) -> str | None:
     return None
 
 
-class Completing(Protocol):
-    """What can be asked for a whole reply: ``ChatModel`` is one."""
+def total_usage(usages: Iterable[Usage | None]) -> Usage | None:
+    """Add up what requests cost; None where none was sent, no cost where one of them has none."""
+    known = [usage for usage in usages if usage is not None]
+    if not known:
+        return None
+    costs = [usage.cost for usage in known if usage.cost is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in known),
+        output_tokens=sum(usage.output_tokens for usage in known),
+        cost=sum(costs) if len(costs) == len(known) else None,
+    )
+
+
+class ReplyStream(Iterator[str], ABC):
+    """The pieces of a reply as they come. Nothing is sent before the first ``next``.
+
+    A reply that breaks off raises ModelError after the pieces that came, with ``partial`` as their
+    text. Use it in a ``with`` statement where the loop may be left early.
+    """
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._usage = Usage()
+        self._finished: str | None = None
+        self._pieces = self._run()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    @property
+    def reply(self) -> Reply:
+        """What there is of the reply so far; all of it once the pieces have ended."""
+        return Reply("".join(self._text), self._usage, self._finished)
+
+    def whole(self) -> Reply:
+        """Return the reply once it is all there."""
+        with self:
+            for _ in self:
+                pass
+        return self.reply
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop at once, from any thread. The pieces end; what was given stays."""
+
+    @abstractmethod
+    def _run(self) -> Generator[str, None, None]: ...
+
+
+class LanguageModel(ABC):
+    """What replies to messages. Threads may share one.
+
+    ``window`` is what it reads and writes together.
+    """
 
     name: str
+    window: Window
 
     @property
     def takes_schema(self) -> bool:
         """Whether replies can be held to a JSON schema."""
-        ...
+        return False
 
     def complete(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
-        """Return the reply to messages. Raises ModelError."""
-        ...
+        """Return the whole reply. Raises ModelError with what to do about it.
+
+        With ``schema`` it is held to that as far as the model can be: the text has to be checked
+        all the same.
+        """
+        return self.stream(messages, schema=schema, max_tokens=max_tokens).whole()
+
+    @abstractmethod
+    def stream(
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
+    ) -> ReplyStream:
+        """Return the pieces of the reply."""
+
+    @abstractmethod
+    def empty(self, reply: Reply) -> str:
+        """Return the sentence for a reply without a word, which is no error by itself."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Hang up; asked again, it connects again."""
 
 
-class ChatModel:
+class ChatModel(LanguageModel):
     """The configured language model. Threads may share one; nothing is sent before it is asked.
 
     What passes (a rate limit, a crash, silence) is tried again with growing pauses, a stream only
@@ -116,9 +197,10 @@ class ChatModel:
         if reason := missing(settings):
             raise SettingsError(reason)
         self.name = str(settings.model)
+        self.window = Window(settings.context_tokens)
         self.settings = settings
         self.where = str(settings.address)
-        self.sentences = Sentences(settings, self.where)
+        self.errors = ErrorMessages(settings, self.where)
         self._refused: set[str] = set()
 
     def __repr__(self) -> str:
@@ -145,55 +227,23 @@ class ChatModel:
             client.close()
 
     def complete(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
-        """Return the reply to messages of ``role`` and ``content``.
-
-        With ``schema`` the server is asked to hold the reply to it, as far as it can: the text has
-        to be checked all the same. Raises ModelError with what to do about it.
-        """
-        began = time.perf_counter()
-        arguments = self._arguments(messages, schema, max_tokens)
-        stopping = STOPPING.get() or Stopping()
-        tries = _Tries(self.settings.retries, stopping)
-        while True:
-            response = self._send(arguments, tries)
-            try:
-                with stopping.calling(partial(_hang_up, response)):
-                    delta = read_reply(_bytes_of(response), self.settings.timeout)
-                break
-            except WireFault as fault:
-                if not tries.again(fault):
-                    _raise_if(stopping)
-                    raise ModelError(self.sentences.of_fault(fault, began=False)) from None
-            finally:
-                response.close()
-        return self._reply(delta.text, delta.usage, delta.finished, time.perf_counter() - began)
+        """Return the reply, asked for at once."""
+        return ChatStream(self, self._arguments(messages, schema, max_tokens)).whole()
 
     def stream(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ChatStream:
-        """Return the pieces of the reply as they come; the first one is asked for by ``next``.
-
-        The stream's ``reply`` has the whole text, the usage and why it stopped. A reply that
-        breaks off raises ModelError after the pieces that came, with ``partial`` as their text.
-        """
+        """Return the pieces of the reply."""
         arguments = self._arguments(messages, schema, max_tokens)
         return ChatStream(self, {**arguments, **_STREAMING})
 
     def planned(
         self,
-        messages: Sequence[Mapping[str, str]],
+        messages: Messages,
         *,
-        schema: Mapping[str, Any] | None = None,
+        schema: Schema = None,
         max_tokens: int | None = None,
         streamed: bool = True,
     ) -> dict[str, Any]:
@@ -202,8 +252,8 @@ class ChatModel:
         return self._kept({**arguments, **(_STREAMING if streamed else {})})
 
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word, which is no error by itself."""
-        return self.sentences.empty(self.name, reply.finished)
+        """Return the sentence for a reply without a word."""
+        return self.errors.empty(reply.finished)
 
     def models(self) -> list[str]:
         """Return the names of the models that the server lists. Raises ModelError."""
@@ -215,7 +265,7 @@ class ChatModel:
         except OpenAIError as error:
             raise ModelError(self._explained(error)) from None
         except (AttributeError, TypeError, ValueError):
-            raise ModelError(self.sentences.strange()) from None
+            raise ModelError(self.errors.of("strange")) from None
 
     @cached_property
     def _client(self) -> OpenAI:
@@ -237,16 +287,11 @@ class ChatModel:
         return OpenAI(base_url=self.where, **given)
 
     def _arguments(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        schema: Mapping[str, Any] | None,
-        max_tokens: int | None,
+        self, messages: Messages, schema: Schema, max_tokens: int | None
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,
-            "messages": [
-                {key: encodable(text) for key, text in message.items()} for message in messages
-            ],
+            "messages": sendable(messages),
             "temperature": self.settings.temperature,
         }
         if longest := max_tokens or self.settings.max_tokens:
@@ -274,7 +319,9 @@ class ChatModel:
             client = self._client.with_options(max_retries=tries.left)
             try:
                 made = client.chat.completions.with_streaming_response.create(**kept)
-                response = _unless(tries.stopping, made.__enter__)  # closed by its own close()
+                response = _until_stopped(
+                    tries.stopping, made.__enter__
+                )  # closed by its own close()
             except (BadRequestError, UnprocessableEntityError) as error:
                 blamed = _blamed(error, kept)
                 if blamed is None:
@@ -286,19 +333,15 @@ class ChatModel:
                 tries.left -= response.retries_taken
                 return response
 
-    def _reply(
-        self, text: str, usage: Mapping[str, Any] | None, finished: str | None, seconds: float
-    ) -> Reply:
-        return Reply(text, self._usage(usage or {}), self.name, finished, seconds)
-
-    def _usage(self, reported: Mapping[str, Any]) -> Usage:
-        counts = [reported.get(name) for name in ("prompt_tokens", "completion_tokens")]
-        prices = (self.settings.input_price, self.settings.output_price)
+    def _cost_of(self, reported: Mapping[str, Any] | None) -> Usage:
+        counts = [(reported or {}).get(name) for name in ("prompt_tokens", "completion_tokens")]
         known = [count for count in counts if isinstance(count, int) and count >= 0]
-        sent, received = known if len(known) == 2 else (0, 0)
-        cost = None
-        if None not in prices and len(known) == 2:
-            cost = (sent * (prices[0] or 0) + received * (prices[1] or 0)) / 1_000_000
+        if len(known) < len(counts):
+            return Usage()
+        sent, received = known
+        cost, each, other = None, self.settings.input_price, self.settings.output_price
+        if each is not None and other is not None:
+            cost = (sent * each + received * other) / 1_000_000
         return Usage(input_tokens=sent, output_tokens=received, cost=cost)
 
     def _explained(self, error: OpenAIError) -> str:
@@ -307,60 +350,32 @@ class ChatModel:
 
         match error:
             case APITimeoutError():
-                return self.sentences.too_late()
+                return self.errors.of("late")
             case APIConnectionError():
-                return self.sentences.unreachable(str(error.__cause__ or error))
+                return self.errors.of("unreachable", str(error.__cause__ or error))
             case APIStatusError():
                 wait = error.response.headers.get("retry-after")
-                return self.sentences.of_status(
-                    error.status_code, error.code, self.name, _message(error), wait
-                )
-        return f"{self.where} cannot be asked: {self.sentences.clean(str(error))}"
+                return self.errors.of_status(error.status_code, error.code, _message(error), wait)
+        return self.errors.of("unknown", str(error))
 
 
-class ChatStream(Iterator[str]):
-    """The pieces of a reply. ``close`` hangs up at once, from any thread; so does the end.
-
-    Use it in a ``with`` statement where the loop may be left early.
-    """
+class ChatStream(ReplyStream):
+    """The pieces of a server's reply; one piece where the arguments do not ask for a stream."""
 
     def __init__(self, model: ChatModel, arguments: dict[str, Any]) -> None:
+        super().__init__()
         self._model = model
         self._arguments = arguments
-        self._pieces: Generator[str, None, None] = self._run()
-        self._seconds = 0.0
-        self._text: list[str] = []
-        self._finished: str | None = None
-        self._usage: Mapping[str, Any] | None = None
         self._stopping = Stopping()
 
-    def __enter__(self) -> ChatStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> ChatStream:
-        return self
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    @property
-    def reply(self) -> Reply:
-        """What there is of the reply so far; all of it once the pieces have ended."""
-        text = "".join(self._text)
-        return self._model._reply(text, self._usage, self._finished, self._seconds)
-
     def close(self) -> None:
-        """Hang up. The pieces end; the server may stop at the same moment."""
+        """Hang up; the server may stop at the same moment."""
         self._stopping.set()
         with contextlib.suppress(ValueError):  # another thread is waiting in it, and ends it
             self._pieces.close()
 
     def _run(self) -> Generator[str, None, None]:
         tries = _Tries(self._model.settings.retries, self._stopping)
-        start = time.perf_counter()
         outer = STOPPING.get() or Stopping()
         with outer.calling(self._stopping.set):
             while not self._stopping.is_set():
@@ -371,19 +386,18 @@ class ChatStream(Iterator[str]):
                     began = bool(self._text)
                     if self._stopping.is_set() or (not began and tries.again(fault)):
                         continue
-                    sentence = self._model.sentences.of_fault(fault, began=began)
+                    sentence = self._model.errors.of_fault(fault, began=began)
                     raise ModelError(sentence, partial="".join(self._text)) from None
-                finally:
-                    self._seconds = time.perf_counter() - start
             if self._finished is None:
-                _raise_if(outer)  # what there is of it is not all
+                _raise_if_stopped(outer)  # what there is of it is not all
 
     def _once(self, tries: _Tries) -> Iterator[str]:
         response = self._model._send(self._arguments, tries)
         try:
             with self._stopping.calling(partial(_hang_up, response)):
                 for delta in self._deltas(response):
-                    self._usage = delta.usage or self._usage
+                    if delta.usage:
+                        self._usage = self._model._cost_of(delta.usage)
                     self._finished = delta.finished or self._finished
                     if delta.text:
                         self._text.append(delta.text)
@@ -397,7 +411,8 @@ class ChatStream(Iterator[str]):
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         settings = self._model.settings
         chunks = _bytes_of(response)
-        if media_type == "application/json":  # a server that does not stream
+        # Some servers do not stream.
+        if media_type == "application/json" or "stream" not in self._arguments:
             yield read_reply(chunks, settings.timeout)
             return
         if media_type not in ("text/event-stream", "text/plain", ""):
@@ -447,12 +462,12 @@ def _bytes_of(response: Any) -> Iterator[bytes]:
         raise
 
 
-def _raise_if(stopping: Stopping) -> None:
+def _raise_if_stopped(stopping: Stopping) -> None:
     if stopping.is_set():
         raise ModelError("it was stopped from outside")
 
 
-def _unless(stopping: Stopping, ask: Callable[[], Any]) -> Any:
+def _until_stopped(stopping: Stopping, ask: Callable[[], Any]) -> Any:
     """Return the response to a request. Raises ModelError as soon as it is to stop.
 
     A server may take its time before the first byte, and nothing reaches a thread that waits for
@@ -472,7 +487,7 @@ def _unless(stopping: Stopping, ask: Callable[[], Any]) -> Any:
             with contextlib.suppress(InvalidStateError):
                 outcome.set_exception(error)
 
-    _raise_if(stopping)
+    _raise_if_stopped(stopping)
     threading.Thread(target=call, daemon=True, name="rag-ask").start()
     try:
         with stopping.calling(outcome.cancel):
@@ -507,4 +522,4 @@ def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
 
 def _message(error: APIStatusError) -> str:
     """Return what the server said, without the client's words around it."""
-    return said_in(error.body) or str(error.response.reason_phrase or "nothing")
+    return error_message(error.body) or str(error.response.reason_phrase or "nothing")

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import MissingExtraError, ModelError
 from rag.events import STOPPING, Stopping
-from rag.models.chat import Reply
+from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema, sendable
 from rag.models.hub import not_loaded
 from rag.prompts import load_prompt
 from rag.text.terms import encodable
@@ -37,7 +36,7 @@ _KINDS = ("CausalLM", "LMHeadModel", "ForConditionalGeneration")
 _LEAVING = 10.0  # seconds that a token under way is waited for when a reply is stopped
 
 
-class HubChatModel:
+class HubChatModel(LanguageModel):
     """A causal language model, e.g. ``HuggingFaceTB/SmolLM2-360M-Instruct`` or a folder of one.
 
     Messages are put as the model's own chat template has it; a model without one gets the text of
@@ -48,8 +47,6 @@ class HubChatModel:
 
     Raises MissingExtraError without the hub extra, ModelError for a model that cannot be loaded.
     """
-
-    takes_schema = False
 
     def __init__(
         self, name: str, settings: LlmSettings, *, offline: bool = False, reply_tokens: int = _REPLY
@@ -68,36 +65,16 @@ class HubChatModel:
     def __repr__(self) -> str:
         return f"HubChatModel({self.name!r})"
 
-    def close(self) -> None:
-        """Do nothing: there is no connection. Streams are closed by themselves."""
-
     def count_tokens(self, text: str) -> int:
         """Return the length of the text in the model's own tokens, without special ones."""
         with self._encoding:
             encoded = self._tokenizer(encodable(text), add_special_tokens=False, verbose=False)
         return len(encoded["input_ids"])
 
-    def complete(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
-    ) -> Reply:
-        """Return the reply to messages. It is held to no schema. Raises ModelError."""
-        with self.stream(messages, schema=schema, max_tokens=max_tokens) as stream:
-            for _ in stream:
-                pass
-        return stream.reply
-
     def stream(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        *,
-        schema: Mapping[str, Any] | None = None,
-        max_tokens: int | None = None,
+        self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> HubStream:
-        """Return the pieces of the reply as they come; the model begins with the first ``next``."""
+        """Return the pieces of the reply, which is held to no schema."""
         return HubStream(self, messages, max_tokens or self._reply_tokens)
 
     def empty(self, reply: Reply) -> str:
@@ -114,7 +91,7 @@ class HubChatModel:
         name = f"the window of {self.name}"
         return Window(tokens, self.count_tokens, name, "name a model that reads more")
 
-    def _inputs(self, messages: Sequence[Mapping[str, str]], wanted: int) -> tuple[Any, int]:
+    def _inputs(self, messages: Messages, wanted: int) -> tuple[Any, int]:
         """Return what the model reads, and how long its reply can be. Raises ModelError."""
         encoded = self._encoded(messages)
         device = self._model.device
@@ -128,14 +105,14 @@ class HubChatModel:
             )
         return inputs, min(wanted, self._limit - length)
 
-    def _encoded(self, messages: Sequence[Mapping[str, str]]) -> Any:
-        said = [{key: encodable(text) for key, text in message.items()} for message in messages]
+    def _encoded(self, messages: Messages) -> Any:
+        said = sendable(messages)
         with self._encoding:
             if not self._tokenizer.chat_template:
-                encoded = self._tokenizer(self._as_text(said), return_tensors="pt", verbose=False)
+                given = self._tokenizer(self._as_text(said), return_tensors="pt", verbose=False)
                 # Some end every text, and what has ended does not go on.
-                ended = int(encoded["input_ids"][0, -1]) in self._tokenizer.all_special_ids
-                return {key: ids[:, :-1] if ended else ids for key, ids in encoded.items()}
+                ended = int(given["input_ids"][0, -1]) in self._tokenizer.all_special_ids
+                return {key: ids[:, :-1] if ended else ids for key, ids in given.items()}
             try:
                 return self._templated(said)
             except Exception:  # some templates know no role but that of the user
@@ -152,7 +129,7 @@ class HubChatModel:
             enable_thinking=False,  # of templates that know it: thoughts use the reply up
         )
 
-    def _as_text(self, messages: Sequence[Mapping[str, str]]) -> str:
+    def _as_text(self, messages: Messages) -> str:
         by_role = {
             role: "\n\n".join(m["content"] for m in messages if (m["role"] == "system") is system)
             for role, system in (("instructions", True), ("request", False))
@@ -178,58 +155,30 @@ class HubChatModel:
         return int(written.shape[1] - inputs["input_ids"].shape[1])
 
 
-class HubStream(Iterator[str]):
-    """The pieces of a reply, written by a thread of its own. ``close`` stops it at the next token.
+class HubStream(ReplyStream):
+    """The pieces of a reply, written by a thread of its own."""
 
-    Use it in a ``with`` statement where the loop may be left early.
-    """
-
-    def __init__(
-        self, model: HubChatModel, messages: Sequence[Mapping[str, str]], tokens: int
-    ) -> None:
+    def __init__(self, model: HubChatModel, messages: Messages, tokens: int) -> None:
+        super().__init__()
         self._model = model
         self._messages = messages
         self._wanted = tokens
-        self._text: list[str] = []
-        self._usage = Usage()
-        self._finished: str | None = None
-        self._seconds = 0.0
         self._fault: Exception | None = None
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._pieces = self._run()
-
-    def __enter__(self) -> HubStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> HubStream:
-        return self
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    @property
-    def reply(self) -> Reply:
-        """What there is of the reply so far; all of it once the pieces have ended."""
-        text = "".join(self._text)
-        return Reply(text, self._usage, self._model.name, self._finished, self._seconds)
 
     def close(self) -> None:
-        """Stop. What was given stays."""
+        """Stop at the next token."""
         self._stopped.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(_LEAVING)
 
-    def _run(self) -> Iterator[str]:
+    def _run(self) -> Generator[str, None, None]:
         from transformers import TextIteratorStreamer
 
         if self._stopped.is_set():
             return
-        began = time.perf_counter()
         model = self._model
         inputs, tokens = model._inputs(self._messages, self._wanted)
         streamer = TextIteratorStreamer(
@@ -240,15 +189,12 @@ class HubStream(Iterator[str]):
         )
         self._thread.start()
         outer = STOPPING.get() or Stopping()
-        try:
-            with outer.calling(self._stopped.set):
-                for piece in streamer:
-                    if piece and not self._stopped.is_set():
-                        self._text.append(piece)
-                        yield piece
-            self._thread.join(_LEAVING)  # it counts its tokens after the last piece
-        finally:
-            self._seconds = time.perf_counter() - began
+        with outer.calling(self._stopped.set):
+            for piece in streamer:
+                if piece and not self._stopped.is_set():
+                    self._text.append(piece)
+                    yield piece
+        self._thread.join(_LEAVING)  # it counts its tokens after the last piece
         if outer.is_set():
             raise ModelError("it was stopped from outside", partial="".join(self._text))
         if self._fault is not None:

@@ -55,5 +55,5 @@ def _listed(model: ChatModel) -> str:
         return f"{len(names)} models; a deployment has a name of its own, which is not among them"
     if model.name in names:
         return f"{len(names)} models, {model.name} among them"
-    some = ", ".join(sorted(map(model.sentences.clean, names))[:_NAMES]) or "none"
+    some = ", ".join(sorted(map(model.errors.clean, names))[:_NAMES]) or "none"
     return f"{len(names)} models, {model.name} not among them; there are: {some}"

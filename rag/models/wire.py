@@ -1,7 +1,7 @@
 """What a server of OpenAI's protocol sends, read with bounds: a reply at once, or as a stream.
 
 Nothing here trusts the server to be quick, to stop or to keep to the protocol. What it does wrong
-is a ``WireFault``, for which ``rag.models.faults`` has the words.
+is a ``WireFault``, for which ``ErrorMessages`` has the words.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rag.settings import LlmSettings
 from rag.text.terms import encodable
 
 Kind = Literal["late", "cut", "strange", "malformed", "endless", "failed"]
@@ -44,7 +45,7 @@ class Delta:
     usage: Mapping[str, Any] | None = None
 
 
-class Patience:
+class _Deadline:
     """Waits so many seconds for progress: bytes alone, such as a server's comments, are none."""
 
     def __init__(self, seconds: float) -> None:
@@ -66,18 +67,14 @@ class Patience:
 
 def read_reply(chunks: Iterable[bytes], seconds: float) -> Delta:
     """Return a whole reply. Raises WireFault."""
-    patience = Patience(seconds)
-    body = bytearray()
+    deadline = _Deadline(seconds)
+    received = bytearray()
     for chunk in chunks:
-        body += chunk
-        if len(body) > BODY_BYTES:
+        received += chunk
+        if len(received) > BODY_BYTES:
             raise WireFault("endless", f"{BODY_BYTES:,} bytes")
-        patience.check()
-    return reply_of(_parsed(bytes(body), "strange"))
-
-
-def reply_of(body: Any) -> Delta:
-    """Return what a completion says, which must have exactly what the protocol promises."""
+        deadline.check()
+    body = _parsed(bytes(received), "strange")
     _raise_error_in(body)
     try:
         choice = body["choices"][0]
@@ -101,10 +98,10 @@ def read_stream(
     ``longest`` counts characters, those of reasoning too. ``reading`` is the stream's media type,
     for the message if there is no event in it.
     """
-    patience = Patience(seconds)
+    deadline = _Deadline(seconds)
     length = 0
     finished = events = False
-    for line in _lines(chunks, patience):
+    for line in _lines(chunks, deadline):
         data = _data_of(line)
         if data == "[DONE]":
             return
@@ -113,7 +110,7 @@ def read_stream(
         events = True
         delta = _delta_of(_parsed(data.encode(), "malformed"))
         if delta.text or delta.hidden or delta.finished:
-            patience.progress()
+            deadline.progress()
         length += len(delta.text) + delta.hidden
         if length > longest:
             raise WireFault("endless", f"{longest:,} characters")
@@ -126,7 +123,7 @@ def read_stream(
         raise WireFault("cut", passing=True)
 
 
-def _lines(chunks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
+def _lines(chunks: Iterable[bytes], deadline: _Deadline) -> Iterator[bytes]:
     pending = bytearray()
     for chunk in chunks:
         pending += chunk
@@ -136,7 +133,7 @@ def _lines(chunks: Iterable[bytes], patience: Patience) -> Iterator[bytes]:
             pending = rest
         if len(pending) > LINE_BYTES:
             raise WireFault("endless", f"{LINE_BYTES:,} bytes in one line")
-        patience.check()
+        deadline.check()
     if pending:
         yield bytes(pending)
 
@@ -195,10 +192,10 @@ def _raise_error_in(body: Any) -> None:
     code = error.get("code") if isinstance(error, Mapping) else None
     status = int(str(code)) if str(code).isdecimal() else 500
     passing = status >= 500 or status in _PASSING
-    raise WireFault("failed", said_in(error) or "nothing", passing=passing)
+    raise WireFault("failed", error_message(error) or "nothing", passing=passing)
 
 
-def said_in(body: Any) -> str:
+def error_message(body: Any) -> str:
     """Return the message in the body of an error, however it is wrapped."""
     while isinstance(body, Mapping):
         body = next((body[key] for key in ("message", "error", "detail") if body.get(key)), None)
@@ -211,3 +208,110 @@ def _mapping(value: Any) -> Mapping[str, Any] | None:
 
 def _word(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+# --- what to say of it ----------------------------------------------------------------------------
+
+_SENTENCES = {
+    "late": "{where} did not answer within {timeout:g} seconds {retries}: raise llm.timeout, or "
+    "try later",
+    "late, begun": "{where} fell silent in the middle of its reply for {timeout:g} seconds: ask "
+    "again, or raise llm.timeout",
+    "cut": "{where} hung up before it answered {retries}: ask again, and look into the log of the "
+    "server if it stays so",
+    "cut, begun": "{where} broke off in the middle of its reply: ask again",
+    "malformed": "{where} sent a stream that cannot be read ({said}): ask again; if it stays so, "
+    "the server does not keep to OpenAI's protocol",
+    "endless": "{where} did not stop and was cut off after {said}: set llm.max_tokens, or choose "
+    "another model",
+    "failed": "{where} gave up {retries}: try later. It said: {said}",
+    "failed, begun": "{where} gave up in the middle of its reply: ask again. It said: {said}",
+    "strange": "{where} answered, but not as OpenAI's protocol has it: is llm.base_url the root of "
+    "its API (it often ends in /v1)?",
+    "strange, of a kind": "{where} answered with {said}, but not as OpenAI's protocol has it: is "
+    "llm.base_url the root of its API (it often ends in /v1)?",
+    "unreachable": "there is no connection to {where} ({said}): is the server running, and is "
+    "llm.base_url right?",
+    "unknown": "{where} cannot be asked: {said}",
+    "empty": "{where} gave an empty reply: ask again, or choose another llm.model",
+    "empty, stopped": "{where} gave an empty reply (it stopped for: {said}): ask again, or choose "
+    "another llm.model",
+    "empty, cut off": "{where} gave an empty reply: {model} had used up its tokens before it said "
+    "anything; raise llm.max_tokens",
+    "no key": "{where} wants a key: set RAG_LLM__API_KEY in the environment{more}",
+    # Without the server's words, which may have a part of the key.
+    "401": "{where} refuses the key: check RAG_LLM__API_KEY{more} in the environment",
+    "403": "{where} does not allow this key to use {model}: {said}",
+    "404": "{where} does not know the model {model}: check llm.model, and that llm.base_url is the "
+    "root of its API (it often ends in /v1). It said: {said}",
+    "no credit": "the account at {where} has no credit left: {said}",
+    "429": "{where} still limits the rate {retries}{more}: wait, or raise llm.retries. It said: "
+    "{said}",
+    "500": "{where} fails with status {status} {retries}: try later. It said: {said}",
+    "refused": "{where} refuses the request with status {status}: check llm.model and the other "
+    "settings in [llm]. It said: {said}",
+}
+_SHOWN = 200  # characters of what a server says of an error
+
+
+class ErrorMessages:
+    """What went wrong with one server: a sentence each, with what to do about it.
+
+    No sentence holds a key, and what a server said is one short line in it.
+    """
+
+    def __init__(self, settings: LlmSettings, where: str) -> None:
+        self._settings = settings
+        self._known = {
+            "where": where,
+            "model": settings.model,
+            "timeout": settings.timeout,
+            "retries": f"(llm.retries is {settings.retries})",
+        }
+
+    def of(self, kind: str, said: str = "", **more: Any) -> str:
+        """Return a sentence of the table."""
+        return _SENTENCES[kind].format(said=self.clean(said), **self._known, **more)
+
+    def of_fault(self, fault: WireFault, *, began: bool) -> str:
+        """Return the sentence for a reply that came wrong; ``began`` if there was text of it."""
+        kind: str = fault.kind
+        if began and f"{kind}, begun" in _SENTENCES:
+            kind = f"{kind}, begun"
+        elif kind == "strange" and fault.detail:
+            kind = "strange, of a kind"
+        return self.of(kind, fault.detail)
+
+    def empty(self, finished: str | None) -> str:
+        """Return the sentence for a reply without a word; ``finished`` is why it stopped."""
+        if finished == "length":
+            return self.of("empty, cut off")
+        return self.of("empty, stopped" if finished else "empty", finished or "")
+
+    def of_status(self, status: int, code: str | None, said: str, wait: str | None) -> str:
+        """Return the sentence for a status that is an error; ``wait`` is its Retry-After."""
+        kind, more, variable = str(status), "", self._settings.place.key
+        if status == 401 and self._settings.api_key is None:
+            kind = "no key"
+            if variable:
+                more = f" ({variable} is not sent to a server that rag.toml names)"
+        elif status == 401 and variable:
+            more = f", or {variable} if that is not set,"
+        elif status == 429 and code == "insufficient_quota":
+            kind = "no credit"
+        elif status == 429 and wait and wait.strip().isdecimal() and len(wait.strip()) < 8:
+            more = f", and asks for a pause of {int(wait)} seconds"  # it may also be a date
+        elif status >= 500:
+            kind = "500"
+        elif kind not in _SENTENCES:
+            kind = "refused"
+        return self.of(kind, said, status=status, more=more)
+
+    def clean(self, text: str) -> str:
+        """Return a server's words as a message can hold them: one line, not long, no key."""
+        key = self._settings.api_key
+        if key and len(key.get_secret_value()) > 3:  # a local server's "x" is no secret
+            text = text.replace(key.get_secret_value(), "***")
+        line = "".join(c if c.isprintable() else " " for c in text)
+        line = " ".join(line.split()).rstrip(".")
+        return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import ModelError
 from rag.events import AnswerStream, Event
-from rag.models.spent import Spent
+from rag.models.chat import total_usage
 from rag.pipeline.searching import candidates, nearest, ranked, with_whole_lists
 from rag.plan import Plan, PlannedRequest
 from rag.settings import BUILT_IN
-from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn
+from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn, Usage
 
 if TYPE_CHECKING:
     from rag.answer.choosing import Meant
-    from rag.answer.decompose import Decomposer
-    from rag.answer.llm import LanguageModelGenerator
-    from rag.answer.writing import Step, Writing
+    from rag.answer.llm.decompose import Decomposer
+    from rag.answer.llm.generate import LanguageModelGenerator
+    from rag.answer.llm.stream import StreamedAnswer
     from rag.models.chat import ChatModel
     from rag.pipeline.stages import Stages
 
@@ -56,9 +57,9 @@ class Answering:
     clock: _Clock = field(default_factory=_Clock)
     passages: Sequence[Passage] = ()
     confidence: float = 0.0
-    writing: Writing | None = None
+    writing: StreamedAnswer | None = None
     clarification: Clarification | None = None
-    spent: Spent = field(default_factory=Spent)
+    usages: list[Usage | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -80,9 +81,7 @@ class Answering:
 
     def _steps(self) -> Generator[Event, None, None]:
         if self.meant is None:
-            rewriter = self.stages.rewriter
-            self.standalone = rewriter.rewrite(self.history, self.question)
-            self.spent.add(getattr(rewriter, "usage", None))
+            self.standalone = self._rewritten()
         self.clock.lap("rewrite")
         passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
         self.clock.lap("retrieve")
@@ -90,14 +89,23 @@ class Answering:
             self.passages = self._of_parts(passages, decomposer)
         yield from self._answer(() if self.passages else passages)
 
+    def _rewritten(self) -> str:
+        from rag.retrieve.llm_rewrite import LanguageModelRewriter
+
+        rewriter = self.stages.rewriter
+        if not isinstance(rewriter, LanguageModelRewriter):
+            return rewriter.rewrite(self.history, self.question)
+        standalone, usage = rewriter.standalone(self.history, self.question)
+        self.usages.append(usage)
+        return standalone
+
     def _looked_up(self, question: str) -> list[Passage]:
         """Search for an answer; what the ranking costs, and that it failed, is told with that."""
-        passages = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
-        reranker = self.stages.reranker
-        self.spent.add(getattr(reranker, "usage", None))
-        if problem := getattr(reranker, "problem", None):
-            self.notes.append(str(problem))
-        return passages
+        ranking = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
+        self.usages.append(ranking.usage)
+        if ranking.problem:
+            self.notes.append(ranking.problem)
+        return ranking.passages
 
     def _of_parts(self, passages: list[Passage], decomposer: Decomposer) -> list[Passage]:
         """Return what a hard question and each of its parts find; nothing for any other question.
@@ -106,7 +114,7 @@ class Answering:
         the answer can hold the parts side by side. Nothing is sent of what the documents have next
         to nothing on.
         """
-        from rag.answer.decompose import answer_in, compound, filled, together
+        from rag.answer.llm.decompose import answer_in, compound, filled, together
 
         if not compound(self.standalone):
             return []
@@ -114,8 +122,8 @@ class Answering:
         found = [reader.read(self.standalone, passages)]
         if confidence_of(found[0]) < settings.answer.ask_model_from:
             return []
-        parts = decomposer.parts(self.standalone)
-        self.spent.add(decomposer.usage)
+        parts, usage = decomposer.parts(self.standalone)
+        self.usages.append(usage)
         self.clock.lap("decompose")
         if not parts:
             return []
@@ -138,7 +146,7 @@ class Answering:
     def _answer(self, passages: Sequence[Passage]) -> Iterator[Event]:
         """Read, draft and check: what follows once there are passages."""
         from rag.answer.injection import readable
-        from rag.answer.llm import LanguageModelGenerator
+        from rag.answer.llm.generate import LanguageModelGenerator
 
         settings = self.stages.settings.answer
         if passages:  # those of a question in parts have been read for their parts
@@ -192,10 +200,10 @@ class Answering:
             return
         writing = self.writing = self._begin(generator)
         try:
-            yield from map(_event_of, writing.steps())
+            yield from writing.events()
         except ModelError as error:
             # What holds up to there is given, and the fault is a fault all the same.
-            yield from map(_event_of, writing.broken_off())
+            yield from writing.broken_off()
             self.clock.lap("draft")
             if writing.sentences:
                 problems = (*writing.problems, f"stopped before its end: {error}")
@@ -204,10 +212,9 @@ class Answering:
         self.clock.lap("draft")  # it is checked while it is written
         yield Event(kind="answer", answer=self._made(writing.sentences, writing.problems))
 
-    def _begin(self, generator: LanguageModelGenerator) -> Writing:
-        from rag.answer.repair import LanguageModelRepairer
-        from rag.answer.verify import Verifier
-        from rag.answer.writing import Writing
+    def _begin(self, generator: LanguageModelGenerator) -> StreamedAnswer:
+        from rag.answer.llm.stream import StreamedAnswer
+        from rag.answer.llm.verify import Verifier, written_again
 
         settings = self.stages.settings
         draft = generator.draft_text(self.standalone, self.passages, self.history)
@@ -215,8 +222,8 @@ class Answering:
             self.passages[: draft.request.sent],
             self.stages.embedder,
             self.stages.checker,
-            repairer=LanguageModelRepairer(
-                generator.model, settings.llm, self.standalone, self.spent
+            rewrite=partial(
+                written_again, generator.model, self.standalone, settings.llm.max_tokens
             ),
             keep_unsupported=settings.answer.keep_unsupported,
             shown_from=settings.answer.supported_from,
@@ -224,7 +231,7 @@ class Answering:
         )
         # A model that runs here needs the cores for itself.
         ahead = settings.models.generator == BUILT_IN
-        return Writing(draft, verifier, name=generator.name, ahead=ahead)
+        return StreamedAnswer(draft, verifier, name=generator.name, ahead=ahead)
 
     def _settle(self, drafted: Sequence[Sentence]) -> tuple[list[Sentence], list[str]]:
         """Keep exact citations only, judge each sentence by them, leave out the unsupported."""
@@ -252,8 +259,7 @@ class Answering:
 
     def _made(self, sentences: Sequence[Sentence], problems: Sequence[str]) -> Answer:
         remarks = self._remarks(sentences)
-        if self.writing is not None:
-            self.spent.add(self.writing.usage)
+        written = self.writing.usage if self.writing else None
         generator = self.stages.generator
         return Answer(
             question=self.question,
@@ -265,7 +271,7 @@ class Answering:
             generator=str(getattr(generator, "name", type(generator).__name__)),
             problems=(*dict.fromkeys(self.notes), *problems, *remarks),
             timings=self.clock.laps,
-            usage=self.spent.usage,
+            usage=total_usage([*self.usages, written]),
             clarification=self.clarification if sentences or self.ask_back else None,
         )
 
@@ -300,9 +306,9 @@ class Answering:
 
 def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     """Return what an answer would send to the language model. Nothing is sent."""
-    from rag.answer.decompose import compound
-    from rag.answer.llm import LanguageModelGenerator
-    from rag.answer.replies import SCHEMA
+    from rag.answer.llm.decompose import compound
+    from rag.answer.llm.generate import LanguageModelGenerator
+    from rag.answer.llm.request import SCHEMA
     from rag.models.chat import ChatModel
     from rag.text.tokens import estimate_tokens
 
@@ -320,8 +326,8 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     if not isinstance(generator, LanguageModelGenerator):
         reason = "no language model writes; answers are quoted from the documents"
         return _plan(model, bodies, tokens, reason)
-    passages = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
-    passages = with_whole_lists(stages, passages)
+    ordered = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
+    passages = with_whole_lists(stages, ordered.passages)
     passages = stages.reader.read(question, passages) if passages else []
     if confidence_of(passages) < settings.answer.ask_model_from or not passages:
         reason = "the documents have next to nothing on the question"
@@ -330,10 +336,10 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     if (decomposer := stages.decomposer) is not None and compound(question):
         why = "the parts of the question, each of which is looked up; then, if it has none,"
         bodies.append((why, decomposer.planned(model, question)))
-    ordered = ", in the order of that reply; here they are as retrieved" if ranking else ""
+    order = ", in the order of that reply; here they are as retrieved" if ranking else ""
     schema = SCHEMA if request.structured else None
     bodies.append(
-        (f"an answer from {request.sent} passages{ordered}",
+        (f"an answer from {request.sent} passages{order}",
          model.planned(request.messages, schema=schema))
     )  # fmt: skip
     return _plan(model, bodies, tokens + request.tokens)
@@ -362,14 +368,3 @@ def whole(events: Iterable[Event]) -> Answer:
 def confidence_of(passages: Sequence[Passage]) -> float:
     """Return the probability that one of the passages answers, as the reader sees it."""
     return max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)
-
-
-def _event_of(step: Step) -> Event:
-    """Return a step of a language model's answer as the event that tells of it."""
-    from rag.answer.writing import Settled, Token
-
-    if isinstance(step, Token):
-        return Event(kind="token", text=step.text)
-    if isinstance(step, Settled):
-        return Event(kind="sentence", sentence=step.sentence, place=step.place)
-    return Event(kind="sentence_withdrawn", text=step.text, place=step.place)

@@ -19,13 +19,14 @@ from rag.settings import Settings
 from rag.types import Answer, Chunk, Document, Filter, Passage, SyncReport, Turn, Verdict
 
 if TYPE_CHECKING:
-    from rag.answer.decompose import Decomposer
+    from rag.answer.llm.decompose import Decomposer
     from rag.index.index import Index
     from rag.ingest.sync import Progress
     from rag.models.chat import ChatModel
     from rag.models.hub_chat import HubChatModel
     from rag.plan import Plan
     from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
+    from rag.retrieve.llm_rerank import Ranking
     from rag.sessions import Session
 
 FOLDER = ".rag"
@@ -240,6 +241,18 @@ class Pipeline:
         before: date | None = None,
     ) -> list[Passage]:
         """Return at most ``k`` passages, best first, each with the score of every stage."""
+        return self.ranking(question, k, where=where, after=after, before=before).passages
+
+    def ranking(
+        self,
+        question: str,
+        k: int | None = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        after: date | None = None,
+        before: date | None = None,
+    ) -> Ranking:
+        """Search, and say as well what a language model that ranks cost, or why it did not."""
         wanted = filter_of(where, after, before)
         if k is not None and k < 1:
             raise UsageError(f"k is {k}: ask for one passage at least")
@@ -321,7 +334,7 @@ class Pipeline:
             if len(found) == most:
                 break
             k = self.settings.retrieve.k
-            passages = ranked(self._stages, question, k, Filter(), asking=False)
+            passages = ranked(self._stages, question, k, Filter(), asking=False).passages
             read = self.reader.read(question, passages) if passages else []
             if confidence_of(read) >= self.settings.answer.threshold:
                 found.append(question)

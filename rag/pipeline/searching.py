@@ -8,6 +8,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import QuestionError, UsageError
+from rag.retrieve.llm_rerank import Ranking
 from rag.settings import AnswerSettings
 from rag.text.terms import encodable
 from rag.types import Document, Filter, Passage
@@ -21,12 +22,13 @@ _NEIGHBOURS = 2  # chunks on either side
 
 def ranked(
     stages: Stages, question: str, k: int, wanted: Filter, *, asking: bool = True
-) -> list[Passage]:
+) -> Ranking:
     """Retrieve and rank; a language model is asked to rank only if ``asking``."""
-    found, reranker = candidates(stages, question, k, wanted), stages.reranker
-    if reranker is None or not (asking or stages.model_ranker is None):
-        return found[:k]
-    return reranker.rerank(question, found, k)
+    found = candidates(stages, question, k, wanted)
+    if ranker := stages.model_ranker:
+        return ranker.rank(question, found, k) if asking else Ranking(found[:k])
+    reranker = stages.reranker
+    return Ranking(reranker.rerank(question, found, k) if reranker else found[:k])
 
 
 def candidates(stages: Stages, question: str, k: int, wanted: Filter) -> list[Passage]:

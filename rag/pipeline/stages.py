@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.errors import SettingsError
 from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
-from rag.types import Passage, Sentence
 
 if TYPE_CHECKING:
-    from rag.answer.decompose import Decomposer
-    from rag.answer.llm import LanguageModelGenerator
+    from rag.answer.llm.decompose import Decomposer
+    from rag.answer.llm.generate import LanguageModelGenerator
     from rag.index.index import Index
     from rag.models.chat import ChatModel
     from rag.models.cross_encoder import CrossEncoder
@@ -143,7 +142,7 @@ class Stages:
         )
 
     def _ranking_model(self) -> Reranker:
-        from rag.answer.request import row_of
+        from rag.answer.llm.request import row_of
         from rag.models.chat import missing
         from rag.retrieve.llm_rerank import LanguageModelReranker
 
@@ -151,9 +150,7 @@ class Stages:
         if model is None:
             raise SettingsError(f'models.reranker is "{LANGUAGE_MODEL}", but {missing(llm)}')
         depth = self.settings.retrieve.rerank
-        return LanguageModelReranker(
-            model, depth=depth, context_tokens=llm.context_tokens, lenient=True, row=row_of
-        )
+        return LanguageModelReranker(model, depth=depth, row=row_of)
 
     @property
     def model_ranker(self) -> LanguageModelReranker | None:
@@ -186,14 +183,10 @@ class Stages:
         model = self._writing_model
         if model is None:
             return None
-        from rag.answer.grounded import cite
-        from rag.answer.llm import LanguageModelGenerator
-
-        def cited(text: str, passages: Sequence[Passage]) -> list[Sentence]:
-            return cite(text, passages, self.embedder)[0]
+        from rag.answer.llm.generate import LanguageModelGenerator
 
         return LanguageModelGenerator(
-            model, self.settings.llm, style=self.settings.answer.style, cite=cited
+            model, self.settings.llm, style=self.settings.answer.style, embedder=self.embedder
         )
 
     @property
@@ -202,7 +195,7 @@ class Stages:
         model = self._writing_model if self.settings.answer.decompose else None
         if model is None:
             return None
-        from rag.answer.decompose import Decomposer
+        from rag.answer.llm.decompose import Decomposer
 
         return self._stage("decomposer", lambda: Decomposer(model))
 
@@ -230,7 +223,7 @@ class Stages:
         return self._stage("model", self._loaded_model)
 
     def _loaded_model(self) -> ChatModel | HubChatModel:
-        from rag.answer.request import REPLY_TOKENS
+        from rag.answer.llm.request import REPLY_TOKENS
         from rag.models.chat import ChatModel
         from rag.models.hub_chat import HubChatModel
 

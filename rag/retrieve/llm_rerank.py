@@ -7,15 +7,13 @@ at worst get it; it cannot add, change or remove another.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rag.errors import ModelError
-from rag.models.chat import ChatModel, Completing
+from rag.models.chat import ChatModel, LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
-from rag.text.tokens import window_of
-from rag.types import Passage, Usage, digest_of
+from rag.types import Passage, Usage
 
 DEPTH = 20
 """Passages that are shown to the model; those behind keep their order."""
@@ -31,64 +29,56 @@ Row = Callable[[int, Passage, str], Mapping[str, Any]]
 """Number, passage and question to what is sent: ``passage``, ``source`` and ``text``."""
 
 
+class Ranking(NamedTuple):
+    """Passages, best first. ``problem`` says why the order is not the model's, if it is not.
+
+    ``usage`` is what the model cost; None where none was asked.
+    """
+
+    passages: list[Passage]
+    usage: Usage | None = None
+    problem: str | None = None
+
+
 class LanguageModelReranker:
     """A ``Reranker`` that asks the model once for each question. Threads may share it.
 
-    ``row`` makes what is sent of a passage, or rather of the beginning of its text.
-    ``context_tokens`` bounds what is sent; passages that do not fit keep their order behind the
-    others. ``usage`` is what the latest call of this thread cost. ``rerank`` raises ModelError,
-    unless ``lenient``: a model that fails then leaves the passages as they came, and ``problem``
-    says so.
+    ``row`` makes what is sent of a passage, or rather of the beginning of its text. Passages that
+    do not fit into the model's window keep their order behind the others.
     """
 
-    def __init__(
-        self,
-        model: Completing,
-        *,
-        depth: int = DEPTH,
-        context_tokens: int = 8192,
-        lenient: bool = False,
-        row: Row | None = None,
-    ) -> None:
+    def __init__(self, model: LanguageModel, *, depth: int = DEPTH, row: Row | None = None) -> None:
         self.name = f"{model.name}, listwise"
         self._model = model
         self._depth = max(1, depth)
-        self._window = window_of(model, context_tokens)
-        self._lenient = lenient
         self._row = row or _row
         self._prompt = load_prompt("rerank", "nonce", "data")
-        self._own = threading.local()
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the latest call of this thread cost; None if nothing was sent."""
-        return getattr(self._own, "usage", None)
-
-    @property
-    def problem(self) -> str | None:
-        """Why the latest call of this thread has no order of the model's; None if it has."""
-        return getattr(self._own, "problem", None)
 
     def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
-        """Return at most ``k`` of the passages, best first; the score is a place, not a measure."""
-        self._own.usage = self._own.problem = None
-        order = list(range(len(passages)))
+        """Return at most ``k`` of the passages, best first; the score is a place, not a measure.
+
+        Raises ModelError. A reply that names none of them leaves their order.
+        """
+        return _in_order(passages, self._asked(question, passages)[0], k)
+
+    def rank(self, question: str, passages: Sequence[Passage], k: int) -> Ranking:
+        """Do the same; a model that fails or names none leaves the passages as they came."""
+        try:
+            first, usage = self._asked(question, passages)
+        except ModelError as error:
+            return Ranking(list(passages[:k]), problem=f"{_NOT_ORDERED}: {error}")
+        if usage and not first:
+            problem = f"{_NOT_ORDERED}: {self._model.name} named none of them"
+            return Ranking(list(passages[:k]), usage, problem)
+        return Ranking(_in_order(passages, first, k), usage)
+
+    def _asked(self, question: str, passages: Sequence[Passage]) -> tuple[list[int], Usage | None]:
+        """Return the places that the model names, best first; no usage where it was not asked."""
         messages, shown = self.messages(question, passages)
-        if shown > 1:
-            first = self._asked(messages, shown)
-            if self.problem and self._lenient:
-                return list(passages[:k])
-            order = [*first, *(place for place in order if place not in set(first))]
-        scores = [1 - rank / len(order) for rank in range(len(order))]
-        return [
-            passages[place].model_copy(
-                update={
-                    "score": score,
-                    "scores": {**passages[place].scores, "rerank": score},
-                }
-            )
-            for place, score in list(zip(order, scores, strict=True))[:k]
-        ]
+        if shown < 2:
+            return [], None
+        reply = self._model.complete(messages, max_tokens=reply_tokens(shown))
+        return read(spoken(reply.text), shown), reply.usage
 
     def planned(
         self, model: ChatModel, question: str, passages: Sequence[Passage]
@@ -100,29 +90,14 @@ class LanguageModelReranker:
         body = model.planned(messages, max_tokens=reply_tokens(shown), streamed=False)
         return f"the order of {shown} passages, which it holds", body
 
-    def _asked(self, messages: list[dict[str, str]], shown: int) -> list[int]:
-        """Return the places that the model names, best first."""
-        try:
-            reply = self._model.complete(messages, max_tokens=reply_tokens(shown))
-        except ModelError as error:
-            if not self._lenient:
-                raise
-            self._own.problem = f"{_NOT_ORDERED}: {error}"
-            return []
-        self._own.usage = reply.usage
-        first = read(spoken(reply.text), shown)
-        if not first:
-            self._own.problem = f"{_NOT_ORDERED}: {self._model.name} named none of them"
-        return first
-
     def messages(
         self, question: str, passages: Sequence[Passage]
     ) -> tuple[list[dict[str, str]], int]:
         """Return what is sent, and how many of the passages are in it."""
         asked = {"question": question}
-        count = self._window.count
+        count = self._model.window.count
         around = self._prompt.parts[0][1] + self._prompt.parts[1][1] + as_data([asked])
-        room = self._window.tokens - _FREE - count(around)
+        room = self._model.window.tokens - _FREE - count(around)
         rows = []
         for number, passage in enumerate(passages[: self._depth], 1):
             row = dict(self._row(number, passage, question))
@@ -131,9 +106,18 @@ class LanguageModelReranker:
             if room < 0:
                 break
             rows.append(row)
-        data = as_data([*rows, asked])
-        nonce = digest_of(self._prompt.digest, data)[:16]
-        return self._prompt.messages(nonce=nonce, data=data), len(rows)
+        return self._prompt.over(as_data([*rows, asked])), len(rows)
+
+
+def _in_order(passages: Sequence[Passage], first: Sequence[int], k: int) -> list[Passage]:
+    """Put those at the places ``first`` in front; the others keep their order behind them."""
+    order = dict.fromkeys([*first, *range(len(passages))])
+    ranked = []
+    for rank, place in enumerate(list(order)[:k]):
+        score = 1 - rank / len(order)
+        scores = {**passages[place].scores, "rerank": score}
+        ranked.append(passages[place].model_copy(update={"score": score, "scores": scores}))
+    return ranked
 
 
 def _row(number: int, passage: Passage, _question: str) -> dict[str, Any]:

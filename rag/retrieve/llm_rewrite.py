@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import NamedTuple
 
 from rag.errors import ModelError
-from rag.models.chat import Completing
+from rag.models.chat import LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
 from rag.protocols import Rewriter
 from rag.text.numbers import numbers
 from rag.text.terms import names
-from rag.types import Turn, Usage, digest_of
+from rag.types import Turn, Usage
 
 _TURNS = 6
 _SHOWN = 1200  # characters of a turn
@@ -20,47 +20,47 @@ _LONGER = 300  # characters that a standalone question may have more than the qu
 _TOKENS = 200
 
 
+class Standalone(NamedTuple):
+    """A question that stands on its own; ``usage`` is None where no model replied."""
+
+    question: str
+    usage: Usage | None = None
+
+
 class LanguageModelRewriter:
     """Asks the model; what it adds must come from the conversation, or the rules decide.
 
-    Threads may share it. ``usage`` is what the latest call of this thread cost.
+    Threads may share it.
     """
 
-    def __init__(self, model: Completing, rules: Rewriter) -> None:
+    def __init__(self, model: LanguageModel, rules: Rewriter) -> None:
         self._model = model
         self._rules = rules
         self._prompt = load_prompt("rewrite", "nonce", "data")
-        self._own = threading.local()
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the latest call of this thread cost; None if nothing was sent."""
-        return getattr(self._own, "usage", None)
 
     def rewrite(self, history: Sequence[Turn], question: str) -> str:
-        """Return the standalone question; with an empty history, the question unchanged.
+        """Return the standalone question; with an empty history, the question unchanged."""
+        return self.standalone(history, question).question
+
+    def standalone(self, history: Sequence[Turn], question: str) -> Standalone:
+        """Return it with what it cost.
 
         A model that cannot be asked is no reason to fail: the rules need none.
         """
-        self._own.usage = None
-        if not history:
-            return self._rules.rewrite(history, question)
-        try:
-            reply = self._model.complete(self.messages(history, question), max_tokens=_TOKENS)
-        except ModelError:
-            return self._rules.rewrite(history, question)
-        self._own.usage = reply.usage
-        said = _line(spoken(reply.text))
-        if reply.cut_off or not _faithful(said, question, history):
-            return self._rules.rewrite(history, question)
-        return said
+        usage = None
+        with suppress(ModelError):
+            if history:
+                messages = self.messages(history, question)
+                reply = self._model.complete(messages, max_tokens=_TOKENS)
+                usage, said = reply.usage, _line(spoken(reply.text))
+                if not reply.cut_off and _faithful(said, question, history):
+                    return Standalone(said, usage)
+        return Standalone(self._rules.rewrite(history, question), usage)
 
     def messages(self, history: Sequence[Turn], question: str) -> list[dict[str, str]]:
         """Return what is sent."""
         turns = [{"role": t.role, "text": t.text[:_SHOWN]} for t in history[-_TURNS:]]
-        row: dict[str, Any] = {"conversation": turns, "question": question}
-        data = as_data([row])
-        return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
+        return self._prompt.over(as_data([{"conversation": turns, "question": question}]))
 
 
 def _line(text: str) -> str:

@@ -37,9 +37,3 @@ class Window:
     count: Callable[[str], int] = estimate_tokens
     name: str = "llm.context_tokens"
     advice: str = "raise it as far as the model allows"
-
-
-def window_of(model: object, tokens: int) -> Window:
-    """Return the window of a model that knows it; else one of so many estimated tokens."""
-    window = getattr(model, "window", None)
-    return window if isinstance(window, Window) else Window(tokens)

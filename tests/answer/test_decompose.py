@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from answer_helpers import passage
 
-from rag.answer.decompose import answer_in, compound, filled, read, together
+from rag.answer.llm.decompose import answer_in, compound, filled, read, together
 from rag.types import Passage, Reading
 
 

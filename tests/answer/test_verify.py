@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from answer_helpers import CountingEmbedder, passage
 from test_injection_prompts import FACT, HOSTILE
 
-from rag.answer.derived import derived
-from rag.answer.marks import Marked, parse
-from rag.answer.repair import read
-from rag.answer.verify import Broken, Judged, Verifier, numbered
+from rag.answer.llm.citation_marks import Marked, parse
+from rag.answer.llm.verify import Broken, Judged, Rewritten, Verifier, derived, numbered, read
 from rag.errors import ModelError
 from rag.ground.checker import HeuristicChecker
 from rag.protocols import Embedder
@@ -47,18 +45,18 @@ class Words:
 
 
 class Scripted:
-    """A repairer that says what it is told to, and keeps what it was asked."""
+    """Writes again what it is told to, and keeps what it was asked."""
 
     def __init__(self, *texts: str | None, error: str = "") -> None:
         self.asked: list[Sequence[Broken]] = []
         self._texts = texts
         self._error = error
 
-    def rewrite(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Mapping[int, str]:
+    def __call__(self, broken: Sequence[Broken], passages: Sequence[Passage]) -> Rewritten:
         self.asked.append(broken)
         if self._error:
             raise ModelError(self._error)
-        return {place: text for place, text in enumerate(self._texts) if text is not None}
+        return Rewritten({n: text for n, text in enumerate(self._texts) if text is not None})
 
 
 def marked(text: str) -> tuple[Marked, ...]:
@@ -71,9 +69,7 @@ Make = Callable[..., Verifier]
 @pytest.fixture
 def make() -> Make:
     def make(repairer: Scripted | None = None, *, keep: bool = False) -> Verifier:
-        return Verifier(
-            PAGES, CountingEmbedder(), Words(), repairer=repairer, keep_unsupported=keep
-        )
+        return Verifier(PAGES, CountingEmbedder(), Words(), rewrite=repairer, keep_unsupported=keep)
 
     return make
 
@@ -81,7 +77,7 @@ def make() -> Make:
 def run(verifier: Verifier, text: str) -> list[Judged]:
     judged = verifier.judge(marked(text))
     failed = [one for one in judged if one.state in ("weak", "failing")]
-    mended = iter(verifier.repair(failed))
+    mended = iter(verifier.repair(failed).shown)
     return [
         shown
         for one in judged

@@ -58,8 +58,9 @@ def test_what_the_model_says(
     server: ScriptedServer, rewriter: LanguageModelRewriter, reply: str, standalone: str
 ) -> None:
     server.enqueue(reply)
-    assert rewriter.rewrite(TALK, "and for companies?") == standalone
-    assert rewriter.usage is not None
+    found = rewriter.standalone(TALK, "and for companies?")
+    assert found.question == standalone
+    assert found.usage is not None
     [request] = server.requests
     assert "How long do refunds take?" in request.text
 
@@ -68,9 +69,9 @@ def test_a_model_that_cannot_be_asked_leaves_it_to_the_rules(
     server: ScriptedServer, rewriter: LanguageModelRewriter
 ) -> None:
     server.enqueue(error(500, "down"))
-    found = rewriter.rewrite(TALK, "and for companies?")
+    found, usage = rewriter.standalone(TALK, "and for companies?")
     assert found == RuleRewriter().rewrite(TALK, "and for companies?")
-    assert rewriter.usage is None
+    assert usage is None
 
 
 def test_the_conversation_cannot_leave_its_line(

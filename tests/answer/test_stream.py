@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from test_marks import CASES
+from test_citation_marks import CASES
 
-from rag.answer.grounded import without_headings
-from rag.answer.growing import GrowingText, written_out
-from rag.answer.marks import Marked, parse
+from rag.answer.llm.align import without_headings
+from rag.answer.llm.citation_marks import Marked, parse
+from rag.answer.llm.stream import IncrementalParser, whole_sentences
 
 COUNT = 5
 
@@ -18,7 +18,7 @@ def whole(text: str) -> list[Marked]:
 
 def grown(text: str, step: int) -> tuple[list[Marked], int]:
     """Feed a text in steps; return its sentences, and how many came before the end."""
-    growing = GrowingText(COUNT)
+    growing = IncrementalParser(COUNT)
     found: list[Marked] = []
     for end in range(step, len(text) + step, step):
         found += growing.feed(text[:end])
@@ -59,7 +59,7 @@ def test_sentences_come_before_the_end(text: str, early: int) -> None:
 
 
 def test_a_sentence_waits_for_its_marks() -> None:
-    growing = GrowingText(COUNT)
+    growing = IncrementalParser(COUNT)
     assert growing.feed("It takes five days. [1") == []
     assert growing.feed("It takes five days. [1] [2") == []
     assert growing.feed("It takes five days. [1] [2] The money") == []
@@ -68,14 +68,14 @@ def test_a_sentence_waits_for_its_marks() -> None:
 
 
 def test_marks_in_front_are_waited_for_to_the_end_of_the_line() -> None:
-    growing = GrowingText(COUNT)
+    growing = IncrementalParser(COUNT)
     assert growing.feed("[1] It takes five days. The money goes to the card. And more of it ") == []
 
 
 def test_open_code_and_footnotes_wait() -> None:
-    growing = GrowingText(COUNT)
+    growing = IncrementalParser(COUNT)
     assert growing.feed("Run this:\n```\nrag ask. And so on it goes. ") == []
-    growing = GrowingText(COUNT)
+    growing = IncrementalParser(COUNT)
     text = "It takes five days.[^1] The money goes to the card.[^2] And so it goes on. "
     assert growing.feed(text) == []
     [first, *_] = growing.finish(text + "\n\n[^1]: 2\n[^2]: 3")
@@ -84,7 +84,7 @@ def test_open_code_and_footnotes_wait() -> None:
 
 def test_places_are_those_of_the_written_text() -> None:
     text = "Refunds take [1] five days. [2] The money goes to the card.[3] Then nothing happens."
-    growing = GrowingText(COUNT)
+    growing = IncrementalParser(COUNT)
     places = [growing.place_of(text, one) for one in growing.finish(text)]
     assert places[-1] == len(text)
     assert text[places[0] :].startswith("The money")
@@ -105,4 +105,4 @@ def test_places_are_those_of_the_written_text() -> None:
     ],
 )
 def test_of_a_text_that_broke_off_only_whole_sentences_count(text: str, whole: str) -> None:
-    assert written_out(text) == whole
+    assert whole_sentences(text) == whole

@@ -1,14 +1,15 @@
-"""The forms in which language models write a citation mark, and what only looks like one.
+r"""The forms in which language models write a citation mark, and what only looks like one.
 
-``find`` works on a masked text (see ``protected``) and knows nothing of sentences. In brackets of
+``find`` works on a ``masked`` text and knows nothing of sentences. In brackets of
 any kind: ``[1]``, ``[1, 2]``, ``[1-3]``, ``[^1]``, ``[Source 1]``, ``【1†source】``, ``[1, p. 4]``;
-raised: ``¹``, ``<sup>1</sup>``, ``$^{1}$``, ``^1^``; ``\\cite{1}``; ``(Source 1)``, and
+raised: ``¹``, ``<sup>1</sup>``, ``$^{1}$``, ``^1^``; ``\cite{1}``; ``(Source 1)``, and
 ``(1)`` where every such number in the text stands at the end of a sentence.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Mark:
     raised: str = ""  # the digits, where they may also be several numbers
 
 
-# --- numbers --------------------------------------------------------------------------------------
+# --- numbers ------------------------------------------------------------------------------------
 
 _NOUN = (
     r"(?:sources?|passages?|documents?|docs?|references?|refs?|citations?|cite|excerpts?|snippets?|"
@@ -58,7 +59,7 @@ _PINPOINT = re.compile(
 _NO_GLYPH = re.compile(f"[{HIDDEN}]")
 
 
-def pairs_of(content: str) -> tuple[tuple[int, int], ...]:
+def _pairs_of(content: str) -> tuple[tuple[int, int], ...]:
     """Return the numbers of what stands in a mark's brackets; empty where it is something else."""
     content = _NO_GLYPH.sub("", content).rstrip("\\").strip()
     found: list[tuple[int, int]] = []
@@ -82,7 +83,7 @@ def _value(digits: str) -> int:
     return int(digits) if len(digits) <= 9 else HUGE
 
 
-# --- in brackets ----------------------------------------------------------------------------------
+# --- in brackets --------------------------------------------------------------------------------
 
 _SQUARE = re.compile(r"\\?[\[［]([^\[\]［］\0]+)[\]］](?:\(#[^\s()]{0,200}\))?")
 _LENTICULAR = re.compile(r"【([^【】\0]{1,200})】|〔([^〔〕\0]{1,200})〕")
@@ -114,7 +115,7 @@ def _bracketed(masked: str) -> Iterator[Mark]:
         if footnote and not footnote["label"].isdigit():
             yield Mark(start, end, (), label=footnote["label"].casefold())
             continue
-        pairs = pairs_of(match[1])
+        pairs = _pairs_of(match[1])
         if not pairs:
             continue
         if start == indexed_to or _is_index(masked, start, end):
@@ -125,7 +126,7 @@ def _bracketed(masked: str) -> Iterator[Mark]:
         yield Mark(*match.span(), ((int(match[1]), int(match[2])),))
     for pattern in (_LENTICULAR, _CITE):
         for match in pattern.finditer(masked):
-            pairs = pairs_of(next(group for group in match.groups() if group is not None))
+            pairs = _pairs_of(next(group for group in match.groups() if group is not None))
             place = re.fullmatch(r"(\d{1,4}):\d{1,4}†.*", match[1] or "", re.DOTALL)
             if pairs:
                 yield Mark(*match.span(), pairs)
@@ -157,7 +158,7 @@ def _is_value(masked: str, start: int, end: int, pairs: tuple[tuple[int, int], .
     return zero_based or bool(measured)
 
 
-# --- raised ---------------------------------------------------------------------------------------
+# --- raised -------------------------------------------------------------------------------------
 
 _DIGITS = "⁰¹²³⁴-⁹"
 _RAISED = re.compile(rf"⁽?[{_DIGITS}]+(?:(?:[,˒⸴;·⁻⁃'’ ]|⁾⁽)[{_DIGITS}]+)*⁾?")
@@ -180,13 +181,13 @@ _ELEMENT = re.compile(r"[A-Z][a-z]?\b")
 def _raised(masked: str) -> Iterator[Mark]:
     for match in _RAISED.finditer(masked):
         plain = match[0].translate(_PLAIN).replace("⁾", " " if "⁾⁽" in match[0] else "")
-        pairs = pairs_of(plain)
+        pairs = _pairs_of(plain)
         if pairs and not _is_power(masked, *match.span()):
             digits = plain.strip() if plain.strip().isdigit() else ""
             yield Mark(*match.span(), pairs, raised=digits)
     for match in [*_SUP.finditer(masked), *_CARET.finditer(masked)]:
         inside = next(group for group in match.groups() if group is not None)
-        pairs = pairs_of(_TAG.sub("", inside).strip().strip("{}[]()").strip())
+        pairs = _pairs_of(_TAG.sub("", inside).strip().strip("{}[]()").strip())
         if pairs and not _is_power(masked, *match.span()):
             yield Mark(*match.span(), pairs)
 
@@ -200,7 +201,7 @@ def _is_power(masked: str, start: int, end: int) -> bool:
     return bool(_POWER.search(before)) and not _YEAR.search(before)
 
 
-# --- round ----------------------------------------------------------------------------------------
+# --- round --------------------------------------------------------------------------------------
 
 _OWN_NOUN = (
     r"(?:sources?|passages?|citations?|cite|excerpts?|snippets?|chunks?|quellen?|fuentes?|pasajes?|"
@@ -229,10 +230,10 @@ _COUNTED = re.compile(  # "see step (2)." names a step, and "five (5)." repeats 
 def _rounded(masked: str, count: int | None) -> Iterator[Mark]:
     for match in _ROUND.finditer(masked):
         worded = _WORDED.fullmatch(match[1])
-        pairs = pairs_of(worded["list"]) if worded else ()
+        pairs = _pairs_of(worded["list"]) if worded else ()
         if pairs:
             yield Mark(*match.span(), pairs)
-    lone = [(match, pairs_of(match[1])) for match in _LONE.finditer(masked)]
+    lone = [(match, _pairs_of(match[1])) for match in _LONE.finditer(masked)]
     if all(_closes(masked, match, pairs, count) for match, pairs in lone):
         for match, pairs in lone:
             yield Mark(*match.span(), pairs)
@@ -257,7 +258,7 @@ def _closes(
     return stopped and behind[:1].isspace() and bool(_ENDS_WITH_LONE.search(behind))
 
 
-# --- all ------------------------------------------------------------------------------------------
+# --- all ----------------------------------------------------------------------------------------
 
 
 def find(masked: str, count: int | None) -> list[Mark]:
@@ -296,3 +297,161 @@ def definitions(masked: str) -> tuple[list[tuple[int, int]], Mapping[str, tuple[
         if masked.count(f"[{match['label']}]") > 1:
             spans.append(match.span())
     return sorted(spans), targets
+
+
+# --- where a bracketed number is no citation ----------------------------------------------------
+
+FILLER = "\0"
+"""What masked text holds in place of a character: nothing looks into it, and offsets stay true."""
+
+_FENCE = re.compile(r"[ \t>]*(?P<fence>`{3,}|~{3,})(?P<info>.*)", re.DOTALL)
+_LIST_ITEM = re.compile(r"[ \t>]*(?:[-*+•‣]|\(?\w{1,3}[.)])[ \t]")
+_INDENTED = re.compile(r"(?: {4}| {0,3}\t)[ \t]*\S")
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_TARGET = (
+    r"\(\s*<?[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*>?"
+    r"(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\s*\)"
+)
+_TEXT = r"\[(?:[^\[\]\n]|\[[^\[\]\n]*\]){0,300}\]"
+# A link into the same page leads nowhere here: [1](#source-1) is a way to write [1].
+_LINK = re.compile(rf"!?{_TEXT}(?!\(#){_TARGET}|!?\[[^\[\]\n]*[^\W\d_]{{3}}[^\[\]\n]*\]{_TARGET}")
+_REFERRING = re.compile(r"(?P<text>\[[^\[\]\n]{1,300}\])\[(?P<label>[^\[\]\n]{0,100})\]")
+_DEFINING = re.compile(r"^ {0,3}\[(?P<label>[^\[\]\n^][^\[\]\n]*)\]:[ \t]*\S.*$", re.MULTILINE)
+_NUMBERS_ONLY = re.compile(r"[\[\]\d\s,;–-]+")
+_FORMULA = re.compile(
+    r"\$\$.{1,3000}?\$\$|\\\[(?!\s*\d[\d\s,;–-]*\\?\]).{1,3000}?\\\]|\\\(.{1,1000}?\\\)"
+    r"|\\begin\{(?P<name>\w+\*?)\}.{0,5000}?\\end\{(?P=name)\}",
+    re.DOTALL,
+)
+# As pandoc has it: no space inside the dollars, no digit after them; $^1$ is a raised mark.
+_DOLLARS = re.compile(
+    r"(?<![\\$\w])\$(?!\^\{?[\[\d])(?=[^\s$])(?P<in>[^$\n]{1,300})(?<!\s)\$(?![\d$])"
+)
+_MATHEMATICAL = re.compile(r"[\\^_={}+<>|]")
+_HTML = re.compile(
+    r"<!--.{0,5000}?-->|<(?P<tag>pre|code|script|style)\b[^<>]{0,300}>.{0,5000}?</(?P=tag)\s*>"
+    r"|<(?!/?sup\b)(?!a\s+href=[\"']?#)(?!/a>)/?[a-z][^<>\n]{0,500}>",
+    re.DOTALL | re.IGNORECASE,
+)
+# A bracket belongs to an address only where the address goes on behind it.
+_ADDRESS = re.compile(
+    r"\b(?:https?://|www\.)[^\s<>\[\]\"\0]+(?:\[[^\s\[\]]{0,40}\](?=[\w=&/?#\[])[^\s<>\[\]\"\0]*)*",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """Return the text with a filler for every character of code, links, formulas and HTML."""
+    result = _fill(text, blocks(text))
+    result = _fill(result, _inline_code(result))
+    result = _fill(result, (match.span() for match in _FORMULA.finditer(result)))
+    result = _fill(result, (m.span() for m in _DOLLARS.finditer(result) if _is_formula(m["in"])))
+    result = _fill(result, (match.span() for match in _HTML.finditer(result)))
+    result = _fill(result, (match.span() for match in _LINK.finditer(result)))
+    result = _fill(result, _reference_links(result))
+    return _fill(result, (match.span() for match in _ADDRESS.finditer(result)))
+
+
+def blocks(text: str) -> list[tuple[int, int]]:
+    """Return the fenced and the indented code blocks; a fence that is not closed runs to the end.
+
+    Fences belong to their block. Indented lines are code only after an empty line, and not below a
+    list, where they carry on an item.
+    """
+    found: list[tuple[int, int]] = []
+    fence, begun = "", 0
+    listed, free = False, True  # inside a list; behind an empty line
+    place = 0
+    for line in text.split("\n"):
+        start, end = place, place + len(line)
+        place = end + 1
+        mark = _FENCE.match(text, start, end)
+        if fence:
+            if mark and mark["fence"].startswith(fence) and not mark["info"].strip():
+                found.append((begun, end))
+                fence = ""
+        elif mark and not (mark["fence"][0] == "`" and "`" in mark["info"]):
+            fence, begun = mark["fence"], start
+        elif not text[start:end].strip():
+            free = True
+            continue
+        elif free and not listed and _INDENTED.match(text, start, end):
+            _extend(found, text, start, end)
+            continue
+        else:
+            indented = text[start] in " \t"
+            listed = bool(_LIST_ITEM.match(text, start, end)) or (listed and indented)
+        free = False
+    if fence:
+        found.append((begun, len(text)))
+    return found
+
+
+def _extend(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    """Add a line of indented code, to the block before it where only empty lines lie between."""
+    if found and not text[found[-1][1] : start].strip() and text[found[-1][0]] in " \t":
+        found[-1] = (found[-1][0], end)
+    else:
+        found.append((start, end))
+
+
+def _inline_code(text: str) -> Iterator[tuple[int, int]]:
+    """Find code between runs of as many backticks, inside one paragraph."""
+    runs = [match.span() for match in re.finditer("`+", text)]
+    following: list[int | None] = [None] * len(runs)
+    latest: dict[int, int] = {}
+    for index in range(len(runs) - 1, -1, -1):
+        size = runs[index][1] - runs[index][0]
+        following[index] = latest.get(size)
+        latest[size] = index
+    breaks = [match.start() for match in _BLANK_LINE.finditer(text)]
+    index = 0
+    while index < len(runs):
+        closing = following[index]
+        start, inside = runs[index]
+        if closing is None or _between(breaks, inside, runs[closing][0]):
+            index += 1
+            continue
+        yield start, runs[closing][1]
+        index = closing + 1
+
+
+def _between(sorted_places: list[int], start: int, end: int) -> bool:
+    place = bisect_left(sorted_places, start)
+    return place < len(sorted_places) and sorted_places[place] < end
+
+
+def _is_formula(inside: str) -> bool:
+    """Tell a formula from what stands between two prices."""
+    return " " not in inside or bool(_MATHEMATICAL.search(inside))
+
+
+def _reference_links(text: str) -> Iterator[tuple[int, int]]:
+    """Find ``[words][label]`` whose label is defined, and definitions except of bare numbers."""
+    definitions = {
+        " ".join(m["label"].casefold().split()): m.span() for m in _DEFINING.finditer(text)
+    }
+    if not definitions:
+        return
+    used = {label for label in definitions if not _NUMBERS_ONLY.fullmatch(label)}
+    for match in _REFERRING.finditer(text):
+        label = " ".join((match["label"] or match["text"][1:-1]).casefold().split())
+        if label in definitions and not _NUMBERS_ONLY.fullmatch(match["text"]):
+            used.add(label)
+            yield match.span()
+    for label in used:
+        yield definitions[label]
+
+
+def _fill(text: str, spans: Iterator[tuple[int, int]] | list[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    place = 0
+    for start, end in sorted(spans):
+        if end <= place:
+            continue
+        start = max(start, place)  # noqa: PLW2901
+        # Line ends stay: what is one line remains one.
+        filler = "".join(c if c == "\n" else FILLER for c in text[start:end])
+        pieces += [text[place:start], filler]
+        place = end
+    return "".join(pieces) + text[place:]

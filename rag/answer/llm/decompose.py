@@ -7,17 +7,16 @@ A part may need the answer of an earlier one: ``#1`` stands for what the documen
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rag.answer.questions import understand
 from rag.errors import ModelError
-from rag.models.chat import ChatModel, Completing
+from rag.models.chat import ChatModel, LanguageModel
 from rag.prompts import as_data, load_prompt, spoken
 from rag.text.numbers import numbers
 from rag.text.terms import names
-from rag.types import Passage, Usage, digest_of
+from rag.types import Passage, Usage
 
 MOST = 4
 """Parts of a question at most."""
@@ -44,48 +43,51 @@ _SEVERAL = re.compile(
 
 
 def compound(question: str) -> bool:
-    """Tell whether a question looks as if it had to be looked up in parts."""
+    """Tell whether a question looks as if it had to be looked up in parts.
+
+    >>> compound("Is the Family plan cheaper than the Pro plan?")
+    True
+    """
     return understand(question).wants == "comparison" or bool(_SEVERAL.search(question))
 
 
-class Decomposer:
-    """Asks the model for the parts. Threads may share it; ``usage`` is this thread's latest."""
+class Parts(NamedTuple):
+    """Two to four questions, or none; ``usage`` is None where no model was asked."""
 
-    def __init__(self, model: Completing) -> None:
+    questions: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+
+class Decomposer:
+    """Asks the model for the parts. Threads may share it."""
+
+    def __init__(self, model: LanguageModel) -> None:
         self._model = model
         self._prompt = load_prompt("parts", "nonce", "data")
-        self._own = threading.local()
-
-    @property
-    def usage(self) -> Usage | None:
-        """What the latest call of this thread cost; None if nothing was sent."""
-        return getattr(self._own, "usage", None)
 
     def messages(self, question: str) -> list[dict[str, str]]:
         """Return what is sent."""
-        data = as_data([{"question": question}])
-        return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
+        return self._prompt.over(as_data([{"question": question}]))
 
     def planned(self, model: ChatModel, question: str) -> dict[str, Any]:
         """Return the body of the request that ``parts`` would send to it. Nothing is sent."""
         return model.planned(self.messages(question), max_tokens=_TOKENS, streamed=False)
 
-    def parts(self, question: str) -> tuple[str, ...]:
-        """Return two to four questions, or none where it is better looked up as it is.
+    def parts(self, question: str) -> Parts:
+        """Return the parts of a question, none where it is better looked up as it is.
 
         ``filled`` puts the answers of earlier parts into those that need them.
 
         A model that cannot be asked is no reason to fail here: the answer will say so.
         """
-        self._own.usage = None
         if not compound(question):
-            return ()
+            return Parts()
         try:
             reply = self._model.complete(self.messages(question), max_tokens=_TOKENS)
         except ModelError:
-            return ()
-        self._own.usage = reply.usage
-        return () if reply.cut_off else read(spoken(reply.text), question)
+            return Parts()
+        found = () if reply.cut_off else read(spoken(reply.text), question)
+        return Parts(found, reply.usage)
 
 
 def read(text: str, question: str) -> tuple[str, ...]:

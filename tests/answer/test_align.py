@@ -3,13 +3,12 @@
 import pytest
 from answer_helpers import passage
 
-from rag.answer.alignment import LONGEST, Aligner
-from rag.answer.grounded import cite, cited
-from rag.answer.marks import parse
+from rag.answer.llm.align import LONGEST, Aligner, cite, cited
+from rag.answer.llm.citation_marks import parse
 from rag.models.embedder import load_embedder
 from rag.protocols import Embedder
 from rag.settings import Settings
-from rag.types import Answer, Verdict
+from rag.types import Answer
 
 
 @pytest.fixture(scope="module")
@@ -175,22 +174,6 @@ def test_one_call_embeds_everything_once(embedder):
     assert counting.calls == 1
 
 
-def test_a_checker_decides_among_the_best(embedder):
-    class Odd:
-        """Believes only what is about cards."""
-
-        def check(self, claims, evidence):
-            assert len(claims) == len(evidence)
-            pairs = zip(claims, evidence, strict=True)
-            return [Verdict(claim=c, support=float("card" in e[0])) for c, e in pairs]
-
-    item = passage(REFUNDS)
-    sentence = "A refund goes to the card after the scan."
-    (found,) = Aligner(embedder, Odd()).align([(sentence, item)])
-    assert "card" in item.chunk.text[found.start : found.end]
-    assert Aligner(embedder, Odd()).align([]) == []
-
-
 def test_a_transcript_without_stops_is_quoted_in_part(embedder):
     words = "and so we talked about the weather and the sea and the boats "
     text = words * 20 + "until the refund of five hundred euros arrived at last " + words * 20
@@ -254,9 +237,9 @@ def test_a_citation_that_bears_out_nothing_is_named(embedder):
 
 def test_a_stream_goes_on_with_its_numbers(embedder):
     aligner, numbering = Aligner(embedder), {}
-    first, _ = cited(parse("Plus costs EUR 4 [2].", 3), PASSAGES, aligner, numbering)
+    first, _ = cited(parse("Plus costs EUR 4 [2].", 3).sentences, PASSAGES, aligner, numbering)
     more = parse("Parcels are insured [1]. Plus has 4 cameras [2].", 3)
-    second, _ = cited(more, PASSAGES, aligner, numbering)
+    second, _ = cited(more.sentences, PASSAGES, aligner, numbering)
     assert [c.number for s in first + second for c in s.citations] == [1, 2, 1]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.answer.marks import neutralise, parse
+from rag.answer.llm.citation_marks import neutralise, parse
 
 FIVE = "the passages are numbered 1 to 5"
 BEYOND = "it reaches beyond passage 5"

@@ -8,21 +8,23 @@ letter.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rag.answer.llm.citation_marks import Marked, parse
 from rag.text.numbers import numbers
 from rag.text.sentences import sentences
 from rag.text.terms import content_terms, stems
-from rag.types import Passage
+from rag.types import Citation, Passage, Sentence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rag.protocols import Checker, Embedder
+    from rag.protocols import Embedder
 
     Vector = NDArray[np.float32]
 
@@ -39,7 +41,6 @@ SHARED = 0.34
 # few points of each other (eval/tune_alignment.py); these also find a pair where both halves count.
 _TERMS, _COSINE, _NUMBERS = 0.4, 0.45, 0.15
 _BOTH = 0.1  # what a pair must add to the better of its halves: a short quote is a better quote
-_CHECKED = 3  # candidates for each pair that a checker is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,6 @@ class Aligned:
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A sentence of a passage, or its two neighbours ``first`` and ``last`` (else equal)."""
-
-    start: int
-    end: int
-    first: int
-    last: int
-
-
 class Aligner:
     """Finds the spans for the sentences of one answer; keeps the vectors it has seen.
 
@@ -68,20 +59,16 @@ class Aligner:
     ``prepare`` passages while another aligns.
     """
 
-    def __init__(self, embedder: Embedder, checker: Checker | None = None) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._checker = checker
         self._vectors: dict[str, Vector] = {}
 
     def align(self, pairs: Sequence[tuple[str, Passage]]) -> list[Aligned | None]:
         """Return the best span for each sentence in its passage; None where nothing is about it.
 
-        Everything is embedded in one batch, and the checker, if there is one, is asked once.
+        Everything is embedded in one batch.
         """
-        ranked = self.ranked(pairs)
-        if self._checker is not None:
-            ranked = self._rechecked(pairs, ranked, self._checker)
-        return [best[0] if best else None for best in ranked]
+        return [best[0] if best else None for best in self.ranked(pairs)]
 
     def prepare(self, passage: Passage) -> None:
         """Embed the sentences of a passage, so that aligning does not have to."""
@@ -115,52 +102,22 @@ class Aligner:
         own = self._vectors[sentence]
         scores: dict[tuple[int, int], float] = {}
         found: list[tuple[float, int, Aligned]] = []
-        for unit in _candidates(text, spans):
-            direction = vectors[unit.first] + vectors[unit.last]
+        for first, last in _candidates(text, spans):
+            start, end = spans[first][0], spans[last][1]
+            direction = vectors[first] + vectors[last]
             cosine = float(direction @ own) / max(float(np.linalg.norm(direction)), 1e-6)
-            shared = claim.shared(text[unit.start : unit.end])
-            score = scores[unit.first, unit.last] = claim.score(shared, cosine)
-            if unit.first < unit.last:
-                halves = (scores[n, n] for n in (unit.first, unit.last))
+            score, shared = claim.score(text[start:end], cosine)
+            scores[first, last] = score
+            if first < last:
                 score -= _BOTH
-                if score <= max(halves):
+                if score <= max(scores[first, first], scores[last, last]):
                     continue
-            if cosine >= DISTANT or shared.terms >= SHARED:
-                found.append((-round(score, 5), unit.start, Aligned(unit.start, unit.end, score)))
+            if cosine >= DISTANT or shared >= SHARED:
+                found.append((-round(score, 5), start, Aligned(start, end, score)))
         return [aligned for _, _, aligned in sorted(found, key=lambda entry: entry[:2])]
-
-    def _rechecked(
-        self,
-        pairs: Sequence[tuple[str, Passage]],
-        ranked: Sequence[Sequence[Aligned]],
-        checker: Checker,
-    ) -> list[list[Aligned]]:
-        """Let the checker's support decide among the best; equals keep their order."""
-        asked = [
-            (index, aligned) for index, best in enumerate(ranked) for aligned in best[:_CHECKED]
-        ]
-        verdicts = checker.check(
-            [pairs[index][0] for index, _ in asked],
-            [[pairs[index][1].chunk.text[a.start : a.end]] for index, a in asked],
-        )
-        result: list[list[tuple[float, Aligned]]] = [[] for _ in ranked]
-        for (index, aligned), verdict in zip(asked, verdicts, strict=True):
-            result[index].append(((verdict.support or 0.0) + aligned.score, aligned))
-        return [
-            [aligned for _, aligned in sorted(best, key=lambda entry: -round(entry[0], 5))]
-            for best in result
-        ]
 
 
 # --- the sentence ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """Shares of a sentence's terms and numbers; ``numbers`` is None where it states none."""
-
-    terms: float
-    numbers: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +132,16 @@ class _Claim:
     def of(cls, sentence: str, language: str | None) -> _Claim:
         return cls(content_terms(sentence, language), numbers(sentence), language)
 
-    def shared(self, unit: str) -> _Shared:
+    def score(self, unit: str, cosine: float) -> tuple[float, float]:
+        """Return the score of a unit, and the share of the terms that it has."""
         here = _stem_set(unit, self.language)
         total = sum(map(_weight, self.terms))
         held = sum(_weight(term) for term in self.terms if term in here)
-        stated = numbers(unit) if self.numbers else frozenset()
-        return _Shared(
-            terms=held / total if total else 0.0,
-            numbers=len(self.numbers & stated) / len(self.numbers) if self.numbers else None,
-        )
-
-    def score(self, shared: _Shared, cosine: float) -> float:
-        score = _TERMS * shared.terms + _COSINE * max(0.0, cosine)
-        if shared.numbers is None:
-            return score / (_TERMS + _COSINE)
-        return score + _NUMBERS * shared.numbers
+        terms = held / total if total else 0.0
+        score = _TERMS * terms + _COSINE * max(0.0, cosine)
+        if not self.numbers:
+            return score / (_TERMS + _COSINE), terms
+        return score + _NUMBERS * (len(self.numbers & numbers(unit)) / len(self.numbers)), terms
 
 
 def _weight(term: str) -> float:
@@ -202,7 +154,7 @@ def _stem_set(text: str, language: str | None) -> frozenset[str]:
     return frozenset(stems(text, language))
 
 
-# --- the passage ----------------------------------------------------------------------------------
+# --- the passage --------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=256)
@@ -226,11 +178,77 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _candidates(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[_Unit]:
-    """Yield every sentence, then every two neighbours without a paragraph's end between them."""
-    for index, (start, end) in enumerate(spans):
-        yield _Unit(start, end, index, index)
-    for index in range(len(spans) - 1):
-        (start, end), (start_after, end_after) = spans[index], spans[index + 1]
-        if "\n\n" not in text[end:start_after] and "#" not in text[end:start_after]:
-            yield _Unit(start, end_after, index, index + 1)
+def _candidates(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield first and last of every sentence and every two without a paragraph's end between."""
+    yield from ((index, index) for index in range(len(spans)))
+    for index, ((_, end), (start, _)) in enumerate(pairwise(spans)):
+        if "\n\n" not in text[end:start] and "#" not in text[end:start]:
+            yield index, index + 1
+
+
+# --- marks to citations -------------------------------------------------------------------------
+
+
+def cite(
+    text: str, passages: Sequence[Passage], embedder: Embedder
+) -> tuple[list[Sentence], list[str]]:
+    """Return the sentences of a text that was written over numbered passages, and problems.
+
+    ``[1]`` is ``passages[0]``. Every citation is an exact span of its passage, and citations are
+    numbered from 1 by first use. A sentence without a mark, or with marks that nothing in their
+    passages bears out, comes without citations: what becomes of it is for the verification.
+    """
+    parsed = parse(text, len(passages))
+    sentences, problems = cited(parsed.sentences, passages, Aligner(embedder))
+    return sentences, [*parsed.problems, *problems]
+
+
+def cited(
+    marked: Sequence[Marked],
+    passages: Sequence[Passage],
+    aligner: Aligner,
+    numbering: dict[int, int] | None = None,
+) -> tuple[list[Sentence], list[str]]:
+    """Turn the numbers of sentences into citations, and name those that bear out nothing.
+
+    ``numbering`` gives each passage, by index, its number in the answer; it is added to, so that a
+    stream can go through an answer in several calls. Headings are left out; what one is marked with
+    goes to the sentence below it, if that has no mark of its own.
+    """
+    numbering = {} if numbering is None else numbering
+    marked = list(without_headings(marked))
+    pairs = [(sentence, number - 1) for sentence in marked for number in sentence.numbers]
+    found = iter(aligner.align([(sentence.text, passages[index]) for sentence, index in pairs]))
+    sentences: list[Sentence] = []
+    problems: list[str] = []
+    for sentence in marked:
+        spans = {number - 1: next(found) for number in sentence.numbers}
+        citations = []
+        for index, span in spans.items():
+            if span is None:
+                place = passages[index].place
+                problems.append(f"the cited passage “{place}” says nothing about: {sentence.text}")
+                continue
+            n = numbering.setdefault(index, len(numbering) + 1)
+            citations.append(Citation.of(n, passages[index], span.start, span.end))
+        counted = any(c.isalnum() for c in sentence.marker)
+        kind: Literal["text", "item", "step", "code"] = "text"
+        if sentence.kind == "code":
+            kind = "code"
+        elif sentence.kind == "row" or sentence.marker:
+            kind = "step" if counted else "item"
+        marker = sentence.marker.lstrip("(") if counted else ""
+        made = Sentence(text=sentence.text, citations=tuple(citations), kind=kind, marker=marker)
+        sentences.append(made)
+    return sentences, problems
+
+
+def without_headings(sentences: Sequence[Marked]) -> Iterator[Marked]:
+    """Yield all but the headings; the marks of one go to the sentence below it."""
+    held: tuple[int, ...] = ()
+    for sentence in sentences:
+        if sentence.kind == "heading":
+            held = sentence.numbers
+            continue
+        yield replace(sentence, numbers=sentence.numbers or held)
+        held = ()

@@ -11,18 +11,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from rag.answer.injection import asks_about_models, tainted
-from rag.answer.marks import neutralise
-from rag.answer.replies import REFUSAL
+from rag.answer.llm.citation_marks import neutralise
 from rag.errors import SettingsError
-from rag.prompts import Prompt, as_data, load_prompt
+from rag.prompts import as_data, list_schema, load_prompt, object_schema
 from rag.settings import Style
 from rag.text.language import detect
 from rag.text.sentences import sentences
 from rag.text.tokens import Window
-from rag.types import Passage, Turn, digest_of
+from rag.types import Passage, Turn
+
+REFUSAL = "NO_ANSWER_IN_PASSAGES"
+"""What a model is told to reply if the passages do not answer; it never comes through."""
+
+CITED: Mapping[str, Any] = {
+    "text": {"type": "string"},
+    "citations": list_schema({"type": "integer"}),
+}
+SCHEMA: Mapping[str, Any] = object_schema(
+    answerable={"type": "boolean"}, sentences=list_schema(object_schema(**CITED))
+)
+"""The form of a JSON reply, for servers that can hold a model to it."""
 
 REPLY_TOKENS: Mapping[Style, int] = {"brief": 256, "normal": 512, "detailed": 1536, "steps": 1024}
 """What is kept free for the reply where ``llm.max_tokens`` is not set."""
@@ -70,16 +81,16 @@ class Request:
 class Requests:
     """Makes requests from the prompts, which are read and checked once."""
 
-    def __init__(self, window: Window, *, reply_tokens: int | None = None) -> None:
+    def __init__(self, window: Window, style: Style, *, reply_tokens: int | None = None) -> None:
         self._window = window
-        self._reply = reply_tokens
+        self._reply = reply_tokens or REPLY_TOKENS[style]
         self._prompt = load_prompt("answer", "form", "language", "style", "nonce", "data")
         marks, as_json = load_prompt("answer_marks", "refusal"), load_prompt("answer_json")
         self._forms = {
             False: marks.messages(refusal=REFUSAL)[0]["content"],
             True: as_json.parts[0][1],
         }
-        self._styles = {style: _text(load_prompt(f"style_{style}")) for style in get_args(Style)}
+        self._style = load_prompt(f"style_{style}").parts[0][1]
 
     def make(
         self,
@@ -87,7 +98,6 @@ class Requests:
         passages: Sequence[Passage],
         history: Sequence[Turn],
         *,
-        style: Style,
         structured: bool,
     ) -> Request:
         """Return what to send. Passages that do not fit are dropped from the tail.
@@ -95,8 +105,8 @@ class Requests:
         Of a first passage that does not fit alone, whole sentences are kept. Raises SettingsError
         if there is no room for as much as that.
         """
-        asked = {"question": shown(question)}
-        room = self._room(asked, style, structured)
+        asked = {"question": sanitized(question)}
+        room = self._room(asked, structured)
         window = self._window
         turns = _turns(history, room // 4, window)
         room -= _cost(turns, window)
@@ -107,14 +117,14 @@ class Requests:
                 f"({window.tokens}) leaves beside the question and the reply: {window.advice}"
             )
         data = as_data([*turns, *rows, asked])
-        messages = self._messages(question, data, style, structured)
+        messages = self._messages(question, data, structured)
         return Request(messages, len(rows), self._estimate(messages), structured)
 
-    def _room(self, asked: Mapping[str, Any], style: Style, structured: bool) -> int:
+    def _room(self, asked: Mapping[str, Any], structured: bool) -> int:
         """Return the tokens that are left for passages and conversation."""
-        alone = self._messages(asked["question"], as_data([asked]), style, structured)
+        alone = self._messages(asked["question"], as_data([asked]), structured)
         window = self._window
-        needed = self._estimate(alone) + (self._reply or REPLY_TOKENS[style])
+        needed = self._estimate(alone) + self._reply
         if needed >= window.tokens:
             raise SettingsError(
                 f"the instructions, the question and the reply need about {needed} tokens and "
@@ -126,31 +136,20 @@ class Requests:
     def _estimate(self, messages: Sequence[Mapping[str, str]]) -> int:
         return sum(self._window.count(message["content"]) + _MESSAGE for message in messages)
 
-    def _messages(
-        self, question: str, data: str, style: Style, structured: bool
-    ) -> list[dict[str, str]]:
-        return self._prompt.messages(
+    def _messages(self, question: str, data: str, structured: bool) -> list[dict[str, str]]:
+        name = _LANGUAGES.get(detect(question)[0] or "")
+        known = f", which is {name}" if name else ""
+        return self._prompt.over(
+            data,
             form=self._forms[structured],
-            language=_language(question),
-            style=self._styles[style],
-            nonce=digest_of(self._prompt.digest, data)[:16],
-            data=data,
+            language=f"Write the answer in the language of the question{known}.",
+            style=self._style,
         )
 
 
-def shown(text: str) -> str:
-    """Return a text as a model is shown it: no marks but ours, nothing that people cannot see."""
+def sanitized(text: str) -> str:
+    """Return a text as a model gets it: no marks but ours, nothing that people cannot see."""
     return neutralise(_HIDDEN.sub("", text)).replace(REFUSAL, REFUSAL.lower().replace("_", " "))
-
-
-def _text(prompt: Prompt) -> str:
-    return prompt.parts[0][1]
-
-
-def _language(question: str) -> str:
-    name = _LANGUAGES.get(detect(question)[0] or "")
-    known = f", which is {name}" if name else ""
-    return f"Write the answer in the language of the question{known}."
 
 
 def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
@@ -159,20 +158,16 @@ def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
     if not asks_about_models(question):
         for start, end in reversed(tainted(text)):
             text = f"{text[:start]}{_LEFT_OUT}{text[end:]}"
-    return {"passage": number, "source": shown(_source(passage)), "text": shown(text)}
-
-
-def _source(passage: Passage) -> str:
-    """Return title, headings, page and date; a place that gives orders is not named."""
     place = _HIDDEN.sub("", passage.place)
-    return _LEFT_OUT if tainted(place) else place
+    source = _LEFT_OUT if tainted(place) else place
+    return {"passage": number, "source": sanitized(source), "text": sanitized(text)}
 
 
 def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str, Any]]:
     """Return the last turns that fit, as one row; none if there are none."""
     kept: list[dict[str, str]] = []
     for turn in reversed(history[-_TURNS:]):
-        longer = [{"role": turn.role, "text": shown(turn.text)}, *kept]
+        longer = [{"role": turn.role, "text": sanitized(turn.text)}, *kept]
         if _cost([{"conversation": longer}], window) > room:
             break
         kept = longer
@@ -189,17 +184,13 @@ def fitting(rows: Sequence[dict[str, Any]], room: int, window: Window) -> list[d
         kept.append(row)
     if kept or not rows:
         return kept
-    shorter = _shortened(rows[0], room + _cost([rows[0]], window), window)
-    return [shorter] if shorter else []
-
-
-def _shortened(row: dict[str, Any], room: int, window: Window) -> dict[str, Any] | None:
-    """Return the row with as many whole sentences as there is room for; None for none."""
+    row = rows[0]
+    room += _cost([row], window)
     for span in reversed(sentences(row["text"])):
         shorter = {**row, "text": row["text"][: span.end]}
         if _cost([shorter], window) <= room:
-            return shorter
-    return None
+            return [shorter]
+    return []
 
 
 def _cost(rows: Sequence[Mapping[str, Any]], window: Window) -> int:
