@@ -117,11 +117,7 @@ class RetrieveSettings(_Group):
     k: int = Field(8, ge=1, description="passages handed to the generator")
     candidates: int = Field(200, ge=1, description="from each side")
     dense_weight: float = Field(0.5, ge=0, le=1)
-    unknown_language_dense_weight: float = Field(
-        0.2, ge=0, le=1, description="when the embedder does not know the question's language"
-    )
     rerank: int = Field(12, ge=1, description="best passages of fusion that are read and ordered")
-    collapse_duplicates: bool = True
 
 
 class AnswerSettings(_Group):

@@ -98,7 +98,7 @@ class Stages:
     @property
     def rewriter(self) -> Rewriter:
         """The rules; the language model is asked before them, if one writes."""
-        from rag.retrieve.follow import TrainedRewriter
+        from rag.retrieve.query_rewriting import TrainedRewriter
 
         return self._stage("rewriter", lambda: self._asking_model(TrainedRewriter()))
 
