@@ -333,10 +333,7 @@ class Settings(BaseModel):
         Covers the embedder, the chunking and the vector space; everything else can change freely.
         """
         return digest_of(
-            embedder_identity,
-            self.chunk.model_dump_json(),
-            f"chunker {CHUNKER_VERSION}",
-            "cosine",
+            embedder_identity, self.chunk.model_dump_json(), f"chunker {CHUNKER_VERSION}", "cosine"
         )[:16]
 
 

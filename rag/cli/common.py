@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.text import Text
 
+    from rag.ingest.sync import Progress
     from rag.pipeline import Pipeline
+
+_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
 IndexOption = Annotated[
     Path | None,
@@ -167,9 +172,63 @@ def console(*, stderr: bool = False) -> Console:
                 yield Segment(text if control else printable(text), style, control)
 
     return Output(
-        stderr=stderr,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        soft_wrap=not sys.stdout.isatty(),
+        stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not sys.stdout.isatty()
+    )
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress | None]:
+    """Show a progress bar on a terminal; elsewhere a line now and then, if it takes long."""
+    if not sys.stderr.isatty():
+        yield _lines(title)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn(title),
+        BarColumn(),
+        TextColumn("{task.fields[count]}", markup=False),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+        console=console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(title, total=None, what="", count="")
+
+        def on_progress(what: str, done: float, known: int) -> None:
+            count = f"{int(done)}/{known or '?'}"
+            bar.update(
+                task, completed=done, total=known or None, what=printable(what)[-60:], count=count
+            )
+
+        yield on_progress
+
+
+def _lines(title: str) -> Progress:
+    """Print how far it is, how fast, and what is left, every ten seconds."""
+    began = told = time.monotonic()
+    at, before = 0.0, 0.0  # where this source began to count
+
+    def on_progress(what: str, done: float, known: int) -> None:
+        nonlocal began, told, at, before
+        now = time.monotonic()
+        if done < before - 1:  # the next source; within one, what is done never falls by an item
+            began, at = now, done
+        before = done
+        if now - told < _EVERY:
+            return
+        told = now
+        rate = (done - at) / max(now - began, 1e-3)
+        left = f", about {_time(max(known - done, 0) / rate)} left" if known and rate else ""
+        count = f"{int(done)} of {known}" if known else f"{int(done)}"
+        echo(f"{title}: {count}, {rate:.3g} a second{left}: {what}", err=True)
+        sys.stderr.flush()
+
+    return on_progress
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes} min" if minutes > 9 else f"{minutes} min {rest} s" if minutes else f"{rest} s"
     )

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli.common import (
-    IndexOption,
-    JsonOption,
-    ModelOption,
-    console,
-    open_pipeline,
-    print_json,
-)
+from rag.cli.common import IndexOption, JsonOption, ModelOption, console, open_pipeline, print_json
 from rag.errors import RagError
 
 if TYPE_CHECKING:

@@ -12,9 +12,19 @@ from rag.errors import ModelError
 from rag.events import AnswerStream, Event
 from rag.models.chat import total_usage
 from rag.pipeline.searching import candidates, nearest, ranked, with_whole_lists
-from rag.plan import Plan, PlannedRequest
 from rag.settings import BUILT_IN
-from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn, Usage
+from rag.types import (
+    Answer,
+    Clarification,
+    Document,
+    Filter,
+    Passage,
+    Plan,
+    PlannedRequest,
+    Sentence,
+    Turn,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from rag.answer.choosing import Meant

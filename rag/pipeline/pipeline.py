@@ -16,7 +16,7 @@ from rag.pipeline.chat import Chat
 from rag.pipeline.searching import filter_of, question_of, ranked
 from rag.pipeline.stages import Stages
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Document, Filter, Passage, SyncReport, Turn, Verdict
+from rag.types import Answer, Chunk, Document, Filter, Passage, Plan, SyncReport, Turn, Verdict
 
 if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rag.ingest.sync import Progress
     from rag.models.chat import ChatModel
     from rag.models.hub_chat import HubChatModel
-    from rag.plan import Plan
     from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
     from rag.retrieve.llm_rerank import Ranking
     from rag.sessions import Session

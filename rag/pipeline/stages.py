@@ -116,8 +116,7 @@ class Stages:
         from rag.retrieve.hybrid import HybridRetriever
 
         return self._stage(
-            "retriever",
-            lambda: HybridRetriever(self.index, self.embedder, self.settings.retrieve),
+            "retriever", lambda: HybridRetriever(self.index, self.embedder, self.settings.retrieve)
         )
 
     @property
@@ -175,8 +174,7 @@ class Stages:
         from rag.answer.extractive import ExtractiveGenerator
 
         return self._stage(
-            "generator",
-            lambda: self._writer() or ExtractiveGenerator(self.settings.answer),
+            "generator", lambda: self._writer() or ExtractiveGenerator(self.settings.answer)
         )
 
     def _writer(self) -> LanguageModelGenerator | None:

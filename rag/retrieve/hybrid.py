@@ -28,12 +28,7 @@ class HybridRetriever:
     """
 
     def __init__(
-        self,
-        index: Index,
-        embedder: Embedder,
-        settings: RetrieveSettings,
-        *,
-        collapse: bool = True,
+        self, index: Index, embedder: Embedder, settings: RetrieveSettings, *, collapse: bool = True
     ) -> None:
         self._index = index
         self._embedder = embedder
