@@ -154,7 +154,6 @@ class AnswerSettings(_Group):
         le=1,
         description="support from which a language model's sentence is shown as it is",
     )
-    max_question_characters: int = Field(4000, ge=1)
 
     @property
     def threshold(self) -> float:

@@ -44,21 +44,13 @@ def _root(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("ingest")(ingest.ingest)
-app.command("sources")(index.sources)
-app.command("show")(index.show)
-app.command("remove")(index.remove)
-app.add_typer(index.app, name="index")
-app.command("search")(ask.search)
-app.command("ask")(ask.ask)
-app.command("chat")(chat.chat)
-app.command("check")(check.check)
-app.add_typer(evaluate.app, name="eval")
-app.command("compare")(evaluate.compare)
-app.command("report")(evaluate.report)
-app.command("models")(models.models)
-app.add_typer(train.app, name="train")
+for _command in (
+    demo.demo, ingest.ingest, index.sources, index.show, index.remove, ask.search, ask.ask,
+    chat.chat, check.check, evaluate.compare, evaluate.report, models.models,
+):  # fmt: skip
+    app.command()(_command)
+for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
+    app.add_typer(_group, name=_name)
 
 
 def main() -> None:
