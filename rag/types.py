@@ -24,7 +24,7 @@ Label = Literal["supported", "partial", "unsupported"]
 Role = Literal["user", "assistant"]
 MetadataValue = str | int | float | bool
 
-_TOLD = 20  # removed documents that a report for people names
+_MOST_NAMED = 20  # removed documents that a report for people names
 
 
 def digest_of(*parts: str) -> str:
@@ -48,7 +48,11 @@ def own_title(uri: str, title: str) -> str:
 
 
 def place(title: str, headings: Iterable[str], page: int | None, published: date | None) -> str:
-    """Return e.g. ``Refunds › How long it takes › p. 2 (2025-03-01)``."""
+    """Name a place for a person.
+
+    >>> place("Refunds", ["How long it takes"], 2, date(2025, 3, 1))
+    'Refunds › How long it takes › p. 2 (2025-03-01)'
+    """
     # A first heading that only repeats the title says nothing.
     said = title.casefold()
     path = [title, *(heading for heading in headings if heading.casefold() not in said)]
@@ -493,9 +497,9 @@ class SyncReport(Value):
         )
         lines = [f"{counts} · {self.chunks_embedded} chunks embedded in {self.seconds:.1f} s"]
         lines += [f"  renamed {r.old} -> {r.new}" for r in self.renamed]
-        lines += [f"  removed {uri}" for uri in self.removed[:_TOLD]]
-        if len(self.removed) > _TOLD:
-            lines.append(f"  removed {len(self.removed) - _TOLD} more")
+        lines += [f"  removed {uri}" for uri in self.removed[:_MOST_NAMED]]
+        if len(self.removed) > _MOST_NAMED:
+            lines.append(f"  removed {len(self.removed) - _MOST_NAMED} more")
         lines += [f"  failed  {f.uri}: {f.reason}" for f in self.failed]
         lines += [f"  note    {note}" for note in self.notes]
         return "\n".join(lines)

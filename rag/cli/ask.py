@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from rag.events import AnswerStream
     from rag.types import Answer, Passage, Plan, Sentence
 
-_PICTURES = 15  # a second: a person sees no more, and a slow terminal draws no more
-_KEPT_FREE = 2  # lines of the terminal
+_FRAMES = 15  # a second: a person sees no more, and a slow terminal draws no more
+_FREE_LINES = 2  # of the terminal
 
 
 def ask(
@@ -182,7 +182,7 @@ def follow(stream: AnswerStream) -> None:
                     live = Live(
                         console=out,
                         get_renderable=lambda: _tail(shown.text(), out),
-                        refresh_per_second=_PICTURES,
+                        refresh_per_second=_FRAMES,
                         transient=True,
                     )
                     live.start(refresh=True)
@@ -198,7 +198,7 @@ def _tail(text: Text, out: Console) -> Text:
     from rich.text import Text
 
     lines = text.wrap(out, max(out.width, 1))
-    return Text("\n").join(lines[-max(out.height - _KEPT_FREE, 1) :])
+    return Text("\n").join(lines[-max(out.height - _FREE_LINES, 1) :])
 
 
 def on_terminal() -> bool:

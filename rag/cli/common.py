@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rag.ingest.sync import Progress
     from rag.pipeline import Pipeline
 
-_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
+_PROGRESS_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
 IndexOption = Annotated[
     Path | None,
@@ -124,13 +124,13 @@ def print_json(body: Mapping[str, Any]) -> None:
     value = {"schema": SCHEMA, **body}
     plain = not (sys.stdout.encoding or "utf-8").casefold().startswith("utf")
     line = json.dumps(value, ensure_ascii=plain)
-    sys.stdout.write(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
+    sys.stdout.write(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
     sys.stdout.flush()
 
 
 # What a terminal obeys or nobody sees: controls but for line ends and tabs, what turns the
 # direction of writing, line ends of another kind, halves of characters.
-_OBEYED = re.compile(
+_STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -141,7 +141,7 @@ def printable(text: str) -> str:
     Names, titles and texts of documents are data; whatever is printed for people comes through
     here, by ``echo`` or ``console``.
     """
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
@@ -215,7 +215,7 @@ def _lines(title: str) -> Progress:
         if done < before - 1:  # the next source; within one, what is done never falls by an item
             began, at = now, done
         before = done
-        if now - told < _EVERY:
+        if now - told < _PROGRESS_EVERY:
             return
         told = now
         rate = (done - at) / max(now - began, 1e-3)

@@ -36,7 +36,7 @@ def ingest(
     """Read sources into the index; report what changed."""
     pipeline = open_pipeline(index)
     try:
-        with progress("Ingesting") as on_progress, _once_is_enough():
+        with progress("Ingesting") as on_progress, _second_interrupt_exits():
             report = pipeline.ingest(*sources, on_progress=on_progress, prune=prune)
     except KeyboardInterrupt:
         echo("\nrag: interrupted; what was written is complete, run the same command to go on",
@@ -50,7 +50,7 @@ def ingest(
 
 
 @contextmanager
-def _once_is_enough() -> Iterator[None]:
+def _second_interrupt_exits() -> Iterator[None]:
     """Let the first Ctrl-C end the work in order, and a second one end the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

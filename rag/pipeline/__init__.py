@@ -1,4 +1,4 @@
-"""The one room that knows every stage and introduces them to each other.
+"""Everything over one index: the folder that knows every stage.
 
 ``pipeline`` is what users hold. Behind it: ``stages`` (the index, and what each stage is: loaded on
 first use), ``indexing`` (documents in and out) and ``answering`` (question → passages → answer; one

@@ -354,7 +354,11 @@ class Conditions(TypedDict, total=False):
 def filter_of(
     where: Mapping[str, Any] | None = None, after: date | None = None, before: date | None = None
 ) -> Filter:
-    """Build a filter; values are compared as text, ``True`` as "true"."""
+    """Build a filter; values are compared as text, ``True`` as "true".
+
+    >>> filter_of({"internal": True}).where
+    {'internal': 'true'}
+    """
     texts = {
         encodable(key): str(value).lower() if isinstance(value, bool) else encodable(str(value))
         for key, value in (where or {}).items()

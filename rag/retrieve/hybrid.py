@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKNOWN_LANGUAGE_DENSE_WEIGHT = 0.2  # where the embedder does not know the question's language
-_SAME = 0.9  # Jaccard overlap of terms from which two passages say the same
+_DUPLICATE_FROM = 0.9  # Jaccard overlap of terms from which two passages say the same
 
 
 class HybridRetriever:
@@ -102,7 +102,7 @@ def collapse(passages: Sequence[Passage], k: int) -> list[Passage]:
         terms = frozenset(content_terms(passage.chunk.text, passage.language or "en"))
         figures = numbers(passage.chunk.text)
         for position, (other, other_terms, other_figures) in enumerate(kept):
-            if figures == other_figures and _jaccard(terms, other_terms) >= _SAME:
+            if figures == other_figures and _jaccard(terms, other_terms) >= _DUPLICATE_FROM:
                 kept[position] = (_merged(other, passage), other_terms, other_figures)
                 break
         else:

@@ -1,4 +1,4 @@
-"""The last word on the order: what fusion found near, weighed with what a cross-encoder read.
+"""The learned reranker: fusion's score weighed with what a cross-encoder makes of a passage.
 
 ``rerank = (fused + Σ weight · feature) / (1 + Σ weight)`` over ``coverage`` and ``title`` (the
 share of the question's idf that the passage, and its title, have) and p, the probability that the
