@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from rag.evaluate.beir import Beir
-    from rag.pipeline import Pipeline
 
 SCHEMA = 1
 HERE = Path(__file__).parent
@@ -135,7 +134,8 @@ class Footnote:
         """
         threshold = self._settings.answer.threshold
         answers = []
-        with self._variant("answer", abstain_below=0.0) as pipeline:
+        settings = self._settings.answer.model_copy(update={"abstain_below": 0.0})
+        with self._pipeline.variant(answer=settings) as pipeline:
             pipeline.ask(questions[0])  # loads what the stages need
             for question in questions:
                 start = time.perf_counter()
@@ -147,21 +147,18 @@ class Footnote:
 
     def rank(self, queries: dict[str, str], k: int) -> Run:
         """Return query -> document -> score of its best among ``k`` chunks."""
-        run: Run = {}
-        with self._variant("retrieve", collapse_duplicates=False) as pipeline:
-            for query, text in queries.items():
-                best = run.setdefault(query, {})
-                for passage in pipeline.search(text, k):
-                    best.setdefault(Path(passage.uri).stem, passage.score)
-        return run
-
-    def _variant(self, group: str, **changes: Any) -> Pipeline:
-        """Return a pipeline over the same index with other settings in one group."""
         from rag.pipeline import Pipeline
+        from rag.retrieve.hybrid import HybridRetriever
 
-        changed = getattr(self._settings, group).model_copy(update=changes)
-        settings = self._settings.model_copy(update={group: changed})
-        return Pipeline(self._pipeline.folder, settings, embedder=self._pipeline.embedder)
+        index, embedder, settings = self._pipeline.index, self._pipeline.embedder, self._settings
+        retriever = HybridRetriever(index, embedder, settings.retrieve, collapse=False)
+        pipeline = Pipeline(self._pipeline.folder, settings, embedder=embedder, retriever=retriever)
+        run: Run = {}
+        for query, text in queries.items():
+            best = run.setdefault(query, {})
+            for passage in pipeline.search(text, k):
+                best.setdefault(Path(passage.uri).stem, passage.score)
+        return run
 
     def versions(self) -> dict[str, Any]:
         """Return what was measured."""

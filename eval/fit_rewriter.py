@@ -6,7 +6,7 @@ that the question lacks is wanted if the person's question has it. Beside them t
 wanted. Two models, one on top of the other: ridge regression on form, attention and states, then
 boosted trees on form and on what the first says of the word, its rivals and its neighbours (fitted
 to what it says of dialogues that it has not seen). Whole dialogues are held apart, then whole sets
-with all that is made from them. Writes ``rag/retrieve/follow.json``.
+with all that is made from them. Writes ``rag/retrieve/query_rewriting.json``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,16 @@ from rewriter_figures import figures, made_figures
 
 from rag.evaluate.text_metrics import term_f1, terms
 from rag.models.states import TokenStates
-from rag.retrieve import follow, seen, talk
-from rag.retrieve.talk import Talk
+from rag.retrieve.query_rewriting import WEIGHTS, is_courtesy, pick
+from rag.retrieve.rewriting_features import (
+    Conversation,
+    form_array,
+    form_features,
+    neighbour_features,
+    read_conversation,
+    similarity_features,
+    state_features,
+)
 from rag.types import Turn
 
 if TYPE_CHECKING:
@@ -84,7 +92,7 @@ class Asked:
     said: frozenset[str]
     history: frozenset[str]
     wanted: frozenset[str]
-    read: Talk
+    read: Conversation
     rows: slice = field(default_factory=lambda: slice(0, 0))
 
     @property
@@ -105,11 +113,8 @@ class Asked:
 
     def chosen(self, probabilities: Floats) -> frozenset[str]:
         """Return the terms that would be added."""
-        own = len({word.term for word in self.read.asked})
-        alone = not len(probabilities) or follow.is_courtesy(self.read)
-        picks = [] if alone else follow.choose(own, probabilities)
-        picks = follow.without_rivals(self.read, follow.without_replies(self.read, picks))
-        picks = follow.with_whole_names(self.read, picks)
+        alone = not len(probabilities) or is_courtesy(self.read)
+        picks = [] if alone else pick(self.read, probabilities)
         return frozenset(self.read.candidates[n].term for n in picks)
 
 
@@ -142,7 +147,7 @@ def asked(made: Made, base: str) -> Asked:
         said=terms(made.question),
         history=terms(" ".join(turn.text for turn in history)),
         wanted=terms(made.rewrite),
-        read=talk.read(history, made.question),
+        read=read_conversation(history, made.question),
     )
 
 
@@ -154,7 +159,7 @@ def dialogue(name: str, row: str) -> str:
 
 
 def looks(turns: Sequence[Asked], cache: Path | None) -> Iterator[Array]:
-    """Yield what ``seen.look`` sees of each turn, from a folder where it is already there."""
+    """Yield what ``state_features`` says of each turn, from a folder where it is already there."""
     states = TokenStates()
     for name in dict.fromkeys((turn.set, turn.base) for turn in turns):
         chosen = [turn for turn in turns if (turn.set, turn.base) == name]
@@ -163,7 +168,9 @@ def looks(turns: Sequence[Asked], cache: Path | None) -> Iterator[Array]:
         if file and file.exists():
             yield np.load(file)
             continue
-        found = np.concatenate([seen.look(turn.read, states).astype(np.float16) for turn in chosen])
+        found = np.concatenate(
+            [state_features(turn.read, states).astype(np.float16) for turn in chosen]
+        )
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             np.save(file, found)
@@ -178,12 +185,12 @@ class Table:
         self.turns = sorted(
             (turn for turn in turns if turn.read.candidates), key=lambda t: order[t.set, t.base]
         )
-        self.names = tuple(talk.features(self.turns[0].read)[0])
+        self.names = tuple(form_features(self.turns[0].read)[0])
         at, formed = 0, []
         for turn in self.turns:
             turn.rows = slice(at, at + len(turn.read.candidates))
             at = turn.rows.stop
-            formed.append(seen.forms(turn.read, self.names))
+            formed.append(form_array(turn.read, self.names))
         self.forms = np.concatenate(formed)
         self.wanted = np.array(
             [c.term in turn.wanted for turn in self.turns for c in turn.read.candidates], np.float32
@@ -194,7 +201,7 @@ class Table:
         self.base = np.repeat([turn.base for turn in self.turns], sizes)
         self.even = np.repeat(1 / np.array(sizes), sizes)
         looked = np.concatenate(list(looks(self.turns, cache))).astype(np.float32)
-        self.level = np.concatenate([seen.level(looked[turn.rows]) for turn in self.turns])
+        self.level = np.concatenate([similarity_features(looked[turn.rows]) for turn in self.turns])
         rows = np.concatenate([self.forms, looked], axis=1)
         self.mean, self.deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-6
         rows -= self.mean
@@ -229,7 +236,7 @@ class Table:
 
     def second(self, first: Array) -> Array:
         """Return the rows of the trees."""
-        near = [seen.around(turn.read, first[turn.rows]) for turn in self.turns]
+        near = [neighbour_features(turn.read, first[turn.rows]) for turn in self.turns]
         return np.concatenate([self.forms, np.concatenate(near), self.level], axis=1)
 
     def fit(self, rows: Array, mask: Mask) -> Any:
@@ -292,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fit, print the figures, write the weights."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", nargs="?", default=os.environ.get("RAG_DATA"))
-    parser.add_argument("--out", type=Path, default=follow.WEIGHTS)
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--cache", type=Path, help="keep what the embedder sees in this folder")
     given = parser.parse_args(arguments)
     if not given.data:

@@ -260,7 +260,6 @@ def opened(place: Path) -> Iterator[Any]:
         place,
         models={"reranker": "none"},
         index={"write_batch": 8, "lock_timeout": 20},
-        retrieve={"collapse_duplicates": False},
     )
     with Pipeline.open(place / ".rag", settings=settings, embedder=HashEmbedder()) as pipeline:
         yield pipeline
@@ -280,8 +279,12 @@ def ingest(place: Path, *, aside: bool = False) -> list[str]:
 
 def state(place: Path) -> dict[str, Any]:
     """Return all that must be the same as in a clean build."""
+    from rag.retrieve.hybrid import HybridRetriever
+
     with opened(place) as pipeline:
-        catalog = pipeline.index.catalog
+        index, settings = pipeline.index, pipeline.settings.retrieve
+        retriever = HybridRetriever(index, pipeline.embedder, settings, collapse=False)
+        catalog = index.catalog
         documents = {
             document.uri: {
                 "item": item,
@@ -303,7 +306,8 @@ def state(place: Path) -> dict[str, Any]:
             "pending": len(catalog.pending()),
             "searches": {
                 question: [
-                    [p.uri, p.chunk.start, p.score, p.scores] for p in pipeline.search(question, 10)
+                    [p.uri, p.chunk.start, p.score, p.scores]
+                    for p in retriever.retrieve(question, 10)
                 ]
                 for question in SEARCHES
             },

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from rag.cli.live import Shown
+from rag.cli.ask import LiveText
 from rag.pipeline import Chat, Pipeline
 from rag.resources import resource
 from rag.settings import AnswerSettings, LlmSettings
@@ -65,7 +65,7 @@ def _turn(
         server.enqueue(question)  # it stands on its own
     server.enqueue(stream(*pieces), repaired)
     console.print(Text.assemble(("› ", "bold cyan"), question))
-    shown = Shown()
+    shown = LiveText()
     events = talk.stream(question)
     for event in events:
         if event.kind == "token":

@@ -1,19 +1,4 @@
-"""The tree of deliberate errors. Each message says what is wrong and what to do next.
-
-RagError
-├── UsageError               the call or the command line is wrong (exit status 2)
-│   ├── QuestionError        an empty or absurd question
-│   └── SettingsError        a setting that does not exist or does not fit
-├── SourceError              a document that cannot be read; ingestion reports it and goes on
-├── DataError                an evaluation file that does not follow its format
-├── MissingExtraError        an optional dependency is not installed
-├── ModelError               weights that cannot be loaded or a model that misbehaves
-└── StoreError               the index on disk
-    ├── IndexMissingError    there is none, or it holds nothing
-    ├── IndexBusyError       another process is writing
-    ├── IndexCorruptError    it cannot be read
-    └── FingerprintError     it was built with other settings
-"""
+"""Deliberate errors. Each message says what is wrong and what to do next."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Event(Value):
     clarification: Clarification | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as one JSON object with the ``schema`` version."""
+        """Return one JSON object with the ``schema`` version and what goes with the kind."""
         body: dict[str, Any] = {"schema": SCHEMA, "kind": self.kind}
         match self.kind:
             case "passages":

@@ -59,7 +59,10 @@ AZURE_VERSION = "2024-10-21"
 
 
 def split_model(name: str) -> tuple[str | None, str]:
-    """Return preset and model of a name as ``--model`` takes it: ``ollama/llama3.2``.
+    """Return preset and model of a name as ``--model`` takes it.
+
+    >>> split_model("ollama/llama3.2")
+    ('ollama', 'llama3.2')
 
     A name without a preset in front, ``meta-llama/Llama-3.3-70B`` too, is that of a model.
     """

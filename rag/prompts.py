@@ -113,7 +113,11 @@ def as_data(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def spoken(reply: str) -> str:
-    """Return a whole reply without what a model thinks aloud at first, and without a code fence."""
+    """Return a whole reply without what a model thinks aloud at first, and without a code fence.
+
+    >>> spoken("<think>Five days?</think> Five days.")
+    'Five days.'
+    """
     text = _THOUGHTS.sub("", reply, count=1).strip()
     fenced = _FENCED.fullmatch(text)
     return fenced[1].strip() if fenced else text

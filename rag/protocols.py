@@ -1,4 +1,4 @@
-"""The seams: one verb each. Any object with the method fits; no base class is needed.
+"""Protocols of the stages, one method each. Any object with the method fits, without a base class.
 
 ``rag.testing`` holds a conformance check for every seam, so that a user's own stage can be tried.
 """

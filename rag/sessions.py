@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -91,11 +90,8 @@ def summaries(folder: Path) -> list[Summary]:
         except StoreError:
             continue
         opening = session.answers[0].question if session.answers else ""
-        found.append(
-            Summary(
-                id=session.id, begun=session.begun, answers=len(session.answers), opening=opening
-            )
-        )
+        answers = len(session.answers)
+        found.append(Summary(id=session.id, begun=session.begun, answers=answers, opening=opening))
     return sorted(found, key=lambda summary: (summary.begun, summary.id), reverse=True)
 
 
@@ -110,15 +106,11 @@ def markdown(answers: Sequence[Answer]) -> str:
     return "\n\n".join(f"## {answer.question}\n\n{answer}" for answer in answers) + "\n"
 
 
-def as_json(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Return a conversation as one JSON object with the ``schema`` version."""
-    return {"schema": SCHEMA, "answers": [answer.to_json() for answer in answers]}
-
-
 def write(path: Path, answers: Sequence[Answer]) -> None:
     """Write a conversation to a file: JSON if it is named ``.json``, else Markdown."""
     if path.suffix == ".json":
-        content = json.dumps(as_json(answers), ensure_ascii=False, indent=2) + "\n"
+        body = {"schema": SCHEMA, "answers": [answer.to_json() for answer in answers]}
+        content = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
     else:
         content = markdown(answers)
     path.write_text(content, "utf-8")

@@ -115,11 +115,7 @@ class RetrieveSettings(_Group):
     k: int = Field(8, ge=1, description="passages handed to the generator")
     candidates: int = Field(200, ge=1, description="from each side")
     dense_weight: float = Field(0.5, ge=0, le=1)
-    unknown_language_dense_weight: float = Field(
-        0.2, ge=0, le=1, description="when the embedder does not know the question's language"
-    )
     rerank: int = Field(12, ge=1, description="best passages of fusion that are read and ordered")
-    collapse_duplicates: bool = True
 
 
 class AnswerSettings(_Group):
@@ -156,7 +152,6 @@ class AnswerSettings(_Group):
         le=1,
         description="support from which a language model's sentence is shown as it is",
     )
-    max_question_characters: int = Field(4000, ge=1)
 
     @property
     def threshold(self) -> float:
@@ -335,10 +330,7 @@ class Settings(BaseModel):
         Covers the embedder, the chunking and the vector space; everything else can change freely.
         """
         return digest_of(
-            embedder_identity,
-            self.chunk.model_dump_json(),
-            f"chunker {CHUNKER_VERSION}",
-            "cosine",
+            embedder_identity, self.chunk.model_dump_json(), f"chunker {CHUNKER_VERSION}", "cosine"
         )[:16]
 
 

@@ -24,9 +24,7 @@ Label = Literal["supported", "partial", "unsupported"]
 Role = Literal["user", "assistant"]
 MetadataValue = str | int | float | bool
 
-
-_TOLD = 20
-"""Removed documents that a report for people names."""
+_MOST_NAMED = 20  # removed documents that a report for people names
 
 
 def digest_of(*parts: str) -> str:
@@ -50,7 +48,11 @@ def own_title(uri: str, title: str) -> str:
 
 
 def place(title: str, headings: Iterable[str], page: int | None, published: date | None) -> str:
-    """Return e.g. ``Refunds › How long it takes › p. 2 (2025-03-01)``."""
+    """Name a place for a person.
+
+    >>> place("Refunds", ["How long it takes"], 2, date(2025, 3, 1))
+    'Refunds › How long it takes › p. 2 (2025-03-01)'
+    """
     # A first heading that only repeats the title says nothing.
     said = title.casefold()
     path = [title, *(heading for heading in headings if heading.casefold() not in said)]
@@ -118,7 +120,12 @@ class Document(Value):
         published: date | None = None,
         metadata: Mapping[str, MetadataValue] | None = None,
     ) -> Document:
-        """Build a document and derive its ``id`` and ``digest``."""
+        """Build a document and derive its ``id`` and ``digest``.
+
+        >>> document = Document.make(uri="a.md", title="Refunds", text="They take five days.")
+        >>> document.own_title, len(document.id)
+        ('Refunds', 32)
+        """
         return cls(
             id=digest_of(uri),
             uri=uri,
@@ -384,18 +391,16 @@ class Answer(Value):
     def text(self) -> str:
         """The answer with its marks: prose in one paragraph, steps and items a line each."""
         lines: list[str] = []
-        flow = False
+        before = ""
         for sentence in self.sentences:
-            if sentence.kind == "text":
-                if flow:
-                    lines[-1] += " " + sentence.marked
-                else:
-                    lines.append(sentence.marked)
-                flow = True
+            if sentence.kind == before == "text":
+                lines[-1] += " " + sentence.marked
+            elif sentence.kind == "text":
+                lines.append(sentence.marked)
             else:
                 marker = sentence.marker or ("-" if sentence.kind in ("item", "step") else "")
                 lines.append(f"{marker} {sentence.marked}".strip())
-                flow = False
+            before = sentence.kind
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -405,8 +410,7 @@ class Answer(Value):
             lines += ["", "Sources:" if self.citations else "Nearest passages:"]
         for number in dict.fromkeys(citation.number for citation in self.citations):
             spans = [citation for citation in self.citations if citation.number == number]
-            lines.append(f"[{number}] {spans[0].place}")
-            lines.append(f"    {spans[0].link}")
+            lines += [f"[{number}] {spans[0].place}", f"    {spans[0].link}"]
             quotes = [" ".join(span.quote.split()) for span in spans]
             lines += [
                 f"    “{_clipped(quote)}”"
@@ -414,9 +418,8 @@ class Answer(Value):
                 if not any(quote != other and quote in other for other in quotes)
             ]
         for passage in nearest:
-            lines.append(f"-   {passage.place}")
-            lines.append(f"    {passage.uri}")
-            lines.append(f"    “{_clipped(' '.join(passage.chunk.text.split()))}”")
+            quote = _clipped(" ".join(passage.chunk.text.split()))
+            lines += [f"-   {passage.place}", f"    {passage.uri}", f"    “{quote}”"]
         if self.problems:
             lines += ["", *(f"Note: {problem}" for problem in self.problems)]
         if self.clarification and self.sentences:
@@ -431,8 +434,33 @@ class Answer(Value):
         return "I could not find an answer to this in the documents." if self.abstained else ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the answer as one JSON object with the ``schema`` version."""
+        """Return one JSON object with the ``schema`` version."""
         return {"schema": SCHEMA, **self.model_dump(mode="json"), "text": self.text}
+
+
+class PlannedRequest(Value):
+    """One request: where to, why, and its body as it would be sent. The key is never in it."""
+
+    purpose: str
+    url: str
+    authorization: str
+    body: dict[str, Any]
+
+
+class Plan(Value):
+    """The requests to a language model that are certain; ``reason`` says why there are none.
+
+    What follows from a reply is not in it: sentences that fail the check are sent once more, with
+    passages that are in the plan already.
+    """
+
+    requests: tuple[PlannedRequest, ...] = ()
+    tokens: int = 0
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one JSON object."""
+        return self.model_dump(mode="json")
 
 
 class Failure(Value):
@@ -469,15 +497,15 @@ class SyncReport(Value):
         )
         lines = [f"{counts} · {self.chunks_embedded} chunks embedded in {self.seconds:.1f} s"]
         lines += [f"  renamed {r.old} -> {r.new}" for r in self.renamed]
-        lines += [f"  removed {uri}" for uri in self.removed[:_TOLD]]
-        if len(self.removed) > _TOLD:
-            lines.append(f"  removed {len(self.removed) - _TOLD} more")
+        lines += [f"  removed {uri}" for uri in self.removed[:_MOST_NAMED]]
+        if len(self.removed) > _MOST_NAMED:
+            lines.append(f"  removed {len(self.removed) - _MOST_NAMED} more")
         lines += [f"  failed  {f.uri}: {f.reason}" for f in self.failed]
         lines += [f"  note    {note}" for note in self.notes]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as one JSON object with the ``schema`` version."""
+        """Return one JSON object with the ``schema`` version."""
         return {"schema": SCHEMA, **self.model_dump(mode="json")}
 
 

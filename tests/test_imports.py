@@ -23,7 +23,6 @@ LAYERS = [
         "text",
         "resources",
         "prompts",
-        "plan",
         "events",
         "sessions",
     ),

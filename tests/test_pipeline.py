@@ -13,6 +13,7 @@ import pytest
 from rag.errors import IndexMissingError, QuestionError, RagError, SourceError
 from rag.pipeline import Pipeline, find_index
 from rag.resources import resource
+from rag.retrieve.hybrid import HybridRetriever
 from rag.types import Answer, Citation, Document, Passage, Sentence, Turn, Verdict
 
 SAMPLE_QUESTIONS = [
@@ -299,6 +300,22 @@ def test_a_reranker_takes_its_place(sample: Pipeline) -> None:
     plain = [p.chunk.id for p in sample.retriever.retrieve("refund", depth)]
     assert [p.chunk.id for p in pipeline.search("refund", 4)] == plain[::-1][:4]
     pipeline.close()
+
+
+def test_a_stage_that_there_is_not(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="there is no stage embeder"):
+        Pipeline.open(tmp_path / ".rag", embeder=None)  # type: ignore[call-arg]
+
+
+def test_duplicates_stay_where_they_are_not_folded(make_pipeline: Callable[..., Pipeline]) -> None:
+    pipeline = make_pipeline()
+    text = "We refund the whole amount to the card that you paid with once the parcel is here."
+    pipeline.add(Document.make(uri=name, title=name, text=text) for name in ("a.md", "b.md"))
+    index, embedder, settings = pipeline.index, pipeline.embedder, pipeline.settings.retrieve
+    every = HybridRetriever(index, embedder, settings, collapse=False).retrieve("Refunds?", 5)
+    assert sorted(passage.uri for passage in every) == ["a.md", "b.md"]
+    [one] = HybridRetriever(index, embedder, settings).retrieve("Refunds?", 5)
+    assert len(one.duplicates) == 1
 
 
 def test_the_nearest_index_upwards(tmp_path: Path, make_pipeline: Callable[..., Pipeline]) -> None:

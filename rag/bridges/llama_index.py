@@ -39,7 +39,7 @@ from llama_index.core.vector_stores.types import (
 from rag.errors import UsageError
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
-from rag.types import Answer, Citation, Filter, Passage
+from rag.types import Answer, Filter, Passage
 
 if TYPE_CHECKING:
     from llama_index.core.callbacks.base import CallbackManager
@@ -78,10 +78,8 @@ class FootnoteRetriever(BaseRetriever):  # type: ignore[misc]
         super().__init__(callback_manager=callback_manager)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        passages = self._pipeline.search(
-            query_bundle.query_str, self._k, **_arguments(self._filter)
-        )
-        return [node_of(passage) for passage in passages]
+        found = self._pipeline.search(query_bundle.query_str, self._k, **dict(self._filter))
+        return [node_of(passage) for passage in found]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return await asyncio.to_thread(self._retrieve, query_bundle)
@@ -114,11 +112,11 @@ class FootnoteQueryEngine(BaseQueryEngine):  # type: ignore[misc]
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """Return the passages that an answer would be drawn from."""
-        found = self._pipeline.search(query_bundle.query_str, **_arguments(self._filter))
+        found = self._pipeline.search(query_bundle.query_str, **dict(self._filter))
         return [node_of(passage) for passage in found]
 
     def _query(self, query_bundle: QueryBundle) -> Response:
-        return response_of(self._pipeline.ask(query_bundle.query_str, **_arguments(self._filter)))
+        return response_of(self._pipeline.ask(query_bundle.query_str, **dict(self._filter)))
 
     async def _aquery(self, query_bundle: QueryBundle) -> Response:
         return await asyncio.to_thread(self._query, query_bundle)
@@ -196,18 +194,16 @@ def node_of(passage: Passage, **more: str | int | float) -> NodeWithScore:
         metadata=metadata,
         excluded_embed_metadata_keys=sorted(metadata.keys() - _FOR_EMBEDDING),
         excluded_llm_metadata_keys=sorted(metadata.keys() - _FOR_LANGUAGE_MODEL),
-        relationships={NodeRelationship.SOURCE: _source_of(passage)},
+        relationships={
+            NodeRelationship.SOURCE: RelatedNodeInfo(
+                node_id=chunk.document_id,
+                node_type=ObjectType.DOCUMENT,
+                metadata={"uri": passage.uri, "title": passage.title},
+                hash=passage.document_digest,
+            )
+        },
     )
     return NodeWithScore(node=node, score=passage.score)
-
-
-def _source_of(passage: Passage) -> RelatedNodeInfo:
-    return RelatedNodeInfo(
-        node_id=passage.chunk.document_id,
-        node_type=ObjectType.DOCUMENT,
-        metadata={"uri": passage.uri, "title": passage.title},
-        hash=passage.document_digest,
-    )
 
 
 def response_of(answer: Answer) -> Response:
@@ -240,19 +236,14 @@ def _cited(answer: Answer) -> Iterator[tuple[int, Passage]]:
     """Yield each cited passage once, with the lowest number that cites it."""
     seen: set[str] = set()
     for citation in answer.citations:
-        passage = next((p for p in answer.passages if _holds(p, citation)), None)
-        if passage and passage.chunk.id not in seen:
-            seen.add(passage.chunk.id)
-            yield citation.number, passage
-
-
-def _holds(passage: Passage, citation: Citation) -> bool:
-    chunk = passage.chunk
-    return (
-        chunk.document_id == citation.document_id
-        and chunk.start <= citation.start
-        and citation.end <= chunk.end
-    )
+        for passage in answer.passages:
+            chunk = passage.chunk
+            same = chunk.document_id == citation.document_id
+            if same and chunk.start <= citation.start and citation.end <= chunk.end:
+                if chunk.id not in seen:
+                    seen.add(chunk.id)
+                    yield citation.number, passage
+                break
 
 
 def filter_of(filters: Filter | MetadataFilters | None) -> Filter:
@@ -272,7 +263,12 @@ def filter_of(filters: Filter | MetadataFilters | None) -> Filter:
     for condition in _conditions(filters):
         key, operator, value = condition.key, condition.operator, str(condition.value)
         if key == _DATE_KEY and operator in _BOUNDS:
-            day = _day(value)
+            try:
+                day = date.fromisoformat(value)
+            except ValueError:
+                raise UsageError(
+                    f"{_DATE_KEY} is compared with a date: write {value} as YYYY-MM-DD"
+                ) from None
             after += [day] if operator != FilterOperator.LTE else []
             before += [day] if operator != FilterOperator.GTE else []
         elif operator == FilterOperator.EQ and condition.value is not None:
@@ -301,17 +297,3 @@ def _conditions(filters: MetadataFilters) -> Iterator[MetadataFilter]:
             yield from _conditions(condition)
         else:
             yield condition
-
-
-def _day(value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise UsageError(
-            f"{_DATE_KEY} is compared with a date: write {value} as YYYY-MM-DD"
-        ) from None
-
-
-def _arguments(wanted: Filter) -> dict[str, Any]:
-    """Return a filter as the keyword arguments of ``Pipeline.search`` and ``Pipeline.ask``."""
-    return {"where": wanted.where, "after": wanted.after, "before": wanted.before}

@@ -1,1 +1,1 @@
-"""The command line: one small file a command. stdout carries data, stderr carries the rest."""
+"""The command line. stdout carries data, stderr carries the rest."""

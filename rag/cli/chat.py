@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli.ask import show_answer
+from rag.cli.ask import follow, on_terminal, show_answer, show_passages
 from rag.cli.common import (
     IndexOption,
     JsonOption,
@@ -21,8 +21,6 @@ from rag.cli.common import (
     open_pipeline,
     print_json,
 )
-from rag.cli.live import follow, on_terminal
-from rag.cli.search import show_passages
 from rag.errors import ModelError, RagError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +67,8 @@ def chat(
 
     Where a question has several answers of one kind, it asks which one you mean.
     """
+    from rag.sessions import Session
+
     with open_pipeline(
         index, model=model, style=style, keep_unsupported=keep_unsupported
     ) as pipeline:
@@ -81,13 +81,17 @@ def chat(
             return
         counts = pipeline.index.catalog.counts()
         pipeline.index.require(pipeline.fingerprint)
-        talk = pipeline.chat(kept or _new_session(pipeline.folder), ask_back=True)
+        talk = pipeline.chat(kept or Session(pipeline.folder), ask_back=True)
         if no_save:
             talk.session = None
         if sys.stdin.isatty() and not as_json:
             echo(f"{counts['documents']} documents. Ask a question, or /help.", err=True)
-            if kept is not None:
-                _recap(kept)
+            if kept is not None and kept.answers:
+                last = kept.answers[-1]
+                echo(f"Going on with {kept.id}, {len(kept.answers)} answers. Last:", err=True)
+                console(stderr=True).print(
+                    f"› {last.question}\n{last.text or last.abstention}", style="dim"
+                )
         converse(talk, as_json=as_json)
 
 
@@ -130,33 +134,22 @@ def _ask(talk: Chat, question: str, *, as_json: bool) -> None:
             raise
         echo(f"rag: {error}; what holds of the answer is kept", err=True)
     assert answer is not None  # the last event of a stream holds it
-    trouble = _remembered(talk, answer)
+    trouble = None
+    try:
+        talk.remember(answer)  # before anything else can stop it
+    except StoreError as error:
+        talk.session, trouble = None, error  # the conversation itself goes on; it is said once
     if as_json:
         print_json(answer.to_json())
     else:
         show_answer(answer)
         echo()
-        if on_terminal() and whole and not answer.abstained:
-            _suggest(talk.pipeline.related(answer, _SUGGESTED))
+        suggesting = on_terminal() and whole and not answer.abstained
+        if suggesting and (questions := talk.pipeline.related(answer, _SUGGESTED)):
+            lines = ["You may also ask:", *(f"  {q}" for q in questions), ""]
+            console().print("\n".join(lines), style="dim")
     if trouble is not None:
         raise trouble
-
-
-def _remembered(talk: Chat, answer: Answer) -> StoreError | None:
-    """Keep an answer before anything else can stop it; what hinders that is said once."""
-    try:
-        talk.remember(answer)
-    except StoreError as error:
-        talk.session = None  # the conversation itself goes on
-        return error
-    return None
-
-
-def _suggest(questions: list[str]) -> None:
-    if questions:
-        out = console()
-        out.print("\n".join(["You may also ask:", *(f"  {q}" for q in questions)]), style="dim")
-        out.print()
 
 
 def _lines(folder: Path | None) -> Iterator[str]:
@@ -186,12 +179,6 @@ def _lines(folder: Path | None) -> Iterator[str]:
 # Conversations that are kept
 
 
-def _new_session(folder: Path) -> Session:
-    from rag.sessions import Session
-
-    return Session(folder)
-
-
 def _kept(folder: Path, *, resume: bool, name: str | None, export: Path | None) -> Session | None:
     """Return the conversation to go on with or to export."""
     from rag.sessions import latest, load
@@ -218,49 +205,30 @@ def _list(folder: Path, *, as_json: bool) -> None:
         out.print(f"{summary.id}  {summary.begun:%Y-%m-%d %H:%M}  {number}  {summary.opening}")
 
 
-def _recap(session: Session) -> None:
-    """Show the end of a conversation that goes on."""
-    if session.answers:
-        last = session.answers[-1]
-        echo(f"Going on with {session.id}, {len(session.answers)} answers. Last:", err=True)
-        console(stderr=True).print(
-            f"› {last.question}\n{last.text or last.abstention}", style="dim"
-        )
-
-
 # Commands
 
 
 def _command(talk: Chat, text: str) -> None:
     name, _, argument = text.partition(" ")
-    commands: dict[str, Callable[[], None]] = {
-        "/help": lambda: echo(HELP),
-        "/sources": lambda: _sources(talk),
-        "/why": lambda: _why(talk),
-        "/related": lambda: _related(talk),
-        "/save": lambda: _save(talk, argument.strip()),
-        "/new": lambda: _new(talk),
-    }
-    if name not in commands:
+    if name not in _COMMANDS:
         echo(f"There is no command {name}. These there are:\n{HELP}", err=True)
     elif name in ("/sources", "/why", "/related") and not talk.answers:
         echo("Nothing was asked yet.", err=True)
     else:
-        commands[name]()
+        _COMMANDS[name](talk, argument.strip())
 
 
-def _sources(talk: Chat) -> None:
-    answer = talk.answers[-1]
+def _sources(talk: Chat, _: str) -> None:
+    answer, out = talk.answers[-1], console()
     if not answer.citations:
         echo("The last answer cites nothing. /why shows the nearest passages.", err=True)
     for citation in answer.citations:
-        out = console()
         out.print(f"[{citation.number}] {citation.place}", style="bold")
         out.print(f"    {citation.link} characters {citation.start}-{citation.end}", style="cyan")
         out.print(f"    “{citation.quote}”")
 
 
-def _why(talk: Chat) -> None:
+def _why(talk: Chat, _: str) -> None:
     answer = talk.answers[-1]
     if answer.standalone != answer.question:
         echo(f"Asked as: {answer.standalone}")
@@ -271,7 +239,7 @@ def _why(talk: Chat) -> None:
     show_passages(answer.passages)
 
 
-def _related(talk: Chat) -> None:
+def _related(talk: Chat, _: str) -> None:
     found = talk.pipeline.related(talk.answers[-1])
     if not found:
         echo("The pages of the last answer suggest no other question.", err=True)
@@ -279,11 +247,13 @@ def _related(talk: Chat) -> None:
         echo(question)
 
 
-def _new(talk: Chat) -> None:
+def _new(talk: Chat, _: str) -> None:
+    from rag.sessions import Session
+
     talk.history.clear()
     talk.answers.clear()
     if talk.session is not None:
-        talk.session = _new_session(talk.pipeline.folder)
+        talk.session = Session(talk.pipeline.folder)
     echo("A new conversation.", err=True)
 
 
@@ -292,6 +262,16 @@ def _save(talk: Chat, name: str) -> None:
         _write(Path(name), talk.answers)
     else:
         echo("Name a file: /save talk.md", err=True)
+
+
+_COMMANDS: dict[str, Callable[[Chat, str], None]] = {
+    "/help": lambda *_: echo(HELP),
+    "/sources": _sources,
+    "/why": _why,
+    "/related": _related,
+    "/save": _save,
+    "/new": _new,
+}
 
 
 def _write(path: Path, answers: list[Answer]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.text import Text
 
+    from rag.ingest.sync import Progress
     from rag.pipeline import Pipeline
+
+_PROGRESS_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
 IndexOption = Annotated[
     Path | None,
@@ -119,13 +124,13 @@ def print_json(body: Mapping[str, Any]) -> None:
     value = {"schema": SCHEMA, **body}
     plain = not (sys.stdout.encoding or "utf-8").casefold().startswith("utf")
     line = json.dumps(value, ensure_ascii=plain)
-    sys.stdout.write(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
+    sys.stdout.write(_STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n")
     sys.stdout.flush()
 
 
 # What a terminal obeys or nobody sees: controls but for line ends and tabs, what turns the
 # direction of writing, line ends of another kind, halves of characters.
-_OBEYED = re.compile(
+_STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
@@ -136,7 +141,7 @@ def printable(text: str) -> str:
     Names, titles and texts of documents are data; whatever is printed for people comes through
     here, by ``echo`` or ``console``.
     """
-    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
@@ -167,9 +172,63 @@ def console(*, stderr: bool = False) -> Console:
                 yield Segment(text if control else printable(text), style, control)
 
     return Output(
-        stderr=stderr,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        soft_wrap=not sys.stdout.isatty(),
+        stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=not sys.stdout.isatty()
+    )
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress | None]:
+    """Show a progress bar on a terminal; elsewhere a line now and then, if it takes long."""
+    if not sys.stderr.isatty():
+        yield _lines(title)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(
+        TextColumn(title),
+        BarColumn(),
+        TextColumn("{task.fields[count]}", markup=False),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+        console=console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task(title, total=None, what="", count="")
+
+        def on_progress(what: str, done: float, known: int) -> None:
+            count = f"{int(done)}/{known or '?'}"
+            bar.update(
+                task, completed=done, total=known or None, what=printable(what)[-60:], count=count
+            )
+
+        yield on_progress
+
+
+def _lines(title: str) -> Progress:
+    """Print how far it is, how fast, and what is left, every ten seconds."""
+    began = told = time.monotonic()
+    at, before = 0.0, 0.0  # where this source began to count
+
+    def on_progress(what: str, done: float, known: int) -> None:
+        nonlocal began, told, at, before
+        now = time.monotonic()
+        if done < before - 1:  # the next source; within one, what is done never falls by an item
+            began, at = now, done
+        before = done
+        if now - told < _PROGRESS_EVERY:
+            return
+        told = now
+        rate = (done - at) / max(now - began, 1e-3)
+        left = f", about {_time(max(known - done, 0) / rate)} left" if known and rate else ""
+        count = f"{int(done)} of {known}" if known else f"{int(done)}"
+        echo(f"{title}: {count}, {rate:.3g} a second{left}: {what}", err=True)
+        sys.stderr.flush()
+
+    return on_progress
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes} min" if minutes > 9 else f"{minutes} min {rest} s" if minutes else f"{rest} s"
     )

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from rag.cli.ask import show_answer
-from rag.cli.common import JsonOption, console, echo, print_json
+from rag.cli.common import JsonOption, console, echo, print_json, progress
 
 QUESTIONS = (
     "How long do refunds take?",
@@ -20,7 +20,6 @@ QUESTIONS = (
 def demo(as_json: JsonOption = False) -> None:
     """Try it: index the sample help centre, ask three questions, then ask your own."""
     from rag.cli.chat import converse
-    from rag.cli.ingest import progress
     from rag.pipeline import Pipeline
     from rag.resources import resource
 

@@ -1,9 +1,9 @@
-"""``rag eval``: measure, and check what is measured with."""
+"""``rag eval``, ``compare``, ``report``: measure, check and draft question sets, compare runs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -14,23 +14,23 @@ import typer
 from rag.cli.common import (
     IndexOption,
     JsonOption,
+    ModelOption,
     console,
     echo,
     open_pipeline,
     print_json,
+    progress,
 )
-from rag.cli.make_questions import make_questions
 from rag.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rag.evaluate.lint import Finding
     from rag.evaluate.runs import Run
     from rag.evaluate.tables import Table
     from rag.pipeline import Pipeline
 
-_NAMED = 20  # failed cases that are named on the terminal
+_NAMED = 20  # failed cases, or drafts left out, that are named on the terminal
+_REGRESSION = 5  # exit status
 
 app = typer.Typer(
     help="Measure ranking, reading, grounding, rewriting, answers; check question sets.",
@@ -50,6 +50,9 @@ ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on with the last run of this data and settings.")
 ]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print tables as Markdown.")]
+
+
+# Measuring
 
 
 @app.command(short_help="Rank a BEIR folder's queries; nDCG, MRR, recall, speed.")
@@ -87,11 +90,11 @@ def retrieval(
     as_json: JsonOption = False,
 ) -> None:
     """Rank the queries of a BEIR folder; nDCG, MRR, recall and latency by stage."""
-    from rag.cli.ingest import progress
     from rag.evaluate.beir import read_beir
     from rag.evaluate.retrieval import evaluate
+    from rag.evaluate.runs import side_by_side
 
-    one_format(markdown, as_json)
+    _one_format(markdown, as_json)
     beir = read_beir(folder, split)
     pipeline = open_pipeline(None)
     with progress("Ranking") as on_progress:
@@ -101,9 +104,13 @@ def retrieval(
         )  # fmt: skip
     _name_rows([row for run in runs.values() for row in run.rows], "problem", "as fused")
     if stage:
-        _finish(runs[stage], markdown=markdown, as_json=as_json)
+        _show(runs[stage].summary, runs[stage].tables, markdown=markdown, as_json=as_json)
     else:
-        _finish_stages(runs, markdown=markdown, as_json=as_json)
+        _show(
+            lambda: {name: run.summary() for name, run in runs.items()},
+            lambda: [side_by_side(runs)], markdown=markdown, as_json=as_json,
+        )  # fmt: skip
+    _close(list(runs.values()))
 
 
 def _of_file(title: str, task: str) -> Callable[..., None]:
@@ -183,46 +190,13 @@ def _measure(
     as_json: bool,
     **options: Any,
 ) -> Run:
-    from rag.cli.ingest import progress
-
-    one_format(markdown, as_json)
+    _one_format(markdown, as_json)
     pipeline = open_pipeline(index)
     with progress(title) as on_progress:
         run = evaluate(file, pipeline, on_progress=on_progress, **options)
-    _finish(run, markdown=markdown, as_json=as_json)
-    return run
-
-
-def one_format(markdown: bool, as_json: bool) -> None:
-    """Raise UsageError if both were asked for."""
-    if markdown and as_json:
-        raise UsageError("--markdown and --json: choose one")
-
-
-def _finish(run: Run, *, markdown: bool, as_json: bool) -> None:
-    """Print what a run found; the failed cases and where the run is go to stderr."""
-    if as_json:
-        print_json(run.summary())
-    else:
-        show_tables(run.tables(), markdown=markdown)
+    _show(run.summary, run.tables, markdown=markdown, as_json=as_json)
     _close([run])
-
-
-def _finish_stages(runs: Mapping[str, Run], *, markdown: bool, as_json: bool) -> None:
-    from rag.evaluate.runs import side_by_side
-
-    if as_json:
-        print_json({stage: run.summary() for stage, run in runs.items()})
-    else:
-        show_tables([side_by_side(runs)], markdown=markdown)
-    _close(list(runs.values()))
-
-
-def show_tables(tables: Sequence[Table], *, markdown: bool) -> None:
-    """Print tables, with an empty line after each."""
-    for table in tables:
-        echo(table.markdown()) if markdown else _show_table(table)
-        echo()
+    return run
 
 
 def _close(runs: Sequence[Run]) -> None:
@@ -249,15 +223,74 @@ def _name_rows(rows: Sequence[Mapping[str, Any]], key: str, what: str) -> None:
         echo(f"… and {len(found) - _NAMED} more, all named in the run file", err=True)
 
 
-app.command("make-questions", short_help="Draft a question set from your own documents.")(
-    make_questions
-)
+# Question sets
+
+
+@app.command(short_help="Draft a question set from your own documents.")
+def make_questions(
+    index: IndexOption = None,
+    model: ModelOption = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", help="Questions with an answer.", min=0)
+    ] = 20,
+    unanswerable: Annotated[
+        int, typer.Option("--unanswerable", help="Near misses that nothing answers.", min=0)
+    ] = 0,
+    each: Annotated[int, typer.Option("--each", help="Of one passage at most.", min=1, max=5)] = 2,
+    out: Annotated[Path, typer.Option("--out", help="Question file.", metavar="FILE")] = Path(
+        "questions.draft.jsonl"
+    ),
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of passages.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the language model draft questions with quotes; read them before you rely on them.
+
+    Passages of the index are sent to the configured model. Near misses that a passage answers after
+    all, and what the linter finds a fault in, are left out; every row is marked as a draft.
+    """
+    from rag.evaluate.drafting import draft
+    from rag.models.chat import missing
+
+    if not count + unanswerable:
+        raise UsageError("nothing to draft: raise -n or --unanswerable")
+    with open_pipeline(index, model=model) as pipeline:
+        writer = pipeline.language_model
+        if writer is None:
+            raise UsageError(missing(pipeline.settings.llm) or "no language model is configured")
+        with progress("Drafting") as on_progress, _without_model(pipeline) as reading:
+            drafts = draft(
+                reading, writer, out, count=count, unanswerable=unanswerable, each=each, seed=seed,
+                on_progress=on_progress,
+            )  # fmt: skip
+    if as_json:
+        print_json(drafts.to_json())
+    else:
+        for reason in drafts.rejected[:_NAMED]:
+            echo(f"left out  {reason}", err=True)
+        near = sum(not case.answerable for case in drafts.cases)
+        of_them = f", {near} of them without an answer" if near else ""
+        echo(
+            f"{len(drafts.cases)} drafts in {out}{of_them}; {len(drafts.rejected)} left out. Read "
+            'each and take out "draft" to accept it; then `rag eval answers` measures with the '
+            "file."
+        )
+    raise typer.Exit(0 if drafts.cases else 1)
+
+
+def _without_model(pipeline: Pipeline) -> Pipeline:
+    """Return the same pipeline that asks no language model: for what is looked up by the way."""
+    from rag.settings import BUILT_IN, LANGUAGE_MODEL
+
+    models = pipeline.settings.models
+    if models.reranker == LANGUAGE_MODEL:
+        models = models.model_copy(update={"reranker": BUILT_IN})
+    answer = pipeline.settings.answer.model_copy(update={"generator": "extractive"})
+    return pipeline.variant(models=models, answer=answer)
 
 
 @app.command()
 def lint(file: FileArgument, index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Hold a question set against an index. Exit status 1 means: it has faults."""
-    from rag.cli.ingest import progress
     from rag.evaluate.lint import lint as check
 
     pipeline = open_pipeline(index)
@@ -281,6 +314,85 @@ def _show_findings(title: str, findings: Sequence[Finding], file: Path) -> None:
         # Not through rich, which would take `:100:` for an emoji.
         echo(f"  {file}:{finding.line}: {name}{finding.message} [{finding.kind}]")
     echo()
+
+
+# Runs that are there
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Run file: before.", metavar="RUN_A")],
+    run_b: Annotated[Path, typer.Argument(help="Run file: after.", metavar="RUN_B")],
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            "--primary",
+            help="Metric that decides.",
+            show_default="that of the kind",
+            metavar="METRIC",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    show: Annotated[
+        int, typer.Option("--show", help="Changed cases to show, each way.", min=0)
+    ] = 5,
+    markdown: MarkdownOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs over the same data, case by case. Exit status 5 means: B is worse."""
+    from rag.evaluate.compare import compare as compared
+    from rag.evaluate.kinds import read_run
+
+    _one_format(markdown, as_json)
+    found = compared(read_run(run_a), read_run(run_b), primary=primary, seed=seed, show=show)
+    if not as_json:
+        bullet = "- " if markdown else ""
+        echo(f"{found.verdict}\n\n{bullet}A: {run_a}\n{bullet}B: {run_b}")
+        for line in (*found.notes, *(f"differs: {line}" for line in found.what_differs())):
+            echo(f"{bullet}{line}")
+        echo()
+    _show(found.to_json, found.tables, markdown=markdown, as_json=as_json)
+    if found.regression:
+        raise typer.Exit(_REGRESSION)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run files.", metavar="RUN...")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="The page.", show_default="beside the first run", metavar="PAGE.html"
+        ),
+    ] = None,
+) -> None:
+    """Put runs on one HTML page: figures, charts, the worst cases; compared with the first."""
+    from rag.evaluate.kinds import read_run
+    from rag.evaluate.report import write
+
+    echo(write([read_run(path) for path in runs], out))
+
+
+# Output
+
+
+def _one_format(markdown: bool, as_json: bool) -> None:
+    if markdown and as_json:
+        raise UsageError("--markdown and --json: choose one")
+
+
+def _show(
+    body: Callable[[], Mapping[str, Any]],
+    tables: Callable[[], Sequence[Table]],
+    *,
+    markdown: bool,
+    as_json: bool,
+) -> None:
+    """Print a body as JSON, or tables with an empty line after each; only one is computed."""
+    if as_json:
+        print_json(body())
+        return
+    for table in tables():
+        echo(table.markdown()) if markdown else _show_table(table)
+        echo()
 
 
 def _show_table(table: Table) -> None:

@@ -1,12 +1,22 @@
-"""``rag index``: look at an index, verify it, make its stores again."""
+"""``rag index``, ``sources``, ``show``, ``remove``: what is in an index, and what mends it."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.cli.common import (
+    IndexOption,
+    JsonOption,
+    console,
+    echo,
+    open_pipeline,
+    print_json,
+    progress,
+)
+from rag.errors import UsageError
 
 app = typer.Typer(help="Look at the index, verify it, rebuild it.", no_args_is_help=True)
 
@@ -16,12 +26,11 @@ def info(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Show what is in the index and what it was built with."""
     pipeline = open_pipeline(index)
     catalog = pipeline.index.catalog
-    size = sum(f.stat().st_size for f in pipeline.folder.rglob("*") if f.is_file())
     body = {
         "folder": str(pipeline.folder),
         **catalog.counts(),
         "languages": sorted(catalog.languages()),
-        "bytes": size,
+        "bytes": sum(f.stat().st_size for f in pipeline.folder.rglob("*") if f.is_file()),
         "embedder": pipeline.embedder.identity,
         "fingerprint": catalog.state("fingerprint"),
         "generation": catalog.generation,
@@ -56,8 +65,6 @@ def rebuild(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Make the stores again from the catalog, with the settings in force."""
-    from rag.cli.ingest import progress
-
     pipeline = open_pipeline(index)
     if quiet:
         chunks = pipeline.rebuild()
@@ -68,3 +75,74 @@ def rebuild(
         print_json({"chunks": chunks})
     else:
         console().print(f"{chunks} chunks written")
+
+
+def sources(
+    documents: Annotated[
+        bool, typer.Option("--documents", help="List every document too.")
+    ] = False,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List sources with their numbers of documents, and what could not be read."""
+    catalog = open_pipeline(index).index.catalog
+    rows, failures = catalog.sources(), catalog.failures()
+    listed = [document for _, document in catalog.documents()] if documents else []
+    if as_json:
+        body = {"sources": rows, "failures": [failure.model_dump() for failure in failures]}
+        if documents:
+            fields = {"uri", "title", "language", "published"}
+            body["documents"] = [d.model_dump(mode="json", include=fields) for d in listed]
+        print_json(body)
+        return
+    out = console()
+    for row in rows:
+        out.print(f"{row['location']}", style="bold", end="")
+        count = f"{row['documents']} document{'' if row['documents'] == 1 else 's'}"
+        out.print(f"  {row['kind']}, {count}, {row['ingested_at']}")
+    for document in listed:
+        dated = f" ({document.published})" if document.published else ""
+        out.print(f"  {document.uri}  {document.title}{dated}")
+    for failure in failures:
+        out.print(f"  failed  {failure.uri}: {failure.reason}", style="red")
+
+
+def show(
+    uri: Annotated[str, typer.Argument(help="Uri of a document, or the end of its path.")],
+    span: Annotated[
+        str | None, typer.Option("--span", help="Only these characters.", metavar="START:END")
+    ] = None,
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a document, or the span that a citation names."""
+    document = open_pipeline(index).document(uri)
+    start, end = 0, len(document.text)
+    if span is not None:
+        match = re.fullmatch(r"(\d+)[:-](\d+)", span)
+        if not match or not int(match[1]) < int(match[2]) <= end:
+            raise UsageError(
+                f"--span {span}: write START:END within the document's {end} characters"
+            )
+        start, end = int(match[1]), int(match[2])
+    if as_json:
+        body = document.model_dump(mode="json") | {"text": document.text[start:end]}
+        print_json({**body, "start": start, "end": end})
+    else:
+        echo(document.text[start:end])
+
+
+def remove(
+    source: Annotated[str, typer.Argument(help="A source as `rag sources` lists it, or a uri.")],
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a source, and the documents that only it holds."""
+    report = open_pipeline(index).remove(source)
+    if as_json:
+        print_json(report.to_json())
+        return
+    out = console()
+    out.print(f"{len(report.removed)} documents removed")
+    for note in report.notes:
+        out.print(f"  note    {note}")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,14 +18,8 @@ from rag.cli.common import (
     echo,
     open_pipeline,
     print_json,
-    printable,
+    progress,
 )
-
-if TYPE_CHECKING:
-    from rag.ingest.sync import Progress
-
-_EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
 
 
 def ingest(
@@ -37,15 +29,14 @@ def ingest(
     ],
     index: IndexOption = None,
     prune: Annotated[
-        bool,
-        typer.Option("--prune", help="Remove what is gone from a source, even most of it."),
+        bool, typer.Option("--prune", help="Remove what is gone from a source, even most of it.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read sources into the index; report what changed."""
     pipeline = open_pipeline(index)
     try:
-        with progress("Ingesting") as on_progress, _once_is_enough():
+        with progress("Ingesting") as on_progress, _second_interrupt_exits():
             report = pipeline.ingest(*sources, on_progress=on_progress, prune=prune)
     except KeyboardInterrupt:
         echo("\nrag: interrupted; what was written is complete, run the same command to go on",
@@ -59,7 +50,7 @@ def ingest(
 
 
 @contextmanager
-def _once_is_enough() -> Iterator[None]:
+def _second_interrupt_exits() -> Iterator[None]:
     """Let the first Ctrl-C end the work in order, and a second one end the process at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -79,66 +70,3 @@ def _once_is_enough() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def progress(title: str) -> Iterator[Progress | None]:
-    """Show a progress bar on a terminal; elsewhere a line now and then, if it takes long."""
-    if not sys.stderr.isatty():
-        yield _lines(title)
-        return
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn(title),
-        BarColumn(),
-        TextColumn("{task.fields[count]}", markup=False),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[what]}", markup=False),
-        console=console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task(title, total=None, what="", count="")
-
-        def on_progress(what: str, done: float, known: int) -> None:
-            count = f"{int(done)}/{known or '?'}"
-            bar.update(
-                task, completed=done, total=known or None, what=printable(what)[-60:], count=count
-            )
-
-        yield on_progress
-
-
-def _lines(title: str) -> Progress:
-    """Return what prints how far it is, how fast, and what is left, every ten seconds."""
-    began = told = time.monotonic()
-    at, before = 0.0, 0.0  # where this source began to count
-
-    def on_progress(what: str, done: float, known: int) -> None:
-        nonlocal began, told, at, before
-        now = time.monotonic()
-        if done < before - 1:  # the next source; within one, what is done never falls by an item
-            began, at = now, done
-        before = done
-        if now - told < _EVERY:
-            return
-        told = now
-        rate = (done - at) / max(now - began, 1e-3)
-        left = f", about {_time(max(known - done, 0) / rate)} left" if known and rate else ""
-        count = f"{int(done)} of {known}" if known else f"{int(done)}"
-        echo(f"{title}: {count}, {rate:.3g} a second{left}: {what}", err=True)
-        sys.stderr.flush()
-
-    return on_progress
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes} min" if minutes > 9 else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-    )

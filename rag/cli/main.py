@@ -13,23 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from rag.cli import (
-    ask,
-    chat,
-    check,
-    compare,
-    demo,
-    evaluate,
-    index,
-    ingest,
-    models,
-    remove,
-    report,
-    search,
-    show,
-    sources,
-    train,
-)
+from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, train
 from rag.cli.common import echo, printable
 from rag.errors import RagError
 
@@ -60,21 +44,13 @@ def _root(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("ingest")(ingest.ingest)
-app.command("sources")(sources.sources)
-app.command("show")(show.show)
-app.command("remove")(remove.remove)
-app.add_typer(index.app, name="index")
-app.command("search")(search.search)
-app.command("ask")(ask.ask)
-app.command("chat")(chat.chat)
-app.command("check")(check.check)
-app.add_typer(evaluate.app, name="eval")
-app.command("compare")(compare.compare)
-app.command("report")(report.report)
-app.command("models")(models.models)
-app.add_typer(train.app, name="train")
+for _command in (
+    demo.demo, ingest.ingest, index.sources, index.show, index.remove, ask.search, ask.ask,
+    chat.chat, check.check, evaluate.compare, evaluate.report, models.models,
+):  # fmt: skip
+    app.command()(_command)
+for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
+    app.add_typer(_group, name=_name)
 
 
 def main() -> None:

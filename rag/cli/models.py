@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag.cli.common import (
-    IndexOption,
-    JsonOption,
-    ModelOption,
-    console,
-    open_pipeline,
-    print_json,
-)
+from rag.cli.common import IndexOption, JsonOption, ModelOption, console, open_pipeline, print_json
 from rag.errors import RagError
 
 if TYPE_CHECKING:
@@ -85,27 +78,22 @@ def _trained(stage: str, pipeline: Pipeline) -> dict[str, str]:
 
     settings = pipeline.settings.models
     name: str = getattr(settings, stage)
-    row = {"stage": stage, "model": name}
-    if name == NO_RERANKER:
-        return {**row, "state": "off: the order of fusion stays"}
-    if stage == "reranker" and name == LANGUAGE_MODEL:
-        return {**row, "state": _ranking(pipeline)}
     try:
-        own = name == BUILT_IN or stage == "reader"
-        made = load_cross_encoder(settings).identity if own else getattr(pipeline, stage)
+        if name == NO_RERANKER:
+            state = "off: the order of fusion stays"
+        elif stage == "reranker" and name == LANGUAGE_MODEL:
+            model = pipeline.language_model
+            assert pipeline.reranker is not None  # it is set; what is missing for it is raised
+            called = model.name if model else ""
+            state = f"configured: {called} is sent the passages and orders them"
+        elif name == BUILT_IN or stage == "reader":
+            state = f"ready: {load_cross_encoder(settings).identity}"
+        else:
+            getattr(pipeline, stage)  # it is loaded
+            state = "ready"
     except RagError as error:
-        return {**row, "state": f"missing: {error}"}
-    return {**row, "state": f"ready: {made}" if own else "ready"}
-
-
-def _ranking(pipeline: Pipeline) -> str:
-    """Say whether the language model can be asked for the order of passages."""
-    try:
-        model = pipeline.language_model
-        assert pipeline.reranker is not None  # it is set; what is missing for it is raised
-    except RagError as error:
-        return f"missing: {error}"
-    return f"configured: {model.name if model else ''} is sent the passages and orders them"
+        state = f"missing: {error}"
+    return {"stage": stage, "model": name, "state": state}
 
 
 def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str]]:

@@ -62,11 +62,7 @@ def reader(
     ] = None,
     epochs: Annotated[
         float,
-        typer.Option(
-            "--epochs",
-            help="Passes over the data. More make a run longer.",
-            min=0.01,
-        ),
+        typer.Option("--epochs", help="Passes over the data. More make a run longer.", min=0.01),
     ] = 1.75,
     averaged: Annotated[
         Path | None,

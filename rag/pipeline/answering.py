@@ -1,28 +1,43 @@
-"""From a question to a checked answer, one step after another."""
+"""From a question to passages, and on to a checked answer, one step after another."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from rag.errors import ModelError
+from rag.errors import ModelError, QuestionError, UsageError
 from rag.events import AnswerStream, Event
-from rag.models.chat import total_usage
-from rag.pipeline.searching import candidates, nearest, ranked, with_whole_lists
-from rag.plan import Plan, PlannedRequest
 from rag.settings import BUILT_IN
-from rag.types import Answer, Clarification, Document, Filter, Passage, Sentence, Turn, Usage
+from rag.text.terms import encodable
+from rag.types import (
+    Answer,
+    Clarification,
+    Document,
+    Filter,
+    Passage,
+    Plan,
+    PlannedRequest,
+    Sentence,
+    Turn,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from rag.answer.choosing import Meant
     from rag.answer.llm.decompose import Decomposer
     from rag.answer.llm.generate import LanguageModelGenerator
     from rag.answer.llm.stream import StreamedAnswer
-    from rag.models.chat import ChatModel
     from rag.pipeline.stages import Stages
+    from rag.retrieve.llm_rerank import Ranking
+
+LONGEST_QUESTION = 4000  # characters
+_COMPLETED = 4  # best passages whose lists are completed from the chunks beside them
+_NEIGHBOURS = 2  # chunks on either side
 
 
 class _Clock:
@@ -55,6 +70,7 @@ class Answering:
 
     standalone: str = field(init=False)
     clock: _Clock = field(default_factory=_Clock)
+    retrieved: bool = False  # passages come from the retriever, not from a text that was given
     passages: Sequence[Passage] = ()
     confidence: float = 0.0
     writing: StreamedAnswer | None = None
@@ -64,7 +80,8 @@ class Answering:
 
     def __post_init__(self) -> None:
         self.standalone = self.meant.question if self.meant else self.question
-        if self.meant and self.meant.uri and not self.wanted and not self.stages.custom_retriever:
+        ours = not self.stages.has_own("retriever")
+        if self.meant and self.meant.uri and not self.wanted and ours:
             self.wanted = Filter(where={"uri": self.meant.uri})
 
     def stream(self) -> AnswerStream:
@@ -101,6 +118,7 @@ class Answering:
 
     def _looked_up(self, question: str) -> list[Passage]:
         """Search for an answer; what the ranking costs, and that it failed, is told with that."""
+        self.retrieved = True
         ranking = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
         self.usages.append(ranking.usage)
         if ranking.problem:
@@ -179,11 +197,9 @@ class Answering:
         from rag.answer.clarify import unclear
 
         def text_of(document_id: str) -> str | None:
-            # There is no index, or none of ours, where the passages were not retrieved from it.
-            index = self.stages.opened_index
-            if index is None or self.stages.custom_retriever:
-                return None
-            found = index.catalog.document(document_id)
+            if not self.retrieved or self.stages.has_own("retriever"):
+                return None  # it is in no index, or in none of ours
+            found = self.stages.index.catalog.document(document_id)
             return found.text if found else None
 
         threshold = self.stages.settings.answer.threshold
@@ -258,6 +274,8 @@ class Answering:
         return self._made(self.writing.sentences, problems)
 
     def _made(self, sentences: Sequence[Sentence], problems: Sequence[str]) -> Answer:
+        from rag.models.chat import total_usage
+
         remarks = self._remarks(sentences)
         written = self.writing.usage if self.writing else None
         generator = self.stages.generator
@@ -293,15 +311,155 @@ class Answering:
             nearest = passages[0]
             if rival := Rivals(question).of(nearest.chunk.text, nearest.title):
                 remarks.append(f"the nearest passage speaks of “{rival}” instead")
-        # There is none where the passages were not retrieved: asking for it would open an index.
-        retriever = self.stages.loaded("retriever")
-        unknown = getattr(retriever, "unknown_language", lambda _: None)(question)
-        if unknown:
+        retriever = self.stages.retriever if self.retrieved else None
+        if unknown := getattr(retriever, "unknown_language", lambda _: None)(question):
             remarks.append(
                 f"the embedder does not know the language of the question ({unknown}): "
                 "passages were found mostly by their words"
             )
         return remarks
+
+
+# What was asked
+
+
+def question_of(text: str) -> str:
+    """Return the question on one line. Raises QuestionError if it is empty or too long.
+
+    >>> question_of("  How long\\n do refunds take? ")
+    'How long do refunds take?'
+    """
+    question = " ".join(encodable(text).split())
+    if not any(character.isalnum() for character in question):
+        raise QuestionError("the question is empty: write what you want to know")
+    if len(question) > LONGEST_QUESTION:
+        raise QuestionError(
+            f"the question has {len(question):,} characters, more than {LONGEST_QUESTION:,}: "
+            "shorten it"
+        )
+    return question
+
+
+class Conditions(TypedDict, total=False):
+    """Which documents may answer, as keyword arguments; ``rag.types.Filter`` says what they mean.
+
+    ``after`` and ``before`` are dates of publication, both included.
+    """
+
+    where: Mapping[str, Any] | None
+    after: date | None
+    before: date | None
+
+
+def filter_of(
+    where: Mapping[str, Any] | None = None, after: date | None = None, before: date | None = None
+) -> Filter:
+    """Build a filter; values are compared as text, ``True`` as "true".
+
+    >>> filter_of({"internal": True}).where
+    {'internal': 'true'}
+    """
+    texts = {
+        encodable(key): str(value).lower() if isinstance(value, bool) else encodable(str(value))
+        for key, value in (where or {}).items()
+    }
+    return Filter(where=texts, after=after, before=before)
+
+
+# What is found
+
+
+def ranked(
+    stages: Stages, question: str, k: int, wanted: Filter, *, asking: bool = True
+) -> Ranking:
+    """Retrieve and rank; a language model is asked to rank only if ``asking``."""
+    from rag.retrieve.llm_rerank import Ranking
+
+    found = candidates(stages, question, k, wanted)
+    if ranker := stages.model_ranker:
+        return ranker.rank(question, found, k) if asking else Ranking(found[:k])
+    reranker = stages.reranker
+    return Ranking(reranker.rerank(question, found, k) if reranker else found[:k])
+
+
+def candidates(stages: Stages, question: str, k: int, wanted: Filter) -> list[Passage]:
+    """Retrieve as many passages as the reranker reads, ``k`` without one."""
+    if not stages.has_own("retriever"):
+        stages.index.require(stages.fingerprint)
+    retriever: Any = stages.retriever
+    depth = k
+    if reranker := stages.reranker:
+        depth = max(k, getattr(reranker, "pool", stages.settings.retrieve.rerank))
+    passages: list[Passage]
+    if wanted:
+        try:
+            signature(retriever.retrieve).bind(question, depth, wanted)
+        except TypeError:
+            raise UsageError("this retriever takes no filter: ask without one") from None
+        passages = retriever.retrieve(question, depth, wanted)
+    else:
+        passages = retriever.retrieve(question, depth)
+    return passages
+
+
+def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
+    """Put the chunks beside those whose list they begin or end: steps have to be complete.
+
+    Passages of a retriever that was given stay as they are: their chunks are not in the index.
+    """
+    if stages.has_own("retriever"):
+        return passages
+    from rag.answer.lists import runs_over
+
+    catalog = stages.index.catalog
+    here = {passage.chunk.id for passage in passages}
+    whole: list[Passage] = []
+    for rank, passage in enumerate(passages):
+        run = [passage]
+        for after in (False, True):
+            edge = passage
+            for _ in range(_NEIGHBOURS if rank < _COMPLETED else 0):
+                if not runs_over(edge)[after]:
+                    break
+                beside = catalog.beside(edge, after=after)
+                if beside is None or beside.chunk.id in here:
+                    break
+                here.add(beside.chunk.id)
+                scores = {"beside": passage.score, **passage.scores}
+                edge = beside.model_copy(update={"score": passage.score, "scores": scores})
+                run = [*run, edge] if after else [edge, *run]
+        whole += run
+    return whole
+
+
+def nearest(stages: Stages, question: str, document: Document) -> list[Passage]:
+    """Cut a text that is not indexed into passages, the nearest to the question first."""
+    from rag.index.catalog import words_of
+    from rag.ingest.chunk import chunk_document
+
+    settings, embedder = stages.settings, stages.embedder
+    chunks = chunk_document(document, settings.chunk, embedder.count_tokens, "")
+    if not chunks:
+        return []
+    query = embedder.embed([question], query=True)[0]
+    words = [words_of(document.own_title, chunk.headings, chunk.text) for chunk in chunks]
+    cosines = (embedder.embed(words) @ query).tolist()
+    passages = [
+        Passage(
+            chunk=chunk,
+            document_digest=document.digest,
+            title=document.title,
+            uri=document.uri,
+            score=cosine,
+            scores={"dense": cosine},
+            language=document.language,
+        )
+        for chunk, cosine in zip(chunks, cosines, strict=True)
+    ]
+    return sorted(passages, key=lambda passage: -passage.score)
+
+
+# What would be sent
 
 
 def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
@@ -313,7 +471,7 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     from rag.text.tokens import estimate_tokens
 
     settings = stages.settings
-    ranker = None if "reranker" in stages.given else stages.model_ranker
+    ranker = None if stages.has_own("reranker") else stages.model_ranker
     model, generator = stages.language_model, stages.generator
     if model is None:
         return Plan(reason="no language model is configured; answers are quoted from the documents")
@@ -323,15 +481,23 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     ranking = ranker.planned(model, question, found) if ranker else None
     bodies = [ranking] if ranking else []
     tokens = estimate_tokens(str(ranking[1]["messages"])) if ranking else 0
+
+    def plan(reason: str) -> Plan:
+        requests = tuple(
+            PlannedRequest(purpose=why, url=model.url, authorization=model.authorization, body=body)
+            for why, body in bodies
+        )
+        return Plan(requests=requests, tokens=tokens, reason=None if requests else reason)
+
     if not isinstance(generator, LanguageModelGenerator):
         reason = "no language model writes; answers are quoted from the documents"
-        return _plan(model, bodies, tokens, reason)
+        return plan(reason)
     ordered = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
     passages = with_whole_lists(stages, ordered.passages)
     passages = stages.reader.read(question, passages) if passages else []
     if confidence_of(passages) < settings.answer.ask_model_from or not passages:
         reason = "the documents have next to nothing on the question"
-        return _plan(model, bodies, tokens, reason)
+        return plan(reason)
     request = generator.request(question, passages, ())
     if (decomposer := stages.decomposer) is not None and compound(question):
         why = "the parts of the question, each of which is looked up; then, if it has none,"
@@ -342,18 +508,8 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
         (f"an answer from {request.sent} passages{order}",
          model.planned(request.messages, schema=schema))
     )  # fmt: skip
-    return _plan(model, bodies, tokens + request.tokens)
-
-
-def _plan(
-    model: ChatModel, bodies: Sequence[tuple[str, dict[str, Any]]], tokens: int, reason: str = ""
-) -> Plan:
-    """Return the plan to send these; ``reason`` says why there is no more, if there is nothing."""
-    requests = tuple(
-        PlannedRequest(purpose=purpose, url=model.url, authorization=model.authorization, body=body)
-        for purpose, body in bodies
-    )
-    return Plan(requests=requests, tokens=tokens, reason=None if requests else reason)
+    tokens += request.tokens
+    return plan("")
 
 
 def whole(events: Iterable[Event]) -> Answer:

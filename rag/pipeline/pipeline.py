@@ -1,38 +1,39 @@
-"""A pipeline: everything over one index folder, for whoever asks of it."""
+"""A pipeline: everything over one index folder, for whoever asks of it; and conversations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.errors import UsageError
 from rag.events import AnswerStream
 from rag.pipeline import indexing
-from rag.pipeline.answering import Answering, confidence_of, planned, whole
-from rag.pipeline.chat import Chat
-from rag.pipeline.searching import filter_of, question_of, ranked
-from rag.pipeline.stages import Stages
+from rag.pipeline.answering import (
+    Answering,
+    Conditions,
+    confidence_of,
+    filter_of,
+    planned,
+    question_of,
+    ranked,
+    whole,
+)
+from rag.pipeline.stages import OwnStages, Stages
+from rag.sessions import turns_of
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Document, Filter, Passage, SyncReport, Turn, Verdict
+from rag.types import Answer, Chunk, Document, Filter, Passage, Plan, SyncReport, Turn, Verdict
 
 if TYPE_CHECKING:
-    from rag.answer.llm.decompose import Decomposer
-    from rag.index.index import Index
     from rag.ingest.sync import Progress
-    from rag.models.chat import ChatModel
-    from rag.models.hub_chat import HubChatModel
-    from rag.plan import Plan
-    from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
     from rag.retrieve.llm_rerank import Ranking
     from rag.sessions import Session
 
 FOLDER = ".rag"
 
 
-class Pipeline:
+class Pipeline(Stages):
     """Everything over one index folder. Opening is cheap: models and stores load when needed.
 
     Threads may share a pipeline for ``search``, ``ask``, ``stream``, ``check`` and ``document``;
@@ -40,34 +41,10 @@ class Pipeline:
     whatever process: another waits ``index.lock_timeout`` seconds and then raises IndexBusyError.
     A ``Chat`` belongs to one thread.
 
-    Every stage can be replaced: pass an object that fits the seam in ``rag.protocols``.
+    Every stage can be replaced: pass an object that fits the seam in ``rag.protocols`` as
+    ``embedder``, ``retriever``, ``reranker``, ``reader``, ``rewriter``, ``generator`` or
+    ``checker``.
     """
-
-    def __init__(
-        self,
-        folder: Path,
-        settings: Settings,
-        *,
-        embedder: Embedder | None = None,
-        retriever: Retriever | None = None,
-        reranker: Reranker | None = None,
-        reader: Reader | None = None,
-        rewriter: Rewriter | None = None,
-        generator: Generator | None = None,
-        checker: Checker | None = None,
-    ) -> None:
-        self.folder = folder
-        self.settings = settings
-        given = {
-            "embedder": embedder,
-            "retriever": retriever,
-            "reranker": reranker,
-            "reader": reader,
-            "rewriter": rewriter,
-            "generator": generator,
-            "checker": checker,
-        }
-        self._stages = Stages(folder, settings, given)
 
     @classmethod
     def open(
@@ -75,30 +52,14 @@ class Pipeline:
         folder: str | Path | None = None,
         *,
         settings: Settings | None = None,
-        embedder: Embedder | None = None,
-        retriever: Retriever | None = None,
-        reranker: Reranker | None = None,
-        reader: Reader | None = None,
-        rewriter: Rewriter | None = None,
-        generator: Generator | None = None,
-        checker: Checker | None = None,
+        **own: Unpack[OwnStages],
     ) -> Pipeline:
         """Open the index at ``folder``; without one, the nearest ``.rag`` from here upwards.
 
         The folder need not exist: the first ``ingest`` makes it. ``rag.toml`` is read beside it.
         """
         path = Path(folder).expanduser().absolute() if folder is not None else find_index()
-        return cls(
-            path,
-            settings or Settings.load(path.parent),
-            embedder=embedder,
-            retriever=retriever,
-            reranker=reranker,
-            reader=reader,
-            rewriter=rewriter,
-            generator=generator,
-            checker=checker,
-        )
+        return cls(path, settings or Settings.load(path.parent), **own)
 
     def variant(self, folder: Path | None = None, **groups: Any) -> Pipeline:
         """Return a pipeline over another index folder or with other settings, e.g. ``answer=…``.
@@ -106,12 +67,8 @@ class Pipeline:
         It has the stages that this one was given, and shares the embedder.
         """
         settings = self.settings.model_copy(update=groups)
-        stages = {"embedder": self.embedder, **self._stages.given}
-        return Pipeline(folder or self.folder, settings, **stages)
-
-    def close(self) -> None:
-        """Release files. The pipeline may be used again: it opens what it needs."""
-        self._stages.close()
+        own: dict[str, Any] = {"embedder": self.embedder, **self._own}
+        return Pipeline(folder or self.folder, settings, **own)
 
     def __enter__(self) -> Pipeline:
         return self
@@ -119,67 +76,7 @@ class Pipeline:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # The stages in force, loaded on first use
-
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder."""
-        return self._stages.embedder
-
-    @property
-    def retriever(self) -> Retriever:
-        """The retriever."""
-        return self._stages.retriever
-
-    @property
-    def reranker(self) -> Reranker | None:
-        """The reranker; None where the order of fusion stays (``models.reranker``)."""
-        return self._stages.reranker
-
-    @property
-    def reader(self) -> Reader:
-        """The reader."""
-        return self._stages.reader
-
-    @property
-    def rewriter(self) -> Rewriter:
-        """What makes follow-up questions stand on their own."""
-        return self._stages.rewriter
-
-    @property
-    def generator(self) -> Generator:
-        """The language model if one is configured, else what quotes."""
-        return self._stages.generator
-
-    @property
-    def checker(self) -> Checker:
-        """The groundedness checker."""
-        return self._stages.checker
-
-    @property
-    def decomposer(self) -> Decomposer | None:
-        """What takes hard questions apart; None without a language model."""
-        return self._stages.decomposer
-
-    @property
-    def language_model(self) -> ChatModel | HubChatModel | None:
-        """The language model of ``models.generator`` or ``llm.model``; None if neither is set.
-
-        Nothing is sent; one that runs here is loaded.
-        """
-        return self._stages.language_model
-
     # The index
-
-    @property
-    def fingerprint(self) -> str:
-        """What an index built with these settings and this embedder is known by."""
-        return self._stages.fingerprint
-
-    @property
-    def index(self) -> Index:
-        """The index, opened on first use; raises IndexMissingError if there is none."""
-        return self._stages.index
 
     def ingest(
         self, *sources: str | Path, on_progress: Progress | None = None, prune: bool = False
@@ -193,23 +90,21 @@ class Pipeline:
         """
         if not sources or not all(str(source).strip() for source in sources):
             raise UsageError("nothing to ingest: name a file, a folder, a glob or a URL")
-        return indexing.ingest(
-            self._stages, [str(source) for source in sources], on_progress, prune=prune
-        )
+        return indexing.ingest(self, [str(source) for source in sources], on_progress, prune=prune)
 
     def remove(self, source: str) -> SyncReport:
         """Forget a source and the documents that no other source holds; or a single document.
 
         A document of a source that stays comes back when that source is ingested again.
         """
-        return indexing.remove(self._stages, source)
+        return indexing.remove(self, source)
 
     def rebuild(self, on_progress: Progress | None = None) -> int:
         """Make the stores again from the catalog, with the settings in force; return the chunks.
 
         Readers go on with the old stores until the new ones are complete.
         """
-        return indexing.rebuild(self._stages, on_progress)
+        return indexing.rebuild(self, on_progress)
 
     def add(self, documents: Iterable[Document], on_progress: Progress | None = None) -> int:
         """Index documents that the caller has made; return how many chunks were written.
@@ -217,11 +112,11 @@ class Pipeline:
         A document takes the place of an earlier one of its uri. It belongs to no source: it stays
         until ``remove`` is called with its uri.
         """
-        return indexing.add(self._stages, documents, on_progress)
+        return indexing.add(self, documents, on_progress)
 
     def document(self, uri: str) -> Document:
         """Return a document by its uri, or by the end of its path if only one fits."""
-        return indexing.document_of(self._stages, uri)
+        return indexing.document_of(self, uri)
 
     def passages_to_ask_about(self) -> Iterator[tuple[Document, list[Chunk]]]:
         """Yield every document with its chunks, for drafting questions on them."""
@@ -231,59 +126,34 @@ class Pipeline:
 
     # Questions
 
+    # Each takes ``where``, ``after`` and ``before``: see ``Conditions``.
+
     def search(
-        self,
-        question: str,
-        k: int | None = None,
-        *,
-        where: Mapping[str, Any] | None = None,
-        after: date | None = None,
-        before: date | None = None,
+        self, question: str, k: int | None = None, **conditions: Unpack[Conditions]
     ) -> list[Passage]:
         """Return at most ``k`` passages, best first, each with the score of every stage."""
-        return self.ranking(question, k, where=where, after=after, before=before).passages
+        return self.ranking(question, k, **conditions).passages
 
     def ranking(
-        self,
-        question: str,
-        k: int | None = None,
-        *,
-        where: Mapping[str, Any] | None = None,
-        after: date | None = None,
-        before: date | None = None,
+        self, question: str, k: int | None = None, **conditions: Unpack[Conditions]
     ) -> Ranking:
         """Search, and say as well what a language model that ranks cost, or why it did not."""
-        wanted = filter_of(where, after, before)
+        wanted = filter_of(**conditions)
         if k is not None and k < 1:
             raise UsageError(f"k is {k}: ask for one passage at least")
-        question = question_of(question, self.settings.answer)
-        return ranked(self._stages, question, k or self.settings.retrieve.k, wanted)
+        return ranked(self, question_of(question), k or self.settings.retrieve.k, wanted)
 
     def ask(
-        self,
-        question: str,
-        *,
-        where: Mapping[str, Any] | None = None,
-        after: date | None = None,
-        before: date | None = None,
-        history: Sequence[Turn] = (),
+        self, question: str, *, history: Sequence[Turn] = (), **conditions: Unpack[Conditions]
     ) -> Answer:
         """Answer a question from the documents, or abstain with the nearest passages.
 
         Raises ModelError for a language model that fails; ``stream`` gives what holds up to there.
         """
-        return whole(
-            self.stream(question, where=where, after=after, before=before, history=history)
-        )
+        return whole(self.stream(question, history=history, **conditions))
 
     def stream(
-        self,
-        question: str,
-        *,
-        where: Mapping[str, Any] | None = None,
-        after: date | None = None,
-        before: date | None = None,
-        history: Sequence[Turn] = (),
+        self, question: str, *, history: Sequence[Turn] = (), **conditions: Unpack[Conditions]
     ) -> AnswerStream:
         """Return the steps of an answer as they come: ``for event in pipeline.stream(question)``.
 
@@ -293,29 +163,19 @@ class Pipeline:
         sentences that hold, if there are any, with the fault in ``problems``; then ModelError is
         raised.
         """
-        question = question_of(question, self.settings.answer)
-        wanted = filter_of(where, after, before)
-        return Answering(self._stages, question, wanted, history).stream()
+        wanted = filter_of(**conditions)
+        return Answering(self, question_of(question), wanted, history).stream()
 
-    def plan(
-        self,
-        question: str,
-        *,
-        where: Mapping[str, Any] | None = None,
-        after: date | None = None,
-        before: date | None = None,
-    ) -> Plan:
+    def plan(self, question: str, **conditions: Unpack[Conditions]) -> Plan:
         """Return what ``ask`` would send to the language model, and where. Nothing is sent."""
-        question = question_of(question, self.settings.answer)
-        return planned(self._stages, question, filter_of(where, after, before))
+        return planned(self, question_of(question), filter_of(**conditions))
 
     def read(self, question: str, text: str, *, title: str = "") -> Answer:
         """Answer a question from one text alone, without an index; citations are spans of it."""
         from rag.text.language import detect
 
-        question = question_of(question, self.settings.answer)
         document = Document.make(uri="text:", title=title, text=text, language=detect(text)[0])
-        return Answering(self._stages, question).read(document)
+        return Answering(self, question_of(question)).read(document)
 
     def chat(self, session: Session | None = None, *, ask_back: bool = False) -> Chat:
         """Begin a conversation, or go on with one that was kept; see ``Chat``."""
@@ -329,15 +189,15 @@ class Pipeline:
         """
         from rag.answer.related import suggested
 
+        k, threshold = self.settings.retrieve.k, self.settings.answer.threshold
         found: list[str] = []
         for question in islice(suggested(answer), 4 * most):
+            passages = ranked(self, question, k, Filter(), asking=False).passages
+            read = self.reader.read(question, passages) if passages else []
+            if confidence_of(read) >= threshold:
+                found.append(question)
             if len(found) == most:
                 break
-            k = self.settings.retrieve.k
-            passages = ranked(self._stages, question, k, Filter(), asking=False).passages
-            read = self.reader.read(question, passages) if passages else []
-            if confidence_of(read) >= self.settings.answer.threshold:
-                found.append(question)
         return found
 
     def check(self, answer: str, evidence: Sequence[str]) -> list[Verdict]:
@@ -346,6 +206,50 @@ class Pipeline:
 
         claims = [s.of(answer) for s in sentences(answer) if s.kind not in ("heading", "code")]
         return self.checker.check(claims, [list(evidence)] * len(claims)) if claims else []
+
+
+class Chat:
+    """A conversation: every question is asked with what was said before it.
+
+    With a ``session`` (``rag.sessions``) every turn is kept on disk; one that was kept goes on.
+    With ``ask_back`` a question that has several answers of one kind gets the question which one is
+    meant in place of an answer, never twice in a row; without, it gets both. A reply that names one
+    ("the second", or its name) is answered as the question about that one.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, session: Session | None = None, *, ask_back: bool = False
+    ) -> None:
+        self.pipeline = pipeline
+        self.session = session
+        self.ask_back = ask_back
+        self.answers: list[Answer] = list(session.answers) if session else []
+        self.history: list[Turn] = [turn for answer in self.answers for turn in turns_of(answer)]
+
+    def ask(self, question: str, **conditions: Unpack[Conditions]) -> Answer:
+        """Answer a question or a follow-up and remember both."""
+        answer = whole(self.stream(question, **conditions))
+        self.remember(answer)
+        return answer
+
+    def stream(self, question: str, **conditions: Unpack[Conditions]) -> AnswerStream:
+        """Return the steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
+        from rag.answer.choosing import meant
+
+        question, wanted = question_of(question), filter_of(**conditions)
+        last = self.answers[-1].clarification if self.answers else None
+        waiting = last is not None and self.answers[-1].abstained
+        choice = meant(last, question, open_ended=waiting) if last else None
+        asking = self.ask_back and not waiting
+        history = tuple(self.history)
+        return Answering(self.pipeline, question, wanted, history, choice, asking).stream()
+
+    def remember(self, answer: Answer) -> None:
+        """Add an answer, streamed perhaps, to the conversation. Raises StoreError."""
+        self.history += turns_of(answer)
+        self.answers.append(answer)
+        if self.session is not None:
+            self.session.add(answer)
 
 
 def find_index(start: Path | None = None) -> Path:

@@ -1,18 +1,17 @@
-"""The index and the stages over it: each is loaded when it is first needed."""
+"""The index of a folder and the stages over it, each loaded when it is first needed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from rag.errors import SettingsError
 from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
 
 if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
-    from rag.answer.llm.generate import LanguageModelGenerator
     from rag.index.index import Index
     from rag.models.chat import ChatModel
     from rag.models.cross_encoder import CrossEncoder
@@ -24,34 +23,48 @@ if TYPE_CHECKING:
 _Stage = TypeVar("_Stage")
 
 
+class OwnStages(TypedDict, total=False):
+    """Stages in place of those that the settings call for; None is one that is not given."""
+
+    embedder: Embedder | None
+    retriever: Retriever | None
+    reranker: Reranker | None
+    reader: Reader | None
+    rewriter: Rewriter | None
+    generator: Generator | None
+    checker: Checker | None
+
+
 class Stages:
-    """What one index folder and its settings call for; a stage in ``given`` is taken as it is.
+    """What one index folder and its settings call for; what is in ``own`` is taken as it is.
 
     Threads may share them: loading is guarded.
     """
 
-    def __init__(self, folder: Path, settings: Settings, given: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Settings, **own: Unpack[OwnStages]) -> None:
+        if unknown := own.keys() - OwnStages.__annotations__.keys():
+            raise TypeError(f"there is no stage {', '.join(sorted(unknown))}")
         self.folder = folder
         self.settings = settings
-        self.given = {name: stage for name, stage in given.items() if stage is not None}
-        self._loaded: dict[str, Any] = dict(self.given)
+        self._own = {name: stage for name, stage in own.items() if stage is not None}
+        self._loaded: dict[str, Any] = dict(self._own)
         self._index: Index | None = None
         self._loading = threading.RLock()
 
     def close(self) -> None:
-        """Release files; what is needed again is opened again."""
+        """Release files. It may be used again: what is needed is opened again."""
         with self._loading:
             if self._index is not None:
                 self._index.close()
                 self._index = None
-                if not self.custom_retriever:
+                if not self.has_own("retriever"):
                     self._loaded.pop("retriever", None)  # it holds on to the index
             if model := self._loaded.get("model"):
                 model.close()
 
-    def loaded(self, name: str) -> Any:
-        """Return a stage if it is loaded already, else None."""
-        return self._loaded.get(name)
+    def has_own(self, name: str) -> bool:
+        """Tell whether a stage was given. Of an own retriever's passages no index is known."""
+        return name in self._own
 
     def _stage(self, name: str, make: Callable[[], _Stage]) -> _Stage:
         with self._loading:
@@ -69,13 +82,8 @@ class Stages:
 
     @property
     def index(self) -> Index:
-        """The index; raises IndexMissingError if there is none."""
+        """The index, opened on first use; raises IndexMissingError if there is none."""
         return self.open_index(create=False)
-
-    @property
-    def opened_index(self) -> Index | None:
-        """The index if it is open; None, and not opened, if it is not."""
-        return self._index
 
     def open_index(self, *, create: bool) -> Index:
         """Open the index, or make one if ``create``; else raises IndexMissingError without one."""
@@ -90,25 +98,22 @@ class Stages:
 
     @property
     def embedder(self) -> Embedder:
-        """The embedder."""
+        """Texts to vectors."""
         from rag.models.embedder import load_embedder
 
         return self._stage("embedder", lambda: load_embedder(self.settings.models))
 
     @property
     def rewriter(self) -> Rewriter:
-        """The rules; the language model is asked before them, if one writes."""
-        from rag.retrieve.follow import TrainedRewriter
-
-        return self._stage("rewriter", lambda: self._asking_model(TrainedRewriter()))
-
-    def _asking_model(self, rules: Rewriter) -> Rewriter:
-        model = self._writing_model
-        if model is None:
-            return rules
+        """What makes follow-ups stand on their own: a language model, if one writes, or rules."""
         from rag.retrieve.llm_rewrite import LanguageModelRewriter
+        from rag.retrieve.query_rewriting import TrainedRewriter
 
-        return LanguageModelRewriter(model, rules)
+        def make() -> Rewriter:
+            rules, model = TrainedRewriter(), self._writing_model
+            return rules if model is None else LanguageModelRewriter(model, rules)
+
+        return self._stage("rewriter", make)
 
     @property
     def retriever(self) -> Retriever:
@@ -116,41 +121,32 @@ class Stages:
         from rag.retrieve.hybrid import HybridRetriever
 
         return self._stage(
-            "retriever",
-            lambda: HybridRetriever(self.index, self.embedder, self.settings.retrieve),
+            "retriever", lambda: HybridRetriever(self.index, self.embedder, self.settings.retrieve)
         )
-
-    @property
-    def custom_retriever(self) -> bool:
-        """Whether passages come from elsewhere: nothing is known of an index of theirs."""
-        return "retriever" in self.given
 
     @property
     def reranker(self) -> Reranker | None:
-        """The reranker; None where the order of fusion stays."""
+        """The reranker; None where the order of fusion stays (``models.reranker``)."""
         from rag.models.hub_pairs import load_reranker
         from rag.retrieve.rank import LearnedReranker
 
-        if self.settings.models.reranker == LANGUAGE_MODEL:
-            return self._stage("reranker", self._ranking_model)
-        depth = self.settings.retrieve.rerank
+        models, depth = self.settings.models, self.settings.retrieve.rerank
+        if models.reranker == LANGUAGE_MODEL:
+            return self._stage("reranker", self._language_model_reranker)
         return self._stage(
-            "reranker",
-            lambda: load_reranker(
-                self.settings.models, lambda: LearnedReranker(self._judge, depth)
-            ),
+            "reranker", lambda: load_reranker(models, lambda: LearnedReranker(self._judge, depth))
         )
 
-    def _ranking_model(self) -> Reranker:
+    def _language_model_reranker(self) -> Reranker:
         from rag.answer.llm.request import row_of
         from rag.models.chat import missing
         from rag.retrieve.llm_rerank import LanguageModelReranker
 
-        model, llm = self.language_model, self.settings.llm
+        model = self.language_model
         if model is None:
-            raise SettingsError(f'models.reranker is "{LANGUAGE_MODEL}", but {missing(llm)}')
-        depth = self.settings.retrieve.rerank
-        return LanguageModelReranker(model, depth=depth, row=row_of)
+            reason = missing(self.settings.llm)
+            raise SettingsError(f'models.reranker is "{LANGUAGE_MODEL}", but {reason}')
+        return LanguageModelReranker(model, depth=self.settings.retrieve.rerank, row=row_of)
 
     @property
     def model_ranker(self) -> LanguageModelReranker | None:
@@ -164,30 +160,29 @@ class Stages:
 
     @property
     def reader(self) -> Reader:
-        """The reader."""
+        """What reads passages for a question."""
         from rag.answer.cross_reading import CrossReader
 
         return self._stage("reader", lambda: CrossReader(self._judge, self.embedder))
 
     @property
     def generator(self) -> Generator:
-        """The language model if one writes, else the quoting generator."""
-        from rag.answer.extractive import ExtractiveGenerator
+        """The language model if one writes, else what quotes."""
+        settings = self.settings
 
-        return self._stage(
-            "generator",
-            lambda: self._writer() or ExtractiveGenerator(self.settings.answer),
-        )
+        def make() -> Generator:
+            model = self._writing_model
+            if model is None:
+                from rag.answer.extractive import ExtractiveGenerator
 
-    def _writer(self) -> LanguageModelGenerator | None:
-        model = self._writing_model
-        if model is None:
-            return None
-        from rag.answer.llm.generate import LanguageModelGenerator
+                return ExtractiveGenerator(settings.answer)
+            from rag.answer.llm.generate import LanguageModelGenerator
 
-        return LanguageModelGenerator(
-            model, self.settings.llm, style=self.settings.answer.style, embedder=self.embedder
-        )
+            return LanguageModelGenerator(
+                model, settings.llm, style=settings.answer.style, embedder=self.embedder
+            )
+
+        return self._stage("generator", make)
 
     @property
     def decomposer(self) -> Decomposer | None:
@@ -217,21 +212,25 @@ class Stages:
 
     @property
     def language_model(self) -> ChatModel | HubChatModel | None:
-        """The language model; None if none is set. Nothing is sent; a local one is loaded."""
+        """The language model of ``models.generator`` or ``llm.model``; None if neither is set.
+
+        Nothing is sent; one that runs here is loaded.
+        """
+        models, llm = self.settings.models, self.settings.llm
         if self.settings.language_model is None:
             return None
-        return self._stage("model", self._loaded_model)
 
-    def _loaded_model(self) -> ChatModel | HubChatModel:
-        from rag.answer.llm.request import REPLY_TOKENS
-        from rag.models.chat import ChatModel
-        from rag.models.hub_chat import HubChatModel
+        def make() -> ChatModel | HubChatModel:
+            from rag.answer.llm.request import REPLY_TOKENS
+            from rag.models.chat import ChatModel
+            from rag.models.hub_chat import HubChatModel
 
-        models, llm = self.settings.models, self.settings.llm
-        if models.generator == BUILT_IN:
-            return ChatModel(llm)
-        longest = REPLY_TOKENS[self.settings.answer.style]
-        return HubChatModel(models.generator, llm, offline=models.offline, reply_tokens=longest)
+            if models.generator == BUILT_IN:
+                return ChatModel(llm)
+            longest = REPLY_TOKENS[self.settings.answer.style]
+            return HubChatModel(models.generator, llm, offline=models.offline, reply_tokens=longest)
+
+        return self._stage("model", make)
 
     @property
     def _writing_model(self) -> ChatModel | HubChatModel | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
+from rag.index.index import Index, View
 from rag.protocols import Embedder
 from rag.retrieve.fuse import fuse
 from rag.settings import RetrieveSettings
@@ -18,98 +18,71 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SAME = 0.9  # Jaccard overlap of terms from which two passages say the same
-
-
-class View(Protocol):
-    """What the retriever needs of an index while it holds it open."""
-
-    def dense(self, vector: NDArray[np.float32], n: int, wanted: Filter) -> dict[int, float]:
-        """Return key -> cosine of the nearest chunks."""
-
-    def lexical(self, question: str, n: int, wanted: Filter) -> dict[int, float]:
-        """Return key -> BM25 of the chunks that share words."""
-
-    def lexical_bound(self, question: str) -> float:
-        """Return what no BM25 score for the question can exceed."""
-
-    def idf(self, question: str, language: str | None) -> Mapping[str, float]:
-        """Return stem -> inverse document frequency of the question's terms in a language."""
-
-    def vectors(self, keys: Sequence[int]) -> Mapping[int, NDArray[np.float32]]:
-        """Return key -> vector."""
-
-    def passages(self, keys: Sequence[int]) -> Mapping[int, Passage]:
-        """Return key -> passage."""
-
-
-class Searchable(Protocol):
-    """An index that can be held open for reading."""
-
-    def reading(self) -> AbstractContextManager[Any]:
-        """Yield a ``View``."""
+UNKNOWN_LANGUAGE_DENSE_WEIGHT = 0.2  # where the embedder does not know the question's language
+_DUPLICATE_FROM = 0.9  # Jaccard overlap of terms from which two passages say the same
 
 
 class HybridRetriever:
-    """Dense and lexical candidates fused by score. Threads may share it."""
+    """Dense and lexical candidates fused by score; with ``collapse``, what says the same is folded.
 
-    def __init__(self, index: Searchable, embedder: Embedder, settings: RetrieveSettings) -> None:
+    Threads may share it.
+    """
+
+    def __init__(
+        self, index: Index, embedder: Embedder, settings: RetrieveSettings, *, collapse: bool = True
+    ) -> None:
         self._index = index
         self._embedder = embedder
         self._settings = settings
+        self._collapse = collapse
 
     def retrieve(self, question: str, k: int, wanted: Filter | None = None) -> list[Passage]:
         """Return at most ``k`` passages that pass the filter, best first."""
-        wanted = wanted or Filter()
         vector = self._embedder.embed([question], query=True)[0]
         with self._index.reading() as view:
-            dense, lexical, fused = self.scores(view, question, vector, wanted)
-            depth = 2 * k if self._settings.collapse_duplicates else k
-            while True:
-                keys = list(fused)[:depth]
+            dense, lexical, fused = self.scores(view, question, vector, wanted or Filter())
+
+            def best(n: int) -> list[Passage]:
+                keys = list(fused)[:n]
                 found = view.passages(keys)
-                passages = [
-                    _scored(found[key], fused[key], dense[key], lexical.get(key))
+                return [
+                    _scored(found[key], dense[key], lexical.get(key, 0.0), fused[key])
                     for key in keys
                     if key in found
                 ]
-                if not self._settings.collapse_duplicates:
-                    break
-                passages = collapse(passages, k)
-                if len(passages) == k or depth >= len(fused):
-                    break
-                depth *= 2  # copies fill the top: what differs stands further down
+
+            if self._collapse:
+                depth = 2 * k
+                while len(passages := collapse(best(depth), k)) < k and depth < len(fused):
+                    depth *= 2  # copies fill the top: what differs stands further down
+            else:
+                passages = best(k)
             languages = {passage.language for passage in passages}
             idf = {language: view.idf(question, language) for language in languages}
-        return [_with_matches(p, question, idf[p.language]) for p in passages[:k]]
+        return [_with_matches(p, question, idf[p.language]) for p in passages]
 
     def scores(
         self, view: View, question: str, vector: NDArray[np.float32], wanted: Filter
     ) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
         """Return key -> cosine, BM25 and fused score of the candidates; the last best first."""
         dense, lexical = self.candidates(view, question, vector, wanted)
-        weight, bound = self.dense_weight(question), view.lexical_bound(question)
-        return dense, lexical, fuse(dense, lexical, weight, bound)
+        weight = (
+            UNKNOWN_LANGUAGE_DENSE_WEIGHT
+            if self.unknown_language(question)
+            else self._settings.dense_weight
+        )
+        return dense, lexical, fuse(dense, lexical, weight, view.lexical_bound(question))
 
     def candidates(
         self, view: View, question: str, vector: NDArray[np.float32], wanted: Filter
     ) -> tuple[dict[int, float], dict[int, float]]:
         """Return key -> cosine of all candidates, and key -> BM25 of those that share words."""
-        n = self._settings.candidates
-        dense = dict(view.dense(vector, n, wanted))
-        lexical = view.lexical(question, n, wanted)
+        dense = view.dense(vector, self._settings.candidates, wanted)
+        lexical = view.lexical(question, self._settings.candidates, wanted)
         # Candidates of the lexical side need their true cosine: any filling-in costs accuracy.
         for key, other in view.vectors([key for key in lexical if key not in dense]).items():
             dense[key] = float(vector @ other)
         return dense, {key: score for key, score in lexical.items() if key in dense}
-
-    def dense_weight(self, question: str) -> float:
-        """Return the weight of the dense side for a question in its language."""
-        return (
-            self._settings.unknown_language_dense_weight
-            if self.unknown_language(question)
-            else self._settings.dense_weight
-        )
 
     def unknown_language(self, question: str) -> str | None:
         """Return the question's language if it is one that the embedder does not know."""
@@ -130,7 +103,7 @@ def collapse(passages: Sequence[Passage], k: int) -> list[Passage]:
         terms = frozenset(content_terms(passage.chunk.text, passage.language or "en"))
         figures = numbers(passage.chunk.text)
         for position, (other, other_terms, other_figures) in enumerate(kept):
-            if figures == other_figures and _jaccard(terms, other_terms) >= _SAME:
+            if figures == other_figures and _jaccard(terms, other_terms) >= _DUPLICATE_FROM:
                 kept[position] = (_merged(other, passage), other_terms, other_figures)
                 break
         else:
@@ -156,8 +129,8 @@ def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
     return len(left & right) / len(left | right) if left or right else 1.0
 
 
-def _scored(passage: Passage, fused: float, dense: float, lexical: float | None) -> Passage:
-    scores = {"dense": dense, "lexical": lexical or 0.0, "fused": fused}
+def _scored(passage: Passage, dense: float, lexical: float, fused: float) -> Passage:
+    scores = {"dense": dense, "lexical": lexical, "fused": fused}
     return passage.model_copy(update={"score": fused, "scores": scores})
 
 

@@ -1,4 +1,4 @@
-"""The last word on the order: what fusion found near, weighed with what a cross-encoder read.
+"""The learned reranker: fusion's score weighed with what a cross-encoder makes of a passage.
 
 ``rerank = (fused + Σ weight · feature) / (1 + Σ weight)`` over ``coverage`` and ``title`` (the
 share of the question's idf that the passage, and its title, have) and p, the probability that the
@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from rag.models.judge import LANGUAGES, Judge, Judged
@@ -39,9 +39,7 @@ def model() -> Mapping[str, Any]:
 
     A blend has the weights of ``relevance`` (which is p), ``coverage`` and ``title``.
     """
-    found: dict[str, Any] = json.loads(
-        files("rag.retrieve").joinpath("rank.json").read_text("utf-8")
-    )
+    found: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return found
 
 
@@ -65,16 +63,16 @@ class LearnedReranker:
 
         A question in a language that the model was not trained on leaves the order as it is.
         """
-        blend = _blend(question)
-        if not blend:
-            scored = [_with_score(p, dict(p.scores), base_score(p, blend)) for p in passages]
-            return scored[:k]
+        language, _ = detect(question)
+        if language is not None and language not in LANGUAGES:
+            return [_with_scores(p, base_score(p, {}), {}) for p in passages[:k]]
+        blend = model()["blend"]["question" if asks(question) else "other"]
         given = sorted(passages, key=lambda passage: -base_score(passage, blend))
         ranked: list[Passage] = []
         for begin in range(0, len(given), _AT_ONCE):
             part = given[begin : begin + _AT_ONCE]
-            read = len(part) if not _decided(ranked, part, blend, k) else 0
-            ranked += self._scored(question, part, blend, max(0, min(read, self._depth - begin)))
+            read = 0 if _decided(ranked, part, blend, k) else max(0, self._depth - begin)
+            ranked += self._scored(question, part, blend, read)
         ranked.sort(key=lambda passage: -passage.score)
         return ranked[:k]
 
@@ -89,23 +87,12 @@ class LearnedReranker:
             judged = dict(zip(known, found, strict=True))
         scored = []
         for n, passage in enumerate(passages):
-            scores = dict(passage.scores)
+            relevance = {"relevance": probability(judged[n], passage)} if n in judged else {}
             # A passage in another language is not to lose by not being read.
-            p = probability(judged[n], passage) if n in judged else 0.5 if n < read else 0.0
-            if n in judged:
-                scores["relevance"] = p
-            scored.append(
-                _with_score(passage, scores, combined(base_score(passage, blend), p, blend))
-            )
+            p = relevance.get("relevance", 0.5 if n < read else 0.0)
+            score = combined(base_score(passage, blend), p, blend)
+            scored.append(_with_scores(passage, score, relevance))
         return scored
-
-
-def _blend(question: str) -> Mapping[str, float]:
-    language, _ = detect(question)
-    if language is not None and language not in LANGUAGES:
-        return {}
-    found: Mapping[str, float] = model()["blend"]["question" if asks(question) else "other"]
-    return found
 
 
 def base_score(passage: Passage, blend: Mapping[str, float]) -> float:
@@ -119,13 +106,17 @@ def combined(base: float, p: float, blend: Mapping[str, float]) -> float:
     return (base + blend["relevance"] * p) / (1 + sum(blend.values()))
 
 
-def _with_score(passage: Passage, scores: dict[str, float], score: float) -> Passage:
-    scores["rerank"] = score
+def _with_scores(passage: Passage, score: float, more: Mapping[str, float]) -> Passage:
+    scores = {**passage.scores, **more, "rerank": score}
     return passage.model_copy(update={"score": score, "scores": scores})
 
 
 def asks(query: str) -> bool:
-    """Tell whether a query is put as a question; key words and statements are not."""
+    """Tell whether a query is put as a question; key words and statements are not.
+
+    >>> asks("how long do refunds take"), asks("refund duration")
+    (True, False)
+    """
     return bool(_QUESTION.search(query))
 
 

@@ -16,7 +16,7 @@ import pytest
 from command import Done
 from web_server import Server
 
-from rag.cli import ingest as ingest_command
+from rag.cli import common
 
 RAG = [sys.executable, "-m", "rag.cli.start"]
 
@@ -60,7 +60,7 @@ def test_ctrl_c_while_a_server_says_nothing(tmp_path: Path) -> None:
 def test_without_a_terminal_it_says_how_far_it_is(
     rag: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest_command, "_EVERY", 0.0)
+    monkeypatch.setattr(common, "_PROGRESS_EVERY", 0.0)
     (tmp_path / "docs").mkdir()
     for n in range(3):
         (tmp_path / "docs" / f"{n}.md").write_text(f"# Note {n}\n\nIt is note {n}.\n")

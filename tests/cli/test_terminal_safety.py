@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from command import Done
 
+from rag.cli.ask import LiveText
 from rag.cli.common import console, echo, print_json, printable
-from rag.cli.live import Shown
 from rag.pipeline import Pipeline
 from rag.protocols import Embedder
 from rag.types import Answer
@@ -141,7 +141,7 @@ def test_tables_and_what_is_live(capsys: pytest.CaptureFixture[str]) -> None:
     table.add_row(name)
     out.print(table)
     out.print(Text(name))
-    shown = Shown()
+    shown = LiveText()
     shown.add(name)
     out.print(shown.text())
     out.print(name, style="bold")

@@ -9,7 +9,7 @@ import pytest
 
 from rag.models.chat import ChatModel
 from rag.retrieve.llm_rewrite import LanguageModelRewriter
-from rag.retrieve.rewrite import RuleRewriter
+from rag.retrieve.query_rewriting import RuleRewriter
 from rag.settings import LlmSettings
 from rag.testing import check_rewriter
 from rag.testing.scripted_llm import Request, ScriptedServer, error

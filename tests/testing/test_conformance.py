@@ -24,7 +24,7 @@ from rag.errors import QuestionError
 from rag.ground.checker import HeuristicChecker
 from rag.models.embedder import BuiltInEmbedder
 from rag.protocols import Embedder
-from rag.retrieve.rewrite import RuleRewriter
+from rag.retrieve.query_rewriting import RuleRewriter
 from rag.settings import Settings
 from rag.testing import (
     check_checker,

@@ -25,10 +25,11 @@ def search(pipeline: Pipeline, query: str, k: int) -> list[tuple[str, float]]:
 
 def ranking(pipeline: Pipeline) -> Pipeline:
     """Return the same index without collapsing: judgements count each near-duplicate."""
-    from rag import Settings
+    from rag.retrieve.hybrid import HybridRetriever
 
-    settings = Settings.load(retrieve={"collapse_duplicates": False})
-    return Pipeline.open(pipeline.folder, settings=settings, embedder=pipeline.embedder)
+    index, embedder, settings = pipeline.index, pipeline.embedder, pipeline.settings
+    retriever = HybridRetriever(index, embedder, settings.retrieve, collapse=False)
+    return Pipeline.open(pipeline.folder, settings=settings, embedder=embedder, retriever=retriever)
 
 
 def forget() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.retrieve.rewrite import RuleRewriter, depends
+from rag.retrieve.query_rewriting import RuleRewriter
+from rag.retrieve.rewriting_features import depends
 from rag.types import Turn
 
 HISTORY = [

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from rag.errors import ModelError
 from rag.evaluate.text_metrics import term_f1, terms
-from rag.retrieve.follow import (
+from rag.retrieve.query_rewriting import (
+    Model,
+    RuleRewriter,
     TrainedRewriter,
-    Weights,
     choose,
     with_whole_names,
     without_replies,
     without_rivals,
 )
-from rag.retrieve.rewrite import RuleRewriter
-from rag.retrieve.talk import cut, read
+from rag.retrieve.rewriting_features import read_conversation, words_of_turn
 from rag.types import Turn
 
 REWRITER = TrainedRewriter()
@@ -153,19 +153,21 @@ def test_any_history_is_survived_and_the_question_stays(history: list[Turn], que
 @given(texts)
 @settings(max_examples=80, deadline=None)
 def test_words_are_where_they_say(text: str) -> None:
-    for word in cut(text, 0, True, 0):
+    for word in words_of_turn(text, 0, True, 0):
         assert text[word.start : word.end] == word.text
 
 
 def test_a_long_talk_is_read_in_part() -> None:
     history = talk(*(f"Question {n} about topic{n} and matter{n}?" for n in range(200)))
-    seen = read(history, "and that?")
+    seen = read_conversation(history, "and that?")
     assert len(seen.turns) < 20
     assert len(seen.candidates) <= 100
 
 
 def test_a_name_is_carried_over_whole() -> None:
-    seen = read(talk("A quiet gym, please.", "How about the Marlow Bridge House?"), "Is it open?")
+    seen = read_conversation(
+        talk("A quiet gym, please.", "How about the Marlow Bridge House?"), "Is it open?"
+    )
     assert [c.term for c in seen.candidates] == ["marlow", "bridg", "hous", "quiet", "gym"]
     for part in range(3):
         assert sorted(with_whole_names(seen, [part])) == [0, 1, 2]
@@ -179,12 +181,12 @@ def test_thanks_ask_about_nothing(text: str) -> None:
 
 
 def test_the_figure_of_a_short_reply_stays_behind() -> None:
-    seen = read(NORWAY, "And to Sweden?")
+    seen = read_conversation(NORWAY, "And to Sweden?")
     by_term = {candidate.term: n for n, candidate in enumerate(seen.candidates)}
     chosen = [by_term["norway"], by_term["eur"], by_term["14"]]
     assert without_replies(seen, chosen) == [by_term["norway"]]
     longer = talk("Find a station.", "The nearest one is 4 miles away, at 91 Main Street.")
-    seen = read(longer, "Take me there")
+    seen = read_conversation(longer, "Take me there")
     assert without_replies(seen, range(len(seen.candidates))) == [*range(len(seen.candidates))]
 
 
@@ -205,7 +207,7 @@ def test_the_figure_of_a_short_reply_stays_behind() -> None:
 def test_a_name_goes_where_another_takes_its_place(
     said: str, question: str, left: set[str]
 ) -> None:
-    seen = read(talk(said, "No."), question)
+    seen = read_conversation(talk(said, "No."), question)
     kept = without_rivals(seen, range(len(seen.candidates)))
     assert {seen.candidates[n].term for n in kept} == left
 
@@ -240,11 +242,11 @@ def test_it_costs_little() -> None:
 
 def test_weights_that_are_not_ours_are_named(tmp_path: Path) -> None:
     for content in (None, "{", '{"forms": []}'):
-        file = tmp_path / "follow.json"
+        file = tmp_path / "weights.json"
         if content is not None:
             file.write_text(content)
-        with pytest.raises(ModelError, match=r"follow\.json cannot be used"):
-            Weights.read(file)
+        with pytest.raises(ModelError, match=r"weights\.json cannot be used"):
+            Model(file)
 
 
 @pytest.mark.data
