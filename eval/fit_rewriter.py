@@ -27,7 +27,7 @@ from made_talks import ALONE, Made, Maker, rows
 from rewriter_figures import figures, made_figures
 
 from rag.evaluate.texts import term_f1, terms
-from rag.models.states import TokenStates
+from rag.models.embedder import TokenStates
 from rag.retrieve import follow, seen, talk
 from rag.retrieve.talk import Talk
 from rag.types import Turn

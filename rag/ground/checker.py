@@ -7,7 +7,6 @@ It is the honest baseline behind the ``Checker`` seam. The weights in ``checker.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
@@ -21,6 +20,7 @@ from rag.ground.claims import Claim
 from rag.ground.evidence import Evidence
 from rag.ground.features import FEATURES, Measured, measure
 from rag.ground.verbatim import quoted_from
+from rag.models.runtime import sigmoid
 from rag.types import Label, Verdict
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Weights(BaseModel):
         """Return the estimated probability that the claim is supported."""
         values = {**dict(zip(FEATURES, measured.values, strict=True)), **(more or {})}
         score = self.bias + sum(w * values[name] for name, w in self.weights.items())
-        probability = 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+        probability = sigmoid(score)
         capped = [cap for name, cap in self.caps.items() if measured[name]]
         return min([probability, *capped])
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from rag.ground.checker import HeuristicChecker, Weights
 from rag.ground.claims import Claim
 from rag.ground.evidence import Evidence
-from rag.models.judge import LANGUAGES, Scorer
+from rag.models.cross_encoder import LANGUAGES, CrossEncoder
 from rag.text.language import detect
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class CrossChecker(HeuristicChecker):
 
     def __init__(
         self,
-        encoder: Scorer,
+        encoder: CrossEncoder,
         embedder: Embedder,
         settings: GroundSettings,
         weights: Weights | None = None,

@@ -3,7 +3,7 @@
 A standalone question is mostly the question as it was said and a few words of the talk before it.
 So every content word of the history that the question lacks is judged: where and how it was said
 (``talk``), and what the shipped embedder's layers make of it when it reads the history and the
-question together (``rag.models.states``). A linear model sums up the many numbers of the latter,
+question together (``TokenStates``). A linear model sums up the many numbers of the latter,
 trees decide with its result for the word, its neighbours and its rivals, and with how near the
 question is to the talk at all: after a change of subject nothing should be added. ``follow.json``
 holds both and says what they were fitted to; ``eval/fit_rewriter.py`` makes it.
@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag.errors import ModelError
-from rag.models.states import TokenStates
+from rag.models.embedder import TokenStates
 from rag.retrieve import talk
 from rag.retrieve.rewrite import RuleRewriter
 from rag.retrieve.seen import around, forms, level, look

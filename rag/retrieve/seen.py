@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.models.states import TokenStates
+from rag.models.embedder import TokenStates
 from rag.retrieve import talk
 from rag.retrieve.talk import Talk, Word
 
