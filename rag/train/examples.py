@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-CHUNK = ChunkSettings()
 SHIPPED_QA = ("squad1-train", "squad2-dev-half", "qed-train", "policyqa-dev", "covidqa")
 SHIPPED_CLAIMS = ("snli", "wice-dev", "begin-dev", "summedits-news", "summedits-samsum",
                   "summedits-scitldr")  # fmt: skip
@@ -167,7 +166,7 @@ class Chunks:
         if key not in self._known:
             document = Document.make(uri="t", title=title, text=text, language="en")
             self._known[key] = [
-                (c.start, c.end) for c in chunk_document(document, CHUNK, self._count, "")
+                (c.start, c.end) for c in chunk_document(document, ChunkSettings(), self._count, "")
             ]
         return self._known[key]
 
