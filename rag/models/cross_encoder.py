@@ -85,7 +85,7 @@ class Pair:
 
 
 def _most_shared(firsts: Floats, lasts: Floats, logits: Floats) -> int:
-    """Return which of the spans has the highest expected F1 with the one that is right."""
+    """Which of the spans has the highest expected F1 with the one that is right."""
     probabilities = np.exp((logits - logits.max()) / _TEMPERATURE)
     shared = np.minimum(lasts[:, None], lasts) - np.maximum(firsts[:, None], firsts) + 1
     lengths = lasts - firsts + 1
@@ -126,11 +126,11 @@ class CrossEncoder:
         return f"{self._file.stem}@{hashlib.sha256(self._file.read_bytes()).hexdigest()[:16]}"
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of a text in tokens, without special ones and without a limit."""
+        """The length of a text in tokens, without special ones and without a limit."""
         return self._model.count_tokens(text)
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
-        """Return what the model says of each pair; the second text is cut at the token limit.
+        """What the model says of each pair; the second text is cut at the token limit.
 
         >>> text = "The tower was built in 1894."
         >>> [pair] = CrossEncoder().judge([("When was it built?", text)])
@@ -159,7 +159,7 @@ class CrossEncoder:
 
 
 def load_cross_encoder(settings: ModelSettings) -> CrossEncoder:
-    """Return the reader that the settings name: ``built-in``, or a folder of ``rag train reader``.
+    """The reader that the settings name: ``built-in``, or a folder of ``rag train reader``.
 
     Raises ModelError if there is none.
     """
@@ -220,7 +220,7 @@ class Judge:
         self._memory: Memory[tuple[str, str], Pair] = Memory(_REMEMBERED)
 
     def judge(self, question: str, passages: Sequence[Passage]) -> list[Judged]:
-        """Return what the model says of each passage, in their order."""
+        """What the model says of each passage, in their order."""
         question = self._cut(question, _QUESTION)
         cut = [self._windows(question, passage) for passage in passages]
         wanted = [(question, text) for windows in cut for text, _, _, _ in windows]
@@ -264,7 +264,7 @@ class Judge:
         return found
 
     def _cut(self, text: str, tokens: int) -> str:
-        """Return the beginning of a text that has at most so many tokens."""
+        """The beginning of a text that has at most so many tokens."""
         words = text.split(" ")
         while len(words) > 1 and self._encoder.count_tokens(" ".join(words)) > tokens:
             words = words[: max(1, len(words) * 3 // 4)]

@@ -123,11 +123,11 @@ class BuiltInEmbedder:
         return frozenset(self._card.languages)
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in the model's own tokens, without special ones."""
+        """The length of the text in the model's own tokens, without special ones."""
         return self._model.count_tokens(text)
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """Return an array of shape (len(texts), dimension), float32, rows of length 1.
+        """An array of shape (len(texts), dimension), float32, rows of length 1.
 
         ``query`` makes no difference: this model embeds questions and passages alike.
 
@@ -152,7 +152,7 @@ class BuiltInEmbedder:
 
 
 def load_embedder(settings: ModelSettings) -> Embedder:
-    """Return the embedder that the settings name.
+    """The embedder that the settings name.
 
     That is ``built-in``, a folder as ``rag train embedder`` writes it, or a model of the hub or a
     folder. Raises ModelError if it cannot be found and MissingExtraError if it needs the hub extra.

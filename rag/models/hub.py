@@ -64,7 +64,7 @@ class _HubModel:
         self._lock = RLock()
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in the model's own tokens, without special ones."""
+        """The length of the text in the model's own tokens, without special ones."""
         with self._lock:
             encoded = self._model.tokenizer(
                 encodable(text), add_special_tokens=False, truncation=False, verbose=False
@@ -110,7 +110,7 @@ class HubEmbedder(_HubModel):
         return None
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """Return an array of shape (len(texts), dimension), float32, rows of length 1.
+        """An array of shape (len(texts), dimension), float32, rows of length 1.
 
         ``query`` chooses the model's own prompt for questions instead of that for passages.
         """
@@ -146,7 +146,7 @@ def _digest(model: Any) -> str:
 
 
 def not_loaded(what: str, name: str, offline: bool, error: Exception) -> str:
-    """Return the sentence for a model that cannot be loaded."""
+    """The sentence for a model that cannot be loaded."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     reason = lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
     advice = (
@@ -181,7 +181,7 @@ class _PairModel(_HubModel):
         self.labels = [str(named.get(n, f"LABEL_{n}")) for n in range(int(self._model.num_labels))]
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
-        """Return the outputs as they are, shape (len(pairs), len(labels))."""
+        """The outputs as they are, shape (len(pairs), len(labels))."""
         if not pairs:
             return np.zeros((0, len(self.labels)))
         with self._lock:
@@ -222,7 +222,7 @@ class HubReranker(_PairModel):
             )
 
     def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
-        """Return at most ``k`` of the passages, best first, with ``scores['rerank']`` set.
+        """At most ``k`` of the passages, best first, with ``scores['rerank']`` set.
 
         Passages of equal score keep the order in which they came.
         """
@@ -243,7 +243,7 @@ class HubReranker(_PairModel):
 
 
 def _words_of(passage: Passage) -> str:
-    """Return a passage as it is indexed: where it stands, then what it says."""
+    """A passage as it is indexed: where it stands, then what it says."""
     path = dict.fromkeys(part for part in (passage.title, *passage.chunk.headings) if part)
     return "\n".join([*path, passage.chunk.text])
 
@@ -283,7 +283,7 @@ class HubChecker(_PairModel):
             )
 
     def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
-        """Return a verdict for each claim, judged against the union of ``evidence[i]``.
+        """A verdict for each claim, judged against the union of ``evidence[i]``.
 
         A claim without a word has label and support None; one without evidence is unsupported with
         support 0. Raises UsageError if the lengths differ.
@@ -329,7 +329,7 @@ class HubChecker(_PairModel):
                     yield _Unit(part, self.count_tokens(part), _terms(part))
 
     def _windows(self, claim: str, units: Sequence[_Unit]) -> list[tuple[_Unit, ...]]:
-        """Return what is read for a claim: all units at once if they fit, else some at a time."""
+        """What is read for a claim: all units at once if they fit, else some at a time."""
         # A claim that is longer than half of a window is cut with its evidence.
         room = self.window - self.count_tokens(claim) - _SPECIAL
         room = max(room, self.window // 2)
@@ -373,7 +373,7 @@ class HubChecker(_PairModel):
 
 
 def _supporting(labels: Sequence[str]) -> int | None:
-    """Return the output that means support; None where that cannot be told."""
+    """The output that means support; None where that cannot be told."""
     if len(labels) == 1:
         return 0
     names = [label.lower() for label in labels]
@@ -386,7 +386,7 @@ def _supporting(labels: Sequence[str]) -> int | None:
 
 
 def _gathered(claim: str, units: Sequence[_Unit], room: int) -> tuple[_Unit, ...]:
-    """Return the units that share most terms with the claim, as many as fit, in their order."""
+    """The units that share most terms with the claim, as many as fit, in their order."""
     about = _terms(claim)
     kept: list[int] = []
     for place in sorted(range(len(units)), key=lambda n: -len(units[n].terms & about)):
@@ -419,7 +419,7 @@ def _says_something(text: str) -> bool:
 def load_reranker(
     settings: ModelSettings, built_in: Callable[[], Reranker | None]
 ) -> Reranker | None:
-    """Return the reranker that the settings name; None for ``none``, the order of fusion.
+    """The reranker that the settings name; None for ``none``, the order of fusion.
 
     ``built_in`` makes the one of that name. Raises ModelError and MissingExtraError.
     """
@@ -433,7 +433,7 @@ def load_reranker(
 def load_checker(
     settings: ModelSettings, ground: GroundSettings, built_in: Callable[[], Checker]
 ) -> Checker:
-    """Return the checker that the settings name; ``built_in`` makes the one of that name.
+    """The checker that the settings name; ``built_in`` makes the one of that name.
 
     Raises ModelError and MissingExtraError.
     """

@@ -55,7 +55,7 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
 
 
 def sigmoid(logit: float) -> float:
-    """Return the logistic function of a log-odds, safe at both ends.
+    """The logistic function of a log-odds, safe at both ends.
 
     >>> sigmoid(0.0), sigmoid(-1e9) > 0
     (0.5, True)
@@ -77,7 +77,7 @@ class Memory(Generic[Key, Value]):
     def results(
         self, keys: Iterable[Key], compute: Callable[[list[Key]], Iterable[Value]]
     ) -> dict[Key, Value]:
-        """Return the results for some keys; ``compute`` gives those that are not remembered."""
+        """The results for some keys; ``compute`` gives those that are not remembered."""
         wanted = dict.fromkeys(keys)
         with self._lock:
             found = {key: self._kept[key] for key in wanted if key in self._kept}
@@ -121,19 +121,19 @@ class TextModel:
         self._tokenizers: dict[str | None, Tokenizer] = {}
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in tokens, without special ones and without a limit."""
+        """The length of the text in tokens, without special ones and without a limit."""
         [encoding] = self._tokenizer(None).encode_batch_fast(
             [encodable(text)], add_special_tokens=False
         )
         return len(encoding)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Return one encoding a text, cut to ``max_tokens``; they carry no character offsets."""
+        """One encoding a text, cut to ``max_tokens``; they carry no character offsets."""
         clean = [encodable(text) for text in texts]
         return list(self._tokenizer("longest_first").encode_batch_fast(clean))
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
-        """Return one encoding a pair, cut to ``max_tokens`` at the end of the second text.
+        """One encoding a pair, cut to ``max_tokens`` at the end of the second text.
 
         The encodings carry character offsets and sequence ids. Raises ModelError where the first
         text alone leaves no room for the second.
@@ -239,7 +239,7 @@ def open_session(model: Path, inner: Sequence[str] = ()) -> InferenceSession:
 
 
 def _outputs(names: Sequence[str]) -> bytes:
-    """Return an ONNX model with nothing but outputs; put behind another one, it adds them.
+    """An ONNX model with nothing but outputs; put behind another one, it adds them.
 
     Two protobuf messages one after the other are read as one, with what both say.
     """
@@ -255,7 +255,7 @@ def _outputs(names: Sequence[str]) -> bytes:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, which can be fewer than there are."""
+    """How many cores this process may use, which can be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

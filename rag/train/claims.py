@@ -42,7 +42,7 @@ _AUXILIARIES = re.compile(
 def read_claims(
     data: Path, name: str, embedder: Embedder, *, held_apart: bool | None = None
 ) -> list[Example]:
-    """Return the claims of a set with the best sentences of their evidence.
+    """The claims of a set with the best sentences of their evidence.
 
     ``held_apart`` picks the groups that are (not) held apart, None all of them.
     """
@@ -64,7 +64,7 @@ def read_claims(
 def best_evidence(
     claims: Sequence[str], evidence: Sequence[Sequence[str]], embedder: Embedder
 ) -> list[str]:
-    """Return for each claim the sentences nearest to it, in order, as much as is read at once."""
+    """For each claim the sentences nearest to it, in order, as much as is read at once."""
     wholes = ["\n".join(texts) for texts in evidence]
     long = [n for n, whole in enumerate(wholes) if len(whole) > EVIDENCE_CHARACTERS]
     units = {n: [wholes[n][s.start : s.end] for s in sentences(wholes[n])] for n in long}
@@ -84,7 +84,7 @@ def best_evidence(
 
 
 def made_claims(questions: Sequence[Question], random_: random.Random, count: int) -> list[Example]:
-    """Return claims made of the sentences of chunks: as said, shortened, or with a fact changed."""
+    """Claims made of the sentences of chunks: as said, shortened, or with a fact changed."""
 
     def make(question: Question) -> Example | None:
         spans = [span.of(question.chunk) for span in sentences(question.chunk)]
@@ -143,7 +143,7 @@ def _shortened(claim: str) -> str:
 def answered_claims(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:
-    """Return question-and-answer claims: the right answer, or another one of the same chunk."""
+    """Question-and-answer claims: the right answer, or another one of the same chunk."""
 
     def make(question: Question) -> Example | None:
         answer, support = question.answer, 1.0
@@ -163,7 +163,7 @@ def answered_claims(
 def stated_claims(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:
-    """Return statements made of questions and answers, which say a passage's facts in other words.
+    """Statements made of questions and answers, which say a passage's facts in other words.
 
     Half have the right answer; a third the answer to another question about the same chunk, that
     begins with the same word if there is one; the rest stand before another chunk of the article,
@@ -226,7 +226,7 @@ _LONGEST = 12  # words between a question word and its verb, and of an answer
 
 
 def declared(question: str, answer: str) -> str | None:
-    """Return a question and an answer as one statement, or None where no rule fits.
+    """A question and an answer as one statement, or None where no rule fits.
 
     The rules follow Demszky, Guu and Liang, "Transforming Question Answering Datasets Into Natural
     Language Inference Datasets" (2018), with word lists instead of a parser.

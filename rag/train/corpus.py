@@ -213,7 +213,7 @@ def _row(row: QaRow) -> dict[str, Any]:
 def _examples(
     questions: Sequence[Question], embedder: Embedder, reader: CrossEncoder, seed: int
 ) -> list[Example]:
-    """Return each question with its chunk, and with one near it that does not answer it.
+    """Each question with its chunk, and with one near it that does not answer it.
 
     The support head learns from questions what it says of them already: so the states below it can
     move for the others without it losing what it knows (Li and Hoiem, "Learning without
@@ -248,7 +248,7 @@ def _compared(
     after: CrossEncoder,
     count_tokens: Callable[[str], int],
 ) -> dict[str, Difference]:
-    """Return the paired differences of every measure of ``rag eval qa``, after less before."""
+    """The paired differences of every measure of ``rag eval qa``, after less before."""
     one, other = (
         columns([{"measures": m} for m in _measured(rows, encoder, count_tokens)], KIND.columns)
         for encoder in (before, after)

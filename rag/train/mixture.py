@@ -64,7 +64,7 @@ def mixture(
     seed: int,
     log: Callable[[str], None] = print,
 ) -> list[Example]:
-    """Return the training examples, shuffled; the same for the same seed and data."""
+    """The training examples, shuffled; the same for the same seed and data."""
     random_ = random.Random(seed)
     sets = {
         name: read_questions(data, name, embedder.count_tokens, held_apart=False)
@@ -107,7 +107,7 @@ _AGAIN = {"squad1-train": 0.6, "squad1-train/negative": 0.4, "sought": 0.4, "sou
 def later(
     data: Path, embedder: Embedder, examples: Sequence[Example], amounts: Amounts, seed: int
 ) -> list[Example]:
-    """Return what passes after the first read: part of ``examples``, claims stated anew, tables."""
+    """What passes after the first read: part of ``examples``, claims stated anew, tables."""
     random_ = random.Random(f"{seed}/later")
     found = [e for e in examples if random_.random() < _AGAIN.get(e.source, 1.0)]
     for name, share in (("squad1-train", 0.85), ("qed-train", 0.15)):
@@ -131,7 +131,7 @@ class Held:
 
 
 def held_apart(data: Path, embedder: Embedder, amounts: Amounts, seed: int) -> Held:
-    """Return the articles, groups and whole sets that are kept for the figures."""
+    """The articles, groups and whole sets that are kept for the figures."""
     random_ = random.Random(seed)
 
     def some(items: list[Item]) -> list[Item]:

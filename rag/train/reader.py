@@ -76,7 +76,7 @@ class ReaderModel(nn.Module):  # type: ignore[misc]
             nn.init.zeros_(layer.bias)
 
     def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any, Any]:
-        """Return relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
+        """Relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
         states = self.encoder(
             input_ids=ids, attention_mask=mask, token_type_ids=types
         ).last_hidden_state
@@ -85,7 +85,7 @@ class ReaderModel(nn.Module):  # type: ignore[misc]
 
 
 def new_model(folder: Path, plan: Plan) -> ReaderModel:
-    """Return a model over the encoder in ``folder``; word and position tables stay as they are."""
+    """A model over the encoder in ``folder``; word and position tables stay as they are."""
     torch.manual_seed(plan.seed)
     return ReaderModel(
         load_encoder(folder, plan.frozen_layers, plan.dropout, add_pooling_layer=False)
@@ -146,7 +146,7 @@ def _encoded(example: Example, encoding: Any) -> Encoded:
 
 
 def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int]]:
-    """Return batches of positions of like length, in an order that the seed fixes.
+    """Batches of positions of like length, in an order that the seed fixes.
 
     Lengths are rounded up to ``_STEP``, and a batch has as many as ``batch_tokens`` allow: so there
     are few shapes, each of which costs a processor a compilation and memory.
@@ -168,7 +168,7 @@ def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int
 
 
 def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
-    """Return a padded batch; ``allowed`` is 0 where an answer may begin, and -1e4 elsewhere."""
+    """A padded batch; ``allowed`` is 0 where an answer may begin, and -1e4 elsewhere."""
     ids, mask = padded([one.ids for one in members], step=_STEP)
     types, _ = padded([one.types for one in members], step=_STEP)
     allowed = torch.full(ids.shape, -1e4)
@@ -182,7 +182,7 @@ def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
 
 
 def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any, dict[str, float]]:
-    """Return the loss of a batch, each head's over the examples that it knows, and the parts.
+    """The loss of a batch, each head's over the examples that it knows, and the parts.
 
     A part counts by the share of the batch that it is about.
     """
@@ -238,7 +238,7 @@ def train(
 def schedule(
     encoded: Sequence[Encoded], later: Sequence[Encoded], plan: Plan
 ) -> list[list[Encoded]]:
-    """Return the batches of all passes: the first over ``encoded``, others over ``later``."""
+    """The batches of all passes: the first over ``encoded``, others over ``later``."""
 
     def of_pass(epoch: int) -> list[list[Encoded]]:
         members = later if epoch else encoded
@@ -296,7 +296,7 @@ class ExportedReader(nn.Module):  # type: ignore[misc]
         }
 
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Return relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
+        """Relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
         states = self.encoder.states(input_ids, attention_mask, token_type_ids)
         first = functional.gelu(functional.linear(states[:, 0], *self.heads["pooled"]))
         return (
@@ -375,7 +375,7 @@ def train_reader(
 
 
 def figures(encoder: CrossEncoder, held: Held) -> dict[str, dict[str, float]]:
-    """Return what an exported reader is worth on every set that is held apart."""
+    """What an exported reader is worth on every set that is held apart."""
     found = {
         f"qa/{name}": _reading_figures(questions, read(encoder, questions))
         for name, questions in held.questions.items()

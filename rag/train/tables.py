@@ -93,7 +93,7 @@ def _written(
     values: Sequence[Sequence[str]],
     random_: random.Random,
 ) -> tuple[str, list[list[tuple[int, int]]]]:
-    """Return the rows as ingestion writes tables or as lists, and where each value stands."""
+    """The rows as ingestion writes tables or as lists, and where each value stands."""
     header = random_.choice(kind.headers)
     as_table = random_.random() < 0.7
     mark = random_.choice(("", "", "- ", "* "))
@@ -116,7 +116,7 @@ def _written(
 
 @cache
 def kinds() -> tuple[Kind, ...]:
-    """Return the kinds of ``tables.toml``."""
+    """The kinds of ``tables.toml``."""
     with Path(__file__).with_name("tables.toml").open("rb") as file:
         told = tomllib.load(file)
     lists = {name: _one_of(*values) for name, values in told["values"].items()}
