@@ -63,9 +63,9 @@ class Dropout(nn.Module):  # type: ignore[misc]
     Drawing a number for every value takes a processor half as long as the rest of a forward pass.
     """
 
-    def __init__(self, share: float, seed: int = 0, size: int = 1 << 24) -> None:
+    def __init__(self, share: float) -> None:
         super().__init__()
-        drawn = torch.rand(size, generator=torch.Generator().manual_seed(seed)) >= share
+        drawn = torch.rand(1 << 24, generator=torch.Generator().manual_seed(0)) >= share
         self.register_buffer("mask", drawn.to(torch.bfloat16) / (1 - share), persistent=False)
 
     def forward(self, states: Any) -> Any:

@@ -251,7 +251,7 @@ def schedule(
 
 
 def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
-    """Put the weights of a checkpoint into the model; return its plan.
+    """Put the weights of a checkpoint into the model; return all that it holds.
 
     Raises ModelError for a file that is no checkpoint of such a model.
     """
@@ -260,7 +260,7 @@ def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
         model.load_state_dict(state["model"])
     except (RuntimeError, TypeError, AttributeError):
         raise ModelError(f"{file} holds the weights of another model than the reader.") from None
-    return dict(state["plan"])
+    return state
 
 
 def average(model: ReaderModel, file: Path, out: Path, share: float) -> None:
@@ -270,16 +270,16 @@ def average(model: ReaderModel, file: Path, out: Path, share: float) -> None:
     passes read texts again and begin to know them by heart. Raises ModelError as
     ``load_checkpoint`` does.
     """
-    own = {
+    own = {  # copies, as loading writes into the model's own
         name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()
     }
-    load_checkpoint(file, model)
+    other = load_checkpoint(file, model)
     mixed = {
-        name: torch.lerp(own[name], other.detach().float().cpu(), share)
-        for name, other in model.state_dict().items()
+        name: torch.lerp(own[name], tensor.detach().float().cpu(), share)
+        for name, tensor in model.state_dict().items()
     }
     model.load_state_dict(mixed)
-    torch.save(read_checkpoint(file) | {"model": mixed}, out)
+    torch.save(other | {"model": mixed}, out)
 
 
 class ExportedReader(nn.Module):  # type: ignore[misc]

@@ -141,7 +141,7 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     assert judged[0].relevance == pytest.approx(float(relevance), abs=0.3)
 
     loaded = new_model(packaged(), PLAN)
-    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 6
+    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["plan"]["epochs"] == 6
     with pytest.raises(UsageError, match="is of another plan"):
         train(loaded, encoded, Plan(seed=1), tmp_path)
     with pytest.raises(UsageError, match="is of another plan"):
@@ -151,7 +151,7 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     torch.save(kept, tmp_path / "checkpoint.pt")
     longer = replace(PLAN, epochs=7)  # a run can be made longer
     train(loaded, encoded, longer, tmp_path, log=lambda _: None)
-    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 7
+    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["plan"]["epochs"] == 7
 
     other, mixed = new_model(packaged(), PLAN), tmp_path / "averaged.pt"
     before = other.spans.weight.detach().clone()
