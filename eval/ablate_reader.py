@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from rag.evaluate.text_metrics import f1
+from rag.models.cross_encoder import MODEL_FILE, CrossEncoder
 from rag.models.embedder import load_embedder
+from rag.models.runtime import read_tokenizer
 from rag.settings import Settings
-from rag.train.examples import Example, Question
-from rag.train.recipe import Amounts, Held, held_apart, load, pairs_of
+from rag.train.examples import Example, Question, load
+from rag.train.mixture import Amounts, Held, held_apart
 
 MADE = ("made", "answered")
 
@@ -55,60 +57,50 @@ VARIANTS = {
 }
 
 
-def trained(variant: Variant, examples: Sequence[Example], folder: Path, seconds: float) -> Any:
-    """Train a variant (or go on with it) and return the model."""
-    from tokenizers import Tokenizer
-
-    from rag.train.export import packaged
-    from rag.train.reader import Plan, encode, new_model, train
+def trained(
+    variant: Variant, examples: Sequence[Example], folder: Path, minutes: float
+) -> CrossEncoder:
+    """Train a variant (or go on with it) and return the reader that is exported to ``folder``."""
+    from rag.train.encoder import packaged
+    from rag.train.reader import Plan, encode, export_reader, new_model, train
 
     plan = replace(Plan(), epochs=1.0, **dict(variant.plan))
     source = packaged()
-    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    tokenizer = read_tokenizer(source / "tokenizer.json")
     model = new_model(source, plan)
     kept = [example for example in examples if variant.keep(example)]
-    train(model, encode(kept, tokenizer), plan, folder, log=lambda _: None, stop_after=seconds)
-    return model
+    train(model, encode(kept, tokenizer), plan, folder, log=lambda _: None, minutes=minutes)
+    export_reader(model, folder / MODEL_FILE)
+    return CrossEncoder(weights=folder)
 
 
-def measured(model: Any, held: Held) -> dict[str, Any]:
+def measured(encoder: CrossEncoder, held: Held) -> dict[str, Any]:
     """Return per set what each question's span is worth, its margin, and each claim's logit."""
-    from tokenizers import Tokenizer
+    from rag.train.reader import read
 
-    from rag.train.export import packaged
-    from rag.train.reader import encode, predict
-
-    tokenizer = Tokenizer.from_file(str(packaged() / "tokenizer.json"))
     found: dict[str, Any] = {}
     for name, questions in held.questions.items():
-        asked = [
-            Example(text, second, name, prefix) for text, second, prefix in pairs_of(questions)
-        ]
-        read = predict(model, encode(asked, tokenizer))
+        here = read(encoder, questions)
         others = [
-            replace(one, second=asked[other].second, prefix=asked[other].prefix)
-            for one, other in zip(asked, _elsewhere(questions), strict=True)
-        ]
-        away = predict(model, encode(others, tokenizer))
-        encodings = tokenizer.encode_batch([(e.first[:600], e.second) for e in asked])
-        spans = [
-            e.second[encoding.offsets[r["start"]][0] : encoding.offsets[r["end"]][1]]
-            for e, r, encoding in zip(asked, read, encodings, strict=True)
+            replace(one, title=questions[other].title, chunk=questions[other].chunk)
+            for one, other in zip(questions, _elsewhere(questions), strict=True)
         ]
         found[f"qa/{name}"] = {
             "f1": [
-                f1(words, q.chunk[q.start : q.end]) if q.answerable else None
-                for words, q in zip(spans, questions, strict=True)
+                f1(words, question.answer) if question.answerable else None
+                for (words, _, _), question in zip(here, questions, strict=True)
             ],
-            "margin": [r["margin"] for r in read],
+            "margin": [margin for _, margin, _ in here],
             "relevance": [
-                [r["relevance"], a["relevance"]] for r, a in zip(read, away, strict=True)
+                [right, wrong]
+                for (_, _, right), (_, _, wrong) in zip(here, read(encoder, others), strict=True)
             ],
-            "groups": [q.article for q in questions],
+            "groups": [question.article for question in questions],
         }
     for name, claims in held.claims.items():
+        judged = encoder.judge([(claim.first, claim.second) for claim in claims])
         found[f"claims/{name}"] = {
-            "support": [one["support"] for one in predict(model, encode(claims, tokenizer))],
+            "support": [one.support for one in judged],
             "gold": [claim.support == 1.0 for claim in claims],
         }
     return found
@@ -204,16 +196,17 @@ def main() -> int:
         return 2
     embedder = load_embedder(Settings().models)
     held = held_apart(Path(options.data), embedder, Amounts(measured=400), 20261121)
-    examples = load(kept)[: options.pairs]
+    examples = load(kept, Example)[: options.pairs]
     runs = {}
     for name, variant in VARIANTS.items():
         folder = options.out / "ablations" / f"{name.replace(' ', '-')}-{options.pairs}"
         file = folder / "measured.json"
         if not file.exists() and (not options.only or name in options.only):
             began = time.perf_counter()
-            model = trained(variant, examples, folder, options.minutes * 60)
-            file.write_text(json.dumps(measured(model, held)), "utf-8")
+            encoder = trained(variant, examples, folder, options.minutes)
+            file.write_text(json.dumps(measured(encoder, held)), "utf-8")
             (folder / "checkpoint.pt").unlink()
+            (folder / MODEL_FILE).unlink()
             print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
         if file.exists():
             runs[name] = json.loads(file.read_text("utf-8"))

@@ -43,9 +43,8 @@ from fit_reading import (
 from rag.answer import cross_reading
 from rag.answer.questions import Question, understand
 from rag.answer.reading import Answers, Model, Study, sigmoid, studied
-from rag.models.cross_encoder import MODEL_FILE, CrossEncoder
+from rag.models.cross_encoder import MODEL_FILE, CrossEncoder, Judge, Judged
 from rag.models.embedder import load_embedder
-from rag.models.judge import Judge, Judged
 from rag.settings import Settings
 from rag.train.examples import held
 from rag.types import digest_of

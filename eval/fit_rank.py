@@ -29,9 +29,8 @@ from fit_reading import SETS as QUESTION_SETS
 
 from rag.answer.reading import Model, sigmoid
 from rag.evaluate.beir import read_beir
-from rag.models.cross_encoder import CrossEncoder
+from rag.models.cross_encoder import CrossEncoder, Judge
 from rag.models.embedder import load_embedder
-from rag.models.judge import Judge
 from rag.pipeline import Pipeline
 from rag.retrieve import rank
 from rag.retrieve.hybrid import HybridRetriever

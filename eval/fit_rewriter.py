@@ -28,7 +28,7 @@ from made_talks import ALONE, Made, Maker
 from rewriter_figures import figures, made_figures
 
 from rag.evaluate.text_metrics import term_f1, terms
-from rag.models.states import TokenStates
+from rag.models.embedder import TokenStates
 from rag.retrieve.query_rewriting import WEIGHTS, is_courtesy, pick
 from rag.retrieve.rewriting_features import (
     Conversation,

@@ -22,7 +22,7 @@ from rag.answer.reading import EMBEDDED, Answers, Model, Study, sigmoid, studied
 from rag.answer.requirements import Passages, lacks
 from rag.answer.rivals import Rivals
 from rag.answer.spans import typed, types_for
-from rag.models.judge import LANGUAGES, Judge, Judged
+from rag.models.cross_encoder import LANGUAGES, Judge, Judged
 from rag.protocols import Embedder
 from rag.text.terms import content_terms
 from rag.types import Passage

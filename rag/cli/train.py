@@ -99,8 +99,8 @@ def reader(
     if seed is not None and (start is None or corpus is not None):
         raise UsageError("--seed goes with --from, and not with --corpus")
     try:
-        from rag.train.command import train_reader
         from rag.train.corpus import train_on_corpus
+        from rag.train.reader import train_reader
     except ImportError:
         raise MissingExtraError("Training", "train") from None
     if corpus is not None and averaged is not None:
@@ -141,7 +141,7 @@ def embedder(
     """
     folder = _need_data(data)
     try:
-        from rag.train.embedder_command import train_embedder
+        from rag.train.embedder import train_embedder
     except ImportError:
         raise MissingExtraError("Training", "train") from None
     result = train_embedder(

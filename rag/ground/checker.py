@@ -10,7 +10,6 @@ and ``cross_checker.json`` come from ``eval/fit_checker.py``, which also says ho
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -24,7 +23,8 @@ from rag.errors import ModelError, UsageError
 from rag.ground.evidence import Claim, Evidence
 from rag.ground.features import FEATURES, Measured, measure
 from rag.ground.quotation import quoted_from
-from rag.models.judge import LANGUAGES, Scorer
+from rag.models.cross_encoder import LANGUAGES, CrossEncoder
+from rag.models.runtime import sigmoid
 from rag.text.language import detect
 from rag.types import Label, Verdict
 
@@ -87,7 +87,7 @@ class Weights(BaseModel):
         """Return the estimated probability that the claim is supported."""
         values = {**dict(zip(FEATURES, measured.values, strict=True)), **(more or {})}
         score = self.bias + sum(w * values[name] for name, w in self.weights.items())
-        probability = 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
+        probability = sigmoid(score)
         capped = [cap for name, cap in self.caps.items() if measured[name]]
         return min([probability, *capped])
 
@@ -216,7 +216,7 @@ class CrossChecker(HeuristicChecker):
 
     def __init__(
         self,
-        encoder: Scorer,
+        encoder: CrossEncoder,
         embedder: Embedder,
         settings: GroundSettings,
         weights: Weights | None = None,

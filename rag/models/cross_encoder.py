@@ -2,7 +2,8 @@
 
 Question and passage, or claim and evidence, go in together. What comes out are logits: how relevant
 the passage is, where in it the answer begins and ends, and how far the evidence supports the claim.
-The card beside the weights (JSON) says what they are and how large they must be.
+``Judge`` holds a question against passages for ranking and reading: with title and headings, in
+windows where they are longer than the model reads, and once only.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import numpy as np
 
 from rag.errors import ModelError
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
-from rag.models.runtime import TextModel
+from rag.models.runtime import Memory, TextModel
 from rag.settings import BUILT_IN, ModelSettings
+from rag.text.sentences import sentences
+from rag.types import Passage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +34,13 @@ MAX_TOKENS = 256
 _LIKELY = 20  # spans that the answer is chosen from
 _TEMPERATURE = 0.5  # of their probabilities
 LONGEST = 40  # tokens of an answer
+LANGUAGES = frozenset({"en"})
+"""What the shipped cross-encoder was trained on."""
+
+_QUESTION = 96  # tokens of a question; what is beyond is cut off
+_HEAD = 32  # tokens of title and headings
+_SPECIAL = 4  # tokens of the model itself
+_REMEMBERED = 512  # pairs
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class Pair:
 
 
 def _most_shared(firsts: Floats, lasts: Floats, logits: Floats) -> int:
-    """Return which of the spans has the highest expected F1 with the one that is right."""
+    """Which of the spans has the highest expected F1 with the one that is right."""
     probabilities = np.exp((logits - logits.max()) / _TEMPERATURE)
     shared = np.minimum(lasts[:, None], lasts) - np.maximum(firsts[:, None], firsts) + 1
     lengths = lasts - firsts + 1
@@ -116,11 +126,18 @@ class CrossEncoder:
         return f"{self._file.stem}@{hashlib.sha256(self._file.read_bytes()).hexdigest()[:16]}"
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of a text in tokens, without special ones and without a limit."""
+        """The length of a text in tokens, without special ones and without a limit."""
         return self._model.count_tokens(text)
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
-        """Return what the model says of each pair; the second text is cut at the token limit."""
+        """What the model says of each pair; the second text is cut at the token limit.
+
+        >>> text = "The tower was built in 1894."
+        >>> [pair] = CrossEncoder().judge([("When was it built?", text)])
+        >>> start, end, margin = pair.best(0, len(text))
+        >>> text[start:end]
+        '1894'
+        """
         encodings = self._model.encode_pairs(pairs)
         found = []
         for encoding, (relevance, support, spans) in zip(
@@ -142,7 +159,7 @@ class CrossEncoder:
 
 
 def load_cross_encoder(settings: ModelSettings) -> CrossEncoder:
-    """Return the reader that the settings name: ``built-in``, or a folder of ``rag train reader``.
+    """The reader that the settings name: ``built-in``, or a folder of ``rag train reader``.
 
     Raises ModelError if there is none.
     """
@@ -157,3 +174,98 @@ def load_cross_encoder(settings: ModelSettings) -> CrossEncoder:
     return CrossEncoder(
         threads=settings.threads, batch_tokens=settings.batch_tokens, weights=folder
     )
+
+
+# Questions and passages
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a passage that was read at once: ``offset`` + place in ``pair`` = place in it."""
+
+    pair: Pair
+    offset: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the model says of a passage; ``relevance`` is a logit, that of the best window."""
+
+    relevance: float
+    windows: tuple[Window, ...]
+
+    def best(self, start: int, end: int) -> tuple[int, int, float] | None:
+        """Return (start, end, margin over "not here") of the best answer in a part of the passage.
+
+        Offsets are into ``chunk.text``; the margin is a logit. None where nothing was read.
+        """
+        found = None
+        for window in self.windows:
+            low, high = max(start, window.start), min(end, window.end)
+            if low >= high:
+                continue
+            span = window.pair.best(low - window.offset, high - window.offset)
+            if span and (found is None or span[2] > found[2]):
+                found = (span[0] + window.offset, span[1] + window.offset, span[2])
+        return found
+
+
+class Judge:
+    """Runs a cross-encoder over a question and passages. Threads may share it."""
+
+    def __init__(self, encoder: CrossEncoder) -> None:
+        self._encoder = encoder
+        self._memory: Memory[tuple[str, str], Pair] = Memory(_REMEMBERED)
+
+    def judge(self, question: str, passages: Sequence[Passage]) -> list[Judged]:
+        """What the model says of each passage, in their order."""
+        question = self._cut(question, _QUESTION)
+        cut = [self._windows(question, passage) for passage in passages]
+        wanted = [(question, text) for windows in cut for text, _, _, _ in windows]
+        pairs = self._memory.results(wanted, self._encoder.judge)
+        found = []
+        for windows in cut:
+            judged = tuple(
+                Window(pairs[question, text], offset, start, end)
+                for text, offset, start, end in windows
+            )
+            found.append(Judged(max(w.pair.relevance for w in judged), judged))
+        return found
+
+    def _windows(self, question: str, passage: Passage) -> list[tuple[str, int, int, int]]:
+        """Return (text as the model sees it, offset, start, end) of the windows of a passage.
+
+        Windows are whole sentences; each begins with the last one of the window before it.
+        """
+        path = dict.fromkeys(part for part in (passage.title, *passage.chunk.headings) if part)
+        head = self._cut(" · ".join(path), _HEAD)
+        head = f"{head}\n" if head else ""
+        text = passage.chunk.text
+        count = self._encoder.count_tokens
+        room = MAX_TOKENS - _SPECIAL - count(question) - count(head)
+        if count(text) <= room:
+            return [(head + text, -len(head), 0, len(text))]
+        spans = [(s.start, s.end) for s in sentences(text)] or [(0, len(text))]
+        costs = [count(text[start:end]) for start, end in spans]
+        found = []
+        first = 0
+        while first < len(spans):
+            last, used = first, costs[first]
+            while last + 1 < len(spans) and used + costs[last + 1] <= room:
+                last += 1
+                used += costs[last]
+            start, end = spans[first][0], spans[last][1]
+            found.append((head + text[start:end], start - len(head), start, end))
+            if last + 1 >= len(spans):
+                break
+            first = last if last > first and costs[last] < room // 3 else last + 1
+        return found
+
+    def _cut(self, text: str, tokens: int) -> str:
+        """The beginning of a text that has at most so many tokens."""
+        words = text.split(" ")
+        while len(words) > 1 and self._encoder.count_tokens(" ".join(words)) > tokens:
+            words = words[: max(1, len(words) * 3 // 4)]
+        return " ".join(words)[: tokens * 12]

@@ -2,28 +2,32 @@
 
 ``BuiltInEmbedder`` is all-MiniLM-L6-v2 with 8-bit weights and activations, pooling included in the
 graph; the card beside the weights (JSON) says what they are and how large they must be.
+``TokenStates`` reads what stands inside the same graph: attention and hidden states of tokens.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag.errors import ModelError
-from rag.models.runtime import TextModel
+from rag.models.runtime import Memory, TextModel, open_session, read_tokenizer
 from rag.settings import BUILT_IN, ModelSettings
+from rag.text.terms import encodable
 from rag.types import digest_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
 
     from rag.protocols import Embedder, Vectors
 
@@ -84,9 +88,7 @@ class BuiltInEmbedder:
         remembered: int = 2048,
     ) -> None:
         folder = weights or WEIGHTS
-        self._remembered = remembered
-        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._lock = Lock()
+        self._memory: Memory[str, NDArray[np.float32]] = Memory(remembered)
         self._card = WeightsCard.read(folder / CARD_FILE)
         # The digest is trusted to the card, as hashing would cost more than loading; the size
         # catches what happens in practice: a cut download and a file of another version.
@@ -121,30 +123,23 @@ class BuiltInEmbedder:
         return frozenset(self._card.languages)
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in the model's own tokens, without special ones."""
+        """The length of the text in the model's own tokens, without special ones."""
         return self._model.count_tokens(text)
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """Return an array of shape (len(texts), dimension), float32, rows of length 1.
+        """An array of shape (len(texts), dimension), float32, rows of length 1.
 
         ``query`` makes no difference: this model embeds questions and passages alike.
+
+        >>> BuiltInEmbedder().embed(["Wrens build nests.", "Refunds take a week."]).shape
+        (2, 384)
         """
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         if sum(map(len, texts)) > _FEW:
             return self._embedded(texts)
-        with self._lock:
-            known = {text: self._known[text] for text in texts if text in self._known}
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            # Copies, as a row of an array would keep all of it.
-            known.update(zip(new, map(np.copy, self._embedded(new)), strict=True))
-        with self._lock:
-            self._known.update(known)
-            for text in known:
-                self._known.move_to_end(text)
-            while len(self._known) > self._remembered:
-                self._known.popitem(last=False)
+        # Copies, as a row of an array would keep all of it.
+        known = self._memory.results(texts, lambda new: map(np.copy, self._embedded(new)))
         return np.stack([known[text] for text in texts])
 
     def _embedded(self, texts: Sequence[str]) -> Vectors:
@@ -157,7 +152,7 @@ class BuiltInEmbedder:
 
 
 def load_embedder(settings: ModelSettings) -> Embedder:
-    """Return the embedder that the settings name.
+    """The embedder that the settings name.
 
     That is ``built-in``, a folder as ``rag train embedder`` writes it, or a model of the hub or a
     folder. Raises ModelError if it cannot be found and MissingExtraError if it needs the hub extra.
@@ -184,3 +179,72 @@ def _check_size(file: Path, expected: int) -> None:
         raise ModelError(
             f"{file} has {found:,} bytes where its card says {expected:,}; reinstall footnote-rag."
         )
+
+
+# What the inside of the model says of each token
+
+_MAX_TOKENS = 256
+_OPEN, _CLOSE = 101, 102  # the tokens [CLS] and [SEP]
+_ATTENTION = ("softmax", *(f"softmax_{layer}" for layer in range(1, 6)))
+_STATES = ("layer_norm_4", "layer_norm_6", "layer_norm_8", "layer_norm_10", "layer_norm_12")
+"""Layers 2 to 6, after the feed-forward part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Texts as the model sees them together.
+
+    ``attention[head, from, to]`` has the heads of all layers; ``states[layer, token]`` those of
+    ``_STATES``; ``places[text]`` lists (start, end, token) with offsets in that text.
+    """
+
+    attention: NDArray[np.float32]
+    states: NDArray[np.float32]
+    places: list[list[tuple[int, int, int]]]
+
+
+class TokenStates:
+    """Looks inside the shipped embedder, whichever one the settings name.
+
+    Its weights are opened a second time, with more outputs, at the first use.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def look(self, texts: Sequence[tuple[str, int]]) -> Inside:
+        """Read texts, each cut to its number of tokens, as one; where it is too long, its end.
+
+        Raises ModelError where the weights are missing or others than the ones we know.
+        """
+        with self._lock:  # two threads would load the model twice
+            session, tokenizer = self._session, self._tokenizer
+        ids, places = [_OPEN], []
+        for text, limit in texts:
+            encoding = tokenizer.encode(encodable(text), add_special_tokens=False)
+            pairs = list(zip(encoding.ids, encoding.offsets, strict=True))[:limit]
+            places.append([(a, b, len(ids) + n) for n, (_, (a, b)) in enumerate(pairs)])
+            ids += [*(token for token, _ in pairs), _CLOSE]
+        over = max(0, len(ids) - _MAX_TOKENS)
+        ids = [_OPEN, *ids[over + 1 :]]
+        tokens = np.array([ids], np.int64)
+        given = {
+            "input_ids": tokens,
+            "attention_mask": np.ones_like(tokens),
+            "token_type_ids": np.zeros_like(tokens),
+        }
+        outputs: list[Any] = session.run([*_ATTENTION, *_STATES], given)
+        heads = len(_ATTENTION)
+        return Inside(
+            attention=np.concatenate(outputs[:heads], axis=1)[0],
+            states=np.stack([output.reshape(len(ids), -1) for output in outputs[heads:]]),
+            places=[[(a, b, n - over) for a, b, n in place if n > over] for place in places],
+        )
+
+    @cached_property
+    def _session(self) -> InferenceSession:
+        return open_session(WEIGHTS / MODEL_FILE, (*_ATTENTION, *_STATES))
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return read_tokenizer(WEIGHTS / TOKENIZER_FILE)

@@ -6,12 +6,14 @@ before the first use, and one instance may be shared by threads.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
     from tokenizers import Encoding, Tokenizer
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 SEQUENCE_AXIS = "sequence"
 """Name that an exported model gives to the axis of its tokens; outputs are cut along it."""
@@ -34,6 +39,9 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
 
     A batch holds at most ``batch_tokens`` tokens, padding included; a single longer input is a
     batch of its own. Every position occurs exactly once.
+
+    >>> batches([3, 9, 4], 10)
+    [[1], [2, 0]]
     """
     groups: list[list[int]] = []
     width = 0
@@ -44,6 +52,45 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
             groups.append([position])
             width = max(1, lengths[position])
     return groups
+
+
+def sigmoid(logit: float) -> float:
+    """The logistic function of a log-odds, safe at both ends.
+
+    >>> sigmoid(0.0), sigmoid(-1e9) > 0
+    (0.5, True)
+    """
+    if logit >= 0:
+        return 1.0 / (1.0 + math.exp(-min(logit, 60.0)))
+    power = math.exp(max(logit, -60.0))
+    return power / (1.0 + power)
+
+
+class Memory(Generic[Key, Value]):
+    """The last ``size`` results by what they are results of. Threads may share one."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = Lock()
+
+    def results(
+        self, keys: Iterable[Key], compute: Callable[[list[Key]], Iterable[Value]]
+    ) -> dict[Key, Value]:
+        """The results for some keys; ``compute`` gives those that are not remembered."""
+        wanted = dict.fromkeys(keys)
+        with self._lock:
+            found = {key: self._kept[key] for key in wanted if key in self._kept}
+        new = [key for key in wanted if key not in found]
+        if new:
+            found.update(zip(new, compute(new), strict=True))
+        with self._lock:
+            self._kept.update(found)
+            for key in found:
+                self._kept.move_to_end(key)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return found
 
 
 class TextModel:
@@ -71,43 +118,34 @@ class TextModel:
         self._batch_tokens = batch_tokens
         self._lock = Lock()
         self._session: InferenceSession | None = None
-        self._singles: Tokenizer | None = None
-        self._pairs: Tokenizer | None = None
-        self._counter: Tokenizer | None = None
+        self._tokenizers: dict[str | None, Tokenizer] = {}
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in tokens, without special ones and without a limit."""
-        counter = self._counter or self._load_counter()
-        return len(counter.encode_batch_fast([encodable(text)], add_special_tokens=False)[0])
+        """The length of the text in tokens, without special ones and without a limit."""
+        [encoding] = self._tokenizer(None).encode_batch_fast(
+            [encodable(text)], add_special_tokens=False
+        )
+        return len(encoding)
 
     def encode(self, texts: Sequence[str]) -> list[Encoding]:
-        """Return one encoding a text, cut to ``max_tokens``; they carry no character offsets."""
-        if self._singles is None:
-            with self._lock:
-                if self._singles is None:
-                    self._singles = self._read_tokenizer("longest_first")
-        encodings: list[Encoding] = self._singles.encode_batch_fast([encodable(t) for t in texts])
-        return encodings
+        """One encoding a text, cut to ``max_tokens``; they carry no character offsets."""
+        clean = [encodable(text) for text in texts]
+        return list(self._tokenizer("longest_first").encode_batch_fast(clean))
 
     def encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Encoding]:
-        """Return one encoding a pair, cut to ``max_tokens`` at the end of the second text.
+        """One encoding a pair, cut to ``max_tokens`` at the end of the second text.
 
         The encodings carry character offsets and sequence ids. Raises ModelError where the first
         text alone leaves no room for the second.
         """
-        if self._pairs is None:
-            with self._lock:
-                if self._pairs is None:
-                    self._pairs = self._read_tokenizer("only_second")
         clean = [(encodable(first), encodable(second)) for first, second in pairs]
         try:
-            encodings: list[Encoding] = self._pairs.encode_batch(clean)
+            return list(self._tokenizer("only_second").encode_batch(clean))
         except Exception as error:  # the Rust side raises nothing more special
             raise ModelError(
                 f"The first text of a pair fills the {self.max_tokens} tokens of the model alone; "
                 f"shorten it. ({error})"
             ) from None
-        return encodings
 
     def run(self, encodings: Sequence[Encoding]) -> list[tuple[NDArray[Any], ...]]:
         """Return, in the order of the input, the outputs of the model for each encoding.
@@ -115,7 +153,7 @@ class TextModel:
         An output of shape (batch, ...) gives an array of shape (...); where its next axis is the
         sequence, it is cut to the tokens of that input, so that no padding is to be seen.
         """
-        session = self._session or self._load_session()
+        session = self._loaded_session()
         wanted = [node.name for node in session.get_inputs()]
         cut = [list(node.shape[1:2]) == [SEQUENCE_AXIS] for node in session.get_outputs()]
         results: list[tuple[NDArray[Any], ...]] = [()] * len(encodings)
@@ -144,35 +182,37 @@ class TextModel:
 
     def load(self) -> None:
         """Load session and tokenizer now rather than at first use. Raises ModelError."""
-        self._session or self._load_session()
+        self._loaded_session()
         self.encode([])
 
-    def _load_session(self) -> InferenceSession:
+    def _loaded_session(self) -> InferenceSession:
         with self._lock:
             if self._session is None:
                 self._session = open_session(self._model_file)
             return self._session
 
-    def _load_counter(self) -> Tokenizer:
+    def _tokenizer(self, truncation: str | None) -> Tokenizer:
+        """Truncation is a state of the tokenizer, and threads share it: one for each kind."""
         with self._lock:
-            if self._counter is None:
-                # Truncation is a state of the tokenizer, and threads share it: one each.
-                self._counter = self._read_tokenizer(None)
-            return self._counter
+            if truncation not in self._tokenizers:
+                tokenizer = read_tokenizer(self._tokenizer_file)
+                if truncation:
+                    tokenizer.enable_truncation(self.max_tokens, strategy=truncation)
+                self._tokenizers[truncation] = tokenizer
+            return self._tokenizers[truncation]
 
-    def _read_tokenizer(self, truncation: str | None) -> Tokenizer:
-        from tokenizers import Tokenizer
 
-        try:
-            tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
-        except Exception as error:  # tokenizers raises plain Exception
-            raise ModelError(_unusable(self._tokenizer_file, error)) from None
-        tokenizer.no_padding()
-        if truncation is None:
-            tokenizer.no_truncation()
-        else:
-            tokenizer.enable_truncation(self.max_tokens, strategy=truncation)
-        return tokenizer
+def read_tokenizer(file: Path) -> Tokenizer:
+    """Read a tokenizer that neither pads nor truncates. Raises ModelError."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises plain Exception
+        raise ModelError(_unusable(file, error)) from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def open_session(model: Path, inner: Sequence[str] = ()) -> InferenceSession:
@@ -199,7 +239,7 @@ def open_session(model: Path, inner: Sequence[str] = ()) -> InferenceSession:
 
 
 def _outputs(names: Sequence[str]) -> bytes:
-    """Return an ONNX model with nothing but outputs; put behind another one, it adds them.
+    """An ONNX model with nothing but outputs; put behind another one, it adds them.
 
     Two protobuf messages one after the other are read as one, with what both say.
     """
@@ -215,7 +255,7 @@ def _outputs(names: Sequence[str]) -> bytes:
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, which can be fewer than there are."""
+    """How many cores this process may use, which can be fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

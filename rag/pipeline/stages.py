@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
     from rag.index.index import Index
     from rag.models.chat import ChatModel
-    from rag.models.cross_encoder import CrossEncoder
+    from rag.models.cross_encoder import CrossEncoder, Judge
     from rag.models.hub_chat import HubChatModel
-    from rag.models.judge import Judge
     from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
     from rag.retrieve.llm_rerank import LanguageModelReranker
 
@@ -127,7 +126,7 @@ class Stages:
     @property
     def reranker(self) -> Reranker | None:
         """The reranker; None where the order of fusion stays (``models.reranker``)."""
-        from rag.models.hub_pairs import load_reranker
+        from rag.models.hub import load_reranker
         from rag.retrieve.rank import LearnedReranker
 
         models, depth = self.settings.models, self.settings.retrieve.rerank
@@ -198,7 +197,7 @@ class Stages:
     def checker(self) -> Checker:
         """The groundedness checker."""
         from rag.ground.checker import CrossChecker
-        from rag.models.hub_pairs import load_checker
+        from rag.models.hub import load_checker
 
         models, ground = self.settings.models, self.settings.ground
         return self._stage(
@@ -247,6 +246,6 @@ class Stages:
     @property
     def _judge(self) -> Judge:
         """What the cross-encoder says of questions and passages: said once, used twice."""
-        from rag.models.judge import Judge
+        from rag.models.cross_encoder import Judge
 
         return self._stage("judge", lambda: Judge(self._encoder))

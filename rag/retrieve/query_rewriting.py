@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.errors import ModelError
-from rag.models.states import TokenStates
+from rag.models.embedder import TokenStates
 from rag.retrieve.rewriting_features import (
     CHATTER,
     JOIN,

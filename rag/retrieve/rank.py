@@ -10,14 +10,14 @@ and the command that makes them are in ``rank.json``.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rag.models.judge import LANGUAGES, Judge, Judged
+from rag.models.cross_encoder import LANGUAGES, Judge, Judged
+from rag.models.runtime import sigmoid
 from rag.text.language import detect
 from rag.types import Passage
 
@@ -143,4 +143,4 @@ def probability(judged: Judged, passage: Passage) -> float:
     """Return the probability that a passage is relevant, by what the model says of it."""
     values = features(judged, passage)
     logit = model()["bias"] + sum(w * values[name] for name, w in model()["weights"].items())
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+    return sigmoid(logit)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rag.models.states import TokenStates
+from rag.models.embedder import TokenStates
 from rag.text.terms import STOPWORDS, content_terms
 from rag.types import Turn
 

@@ -1,4 +1,8 @@
-"""Claims with evidence for the reader: those of grounding sets, and those made of reading sets."""
+"""Claims with evidence for the reader: those of grounding sets, and those made of reading sets.
+
+Claims that people wrote about a text say its facts in other words; so do the questions of reading
+sets, whose answers are known: ``declared`` turns "Who built it?", "Weber" into "Weber built it".
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.ground.clauses import AUXILIARY, MODAL, PAST, is_base
 from rag.text.sentences import sentences
-from rag.train.declare import declared
 from rag.train.examples import (
-    _NAME,
-    _NUMBER,
-    _OPPOSITES,
+    NAME,
+    NUMBER,
+    OPPOSITES,
     Example,
     Question,
-    _another_number,
+    another_number,
+    drawn,
+    drawn_text,
     held,
     rows,
-    second_text,
 )
 
 if TYPE_CHECKING:
@@ -29,11 +34,15 @@ if TYPE_CHECKING:
 EVIDENCE_CHARACTERS = 900
 """Evidence of a claim that is read at once: its best sentences, in their order."""
 
+_AUXILIARIES = re.compile(
+    r"\b(is|are|was|were|can|could|has|have|had|will|would|may|must|does|did)\b"
+)
+
 
 def read_claims(
     data: Path, name: str, embedder: Embedder, *, held_apart: bool | None = None
 ) -> list[Example]:
-    """Return the claims of a set with the best sentences of their evidence.
+    """The claims of a set with the best sentences of their evidence.
 
     ``held_apart`` picks the groups that are (not) held apart, None all of them.
     """
@@ -46,9 +55,8 @@ def read_claims(
     seen = best_evidence(
         [row["claim"] for row in chosen], [row["evidence"] for row in chosen], embedder
     )
-    target = {"supported": 1.0, "partial": 0.0, "unsupported": 0.0}
     return [
-        Example(row["claim"], evidence, name, support=target[row["label"]])
+        Example(row["claim"], evidence, name, support=float(row["label"] == "supported"))
         for row, evidence in zip(chosen, seen, strict=True)
     ]
 
@@ -56,7 +64,7 @@ def read_claims(
 def best_evidence(
     claims: Sequence[str], evidence: Sequence[Sequence[str]], embedder: Embedder
 ) -> list[str]:
-    """Return for each claim the sentences nearest to it, in order, as much as is read at once."""
+    """For each claim the sentences nearest to it, in order, as much as is read at once."""
     wholes = ["\n".join(texts) for texts in evidence]
     long = [n for n, whole in enumerate(wholes) if len(whole) > EVIDENCE_CHARACTERS]
     units = {n: [wholes[n][s.start : s.end] for s in sentences(wholes[n])] for n in long}
@@ -75,55 +83,50 @@ def best_evidence(
     return wholes
 
 
-_NEGATION = re.compile(r"\b(is|are|was|were|can|could|has|have|had|will|would|may|must|does|did)\b")
-
-
 def made_claims(questions: Sequence[Question], random_: random.Random, count: int) -> list[Example]:
-    """Return claims made of the sentences of chunks: as said, shortened, or with a fact changed."""
-    found: list[Example] = []
-    for question in random_.sample(list(questions), len(questions)):
-        if len(found) >= count:
-            break
-        spans = [question.chunk[s.start : s.end] for s in sentences(question.chunk)]
+    """Claims made of the sentences of chunks: as said, shortened, or with a fact changed."""
+
+    def make(question: Question) -> Example | None:
+        spans = [span.of(question.chunk) for span in sentences(question.chunk)]
         usable = [text for text in spans if 40 < len(text) < 300]
         if not usable:
-            continue
+            return None
         said = random_.choice(usable)
-        claim, support = said, 1.0
+        claim: str | None = said
+        support = 1.0
         if random_.random() < 0.5:
-            other = _changed_claim(said, question.chunk, random_)
-            if other is None:
-                continue
-            claim, support = other, 0.0
-        if random_.random() < 0.5:
-            claim = _shortened(claim) if support else claim
-        second, prefix = second_text(question.title if random_.random() < 0.5 else "",
-                                     question.chunk)  # fmt: skip
-        found.append(Example(claim, second, "made", prefix, support=support))
-    return found
+            claim, support = _changed_claim(said, question.chunk, random_), 0.0
+        if claim is None:
+            return None
+        if random_.random() < 0.5 and support:
+            claim = _shortened(claim)
+        second, prefix = drawn_text(question.title, question.chunk, random_, 0.5)
+        return Example(claim, second, "made", prefix, support=support)
+
+    return drawn(questions, random_, count, make)
 
 
 def _changed_claim(said: str, chunk: str, random_: random.Random) -> str | None:
-    names = [n for n in _NAME.findall(chunk) if n not in said]
-    inside = list(_NAME.finditer(said))
+    names = [n for n in NAME.findall(chunk) if n not in said]
+    inside = list(NAME.finditer(said))
     ways: list[str] = []
     if names and inside:
         match = random_.choice(inside)
         ways.append(said[: match.start()] + random_.choice(names) + said[match.end() :])
-    numbers = list(_NUMBER.finditer(said))
+    numbers = list(NUMBER.finditer(said))
     if numbers:
         match = random_.choice(numbers)
-        other = [n for n in _NUMBER.findall(chunk) if n not in said]
-        new = random_.choice(other) if other and random_.random() < 0.5 else _another_number(
+        other = [n for n in NUMBER.findall(chunk) if n not in said]
+        new = random_.choice(other) if other and random_.random() < 0.5 else another_number(
             match.group(), random_
         )  # fmt: skip
         ways += [said[: match.start()] + new + said[match.end() :]] * 2
-    if verb := _NEGATION.search(said):
+    if verb := _AUXILIARIES.search(said):
         after = said[verb.end() :]
         negated = after.removeprefix(" not") if after.startswith(" not ") else " not" + after
         ways.append(said[: verb.end()] + negated)
     for match in re.finditer(r"\w+", said):
-        if (other_word := _OPPOSITES.get(match.group().lower())) is not None:
+        if (other_word := OPPOSITES.get(match.group().lower())) is not None:
             ways.append(said[: match.start()] + other_word + said[match.end() :])
     return random_.choice(ways) if ways else None
 
@@ -140,73 +143,201 @@ def _shortened(claim: str) -> str:
 def answered_claims(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:
-    """Return question-and-answer claims: the right answer, or another one of the same chunk."""
-    found: list[Example] = []
-    for question in random_.sample(list(questions), len(questions)):
-        if len(found) >= count:
-            break
-        answer = question.chunk[question.start : question.end]
-        support = 1.0
+    """Question-and-answer claims: the right answer, or another one of the same chunk."""
+
+    def make(question: Question) -> Example | None:
+        answer, support = question.answer, 1.0
         if random_.random() < 0.5:
-            kind = _NUMBER if _NUMBER.fullmatch(answer) else _NAME
-            others = [n for n in kind.findall(question.chunk) if n.lower() not in answer.lower()
-                      and answer.lower() not in n.lower()]  # fmt: skip
+            kind = NUMBER if NUMBER.fullmatch(answer) else NAME
+            others = [n for n in kind.findall(question.chunk) if not _overlap(n, answer)]
             if not others:
-                continue
+                return None
             answer, support = random_.choice(others), 0.0
-        second, prefix = second_text(question.title if random_.random() < 0.5 else "",
-                                     question.chunk)  # fmt: skip
+        second, prefix = drawn_text(question.title, question.chunk, random_, 0.5)
         claim = f"{question.text.rstrip(' ?')}: {answer}"
-        found.append(Example(claim, second, "answered", prefix, support=support))
-    return found
+        return Example(claim, second, "answered", prefix, support=support)
+
+    return drawn(questions, random_, count, make)
 
 
 def stated_claims(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:
-    """Return statements made of questions and answers, which say a passage's facts in other words.
+    """Statements made of questions and answers, which say a passage's facts in other words.
 
     Half have the right answer; a third the answer to another question about the same chunk, that
-    begins with the same word if there is one; the rest stand before another chunk of the article.
+    begins with the same word if there is one; the rest stand before another chunk of the article,
+    without the right answer.
     """
     by_chunk: dict[str, list[Question]] = defaultdict(list)
     by_article: dict[str, list[Question]] = defaultdict(list)
     for question in questions:
         by_chunk[question.chunk].append(question)
         by_article[question.article].append(question)
-    found: list[Example] = []
-    for question in random_.sample(list(questions), len(questions)):
-        if len(found) >= count:
-            break
-        answer, chunk = _answer(question), question.chunk
+
+    def make(question: Question) -> Example | None:
+        answer, chunk, right = question.answer, question.chunk, question.answer.lower()
         roll = random_.random()
         if roll >= 0.5:
-            elsewhere = roll >= 0.84
-            around = by_article[question.article] if elsewhere else by_chunk[chunk]
-            others = [q for q in around if _differs(q, question, elsewhere)]
+            if roll >= 0.84:
+                around = by_article[question.article]
+                others = [q for q in around if right not in q.chunk.lower()]
+            else:
+                others = [q for q in by_chunk[chunk] if not _overlap(q.answer, answer)]
             alike = [q for q in others if q.text.split()[:1] == question.text.split()[:1]]
             if not others:
-                continue
+                return None
             other = random_.choice(alike or others)
-            if elsewhere:
+            if roll >= 0.84:
                 chunk = other.chunk
             else:
-                answer = _answer(other)
+                answer = other.answer
         claim = declared(question.text, answer)
-        if claim is not None:
-            second, prefix = second_text(question.title if random_.random() < 0.5 else "", chunk)
-            support = 1.0 if roll < 0.5 else 0.0
-            found.append(Example(claim, second, "stated", prefix, support=support))
-    return found
+        if claim is None:
+            return None
+        second, prefix = drawn_text(question.title, chunk, random_, 0.5)
+        return Example(claim, second, "stated", prefix, support=float(roll < 0.5))
+
+    return drawn(questions, random_, count, make)
 
 
-def _answer(question: Question) -> str:
-    return question.chunk[question.start : question.end]
+def _overlap(one: str, other: str) -> bool:
+    one, other = one.lower(), other.lower()
+    return one in other or other in one
 
 
-def _differs(other: Question, question: Question, elsewhere: bool) -> bool:
-    """Tell whether another question's answer is wrong here, or its chunk without the right one."""
-    right = _answer(question).lower()
-    if elsewhere:
-        return right not in other.chunk.lower()
-    return right not in _answer(other).lower() and _answer(other).lower() not in right
+# Questions and answers as statements
+
+_WH = re.compile(
+    r"^(?:(?P<place>in|on|at|by|for|from|to|with|during|of|under) )?"
+    r"(?P<wh>who|whom|what|which|when|where|how many|how much|how long|how old)\b ?",
+    re.IGNORECASE,
+)
+_DO = frozenset({"do", "does", "did"})
+_BE = frozenset({"is", "are", "was", "were"})
+_ENDS = frozenset("of in on at by for from to with as about into after before over under".split())
+_DETERMINERS = frozenset("the a an his her its their this that these those our".split())
+_PARTICIPLES = PAST | frozenset(
+    "born known done gone seen taken given written shown chosen broken spoken driven worn drawn "
+    "grown thrown called named".split()
+)
+_CALLED = frozenset({"called", "named", "considered", "titled"})
+_LONGEST = 12  # words between a question word and its verb, and of an answer
+
+
+def declared(question: str, answer: str) -> str | None:
+    """A question and an answer as one statement, or None where no rule fits.
+
+    The rules follow Demszky, Guu and Liang, "Transforming Question Answering Datasets Into Natural
+    Language Inference Datasets" (2018), with word lists instead of a parser.
+
+    >>> declared("When was the tower built?", "1894")
+    'The tower was built in 1894.'
+    """
+    question = " ".join(question.split()).rstrip(" ?.")
+    match = _WH.match(question)
+    words_of_answer = answer.split()
+    if match is None or not words_of_answer or len(words_of_answer) > _LONGEST:
+        return None
+    wh = match["wh"].lower()
+    place = (match["place"] or "").lower()
+    words = question[match.end() :].split()
+    at = next((n for n, word in enumerate(words[:_LONGEST]) if word.lower() in AUXILIARY), None)
+    noun = words[:at] if at is not None else []
+    if at is None or (noun and noun[-1].lower() in _DETERMINERS):
+        return _subject(wh, place, words, answer)
+    auxiliary, rest = words[at], words[at + 1 :]
+    if not rest or any(word.lower() in AUXILIARY for word in rest):
+        return None  # another clause: which verb is meant, the words do not tell
+    value = _value(wh, place, noun, answer)
+    if auxiliary.lower() in _BE and not place and wh in ("who", "what", "which"):
+        return _copula(wh, auxiliary, rest, value)
+    verb = _verb(rest, past=auxiliary.lower() not in _DO and auxiliary.lower() not in MODAL)
+    if verb is None:
+        if place or wh not in ("when", "where") or auxiliary.lower() not in _BE:
+            return None
+        return _sentence([*rest, auxiliary, value])  # "Where is the office": it is there
+    subject, tail = rest[:verb], rest[verb:]
+    if auxiliary.lower() == "does":
+        tail[0] = _third(tail[0])
+    middle = [] if auxiliary.lower() in ("do", "does") else [auxiliary]
+    at_the_end = value.split(maxsplit=1)[0].lower() in _ENDS or tail[-1].lower() in _ENDS
+    if at_the_end or wh in ("when", "where", "how long"):
+        return _sentence([*subject, *middle, *tail, value])
+    return _sentence([*subject, *middle, tail[0], value, *tail[1:]])
+
+
+def _subject(wh: str, place: str, words: list[str], answer: str) -> str | None:
+    """The statement where the question word is the subject: "Who built it"."""
+    if place or wh in ("when", "where", "how long", "how old", "whom") or len(words) < 2:
+        return None
+    if wh == "who":
+        return _sentence([answer, *words])
+    verb = next(
+        (n for n, word in enumerate(words[:5])
+         if n and (word.lower() in PAST or (word.endswith("ed") and len(word) > 4))),
+        None,
+    )  # fmt: skip
+    counts = wh in ("how many", "how much")
+    if not counts and (words[0].lower() in PAST or words[0].endswith("ed")):
+        return _sentence([answer, *words])
+    if verb is None:
+        return None
+    return _sentence([answer, *(_counted(answer, words[:verb]) if counts else []), *words[verb:]])
+
+
+def _copula(wh: str, auxiliary: str, rest: list[str], value: str) -> str:
+    """ "The capital of France is Paris" or "Weber was elected", by what stands after the verb."""
+    called = next((n for n, word in enumerate(rest) if n and word.lower() in _CALLED), None)
+    if called is not None:
+        return _sentence([*rest[:called], auxiliary, rest[called], value, *rest[called + 1 :]])
+    if rest[0].lower() in _DETERMINERS and wh != "who" and rest[-1].lower() not in _ENDS:
+        return _sentence([*rest, auxiliary, value])
+    if rest[-1].lower() in _ENDS and len(rest) > 1:
+        return _sentence([*rest[:-1], auxiliary, rest[-1], value])
+    return _sentence([value, auxiliary, *rest])
+
+
+def _value(wh: str, place: str, noun: list[str], answer: str) -> str:
+    """The answer as it stands in the statement: with its preposition or its unit."""
+    first = answer.split(maxsplit=1)[0].lower()
+    if place:
+        return answer if first == place else f"{place} {answer}"
+    if wh in ("how many", "how much"):
+        return " ".join([answer, *_counted(answer, noun)])
+    if first in _ENDS:
+        return answer
+    if wh == "when" and re.search(r"\d{4}", answer):
+        day = re.match(r"\d{1,2} [A-Z]|[A-Z]\w+ \d{1,2}\b", answer)
+        return f"on {answer}" if day else f"in {answer}"
+    period = noun and noun[0].lower() in ("year", "month", "century", "decade", "city", "country")
+    return f"in {answer}" if wh == "where" or period else answer
+
+
+def _counted(answer: str, noun: list[str]) -> list[str]:
+    """What was counted, where the answer is a bare number."""
+    return noun if re.fullmatch(r"[\w.,-]+", answer) else []
+
+
+def _verb(rest: list[str], *, past: bool) -> int | None:
+    """Where the verb of a subject and its predicate stands, None where that is not clear."""
+    for n in range(1, min(len(rest), _LONGEST)):
+        word, before = rest[n].lower(), rest[n - 1].lower()
+        if before in _DETERMINERS or before in _ENDS:
+            continue
+        participle = word in _PARTICIPLES or (len(word) > 4 and word.endswith(("ed", "ing")))
+        if participle if past else is_base(word):
+            return n
+    return None
+
+
+def _third(verb: str) -> str:
+    """A plain verb in the third person: "it carries"."""
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return f"{verb[:-1]}ies"
+    return f"{verb}es" if verb.endswith(("s", "x", "ch", "sh", "o")) else f"{verb}s"
+
+
+def _sentence(words: list[str]) -> str:
+    said = " ".join(words)
+    return f"{said[0].upper()}{said[1:]}."

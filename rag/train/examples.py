@@ -13,10 +13,10 @@ import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from rag.types import Document, digest_of
 if TYPE_CHECKING:
     from rag.protocols import Embedder
 
-CHUNK = ChunkSettings()
+Item = TypeVar("Item")
+
 SHIPPED_QA = ("squad1-train", "squad2-dev-half", "qed-train", "policyqa-dev", "covidqa")
 SHIPPED_CLAIMS = ("snli", "wice-dev", "begin-dev", "summedits-news", "summedits-samsum",
                   "summedits-scitldr")  # fmt: skip
@@ -70,12 +71,31 @@ class Question:
     article: str
     answerable: bool = True
 
+    @property
+    def answer(self) -> str:
+        """The words of the answer."""
+        return self.chunk[self.start : self.end]
+
 
 def rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a gzipped JSON-lines file."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
+
+
+def save(items: Iterable[Any], file: Path) -> None:
+    """Write dataclass instances as gzipped JSON lines: making examples takes minutes."""
+    fresh = file.with_suffix(".new")
+    with gzip.open(fresh, "wt", encoding="utf-8") as lines:
+        for item in items:
+            lines.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
+    fresh.replace(file)
+
+
+def load(file: Path, kind: type[Item]) -> list[Item]:
+    """Read what ``save`` wrote."""
+    return [kind(**row) for row in rows(file)]
 
 
 def held(name: str, *, tenths: int = 1) -> bool:
@@ -89,7 +109,7 @@ def held(name: str, *, tenths: int = 1) -> bool:
 def read_questions(
     data: Path, name: str, count_tokens: Callable[[str], int], *, held_apart: bool
 ) -> list[Question]:
-    """Return the questions of a set, each with the chunk of its context that holds the answer."""
+    """The questions of a set, each with the chunk of its context that holds the answer."""
     found = []
     chunks = Chunks(count_tokens)
     for row in rows(data / "qa" / f"{name}.jsonl.gz"):
@@ -104,7 +124,7 @@ def read_questions(
 
 
 def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) -> Question | None:
-    """Return a row's question with its chunk; None where nobody says where the answer is."""
+    """A row's question with its chunk; None where nobody says where the answer is."""
     place = _answer_place(row)
     if place is None:
         return None
@@ -114,7 +134,7 @@ def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) 
 
 
 def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
-    """Return the first answer's place in the context, (-1, -1) for none, None if not known."""
+    """The first answer's place in the context, (-1, -1) for none, None if not known."""
     if not row["answerable"]:
         return -1, -1
     for answer in row["answers"]:
@@ -127,7 +147,7 @@ def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _shared(question: str, context: str, start: int) -> int:
-    """Return how many terms of the question stand in the sentence at a place."""
+    """How many terms of the question stand in the sentence at a place."""
     here = next((s for s in sentences(context) if s.start <= start < s.end), None)
     said = context[here.start : here.end] if here else ""
     return len(set(content_terms(question)) & set(content_terms(said)))
@@ -146,12 +166,12 @@ class Chunks:
         if key not in self._known:
             document = Document.make(uri="t", title=title, text=text, language="en")
             self._known[key] = [
-                (c.start, c.end) for c in chunk_document(document, CHUNK, self._count, "")
+                (c.start, c.end) for c in chunk_document(document, ChunkSettings(), self._count, "")
             ]
         return self._known[key]
 
     def around(self, title: str, text: str, start: int, end: int) -> tuple[str, int, int]:
-        """Return the chunk that holds a span and the span in it; the longest chunk for no span."""
+        """The chunk that holds a span and the span in it; the longest chunk for no span."""
         cut = self.of(title, text) or [(0, len(text))]
         if start < 0:
             a, b = max(cut, key=lambda c: c[1] - c[0])
@@ -166,14 +186,39 @@ class Chunks:
 
 
 def second_text(title: str, text: str) -> tuple[str, int]:
-    """Return what a passage looks like to the reader, and how much of it is not its text."""
+    """What a passage looks like to the reader, and how much of it is not its text.
+
+    >>> second_text("Towers", "It is high.")
+    ('Towers\\nIt is high.', 7)
+    """
     return (f"{title}\n{text}", len(title) + 1) if title else (text, 0)
 
 
+def drawn_text(title: str, text: str, random_: random.Random, share: float) -> tuple[str, int]:
+    """Return ``second_text``; ``share`` is the probability that the title is in it."""
+    return second_text(title if random_.random() < share else "", text)
+
+
+def drawn(
+    questions: Sequence[Question],
+    random_: random.Random,
+    count: int,
+    make: Callable[[Question], Example | None],
+) -> list[Example]:
+    """What ``make`` gives of questions in a random order, until there are ``count``."""
+    found: list[Example] = []
+    for question in random_.sample(list(questions), len(questions)):
+        if len(found) >= count:
+            break
+        example = make(question)
+        if example is not None:
+            found.append(example)
+    return found
+
+
 def from_question(question: Question, random_: random.Random) -> Example:
-    """Return the pair of a question and its own chunk."""
-    title = question.title if random_.random() < 0.7 else ""
-    second, prefix = second_text(title, question.chunk)
+    """The pair of a question and its own chunk."""
+    second, prefix = drawn_text(question.title, question.chunk, random_, 0.7)
     known = question.answerable
     return Example(
         first=asked(question.text, random_),
@@ -188,7 +233,7 @@ def from_question(question: Question, random_: random.Random) -> Example:
 
 
 def asked(question: str, random_: random.Random) -> str:
-    """Return a question as people type it: mostly as it is, at times without mark or as words."""
+    """A question as people type it: mostly as it is, at times without mark or as words."""
     roll = random_.random()
     if roll < 0.75:
         return question
@@ -203,33 +248,37 @@ def asked(question: str, random_: random.Random) -> str:
 
 
 def _words(text: str) -> str:
-    """Return a text without its common words, as people type into a search box."""
+    """A text without its common words, as people type into a search box."""
     words = [w for w in re.findall(r"[\w'’.-]+", text) if w.lower() not in STOPWORDS]
     return " ".join(words) if len(words) > 1 else text
 
 
-Place = tuple[str, str, str]  # article, title, text of a chunk
+class Place(NamedTuple):
+    """A chunk and where it stands."""
+
+    article: str
+    title: str
+    chunk: str
 
 
 def hard_negatives(
     questions: Sequence[Question], embedder: Embedder, random_: random.Random, count: int
 ) -> list[Example]:
-    """Return pairs of questions with chunks near them that do not hold their answers.
+    """Pairs of questions with chunks near them that do not hold their answers.
 
     Near is: of the ten nearest chunks by cosine, one that neither is the gold one nor contains an
     answer, drawn evenly. Half come from any article, half from the question's own.
     """
     chosen = random_.sample(list(questions), min(count, len(questions)))
-    found = []
-    for question, usable in zip(
-        chosen, near_misses(chosen, questions, embedder, random_), strict=True
-    ):
-        if usable:
-            found.append(
-                _not_here(asked(question.text, random_), random_.choice(usable),
-                          f"{question.source}/negative", random_)
-            )  # fmt: skip
-    return found
+    near = near_misses(chosen, questions, embedder, random_)
+    return [
+        _not_here(
+            asked(question.text, random_), random_.choice(usable),
+            f"{question.source}/negative", random_,
+        )
+        for question, usable in zip(chosen, near, strict=True)
+        if usable
+    ]  # fmt: skip
 
 
 def near_misses(
@@ -238,67 +287,60 @@ def near_misses(
     embedder: Embedder,
     random_: random.Random,
 ) -> list[list[Place]]:
-    """Return for each chosen question the chunks near it that do not hold its answer.
+    """For each chosen question the chunks near it that do not hold its answer.
 
     The chunks are those of ``questions``; for half of the chosen, of the same article.
     """
-    pool = _chunks_of(questions)
-    near = _nearest(
-        [q.text for q in chosen],
-        [q.article if random_.random() < 0.5 else None for q in chosen],
-        pool,
-        embedder,
-    )
-    found = []
-    for question, ranked in zip(chosen, near, strict=True):
-        answer = question.chunk[question.start : question.end].lower()
-        found.append(
-            [
-                pool[n] for n in ranked
-                if pool[n][2] != question.chunk and answer not in pool[n][2].lower()
-            ]
-        )  # fmt: skip
-    return found
+    within = [q.article if random_.random() < 0.5 else None for q in chosen]
+    near = _nearest([q.text for q in chosen], within, _places(questions), embedder)
+    return [
+        [
+            place
+            for place in places
+            if place.chunk != question.chunk and question.answer.lower() not in place.chunk.lower()
+        ]
+        for question, places in zip(chosen, near, strict=True)
+    ]
 
 
 def sought_sentences(
     questions: Sequence[Question], embedder: Embedder, random_: random.Random, count: int
 ) -> list[Example]:
-    """Return pairs for statements and keywords: a sentence with what stood around it, or near it.
+    """Pairs for statements and keywords: a sentence with what stood around it, or near it.
 
     The inverse cloze task (Lee et al., "Latent Retrieval for Weakly Supervised Open Domain Question
     Answering", ACL 2019): a sentence is taken out of its chunk, which stays relevant to it; a near
     chunk of another article is not. Half of the sentences are cut down to their words.
     """
-    pool = _chunks_of(questions)
+    pool = _places(questions)
     chosen: list[tuple[str, Place, str]] = []
     for place in random_.sample(pool, len(pool)):
         if len(chosen) == count // 2:
             break
-        spans = [s for s in sentences(place[2]) if 40 < s.end - s.start < 250]
+        spans = [s for s in sentences(place.chunk) if 40 < s.end - s.start < 250]
         if len(spans) > 2:
             span = random_.choice(spans)
-            rest = place[2][: span.start] + place[2][span.end :].lstrip()
-            chosen.append((place[2][span.start : span.end], place, rest.strip()))
+            rest = place.chunk[: span.start] + place.chunk[span.end :].lstrip()
+            chosen.append((span.of(place.chunk), place, rest.strip()))
     near = _nearest([said for said, _, _ in chosen], [None] * len(chosen), pool, embedder)
     found = []
-    for (said, place, rest), ranked in zip(chosen, near, strict=True):
+    for (said, place, rest), places in zip(chosen, near, strict=True):
         query = _words(said) if random_.random() < 0.5 else said
-        second, prefix = second_text(place[1] if random_.random() < 0.5 else "", rest)
+        second, prefix = drawn_text(place.title, rest, random_, 0.5)
         found.append(Example(query, second, "sought", prefix, relevance=1.0))
-        usable = [n for n in ranked if pool[n][0] != place[0]]
+        usable = [other for other in places if other.article != place.article]
         if usable:
-            pair = _not_here(query, pool[random_.choice(usable)], "sought/negative", random_)
+            pair = _not_here(query, random_.choice(usable), "sought/negative", random_)
             found.append(replace(pair, start=None, end=None))
     return found
 
 
-def _chunks_of(questions: Sequence[Question]) -> list[Place]:
-    return sorted({(q.article, q.title, q.chunk) for q in questions})
+def _places(questions: Sequence[Question]) -> list[Place]:
+    return sorted({Place(q.article, q.title, q.chunk) for q in questions})
 
 
 def _not_here(query: str, place: Place, source: str, random_: random.Random) -> Example:
-    second, prefix = second_text(place[1] if random_.random() < 0.7 else "", place[2])
+    second, prefix = drawn_text(place.title, place.chunk, random_, 0.7)
     return Example(query, second, source, prefix, relevance=0.0, start=-1, end=-1)
 
 
@@ -308,29 +350,31 @@ def _nearest(
     pool: Sequence[Place],
     embedder: Embedder,
     count: int = 12,
-) -> list[list[int]]:
-    """Return the positions of the nearest chunks of each query, in an article if one is named."""
-    vectors = np.asarray(embedder.embed([f"{title}\n{text}" for _, title, text in pool]))
-    members: dict[str, list[int]] = defaultdict(list)
-    for position, (article, _, _) in enumerate(pool):
-        members[article].append(position)
+) -> list[list[Place]]:
+    """The nearest chunks of each query, of an article if one is named, the nearest first."""
+    vectors = np.asarray(embedder.embed([f"{place.title}\n{place.chunk}" for place in pool]))
+    members: dict[str | None, list[int]] = defaultdict(list)
+    for position, place in enumerate(pool):
+        members[place.article].append(position)
+        members[None].append(position)
+    positions = {article: np.array(inside) for article, inside in members.items()}
     asked_vectors = np.asarray(embedder.embed(list(queries), query=True))
-    found: list[list[int]] = []
+    found: list[list[Place]] = []
     for begin in range(0, len(queries), 256):
         scores = asked_vectors[begin : begin + 256] @ vectors.T
         for inside, row in zip(within[begin : begin + 256], scores, strict=True):
-            places = np.arange(len(pool)) if inside is None else np.array(members[inside])
-            if len(places) > count:
-                places = places[np.argpartition(-row[places], count)[:count]]
-            found.append([int(n) for n in sorted(places, key=lambda n: (-row[n], n))])
+            near = positions[inside]
+            if len(near) > count:
+                near = near[np.argpartition(-row[near], count)[:count]]
+            found.append([pool[n] for n in sorted(near, key=lambda n: (-row[n], n))])
     return found
 
 
 # Questions that were changed so that their passage no longer answers them
 
-_NAME = re.compile(r"(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?: (?:of |the )?[A-Z][\w’'-]+)*")
-_NUMBER = re.compile(r"\b\d[\d,.]*\b(?<![.,])")
-_OPPOSITES = {
+NAME = re.compile(r"(?<![.?!] )(?<!^)\b[A-Z][\w’'-]+(?: (?:of |the )?[A-Z][\w’'-]+)*")
+NUMBER = re.compile(r"\b\d[\d,.]*\b(?<![.,])")
+OPPOSITES = {
     a: b
     for pair in (
         "first last", "before after", "largest smallest", "highest lowest", "most least",
@@ -347,18 +391,18 @@ _OPPOSITES = {
 
 
 def changed(question: str, others: str, random_: random.Random) -> str | None:
-    """Return a question that asks something else: a name, a number or a word was exchanged."""
+    """A question that asks something else: a name, a number or a word was exchanged."""
     ways: list[tuple[re.Match[str], str]] = []
-    names = list(_NAME.finditer(question))
-    elsewhere = [n for n in _NAME.findall(others) if n not in question]
+    names = list(NAME.finditer(question))
+    elsewhere = [n for n in NAME.findall(others) if n not in question]
     if names and elsewhere:
         ways.append((random_.choice(names), random_.choice(elsewhere)))
-    numbers = list(_NUMBER.finditer(question))
+    numbers = list(NUMBER.finditer(question))
     if numbers:
         match = random_.choice(numbers)
-        ways.append((match, _another_number(match.group(), random_)))
+        ways.append((match, another_number(match.group(), random_)))
     for match in re.finditer(r"\w+", question):
-        if (other := _OPPOSITES.get(match.group().lower())) is not None:
+        if (other := OPPOSITES.get(match.group().lower())) is not None:
             ways.append((match, other))
     if not ways:
         return None
@@ -366,7 +410,8 @@ def changed(question: str, others: str, random_: random.Random) -> str | None:
     return question[: match.start()] + new + question[match.end() :]
 
 
-def _another_number(text: str, random_: random.Random) -> str:
+def another_number(text: str, random_: random.Random) -> str:
+    """A number with one digit exchanged."""
     digits = [n for n, c in enumerate(text) if c.isdigit()]
     place = random_.choice(digits)
     choices = [d for d in "123456789" if d != text[place]]
@@ -376,17 +421,17 @@ def _another_number(text: str, random_: random.Random) -> str:
 def changed_questions(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:
-    """Return pairs of changed questions with the chunk that answered them before."""
+    """Pairs of changed questions with the chunk that answered them before."""
     texts: dict[str, list[str]] = defaultdict(list)
     for question in questions:
         texts[question.article].append(question.text)
-    found: list[Example] = []
-    for question in random_.sample(list(questions), len(questions)):
-        if len(found) == count:
-            break
+
+    def make(question: Question) -> Example | None:
         others = " ".join(random_.choices(texts[question.article], k=6)) + " " + question.chunk
         other = changed(question.text, others, random_)
-        if other:
-            pair = from_question(replace(question, answerable=False, text=other), random_)
-            found.append(replace(pair, source=f"{question.source}/changed"))
-    return found
+        if not other:
+            return None
+        pair = from_question(replace(question, answerable=False, text=other), random_)
+        return replace(pair, source=f"{question.source}/changed")
+
+    return drawn(questions, random_, count, make)

@@ -7,40 +7,74 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 import torch
 
 from rag.errors import ModelError, UsageError
 
 Log = Callable[[str], None]
-Loss = Callable[[int], tuple[Any, dict[str, float], int]]
-"""A step's number to its loss, the parts of that by name, and how many examples were in it."""
+Batch = TypeVar("Batch", bound=Sized)
 
 CHECKPOINT = "checkpoint.pt"
+_SAVED_EVERY = 300.0  # seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every run is fixed by; ``warm_up`` and ``decay`` are shares of all steps."""
+
+    seed: int = 20261121
+    learning_rate: float = 1e-4
+    warm_up: float = 0.03
+    decay: float = 0.35
+    weight_decay: float = 0.01
+    epochs: float = 1.0
+    frozen_layers: int = 0
+
+
+class Options(TypedDict, total=False):
+    """Where a run computes, who is told how it goes, and after how long it stops early."""
+
+    device: str
+    log: Log
+    minutes: float | None
+
+
+def schedule(epochs: float, batches: Callable[[int], list[Batch]]) -> list[Batch]:
+    """The batches of all passes by their numbers; the last pass may be cut short.
+
+    >>> schedule(1.5, lambda epoch: [f"{epoch}a", f"{epoch}b"])
+    ['0a', '0b', '1a']
+    """
+    whole, part = divmod(epochs, 1)
+    found: list[Batch] = []
+    for epoch in range(int(whole) + (part > 0)):
+        of_pass = batches(epoch)
+        found += of_pass if epoch < whole else of_pass[: int(len(of_pass) * part)]
+    return found
 
 
 def run(
     model: Any,
-    steps: int,
-    loss_of: Loss,
-    plan: Any,
+    batches: Sequence[Batch],
+    loss_of: Callable[[Batch], tuple[Any, dict[str, float]]],
+    plan: Plan,
     out: Path,
     *,
     device: str = "cpu",
     log: Log = print,
-    checkpoint_every: float = 300.0,
-    stop_after: float | None = None,
+    minutes: float | None = None,
 ) -> bool:
-    """Train to the last step, going on from ``out/checkpoint.pt`` if that is there.
+    """Train to the last batch, going on from ``out/checkpoint.pt`` if that is there.
 
-    ``plan`` is a dataclass with ``learning_rate``, ``warm_up``, ``decay``, ``weight_decay`` and
-    ``epochs``; a checkpoint of another one is refused unless only its epochs were fewer: then the
-    run is made longer. Writes a checkpoint every so many seconds; with
-    ``stop_after`` seconds it stops early. Returns whether the last step is done.
+    ``loss_of`` a batch returns the loss and, for the log, the parts of it by name.
+    A checkpoint of another plan is refused unless only its epochs were fewer: then the run is made
+    longer. Writes checkpoints on the way; after so many ``minutes`` it stops early. Returns whether
+    the last step is done.
     """
     out.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(
@@ -50,6 +84,7 @@ def run(
         fused=True,
     )
     model.to(device)
+    steps = len(batches)
     begun = _resumed(model, optimiser, plan, out, device)
     started = saved = time.monotonic()
     averages: dict[str, float] = {}
@@ -58,21 +93,21 @@ def run(
     for step in range(begun, steps):
         for group in optimiser.param_groups:
             group["lr"] = plan.learning_rate * _rate(step, steps, plan)
-        with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
-            loss, parts, count = loss_of(step)
+        with torch.autocast(device_type(device), dtype=torch.bfloat16):
+            loss, parts = loss_of(batches[step])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        seen += count
+        seen += len(batches[step])
         for name, value in parts.items():
-            averages[name] = value if name not in averages else 0.98 * averages[name] + 0.02 * value
+            averages[name] = 0.98 * averages.get(name, value) + 0.02 * value
         now = time.monotonic()
         if step % 50 == 49:
             losses = " ".join(f"{name} {value:.3f}" for name, value in sorted(averages.items()))
             log(f"step {step + 1}/{steps} {losses} {seen / (now - started):.1f} examples/s")
-        early = stop_after is not None and now - started > stop_after
-        if now - saved > checkpoint_every or early or step + 1 == steps:
+        early = minutes is not None and now - started > minutes * 60
+        if now - saved > _SAVED_EVERY or early or step + 1 == steps:
             _save(model, optimiser, plan, out, step + 1)
             saved = now
         if early:
@@ -80,8 +115,13 @@ def run(
     return True
 
 
+def device_type(device: str) -> str:
+    """What autocast wants of "cuda:1"."""
+    return device.split(":", maxsplit=1)[0]
+
+
 def read_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any]:
-    """Return what a checkpoint holds. Raises ModelError for a file that is none."""
+    """What a checkpoint holds. Raises ModelError for a file that is none."""
     try:
         state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
         missing = {"model", "plan", "step"} - set(state)
@@ -93,7 +133,7 @@ def read_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any]:
     return state
 
 
-def _rate(step: int, steps: int, plan: Any) -> float:
+def _rate(step: int, steps: int, plan: Plan) -> float:
     """Linear warm-up, then level, then linear decay to nothing.
 
     A level part lets a run be made longer without beginning again (Hägele et al., "Scaling Laws and
@@ -103,14 +143,14 @@ def _rate(step: int, steps: int, plan: Any) -> float:
     return min((step + 1) / rising, 1.0, max(0.0, (steps - step) / falling))
 
 
-def _save(model: Any, optimiser: Any, plan: Any, out: Path, step: int) -> None:
+def _save(model: Any, optimiser: Any, plan: Plan, out: Path, step: int) -> None:
     state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step,
              "plan": asdict(plan), "random": torch.get_rng_state()}  # fmt: skip
     torch.save(state, out / "checkpoint.new")
     (out / "checkpoint.new").replace(out / CHECKPOINT)
 
 
-def _resumed(model: Any, optimiser: Any, plan: Any, out: Path, device: str) -> int:
+def _resumed(model: Any, optimiser: Any, plan: Plan, out: Path, device: str) -> int:
     file = out / CHECKPOINT
     if not file.exists():
         return 0

@@ -8,42 +8,56 @@ its seed, writes checkpoints and can go on from them, on a CPU or a GPU. Imports
 
 from __future__ import annotations
 
+import json
 import math
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from rag.errors import ModelError
+from rag.evaluate.text_metrics import f1
+from rag.models.cross_encoder import MAX_TOKENS, MODEL_FILE, CrossEncoder
+from rag.models.embedder import load_embedder
+from rag.models.runtime import read_tokenizer
+from rag.settings import Settings
 from rag.train import loop
-from rag.train.attention import freeze, load_encoder
-from rag.train.examples import Example
-from rag.train.loop import Log
+from rag.train.encoder import Encoder, load_encoder, packaged, padded
+from rag.train.examples import Example, Question, load, save, second_text
+from rag.train.export import write_graph
+from rag.train.loop import Log, read_checkpoint
+from rag.train.mixture import Amounts, Held, held_apart, later, mixture
 
-MAX_TOKENS = 256
 _STEP = 32  # lengths are padded to multiples of it
 _IGNORED = -100  # of a target that a head has nothing to learn from
+QUESTION_CHARACTERS = 600  # of a question or a claim
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(loop.Plan):
     """What a run is fixed by."""
 
-    seed: int = 20261121
     learning_rate: float = 1.5e-4
-    warm_up: float = 0.03
-    decay: float = 0.35
-    batch_tokens: int = 4608
     epochs: float = 1.75
+    batch_tokens: int = 4608
     relevance_weight: float = 0.5
     support_weight: float = 1.0
-    frozen_layers: int = 0
-    weight_decay: float = 0.01
     dropout: float = 0.0
+
+
+FURTHER: dict[str, Any] = {
+    "seed": Plan.seed + 1, "learning_rate": 1e-4, "decay": 0.6, "dropout": 0.1
+}  # fmt: skip
+"""What is other than in ``Plan`` where a run begins with a trained reader.
+
+Without dropout, a second pass learns texts by heart and reads others worse (eval/LOG.md).
+"""
 
 
 class ReaderModel(nn.Module):  # type: ignore[misc]
@@ -62,12 +76,20 @@ class ReaderModel(nn.Module):  # type: ignore[misc]
             nn.init.zeros_(layer.bias)
 
     def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any, Any]:
-        """Return relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
+        """Relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
         states = self.encoder(
             input_ids=ids, attention_mask=mask, token_type_ids=types
         ).last_hidden_state
         first = functional.gelu(self.pooled(states[:, 0]))
         return self.relevance(first)[:, 0], self.support(first)[:, 0], self.spans(states)
+
+
+def new_model(folder: Path, plan: Plan) -> ReaderModel:
+    """A model over the encoder in ``folder``; word and position tables stay as they are."""
+    torch.manual_seed(plan.seed)
+    return ReaderModel(
+        load_encoder(folder, plan.frozen_layers, plan.dropout, add_pooling_layer=False)
+    )
 
 
 @dataclass(frozen=True)
@@ -88,24 +110,20 @@ def encode(examples: Sequence[Example], tokenizer: Any) -> list[Encoded]:
 
     An answer that was cut off with the end of its passage is no longer there.
     """
-    tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
     found: list[Encoded] = []
     for begin in range(0, len(examples), 1000):  # encodings are large: not all of them at once
         part = examples[begin : begin + 1000]
-        encodings = tokenizer.encode_batch([(e.first[:600], e.second) for e in part])
+        encodings = tokenizer.encode_batch(
+            [(e.first[:QUESTION_CHARACTERS], e.second) for e in part]
+        )
         found += [_encoded(e, one) for e, one in zip(part, encodings, strict=True)]
     return found
 
 
 def _encoded(example: Example, encoding: Any) -> Encoded:
-    inside = [
-        n
-        for n, (sequence, (begin, _)) in enumerate(
-            zip(encoding.sequence_ids, encoding.offsets, strict=True)
-        )
-        if sequence == 1 and begin >= example.prefix
-    ]
+    places = zip(encoding.sequence_ids, encoding.offsets, strict=True)
+    inside = [n for n, (which, (at, _)) in enumerate(places) if which == 1 and at >= example.prefix]
     start = end = _IGNORED
     if example.start is not None and example.end is not None:
         start = end = 0
@@ -128,7 +146,7 @@ def _encoded(example: Example, encoding: Any) -> Encoded:
 
 
 def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int]]:
-    """Return batches of positions of like length, in an order that the seed fixes.
+    """Batches of positions of like length, in an order that the seed fixes.
 
     Lengths are rounded up to ``_STEP``, and a batch has as many as ``batch_tokens`` allow: so there
     are few shapes, each of which costs a processor a compilation and memory.
@@ -139,7 +157,7 @@ def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int
     open_: dict[int, list[int]] = {}
     found: list[list[int]] = []
     for position in order:
-        width = _rounded(len(encoded[position].ids))
+        width = -(-len(encoded[position].ids) // _STEP) * _STEP
         batch = open_.setdefault(width, [])
         batch.append(position)
         if len(batch) == max(1, plan.batch_tokens // width):
@@ -149,43 +167,37 @@ def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int
     return found
 
 
-def _rounded(length: int) -> int:
-    return -(-length // _STEP) * _STEP
-
-
 def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
-    """Return a padded batch; ``allowed`` is 0 where an answer may begin, and -1e4 elsewhere."""
-    width = _rounded(max(len(one.ids) for one in members))
-    shape = (len(members), width)
-    ids, mask, types = (torch.zeros(shape, dtype=torch.long) for _ in range(3))
-    allowed = torch.full(shape, -1e4)
+    """A padded batch; ``allowed`` is 0 where an answer may begin, and -1e4 elsewhere."""
+    ids, mask = padded([one.ids for one in members], step=_STEP)
+    types, _ = padded([one.types for one in members], step=_STEP)
+    allowed = torch.full(ids.shape, -1e4)
+    allowed[:, 0] = 0
     for row, one in enumerate(members):
-        length = len(one.ids)
-        ids[row, :length] = torch.tensor(one.ids)
-        types[row, :length] = torch.tensor(one.types)
-        mask[row, :length] = 1
-        allowed[row, one.allowed[0] : one.allowed[1]] = 0
-        allowed[row, 0] = 0
-    targets = {
-        "start": torch.tensor([one.start for one in members]),
-        "end": torch.tensor([one.end for one in members]),
-        "relevance": torch.tensor([one.relevance for one in members]),
-        "support": torch.tensor([one.support for one in members]),
-    }
-    batch = {"ids": ids, "mask": mask, "types": types, "allowed": allowed, **targets}
+        allowed[row, slice(*one.allowed)] = 0
+    batch = {"ids": ids, "mask": mask, "types": types, "allowed": allowed}
+    for name in ("start", "end", "relevance", "support"):
+        batch[name] = torch.tensor([getattr(one, name) for one in members])
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any, dict[str, float]]:
-    """Return the loss of a batch, each head's over the examples that it knows, and the parts."""
+    """The loss of a batch, each head's over the examples that it knows, and the parts.
+
+    A part counts by the share of the batch that it is about.
+    """
     relevance, support, spans = model(batch["ids"], batch["mask"], batch["types"])
     parts: dict[str, Any] = {}
-    spans = spans.float() + batch["allowed"][:, :, None]
-    if (batch["start"] != _IGNORED).any():
+    shares: dict[str, Any] = {}
+    count = len(batch["ids"])
+    known = batch["start"] != _IGNORED
+    if known.any():
+        spans = spans.float() + batch["allowed"][:, :, None]
         parts["span"] = 0.5 * sum(
             functional.cross_entropy(spans[:, :, side], batch[name], ignore_index=_IGNORED)
             for side, name in enumerate(("start", "end"))
         )
+        shares["span"] = known.sum() / count
     for name, logits, weight in (
         ("relevance", relevance, plan.relevance_weight),
         ("support", support, plan.support_weight),
@@ -195,23 +207,9 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
             parts[name] = weight * functional.binary_cross_entropy_with_logits(
                 logits.float()[known], batch[name][known]
             )
-    # A part counts by the share of the batch that it is about.
-    count = len(batch["ids"])
-    shares = {
-        "span": (batch["start"] != _IGNORED).sum() / count,
-        "relevance": (~torch.isnan(batch["relevance"])).sum() / count,
-        "support": (~torch.isnan(batch["support"])).sum() / count,
-    }
+            shares[name] = known.sum() / count
     total = sum(part * shares[name] for name, part in parts.items())
     return total, {name: float(part.detach()) for name, part in parts.items()}
-
-
-def new_model(folder: Path, plan: Plan) -> ReaderModel:
-    """Return a model over the encoder in ``folder``; word and position tables stay as they are."""
-    torch.manual_seed(plan.seed)
-    model = ReaderModel(load_encoder(folder, plan.dropout, add_pooling_layer=False))
-    freeze(model.encoder, plan.frozen_layers)
-    return model
 
 
 def train(
@@ -221,83 +219,220 @@ def train(
     out: Path,
     *,
     later: Sequence[Encoded] | None = None,
-    device: str = "cpu",
-    log: Log = print,
-    checkpoint_every: float = 300.0,
-    stop_after: float | None = None,
+    **options: Unpack[loop.Options],
 ) -> bool:
-    """Train to the end of the plan, going on from ``out/checkpoint.pt`` if that is there.
+    """Train to the end of the plan, going on from ``out/checkpoint.pt``; return whether it is done.
 
-    ``later`` is read by passes after the first (default: the same again). Writes a checkpoint every
-    so many seconds; with ``stop_after`` seconds it stops early. Returns whether the plan is done.
-    The order of batches depends on the seed alone.
+    ``later`` is read by passes after the first (default: the same again). The order of batches
+    depends on the seed alone.
     """
-    steps = list(schedule(encoded, encoded if later is None else later, plan))
+    batches = schedule(encoded, encoded if later is None else later, plan)
+    device = options.get("device", "cpu")
 
-    def step_loss(step: int) -> tuple[Any, dict[str, float], int]:
-        batch = tensors(steps[step], device)
-        return *loss_of(model, batch, plan), len(steps[step])
+    def loss(batch: list[Encoded]) -> tuple[Any, dict[str, float]]:
+        return loss_of(model, tensors(batch, device), plan)
 
-    return loop.run(
-        model, len(steps), step_loss, plan, out, device=device, log=log,
-        checkpoint_every=checkpoint_every, stop_after=stop_after,
-    )  # fmt: skip
+    return loop.run(model, batches, loss, plan, out, **options)
 
 
 def schedule(
     encoded: Sequence[Encoded], later: Sequence[Encoded], plan: Plan
-) -> Iterator[list[Encoded]]:
-    """Yield the batches of all passes: the first over ``encoded``, others over ``later``."""
-    whole, part = divmod(plan.epochs, 1)
-    for epoch in range(int(whole) + (part > 0)):
+) -> list[list[Encoded]]:
+    """The batches of all passes: the first over ``encoded``, others over ``later``."""
+
+    def of_pass(epoch: int) -> list[list[Encoded]]:
         members = later if epoch else encoded
-        found = batches(members, plan, epoch)
-        for batch in found if epoch < whole else found[: int(len(found) * part)]:
-            yield [members[n] for n in batch]
+        return [[members[n] for n in batch] for batch in batches(members, plan, epoch)]
+
+    return loop.schedule(plan.epochs, of_pass)
 
 
-# Reading with it, for the figures
+# Checkpoints and export
 
 
-def predict(
-    model: ReaderModel, encoded: Sequence[Encoded], *, device: str = "cpu"
-) -> list[dict[str, Any]]:
-    """Return for each example relevance and support logits, the best span's tokens and margin.
+def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
+    """Put the weights of a checkpoint into the model; return all that it holds.
 
-    ``margin`` is the best span's logit over that of "not here".
+    Raises ModelError for a file that is no checkpoint of such a model.
     """
-    model.eval()
-    found: list[dict[str, Any]] = [{} for _ in encoded]
-    order = sorted(range(len(encoded)), key=lambda n: len(encoded[n].ids))
-    with torch.inference_mode():
-        for begin in range(0, len(order), 32):
-            places = order[begin : begin + 32]
-            batch = tensors([encoded[n] for n in places], device)
-            with torch.autocast(device.split(":", maxsplit=1)[0], dtype=torch.bfloat16):
-                relevance, support, spans = model(batch["ids"], batch["mask"], batch["types"])
-            spans = (spans.float() + batch["allowed"][:, :, None]).cpu().numpy()
-            for row, place in enumerate(places):
-                start, end, margin = best_span(spans[row], *encoded[place].allowed)
-                found[place] = {
-                    "relevance": float(relevance[row]),
-                    "support": float(support[row]),
-                    "start": start,
-                    "end": end,
-                    "margin": margin,
-                }
+    state = read_checkpoint(file)
+    try:
+        model.load_state_dict(state["model"])
+    except (RuntimeError, TypeError, AttributeError):
+        raise ModelError(f"{file} holds the weights of another model than the reader.") from None
+    return state
+
+
+def average(model: ReaderModel, file: Path, out: Path, share: float) -> None:
+    """Mix ``share`` of another checkpoint's weights into the model and write the result to ``out``.
+
+    Two ends of one run are better than either (Wortsman et al., "Model soups", ICML 2022): later
+    passes read texts again and begin to know them by heart. Raises ModelError as
+    ``load_checkpoint`` does.
+    """
+    own = {  # copies, as loading writes into the model's own
+        name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()
+    }
+    other = load_checkpoint(file, model)
+    mixed = {
+        name: torch.lerp(own[name], tensor.detach().float().cpu(), share)
+        for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(mixed)
+    torch.save(other | {"model": mixed}, out)
+
+
+class ExportedReader(nn.Module):  # type: ignore[misc]
+    """The reader in the form that is exported: the same numbers, few nodes."""
+
+    def __init__(self, model: ReaderModel) -> None:
+        super().__init__()
+        state = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
+        inside = {name.removeprefix("encoder."): tensor for name, tensor in state.items()}
+        self.encoder = Encoder(inside, model.encoder.config.to_dict(), MAX_TOKENS)
+        self.heads = {
+            name: (state[f"{name}.weight"], state[f"{name}.bias"])
+            for name in ("pooled", "relevance", "support", "spans")
+        }
+
+    def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+        """Relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
+        states = self.encoder.states(input_ids, attention_mask, token_type_ids)
+        first = functional.gelu(functional.linear(states[:, 0], *self.heads["pooled"]))
+        return (
+            functional.linear(first, *self.heads["relevance"])[:, 0],
+            functional.linear(first, *self.heads["support"])[:, 0],
+            functional.linear(states, *self.heads["spans"]),
+        )
+
+
+def export_reader(model: ReaderModel, file: Path) -> str:
+    """Write the quantised graph to ``file``; return its SHA-256."""
+    return write_graph(ExportedReader(model).eval(), file, ("relevance", "support", "spans"))
+
+
+# The command
+
+
+def train_reader(
+    data: Path,
+    out: Path,
+    *,
+    epochs: float = Plan.epochs,
+    start: Path | None = None,
+    averaged: Path | None = None,
+    share: float = 0.65,
+    seed: int | None = None,
+    scale: float = 1.0,
+    minutes: float | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    log: Log = print,
+) -> dict[str, Any]:
+    """Train, export and measure the reader in ``out``; an interrupted run is gone on with.
+
+    ``start`` is a checkpoint to begin with: all passes then read what later passes do, other draws
+    of it with another ``seed``.
+    With ``averaged`` the weights at its end are averaged with those of that checkpoint, which has
+    ``share`` of the mean, and are written to ``averaged.pt`` too.
+    Returns ``done``, the plan, the figures on what is held apart and where the weights are. Figures
+    are those of the exported, quantised file: what is measured is what is shipped.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    first = Plan(epochs=epochs)
+    plan = replace(first, **FURTHER) if start else first
+    if seed is not None:
+        plan = replace(plan, seed=seed)
+    amounts = Amounts().scaled(scale) if scale < 1 else Amounts()
+    embedder = load_embedder(Settings().models)
+    kept = out / "examples.jsonl.gz"
+    if not kept.exists():
+        save(mixture(data, embedder, amounts, first.seed, log), kept)
+    folder = packaged()
+    model = new_model(folder, plan)
+    if start:
+        load_checkpoint(start, model)
+    tokenizer = read_tokenizer(folder / "tokenizer.json")
+    examples = load(kept, Example)
+    again = None
+    if start or plan.epochs > 1:
+        again = encode(later(data, embedder, examples, amounts, plan.seed), tokenizer)
+    encoded = again if start and again else encode(examples, tokenizer)
+    done = train(model, encoded, plan, out, later=again, device=device, log=log, minutes=minutes)
+    if done and averaged is not None:
+        average(model, averaged, out / "averaged.pt", share)
+    digest = export_reader(model, out / MODEL_FILE)
+    found = figures(CrossEncoder(weights=out), held_apart(data, embedder, amounts, first.seed))
+    result = {"done": done, "plan": asdict(plan), "amounts": asdict(amounts), "digest": digest,
+              "figures": found, "weights": str(out / MODEL_FILE)}  # fmt: skip
+    (out / "figures.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    return result
+
+
+# What an exported reader is worth
+
+
+def figures(encoder: CrossEncoder, held: Held) -> dict[str, dict[str, float]]:
+    """What an exported reader is worth on every set that is held apart."""
+    found = {
+        f"qa/{name}": _reading_figures(questions, read(encoder, questions))
+        for name, questions in held.questions.items()
+    }
+    for name, claims in held.claims.items():
+        support = [one.support for one in encoder.judge([(c.first, c.second) for c in claims])]
+        found[f"claims/{name}"] = _claim_figures(claims, support)
     return found
 
 
-def best_span(logits: Any, begin: int, end: int, longest: int = 40) -> tuple[int, int, float]:
-    """Return first and last token of the best span in ``begin:end``, and its margin over none."""
-    import numpy as np
+def read(encoder: CrossEncoder, questions: Sequence[Question]) -> list[tuple[str, float, float]]:
+    """Return (best span, its margin over "not here", relevance of the chunk) of each question."""
+    texts = [second_text(question.title, question.chunk) for question in questions]
+    judged = encoder.judge([(q.text, text) for q, (text, _) in zip(questions, texts, strict=True)])
+    found = []
+    for (text, prefix), one in zip(texts, judged, strict=True):
+        start, end, margin = one.best(prefix, len(text)) or (0, 0, -1e4)
+        found.append((text[start:end], margin, one.relevance))
+    return found
 
-    if end <= begin:
-        return 0, 0, -1e4
-    starts, ends = logits[begin:end, 0], logits[begin:end, 1]
-    sums = starts[:, None] + ends[None, :]
-    size = end - begin
-    band = np.triu(np.ones((size, size), bool)) & ~np.triu(np.ones((size, size), bool), longest)
-    sums = np.where(band, sums, -1e9)
-    first, last = divmod(int(sums.argmax()), size)
-    return begin + first, begin + last, float(sums[first, last] - logits[0].sum())
+
+def _reading_figures(
+    questions: Sequence[Question], read: Sequence[tuple[str, float, float]]
+) -> dict[str, float]:
+    """``f1`` is of the best span, answerable questions only.
+
+    With unanswerable ones also the AUROC of the margin and the best F1 that a threshold on it
+    gives.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    scores = np.array(
+        [
+            f1(words, question.answer) if question.answerable else 0.0
+            for question, (words, _, _) in zip(questions, read, strict=True)
+        ]
+    )
+    known = np.array([question.answerable for question in questions])
+    margins = np.array([margin for _, margin, _ in read])
+    found = {"n": len(scores), "f1": float(scores[known].mean())}
+    if not known.all():
+        found["answerable_auroc"] = float(roc_auc_score(known, margins))
+        found["best_f1"] = max(
+            float(np.where(margins >= at, scores, ~known).mean())
+            for at in np.quantile(margins, np.linspace(0, 1, 101))
+        )
+    return found
+
+
+def _claim_figures(claims: Sequence[Example], support: Sequence[float]) -> dict[str, float]:
+    """AUROC, and balanced accuracy where logits over 0 are supported."""
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    gold = np.array([claim.support == 1.0 for claim in claims])
+    logits = np.array(support)
+    return {
+        "n": len(gold),
+        "auroc": float(roc_auc_score(gold, logits)),
+        "balanced_accuracy": float(balanced_accuracy_score(gold, logits > 0)),
+    }

@@ -40,7 +40,11 @@ class Kind:
 
 
 def table_questions(random_: random.Random, count: int) -> list[Example]:
-    """Return ``count`` questions with rows: three of five answered there, the others not."""
+    """Return ``count`` questions with rows: three of five answered there, the others not.
+
+    >>> table_questions(random.Random(3), 1)[0].source
+    'table'
+    """
     return [_question(random_) for _ in range(count)]
 
 
@@ -89,7 +93,7 @@ def _written(
     values: Sequence[Sequence[str]],
     random_: random.Random,
 ) -> tuple[str, list[list[tuple[int, int]]]]:
-    """Return the rows as ingestion writes tables or as lists, and where each value stands."""
+    """The rows as ingestion writes tables or as lists, and where each value stands."""
     header = random_.choice(kind.headers)
     as_table = random_.random() < 0.7
     mark = random_.choice(("", "", "- ", "* "))
@@ -112,7 +116,7 @@ def _written(
 
 @cache
 def kinds() -> tuple[Kind, ...]:
-    """Return the kinds of ``tables.toml``."""
+    """The kinds of ``tables.toml``."""
     with Path(__file__).with_name("tables.toml").open("rb") as file:
         told = tomllib.load(file)
     lists = {name: _one_of(*values) for name, values in told["values"].items()}
@@ -140,6 +144,10 @@ def _number(low: int, high: int, step: int = 1, form: str = "{}") -> Value:
     return lambda random_: form.format(random_.randrange(low, high + 1, step))
 
 
+def _one_of(*values: str) -> Value:
+    return lambda random_: random_.choice(values)
+
+
 def _money(low: int, high: int) -> Value:
     def value(random_: random.Random) -> str:
         cents = random_.choice(("", "", ".50", ".90", ".95"))
@@ -149,10 +157,6 @@ def _money(low: int, high: int) -> Value:
     return value
 
 
-def _one_of(*values: str) -> Value:
-    return lambda random_: random_.choice(values)
-
-
 def _range(low: int, high: int, unit: str = "") -> Value:
     def value(random_: random.Random) -> str:
         first = random_.randint(low, high)
@@ -160,12 +164,6 @@ def _range(low: int, high: int, unit: str = "") -> Value:
         return f"{first}{dash}{first + random_.randint(1, max(2, high // 3))}{unit}"
 
     return value
-
-
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
 
 
 def _date(random_: random.Random) -> str:
@@ -186,22 +184,6 @@ def _hours(random_: random.Random) -> str:
     return random_.choice((f"{first:02}:00-{last}:00", f"{first} am to {last - 12} pm"))
 
 
-_FIRST = (
-    "Ana Bram Chidi Dora Elin Farid Greta Hugo Ines Jonas Kaya Liam Maren Nadia Otis Priya Quentin "
-    "Rosa Samir Tess Uma Viktor Wen Yara Zeno"
-).split()
-_LAST = (
-    "Abara Brandt Castillo Dahl Eriksen Fontaine Grover Haddad Ibsen Jansen Kowalski Lindqvist "
-    "Moreau Novak Okafor Petrov Quist Rossi Sato Thorne Urban Visser Weber Young"
-).split()
-_SYLLABLES = (
-    "al bra cor dex el fen gro hal ix jor kel lum mor nav or pel quo ris sol tam vor zen"
-).split()
-_OFFERS = ("", "", " {}", " Pro", " Mini", " Plus", " X")
-_FIRMS = ("Ltd", "Group", "Labs", "& Co", "Freight", "Systems")
-_LETTERS = "ABCDEFGHKMPRSTX"
-
-
 def _person(random_: random.Random) -> str:
     return f"{random_.choice(_FIRST)} {random_.choice(_LAST)}"
 
@@ -209,11 +191,12 @@ def _person(random_: random.Random) -> str:
 def _made_name(random_: random.Random) -> str:
     name = "".join(random_.sample(_SYLLABLES, random_.randint(2, 3))).capitalize()
     number = random_.randint(1, 9)
-    return name + random_.choice(_OFFERS).format(number)
+    return name + random_.choice(("", "", " {}", " Pro", " Mini", " Plus", " X")).format(number)
 
 
 def _company(random_: random.Random) -> str:
-    return f"{random_.choice((*_LAST, _made_name(random_)))} {random_.choice(_FIRMS)}"
+    firm = ("Ltd", "Group", "Labs", "& Co", "Freight", "Systems")
+    return f"{random_.choice((*_LAST, _made_name(random_)))} {random_.choice(firm)}"
 
 
 def _code(random_: random.Random) -> str:
@@ -227,3 +210,18 @@ _SORTS: dict[str, Callable[..., Value]] = {
     "person": lambda: _person, "made_name": lambda: _made_name, "company": lambda: _company,
     "code": lambda: _code,
 }  # fmt: skip
+_MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+_FIRST = (
+    "Ana Bram Chidi Dora Elin Farid Greta Hugo Ines Jonas Kaya Liam Maren Nadia Otis Priya Quentin "
+    "Rosa Samir Tess Uma Viktor Wen Yara Zeno"
+).split()
+_LAST = (
+    "Abara Brandt Castillo Dahl Eriksen Fontaine Grover Haddad Ibsen Jansen Kowalski Lindqvist "
+    "Moreau Novak Okafor Petrov Quist Rossi Sato Thorne Urban Visser Weber Young"
+).split()
+_SYLLABLES = (
+    "al bra cor dex el fen gro hal ix jor kel lum mor nav or pel quo ris sol tam vor zen"
+).split()
+_LETTERS = "ABCDEFGHKMPRSTX"

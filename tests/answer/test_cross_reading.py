@@ -10,8 +10,7 @@ from answer_helpers import CountingEmbedder, passage
 
 from rag.answer.cross_reading import CrossReader, models
 from rag.answer.reading import SimilarityReader
-from rag.models.cross_encoder import CrossEncoder
-from rag.models.judge import Judge
+from rag.models.cross_encoder import CrossEncoder, Judge
 from rag.protocols import Embedder, Reader
 from rag.testing import check_reader
 

@@ -12,7 +12,7 @@ import pytest
 from rag.errors import MissingExtraError, ModelError, UsageError
 from rag.models.cross_encoder import MODEL_FILE, load_cross_encoder
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
-from rag.models.hub_pairs import HubChecker, HubReranker, load_checker, load_reranker
+from rag.models.hub import HubChecker, HubReranker, load_checker, load_reranker
 from rag.protocols import Checker, Reranker
 from rag.settings import GroundSettings, ModelSettings, Settings
 from rag.testing import check_checker, check_reranker, sample_passages
@@ -84,7 +84,7 @@ class Overlap:
 def checker(make_model, monkeypatch):
     """A checker whose model does as if it could read."""
     made = HubChecker(make_model(NLI), GROUND, offline=True)
-    monkeypatch.setattr(made._model._model, "predict", Overlap(0, 3))
+    monkeypatch.setattr(made._model, "predict", Overlap(0, 3))
     return made
 
 
@@ -104,14 +104,14 @@ class TestReranker:
         assert scores == sorted(scores, reverse=True)
 
     def test_equal_scores_keep_the_order_that_came(self, ranker, monkeypatch):
-        monkeypatch.setattr(ranker._model._model, "predict", lambda p, **_: np.zeros(len(p)))
+        monkeypatch.setattr(ranker._model, "predict", lambda p, **_: np.zeros(len(p)))
         passages = sample_passages()
         found = ranker.rerank("anything", passages, 99)
         assert [p.chunk.id for p in found] == [p.chunk.id for p in passages]
         assert {p.score for p in found} == {0.5}
 
     def test_a_model_without_numbers_is_one_sentence(self, ranker, monkeypatch):
-        monkeypatch.setattr(ranker._model._model, "predict", lambda p, **_: np.full(len(p), np.nan))
+        monkeypatch.setattr(ranker._model, "predict", lambda p, **_: np.full(len(p), np.nan))
         with pytest.raises(ModelError, match="gives no numbers"):
             ranker.rerank("anything", sample_passages(), 3)
 
@@ -136,7 +136,7 @@ class TestChecker:
     def test_it_keeps_the_rules(self, checker):
         assert isinstance(checker, Checker)
         check_checker(checker)
-        assert checker._model._model.predict.longest <= WINDOW
+        assert checker._model.predict.longest <= WINDOW
 
     def test_a_random_model_gives_the_same_alone_and_in_a_batch(self, make_model):
         checker = HubChecker(make_model(NLI), GROUND, offline=True)
@@ -155,7 +155,7 @@ class TestChecker:
         [verdict] = checker.check([claim], [[f"{FILLER} {fact} {FILLER}"]])
         assert verdict.label == "supported"
         assert verdict.evidence[0] == fact
-        assert len(checker._model._model.predict.read) > 5
+        assert len(checker._model.predict.read) > 5
 
     def test_sentences_that_are_far_apart_support_a_claim_together(self, checker):
         text = f"Refunds take fourteen days. {FILLER} The Pro plan costs nineteen euros."
@@ -165,7 +165,7 @@ class TestChecker:
     def test_a_sentence_without_end_is_cut(self, checker):
         [verdict] = checker.check(["Refunds take fourteen days."], [["word " * 500 + "x" * 900]])
         assert verdict.label == "unsupported"
-        assert checker._model._model.predict.longest <= WINDOW
+        assert checker._model.predict.longest <= WINDOW
 
     def test_lengths_have_to_agree(self, checker):
         with pytest.raises(UsageError, match="2 claims but evidence for 1"):

@@ -8,8 +8,7 @@ from importlib.resources import files
 
 import pytest
 
-from rag.models.cross_encoder import CrossEncoder, Pair
-from rag.models.judge import Judge
+from rag.models.cross_encoder import CrossEncoder, Judge, Pair
 from rag.retrieve.rank import LearnedReranker, asks, model
 from rag.testing import check_reranker
 from rag.types import Chunk, Passage

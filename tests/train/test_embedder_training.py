@@ -13,6 +13,7 @@ from train.tiny import tiny_bert
 
 from rag.errors import UsageError
 from rag.models.embedder import BuiltInEmbedder, load_embedder
+from rag.models.runtime import read_tokenizer
 from rag.settings import ModelSettings
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
@@ -22,22 +23,21 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # warnings of torch's exporter are not ours
 ]
 
-from rag.train import embedder_command as command  # noqa: E402
 from rag.train.embedder import (  # noqa: E402
     Encoded,
     Plan,
     Triple,
     batches,
+    conclusion,
     encode,
-    load,
     loss_of,
     new_model,
-    save,
     train,
+    train_embedder,
     triples,
     write_model,
 )
-from rag.train.examples import SHIPPED_QA, held  # noqa: E402
+from rag.train.examples import SHIPPED_QA, held, load, save  # noqa: E402
 
 PLAN = Plan(learning_rate=5e-3, batch=8, epochs=3, frozen_layers=0, kept=0.0)
 COLOURS = "red green blue black white brown pink grey gold silver".split()
@@ -60,9 +60,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tokenizer(base: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(base / "tokenizer.json"))
+    return read_tokenizer(base / "tokenizer.json")
 
 
 def gzipped(file: Path, rows: list[dict[str, Any]]) -> None:
@@ -117,7 +115,7 @@ def test_triples_hold_no_answer_in_the_negative_and_no_held_article(
     assert sum(triple.negative == triple.positive for triple in made) < 4  # drawn at random
     assert len(triples(data, embedder, replace(PLAN, scale=0.5), log=lambda _: None)) < len(made)
     save(made, tmp_path / "t.jsonl.gz")
-    assert load(tmp_path / "t.jsonl.gz") == made
+    assert load(tmp_path / "t.jsonl.gz", Triple) == made
 
 
 def test_batches_are_whole_fixed_and_new_in_each_epoch(tokenizer: Any) -> None:
@@ -156,7 +154,7 @@ def test_a_tiny_run_learns_and_goes_on(base: Path, tokenizer: Any, tmp_path: Pat
         assert float(loss_of(whole, encoded[:8], PLAN, "cpu")) < 0.7 * before
 
     parts = new_model(base, PLAN)
-    assert not train(parts, encoded, PLAN, tmp_path / "parts", stop_after=0.0)
+    assert not train(parts, encoded, PLAN, tmp_path / "parts", minutes=0.0)
     again = new_model(base, PLAN)
     assert train(again, encoded, PLAN, tmp_path / "parts")
     for one, other in zip(whole.parameters(), again.parameters(), strict=True):
@@ -190,7 +188,7 @@ def test_the_command_trains_exports_measures_and_replaces_nothing(
     out = tmp_path / "out"
 
     def run(**options: Any) -> dict[str, Any]:
-        return command.train_embedder(
+        return train_embedder(
             data, out, plan=replace(PLAN, batch=16, epochs=2), base=base, threads=1,
             cache=tmp_path / "cache", log=lambda _: None, **options,
         )  # fmt: skip
@@ -220,7 +218,7 @@ def test_the_command_trains_exports_measures_and_replaces_nothing(
 
 def test_the_conclusion_names_the_sets() -> None:
     def of(**better: bool | None) -> str:
-        return command.conclusion({name: {"better": one} for name, one in better.items()})
+        return conclusion({name: {"better": one} for name, one in better.items()})
 
     assert of(a=True, b=True) == "It is better than the shipped embedder on every set."
     assert "better on a; worse on b; not visibly different on the rest" in of(

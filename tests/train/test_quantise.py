@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rag.train.quantise import quantise, to_integers
+from rag.train.export import quantise, to_integers
 
 
 @pytest.mark.parametrize(("axis", "limit"), [(0, 63), (0, 127), (1, 127)])
@@ -32,7 +32,7 @@ def test_a_quantised_layer_is_near_and_treats_rows_alone(tmp_path):
         [onnx.numpy_helper.from_array(weights, "w")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    onnx.save(quantise(model, weight_limit=63), tmp_path / "layer.onnx")
+    onnx.save(quantise(model), tmp_path / "layer.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "layer.onnx")
     (outputs,) = session.run(None, {"x": inputs})
     expected = inputs @ weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import warnings
 from dataclasses import replace
@@ -18,17 +17,17 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 pytestmark = pytest.mark.train
 
 from rag.errors import UsageError  # noqa: E402
-from rag.models.cross_encoder import MODEL_FILE, CrossEncoder  # noqa: E402
-from rag.train.export import packaged  # noqa: E402
-from rag.train.export_reader import average, export_reader, load_checkpoint  # noqa: E402
+from rag.models.cross_encoder import MAX_TOKENS, MODEL_FILE, CrossEncoder  # noqa: E402
+from rag.models.runtime import read_tokenizer  # noqa: E402
+from rag.train.encoder import packaged  # noqa: E402
 from rag.train.reader import (  # noqa: E402
-    MAX_TOKENS,
     Plan,
+    average,
     batches,
-    best_span,
     encode,
+    export_reader,
+    load_checkpoint,
     new_model,
-    predict,
     schedule,
     tensors,
     train,
@@ -58,9 +57,7 @@ def examples(count: int = 48) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(packaged() / "tokenizer.json"))
+    return read_tokenizer(packaged() / "tokenizer.json")
 
 
 def test_passes_after_the_first_read_something_else(tokenizer: Any) -> None:
@@ -97,18 +94,6 @@ def test_batches_hold_everything_once_and_repeat(tokenizer: Any) -> None:
         assert tensors([encoded[n] for n in batch], "cpu")["ids"].numel() <= 512
 
 
-def test_best_span_is_in_order_in_bounds_and_not_too_long() -> None:
-    logits = np.zeros((8, 2))
-    logits[5, 0], logits[3, 1] = 9, 9  # the best end stands before the best start
-    logits[0] = 1
-    start, end, margin = best_span(logits, 2, 7)
-    assert 2 <= start <= end < 7
-    assert margin == 9 - 2
-    assert best_span(logits, 3, 3) == (0, 0, -1e4)
-    logits[2, 0], logits[6, 1] = 20, 20
-    assert best_span(logits, 2, 7, longest=2)[:2] != (2, 6)
-
-
 def test_dropout_only_while_training() -> None:
     model = new_model(packaged(), replace(PLAN, dropout=0.25))
     masks = model.encoder.embeddings.dropout
@@ -130,32 +115,33 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     lines: list[str] = []
     encoded = encode(examples(), tokenizer)
     model = new_model(packaged(), PLAN)
-    assert not train(model, encoded, PLAN, tmp_path, log=lines.append, stop_after=0.0)
+    assert not train(model, encoded, PLAN, tmp_path, log=lines.append, minutes=0.0)
     again = new_model(packaged(), PLAN)
     assert train(again, encoded, PLAN, tmp_path, log=lines.append)
-    read = predict(again, encoded[::2])
-    margins = [one["margin"] for one in read]
-    assert min(margins[0::2]) > max(margins[1::2])  # answered above not answered
-    assert read[0]["relevance"] > 0 > read[1]["relevance"]
-    right = sum(
-        (one["start"], one["end"]) == (target.start, target.end)
-        for one, target in zip(read[::2], encoded[::4], strict=True)
-    )
-    assert right > 20  # of 24
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nothing of torch's exporter reaches the terminal
         export_reader(again, tmp_path / MODEL_FILE)
     shipped = CrossEncoder(weights=tmp_path)
-    made = examples()[0]
-    [judged] = shipped.judge([(made.first, made.second)])
-    best = judged.best(made.prefix, len(made.second))
-    assert best is not None
-    assert made.second[best[0] : best[1]] == made.second[made.start : made.end]
-    assert best[2] == pytest.approx(margins[0], abs=0.15 * abs(margins[0]) + 0.5)
+    made = examples()[::2]
+    judged = shipped.judge([(one.first, one.second) for one in made])
+    best = [pair.best(one.prefix, len(one.second)) for pair, one in zip(judged, made, strict=True)]
+    margins = [span[2] for span in best if span]
+    assert min(margins[0::2]) > max(margins[1::2])  # answered above not answered
+    assert judged[0].relevance > 0 > judged[1].relevance
+    right = sum(
+        span is not None and span[:2] == (one.start, one.end)
+        for span, one in zip(best[::2], made[::2], strict=True)
+    )
+    assert right > 20  # of 24
+    # Eight bits and few nodes say nearly what the model itself says.
+    again.eval()
+    with torch.inference_mode():
+        batch = tensors(encoded[:1], "cpu")
+        relevance, _, _ = again(batch["ids"], batch["mask"], batch["types"])
+    assert judged[0].relevance == pytest.approx(float(relevance), abs=0.3)
 
     loaded = new_model(packaged(), PLAN)
-    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 6
+    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["plan"]["epochs"] == 6
     with pytest.raises(UsageError, match="is of another plan"):
         train(loaded, encoded, Plan(seed=1), tmp_path)
     with pytest.raises(UsageError, match="is of another plan"):
@@ -165,7 +151,7 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     torch.save(kept, tmp_path / "checkpoint.pt")
     longer = replace(PLAN, epochs=7)  # a run can be made longer
     train(loaded, encoded, longer, tmp_path, log=lambda _: None)
-    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["epochs"] == 7
+    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["plan"]["epochs"] == 7
 
     other, mixed = new_model(packaged(), PLAN), tmp_path / "averaged.pt"
     before = other.spans.weight.detach().clone()
@@ -175,4 +161,3 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     again = new_model(packaged(), PLAN)
     load_checkpoint(mixed, again)
     assert torch.equal(again.spans.weight, other.spans.weight)
-    assert json.dumps(read[0])

@@ -1,15 +1,13 @@
-"""``python -m rag.train.measure_quantisation DATA --float FILE``: what 8 bits cost and gain.
+"""``python eval/measure_quantisation.py DATA --float FILE``: what 8 bits cost and gain.
 
 Ranks all documents of a BEIR set by exact cosine with the quantised and with the float32 weights:
 nDCG@10 of both, the paired difference with a bootstrap interval, and speed in the same run. The
-float32 file comes from ``python -m rag.train.export --float-out``. Needs ir-measures (dev extra).
+float32 file comes from ``python -m rag.train.export --float-out``.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import os
 import subprocess
@@ -21,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import DataError, MissingExtraError, RagError
+from rag.errors import DataError, RagError
+from rag.evaluate.beir import Beir, read_beir
+from rag.evaluate.retrieval import measures
 from rag.models.embedder import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, WEIGHTS, WeightsCard
 from rag.models.runtime import TextModel
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Qrels = dict[str, dict[str, int]]
 
 SEED = 20240601
 RESAMPLES = 10_000
@@ -39,45 +38,27 @@ TIMED_TEXTS = 128
 HEADING = "## Measured"
 
 
-def read_set(folder: Path, split: str) -> tuple[dict[str, str], dict[str, str], Qrels]:
-    """Read a BEIR folder: documents (title and text), queries and judgements of the split.
-
-    Only queries with a relevant document stay. Raises DataError naming the file that is missing.
-    """
-    documents = {
-        row["_id"]: f"{row.get('title', '')} {row['text']}".strip()
-        for row in _rows(folder / "corpus.jsonl.gz")
-    }
-    queries = {row["_id"]: row["text"] for row in _rows(folder / "queries.jsonl.gz")}
-    qrels: Qrels = {}
-    try:
-        with (folder / "qrels" / f"{split}.tsv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                qrels.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
-    except OSError as error:
-        raise DataError(f"{error.filename} cannot be read; give a BEIR folder.") from None
-    judged = {query: found for query, found in qrels.items() if max(found.values()) > 0}
-    return documents, {query: queries[query] for query in judged}, judged
+def documents(beir: Beir) -> list[str]:
+    """Return title and text of each document as one."""
+    return [f"{title} {text}".strip() for title, text in beir.corpus.values()]
 
 
-def ndcg(
-    model: TextModel, documents: dict[str, str], queries: dict[str, str], qrels: Qrels
-) -> Floats:
-    """Return nDCG@10 of each query, in the order of ``queries``, over all documents."""
-    try:
-        import ir_measures
-    except ImportError:
-        raise MissingExtraError("Measuring nDCG", "dev") from None
-    scores = embed(model, list(queries.values())) @ embed(model, list(documents.values())).T
-    names = np.array(list(documents))
-    best = np.argsort(-scores, axis=1, kind="stable")[:, : DEPTH * 2]
-    run = {
-        query: {str(names[i]): float(scores[row, i]) for i in best[row]}
-        for row, query in enumerate(queries)
-    }
-    measure = ir_measures.nDCG @ DEPTH
-    values = {m.query_id: m.value for m in ir_measures.iter_calc([measure], qrels, run)}
-    return np.array([values.get(query, 0.0) for query in queries])
+def judged(beir: Beir) -> list[str]:
+    """Return the ids of the queries that have a relevant document."""
+    return [query for query, grades in beir.qrels.items() if max(grades.values()) > 0]
+
+
+def ndcg(model: TextModel, beir: Beir) -> Floats:
+    """Return nDCG@10 of each of the ``judged`` queries, by exact cosine over all documents."""
+    queries, names = judged(beir), list(beir.corpus)
+    asked = embed(model, [beir.queries[query].text for query in queries])
+    scores = asked @ embed(model, documents(beir)).T
+    found = []
+    for query, row in zip(queries, scores, strict=True):
+        best = np.argsort(-row, kind="stable")[: DEPTH * 2]
+        ranking = {names[n]: float(row[n]) for n in best}
+        found.append(measures(beir.qrels[query], ranking)["ndcg_at_10"])
+    return np.array(found)
 
 
 def embed(model: TextModel, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -136,25 +117,24 @@ def measure(folder: Path, split: str, float_file: Path, weights: Path) -> dict[s
         raise DataError(
             f"{float_file} is missing; python -m rag.train.export --float-out makes it."
         )
-    documents, queries, qrels = read_set(folder, split)
+    beir = read_beir(folder, split)
     card = WeightsCard.read(weights / CARD_FILE)
     files = {"int8": weights / MODEL_FILE, "float32": float_file}
 
     def load(name: str, max_tokens: int) -> TextModel:
         return TextModel(files[name], weights / TOKENIZER_FILE, max_tokens=max_tokens)
 
+    queries = judged(beir)
     figures: dict[str, Any] = {"set": f"{folder.name} {split}", "queries": len(queries)}
-    values = {}
-    for name in files:
-        values[name] = ndcg(load(name, card.max_tokens), documents, queries, qrels)
-        figures[f"ndcg_{name}"] = float(values[name].mean())
+    values = {name: ndcg(load(name, card.max_tokens), beir) for name in files}
+    figures |= {f"ndcg_{name}": float(found.mean()) for name, found in values.items()}
     differences = values["int8"] - values["float32"]
     figures["difference"] = float(differences.mean())
     figures["interval"] = interval(differences)
     models = [load(name, TIMED_TOKENS) for name in files]
-    long = [t for t in list(documents.values())[:2000] if models[0].count_tokens(t) > TIMED_TOKENS]
+    long = [t for t in documents(beir)[:2000] if models[0].count_tokens(t) > TIMED_TOKENS]
     rates = speeds(models, long[:TIMED_TEXTS])
-    sample = list(queries.values())[:200]
+    sample = [beir.queries[query].text for query in queries[:200]]
     for name, model, rate in zip(files, models, rates, strict=True):
         figures[f"sequences_per_second_{name}"] = rate
         figures[f"query_ms_{name}"] = latency(model, sample)
@@ -169,7 +149,7 @@ def page(figures: dict[str, Any]) -> str:
     low, high = figures["interval"]
     fast, slow = (figures[f"sequences_per_second_{name}"] for name in ("int8", "float32"))
     return f"""{HEADING}
-By `python -m rag.train.measure_quantisation`, exact cosine over whole documents (title and text,
+By `python eval/measure_quantisation.py`, exact cosine over whole documents (title and text,
 cut at the length above), {figures["set"]} of BEIR, {figures["queries"]} queries,
 {figures["cores"]} cores; speeds depend on the machine and its load, so read the ratio.
 
@@ -189,17 +169,18 @@ Load in a fresh process (with onnxruntime, without numpy and pydantic):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m rag.train.measure_quantisation", description=__doc__
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, nargs="?", help="BEIR folder (default: under RAG_DATA)")
     parser.add_argument("--split", default="train")
     parser.add_argument("--float", dest="float_file", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--card", type=Path, help="model card whose figures are to be replaced")
     options = parser.parse_args(arguments)
+    root = os.environ.get("RAG_DATA")
     try:
-        folder = options.data or _default_data()
+        if not (options.data or root):
+            raise DataError("No data: give a BEIR folder, or set RAG_DATA to its parent.")
+        folder = options.data or Path(str(root)) / "retrieval" / "scifact"
         figures = measure(folder, options.split, options.float_file, options.weights)
     except RagError as error:
         sys.stderr.write(f"{error}\n")
@@ -209,21 +190,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.card.write_text(text + page(figures), "utf-8")
     sys.stdout.write(json.dumps(figures) + "\n")
     return 0
-
-
-def _default_data() -> Path:
-    root = os.environ.get("RAG_DATA")
-    if not root:
-        raise DataError("No data: give the folder of a BEIR set, or set RAG_DATA to its parent.")
-    return Path(root) / "retrieval" / "scifact"
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    try:
-        with gzip.open(file, "rt", encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read ({error}); give a BEIR folder.") from None
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.train.declare import declared
+from rag.train.claims import declared
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rag.models.cross_encoder import CrossEncoder, Pair
-from rag.models.judge import Judge
+from rag.models.cross_encoder import CrossEncoder, Judge, Pair
 from rag.types import Chunk, Passage
 
 

@@ -1,13 +1,22 @@
+"""What 8 bits cost and gain: runs of ``eval/measure_quantisation.py``."""
+
 import gzip
 import json
+import runpy
+from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rag.errors import DataError
+from rag.evaluate.beir import read_beir
 from rag.models.embedder import MODEL_FILE, TOKENIZER_FILE, WEIGHTS
 from rag.models.runtime import TextModel
-from rag.train.measure_quantisation import interval, main, ndcg, page, read_set
+
+SCRIPT = Path(__file__).parents[2] / "eval" / "measure_quantisation.py"
+interval, judged, main, ndcg, page = itemgetter("interval", "judged", "main", "ndcg", "page")(
+    runpy.run_path(str(SCRIPT))
+)
 
 
 @pytest.fixture
@@ -16,7 +25,8 @@ def folder(tmp_path):
         {"_id": "d1", "title": "Wrens", "text": "The wren builds several nests."},
         {"_id": "d2", "title": "Refunds", "text": "Refunds take five working days."},
     ]
-    queries = [{"_id": "q1", "text": "How long do refunds take?"}, {"_id": "q2", "text": "nests"}]
+    queries = [{"_id": "q1", "text": "How long do refunds take?"}, {"_id": "q2", "text": "nests"},
+               {"_id": "q3", "text": "What is a wren?"}]  # fmt: skip
     for name, rows in (("corpus", documents), ("queries", queries)):
         with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
@@ -27,17 +37,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_set_keeps_queries_that_have_an_answer(folder):
-    documents, queries, qrels = read_set(folder, "train")
-    assert documents["d1"] == "Wrens The wren builds several nests."
-    assert list(queries) == list(qrels) == ["q1", "q2"]
-
-
-def test_ndcg_is_a_value_for_each_query(folder):
+def test_ndcg_is_a_value_for_each_query_that_has_an_answer(folder):
     pytest.importorskip("ir_measures", reason="needs the dev extra")
     model = TextModel(WEIGHTS / MODEL_FILE, WEIGHTS / TOKENIZER_FILE, max_tokens=64, threads=1)
-    values = ndcg(model, *read_set(folder, "train"))
-    np.testing.assert_allclose(values, [1, 1 / np.log2(3)], atol=1e-4)
+    beir = read_beir(folder, "train")
+    assert judged(beir) == ["q1", "q2"]
+    np.testing.assert_allclose(ndcg(model, beir), [1, 1 / np.log2(3)], atol=1e-4)
 
 
 def test_the_interval_holds_the_mean_and_is_the_same_each_time():
@@ -53,8 +58,8 @@ def test_what_is_missing_is_said(folder, tmp_path, monkeypatch, capsys):
     assert "set RAG_DATA" in capsys.readouterr().err
     assert main([str(folder), "--float", str(tmp_path / "none.onnx")]) == 1
     assert "none.onnx is missing" in capsys.readouterr().err
-    with pytest.raises(DataError, match=r"corpus\.jsonl\.gz cannot be read"):
-        read_set(tmp_path / "elsewhere", "train")
+    assert main([str(tmp_path / "elsewhere"), "--float", str(WEIGHTS / MODEL_FILE)]) == 1
+    assert "elsewhere is no folder" in capsys.readouterr().err
 
 
 def test_the_page_states_difference_and_interval():
