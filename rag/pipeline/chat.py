@@ -50,7 +50,7 @@ class Chat:
         before: date | None = None,
     ) -> AnswerStream:
         """Return the steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
-        from rag.answer.choosing import meant
+        from rag.answer.clarify import meant
 
         question = question_of(question, self.pipeline.settings.answer)
         last = self.answers[-1].clarification if self.answers else None

@@ -165,14 +165,14 @@ class Stages:
     @property
     def reader(self) -> Reader:
         """The reader."""
-        from rag.answer.cross_reading import CrossReader
+        from rag.answer.reader import CrossEncoderReader
 
-        return self._stage("reader", lambda: CrossReader(self._judge, self.embedder))
+        return self._stage("reader", lambda: CrossEncoderReader(self._judge, self.embedder))
 
     @property
     def generator(self) -> Generator:
         """The language model if one writes, else the quoting generator."""
-        from rag.answer.extractive import ExtractiveGenerator
+        from rag.answer.extract import ExtractiveGenerator
 
         return self._stage(
             "generator",
