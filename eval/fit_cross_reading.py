@@ -32,6 +32,7 @@ from fit_reading import (
     _as_typed,
     _asked,
     _texts,
+    calibrated,
     f1,
     fit,
     interval,
@@ -40,16 +41,16 @@ from fit_reading import (
     report_answerable,
 )
 
-from rag.answer import cross_reading
-from rag.answer.questions import Question, understand
-from rag.answer.reading import Answers, Model, Study, sigmoid, studied
+from rag.answer import reader
+from rag.answer.question import Question, understand
+from rag.answer.reader import Answers, Model, Study, sigmoid
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder, Judge, Judged
 from rag.models.embedder import load_embedder
 from rag.settings import Settings
 from rag.train.examples import held
 from rag.types import digest_of
 
-OUT = Path(cross_reading.__file__).with_name("cross_reading.json")
+OUT = Path(reader.__file__).with_name("cross_reading.json")
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Seen:
     question: Question
     study: Study
     judged: dict[int, Judged]
-    found: cross_reading.Signals
+    found: reader.Signals
 
     def labels(self) -> list[int]:
         """Return 1 for units with the gold answer, 0 for others, -1 where nobody knows."""
@@ -118,25 +119,25 @@ def seen_all(read: Sequence[Read], judge: Judge, embedder: Cached) -> list[Seen]
         # Only five articles of SQuAD 2.0 are left: this split has some of them on both sides.
         item.held = held(f"reading/{item.asked.group}", tenths=4)
         question = understand(item.asked.question)
-        study = studied(question, item.passages, embedder)
-        judged = cross_reading.judged(judge, question, item.passages)
+        study = reader.read_words(question, item.passages, embedder)
+        judged = reader.judged(judge, question, item.passages)
         if not judged:
             continue  # taken for another language: the other reader's
-        found.append(Seen(item, question, study, judged, cross_reading.signals(study, judged)))
+        found.append(Seen(item, question, study, judged, reader.signals(study, judged)))
     return found
 
 
 def use(models: dict[str, Any]) -> None:
     """Put the models in force for the reader's own code, so that later stages build on them."""
     loaded = {name: Model(m["bias"], m["weights"]) for name, m in models.items()}
-    cross_reading.models = lambda: loaded  # type: ignore[assignment]
+    reader.models = lambda _: loaded  # type: ignore[assignment]
 
 
 def relevances(item: Seen) -> list[float]:
     """Return the relevance of the units as the reader computes it."""
     relevance = list(item.study.relevance)
     for n, row in item.found.rows.items():
-        relevance[n] = sigmoid(cross_reading.models()["sentence"].logit(row))
+        relevance[n] = sigmoid(reader.models("")["sentence"].logit(row))
     return relevance
 
 
@@ -152,7 +153,7 @@ def fit_sentences(items: Sequence[Seen]) -> dict[str, Any]:
     ]
     rows, labels = zip(*pairs, strict=True)
     print(f"  {len(rows)} sentences, {sum(labels)} with the answer")
-    return fit(cross_reading.SENTENCE_FEATURES, rows, labels, strength=0.1)
+    return fit(reader.SENTENCE_FEATURES, rows, labels, strength=0.1)
 
 
 def fit_spans(items: Sequence[Seen]) -> dict[str, Any]:
@@ -164,14 +165,14 @@ def fit_spans(items: Sequence[Seen]) -> dict[str, Any]:
         relevance = relevances(item)
         for n in sorted(item.found.spans, key=lambda n: -relevance[n])[:6]:
             rows.append(
-                cross_reading.span_features(
+                reader.span_features(
                     item.question, item.read.passages, item.study, item.found, relevance, n
                 )
             )
             said = _words(item, n)
             labels.append(int(max((f1(said, a) for a in item.read.asked.answers), default=0) > 0.6))
     print(f"  {len(rows)} spans, {sum(labels)} right")
-    return fit(cross_reading.SPAN_FEATURES, rows, labels)
+    return fit(reader.SPAN_FEATURES, rows, labels)
 
 
 def _words(item: Seen, n: int) -> str:
@@ -182,7 +183,7 @@ def _words(item: Seen, n: int) -> str:
 def answers_of(item: Seen) -> tuple[list[float], Answers]:
     """Return relevance and answers as the reader computes them."""
     relevance = relevances(item)
-    return relevance, cross_reading._answers(
+    return relevance, reader.answers_of(
         item.question, item.read.passages, item.study, item.found, relevance
     )
 
@@ -190,12 +191,12 @@ def answers_of(item: Seen) -> tuple[list[float], Answers]:
 def passages_of(item: Seen) -> list[dict[str, float]]:
     """Return the features of each passage of a question."""
     return [
-        cross_reading.passage_features(n, item.read.passages[n], item.study, item.found)
+        reader.passage_features(n, item.read.passages[n], item.study, item.found)
         for n in item.judged
     ]
 
 
-def fit_answerable(items: Sequence[Seen]) -> tuple[dict[str, Any], dict[str, Any]]:
+def fit_answerable(items: Sequence[Seen]) -> dict[str, Any]:
     """Fit whether the best passage answers, then calibrate that; see fit_reading.py."""
     labels = [int(item.read.asked.kind == "gold") for item in items]
     counts: dict[str, int] = defaultdict(int)
@@ -206,11 +207,11 @@ def fit_answerable(items: Sequence[Seen]) -> tuple[dict[str, Any], dict[str, Any
     features = [passages_of(item) for item in items]
     chosen = [max(rows, key=lambda row: row["margin"]) for rows in features]
     for _ in range(6):
-        model = fit(cross_reading.PASSAGE_FEATURES, chosen, labels, weights, strength=0.3)
+        model = fit(reader.PASSAGE_FEATURES, chosen, labels, weights, strength=0.3)
         logit = Model(model["bias"], model["weights"]).logit
         chosen = [max(rows, key=logit) for rows in features]
     evidence = [{"evidence": logit(row)} for row in chosen]
-    return model, fit(["evidence"], evidence, labels, weights, strength=10.0)
+    return calibrated(model, fit(["evidence"], evidence, labels, weights, strength=10.0))
 
 
 def report_reading(items: Sequence[Seen]) -> dict[str, str]:
@@ -255,7 +256,7 @@ def run(data: Path, weights: Path | None, scale: float) -> dict[str, Any]:
     cached = Cached(embedder)
     corpus, asked = build(data, cached, scale)
     print(f"{len(corpus.passages)} passages, {len(asked)} questions")
-    read = read_all(corpus, asked, cached)
+    read = read_all(corpus, asked)
     encoder = CrossEncoder(weights=weights)
     items = seen_all(read, Judge(encoder), cached)
     kinds = {k: sum(i.read.asked.kind == k for i in items) for k in ("gold", "near", "own", "far")}
@@ -264,21 +265,20 @@ def run(data: Path, weights: Path | None, scale: float) -> dict[str, Any]:
 
 
 def fit_all(items: list[Seen], identity: str, kinds: dict[str, int]) -> dict[str, Any]:
-    """Fit the four models one on the other and report on the articles held apart."""
+    """Fit the three models one on the other and report on the articles held apart."""
     fitted = [item for item in items if not item.read.held]
     models: dict[str, Any] = {"sentence": fit_sentences(fitted)}
     use(models)
     models["span"] = fit_spans(fitted)
     use(models)
     figures = report_reading(items)
-    models["passage"], models["answerable"] = fit_answerable(fitted)
+    models["passage"] = fit_answerable(fitted)
     use(models)
-    logit, calibrated = models_of("passage"), models_of("answerable")
+    logit = reader.models("")["passage"].logit
     confidence = [
         sigmoid(
-            calibrated({"evidence": max(logit(row) for row in passages_of(item))})
-            - cross_reading.UNHEARD
-            * cross_reading.lacking(item.question, item.read.passages, item.study)
+            max(logit(row) for row in passages_of(item))
+            - reader.PENALTY * reader.lacking(item.question, item.read.passages)
         )
         for item in items
     ]
@@ -293,11 +293,6 @@ def fit_all(items: list[Seen], identity: str, kinds: dict[str, int]) -> dict[str
         "abstain_below": round(threshold, 3),
         "models": models,
     }
-
-
-def models_of(name: str) -> Any:
-    """Return the log-odds of a model in force."""
-    return cross_reading.models()[name].logit
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Fit the weights of the built-in reader: ``python eval/fit_reading.py [DATA]`` (or ``RAG_DATA``).
+"""Fit how passages are read by words alone: ``python eval/fit_reading.py [DATA]`` (``RAG_DATA``).
 
 Questions of SQuAD 2.0, SQuAD 1.1, QED, PolicyQA and COVID-QA are asked of an index of their
 paragraphs, as the pipeline does it: dense and BM25 scores fused, eight passages read. Half of the
@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from common import data_folder, json_rows
 
-from rag.answer import reading
+from rag.answer import reader
 from rag.answer.features import (
-    CHEAP_FEATURES,
-    PASSAGE_FEATURES,
-    SENTENCE_FEATURES,
+    COSINES,
+    WORDS_SENTENCE_FEATURES,
     Unit,
+    in_context,
     sentence_features,
     units_of,
 )
-from rag.answer.questions import understand
+from rag.answer.question import understand
 from rag.protocols import Embedder
 from rag.settings import OPERATING_POINTS
 from rag.text.sentences import sentences
@@ -57,21 +57,13 @@ LICENCES = {
     "policyqa-dev": "MIT",
     "covidqa": "Apache-2.0",
 }
-COSINES = ("cosine", "cosine_gap")
 # These sets are prose: what tables, lists and code are worth they cannot say, so it is set by hand.
 BY_HAND = {
     "no_words": -3.0,
     "cell": 1.5,
-    "item": 0.0,
-    "row": 0.0,
     "code": -0.5,
     "asks": -2.0,
-    "defines": 1.0,
 }
-SPAN_FEATURES = (
-    "relevance", "exact", "main_type", "name", "alone", "order", "near_before", "near_after",
-    "focus", "no_focus", "partly_said", "words", "cell", "cell_fit",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -332,7 +324,7 @@ class Read:
         return found
 
 
-def read_all(corpus: Corpus, asked: Iterable[Asked], embedder: Embedder) -> list[Read]:
+def read_all(corpus: Corpus, asked: Iterable[Asked]) -> list[Read]:
     """Retrieve and compute the features of every question; drop what turns out to be answered."""
     found = []
     for case in asked:
@@ -355,8 +347,6 @@ def read_all(corpus: Corpus, asked: Iterable[Asked], embedder: Embedder) -> list
 
 def add_cosines(read: list[Read], embedder: Cached) -> None:
     """Embed every unit of every question, once a text."""
-    from rag.answer.features import in_context
-
     embedder.embed(
         [
             in_context(understand(item.asked.question), item.passages[unit.passage], unit)
@@ -365,7 +355,7 @@ def add_cosines(read: list[Read], embedder: Cached) -> None:
         ]
     )
     for item in read:
-        reading.add_cosines(
+        reader.add_cosines(
             understand(item.asked.question), item.passages, item.units, item.rows, embedder,
             range(len(item.units)),
         )  # fmt: skip
@@ -399,8 +389,8 @@ def fit(
 
 def use(models: dict[str, Any]) -> None:
     """Put the models in force for the reader's own code, so that later stages build on them."""
-    loaded = {name: reading.Model(m["bias"], m["weights"]) for name, m in models.items()}
-    reading.models = lambda: loaded  # type: ignore[assignment]
+    loaded = {name: reader.Model(m["bias"], m["weights"]) for name, m in models.items()}
+    reader.models = lambda _: loaded  # type: ignore[assignment]
 
 
 def fit_sentences(read: list[Read], names: Sequence[str]) -> dict[str, Any]:
@@ -419,43 +409,29 @@ def fit_sentences(read: list[Read], names: Sequence[str]) -> dict[str, Any]:
     return model
 
 
-def best_by_words(item: Read, embedded: int) -> list[int]:
-    """Return the units that the reader would embed."""
-    cheap = [reading.models()["cheap"].logit(row) for row in item.rows]
-    return sorted(range(len(cheap)), key=lambda n: (-cheap[n], n))[:embedded]
-
-
-def relevances(item: Read, embedded: int) -> list[float]:
+def relevances(item: Read) -> list[float]:
     """Return the relevance of the units as the reader computes it."""
-    cheap = [reading.models()["cheap"].logit(row) for row in item.rows]
-    order = best_by_words(item, embedded)
-    full = {n: reading.models()["sentence"].logit(item.rows[n]) for n in order}
-    floor = min(full.values(), default=0.0)
-    if not full:
-        return [reading.sigmoid(logit) for logit in cheap]
-    return [
-        reading.sigmoid(full[n] if n in full else min(cheap[n], floor)) for n in range(len(cheap))
-    ]
+    return [reader.sigmoid(reader.models("")["sentence"].logit(row)) for row in item.rows]
 
 
-def fit_spans(read: list[Read], embedded: int) -> dict[str, Any]:
+def fit_spans(read: list[Read]) -> dict[str, Any]:
     """Fit the probability that a typed span is the answer."""
     rows, labels = [], []
     for item in read:
         if item.asked.kind != "gold":
             continue
-        question, relevance = understand(item.asked.question), relevances(item, embedded)
+        question, relevance = understand(item.asked.question), relevances(item)
         order = sorted(range(len(relevance)), key=lambda n: -relevance[n])[:6]
         for n in order:
             unit = item.units[n]
-            for start, end, row in reading.span_features(
+            for start, end, row in reader.words_span_features(
                 question, item.passages, unit, relevance[n]
             ):
                 said = unit.text[start:end]
                 rows.append(row)
                 labels.append(int(max((f1(said, a) for a in item.asked.answers), default=0) >= 0.6))
     print(f"  {len(rows)} spans, {sum(labels)} right")
-    names = [name for name in SPAN_FEATURES if not name.startswith("cell")]
+    names = [name for name in reader.WORDS_SPAN_FEATURES if not name.startswith("cell")]
     model = fit(names, rows, labels)
     # A cell's log-odds are -7 + 8 · fit + relevance, by hand: there are no tables here.
     slope = 1.0 - model["weights"]["relevance"]
@@ -471,24 +447,14 @@ def f1(said: str, gold: str) -> float:
     return 2 * common / (len(left) + len(right)) if common else 0.0
 
 
-def judge(item: Read, embedded: int, embedder: Embedder) -> list[dict[str, float]]:
+def judge(item: Read, embedder: Cached) -> list[dict[str, float]]:
     """Return the passage features of a question, as the reader computes them."""
-    question = understand(item.asked.question)
-    relevance = relevances(item, embedded)
-    answers = reading._answers(question, item.passages, item.units, relevance)
-    kept = set(best_by_words(item, embedded))
-    rows = [
-        row if n in kept else {name: row[name] for name in row if name not in COSINES}
-        for n, row in enumerate(item.rows)
-    ]
-    return reading.passage_features(
-        question, item.passages, item.units, rows, relevance, answers, embedder
+    return reader.words_passage_features(
+        understand(item.asked.question), item.passages, item.units, relevances(item), embedder
     )
 
 
-def fit_answerable(
-    read: list[Read], features: list[list[dict[str, float]]], names: Sequence[str]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def fit_answerable(read: list[Read], features: list[list[dict[str, float]]]) -> dict[str, Any]:
     """Fit whether a question is answered by its best passage, then calibrate that.
 
     The pipeline takes the maximum over the passages, so the model is fitted on the passage that it
@@ -502,11 +468,20 @@ def fit_answerable(
     weights = [1000 * shares[item.asked.kind] / counts[item.asked.kind] for item in read]
     chosen = [max(rows, key=lambda row: row["relevance"]) for rows in features]
     for _ in range(6):
-        model = fit(names, chosen, labels, weights, strength=0.3)
-        logit = reading.Model(model["bias"], model["weights"]).logit
+        model = fit(reader.WORDS_PASSAGE_FEATURES, chosen, labels, weights, strength=0.3)
+        logit = reader.Model(model["bias"], model["weights"]).logit
         chosen = [max(rows, key=logit) for rows in features]
     evidence = [{"evidence": logit(row)} for row in chosen]
-    return model, fit(["evidence"], evidence, labels, weights, strength=10.0)
+    return calibrated(model, fit(["evidence"], evidence, labels, weights, strength=10.0))
+
+
+def calibrated(model: dict[str, Any], scale: dict[str, Any]) -> dict[str, Any]:
+    """Return a model whose log-odds are those of ``scale`` over its own."""
+    slope = scale["weights"]["evidence"]
+    return {
+        "bias": round(slope * model["bias"] + scale["bias"], 5),
+        "weights": {name: round(slope * w, 5) for name, w in model["weights"].items()},
+    }
 
 
 # --- figures ------------------------------------------------------------------------------------
@@ -553,14 +528,14 @@ def auroc_interval(positive: list[tuple[str, float]], negative: list[tuple[str, 
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def report_sentences(read: list[Read], embedded: int) -> dict[str, str]:
+def report_sentences(read: list[Read]) -> dict[str, str]:
     """Print and return how often the best and one of the best three sentences hold the answer."""
     figures = {}
     for name, score in (
         ("retrieval order", lambda item: [-float(n) for n in range(len(item.units))]),
         ("cosine", lambda item: [row["cosine"] for row in item.rows]),
-        ("cheap", lambda item: [reading.models()["cheap"].logit(row) for row in item.rows]),
-        ("reader", lambda item: relevances(item, embedded)),
+        ("words", relevances),
+        ("reader", lambda item: [reader.models("")["embedded"].logit(row) for row in item.rows]),
     ):
         tops: dict[int, list[float]] = {1: [], 3: []}
         groups = []
@@ -620,40 +595,12 @@ def report_calibration(confidence: list[float], labels: list[float]) -> None:
     print("    risk (share unanswerable) at coverage " + ", ".join(parts))
 
 
-def report_spans(read: list[Read], embedded: int) -> dict[str, str]:
-    """Print how often a short answer would lead and how often it is right, by threshold."""
-    figures = {}
-    rows = []
-    for item in read:
-        if item.asked.kind != "gold" or not item.held:
-            continue
-        question, relevance = understand(item.asked.question), relevances(item, embedded)
-        found = reading._answers(question, item.passages, item.units, relevance)
-        spans = [(p, n, s, e) for n, of in found.items() for s, e, p in of]
-        if spans and question.wants_fact:
-            p, n, start, end = max(spans)
-            said = item.passages[n].chunk.text[start:end]
-            right = max((f1(said, a) for a in item.asked.answers), default=0.0) >= 0.6
-            rows.append((p, float(right), item.asked.group))
-    for at in (0.08, 0.15, 0.2, 0.3, 0.4, 0.5):
-        kept = [(r, g) for p, r, g in rows if p >= at]
-        if kept:
-            figures[f"short answers from {at}"] = interval(*map(list, zip(*kept, strict=True)))
-            print(
-                f"  short from {at}: right {figures[f'short answers from {at}']}"
-                f" of {len(kept)}/{len(rows)}"
-            )
-    return figures
-
-
 def main() -> int:
     """Fit, report, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", nargs="?", default=os.environ.get("RAG_DATA"), type=Path)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the questions to use")
-    parser.add_argument(
-        "--out", type=Path, default=Path(reading.__file__).with_name("reading.json")
-    )
+    parser.add_argument("--out", type=Path, default=Path(reader.__file__).with_name("reading.json"))
     options = parser.parse_args()
     data = data_folder(options.data, "qa/*.jsonl.gz")
     from rag.models.embedder import load_embedder
@@ -669,43 +616,34 @@ def run(data: Path, embedder: Embedder, scale: float = 1.0) -> dict[str, Any]:
     cached = Cached(embedder)
     corpus, asked = build(data, cached, scale)
     print(f"{len(corpus.passages)} passages, {len(asked)} questions")
-    read = read_all(corpus, asked, cached)
+    read = read_all(corpus, asked)
     add_cosines(read, cached)
     kinds = {k: sum(i.asked.kind == k for i in read) for k in ("gold", "near", "own", "far")}
     print(f"read {kinds}, {time.perf_counter() - began:.0f} s")
-    return fit_all(read, cached, embedder.identity, kinds)
+    return fit_all(read, cached, kinds)
 
 
-def fit_all(
-    read: list[Read], cached: Embedder, identity: str, kinds: dict[str, int]
-) -> dict[str, Any]:
-    """Fit the five models one on the other and report on the articles held apart."""
+def fit_all(read: list[Read], embedder: Cached, kinds: dict[str, int]) -> dict[str, Any]:
+    """Fit the four models one on the other and report on the articles held apart."""
     fitted = [item for item in read if not item.held]
-    models: dict[str, Any] = {}
-    models["cheap"] = fit_sentences(fitted, CHEAP_FEATURES)
-    models["sentence"] = fit_sentences(fitted, SENTENCE_FEATURES)
+    models: dict[str, Any] = {
+        "sentence": fit_sentences(fitted, WORDS_SENTENCE_FEATURES),
+        "embedded": fit_sentences(fitted, (*COSINES, *WORDS_SENTENCE_FEATURES)),
+    }
     use(models)
-    figures = report_sentences(read, reading.EMBEDDED)
-    models["span"] = fit_spans(fitted, reading.EMBEDDED)
-    use(models)
-    figures |= report_spans(read, reading.EMBEDDED)
-    features = [judge(item, reading.EMBEDDED, cached) for item in read]
+    figures = report_sentences(read)
+    models["span"] = fit_spans(fitted)
+    features = [judge(item, embedder) for item in read]
     chosen = [f for f, item in zip(features, read, strict=True) if not item.held]
-    models["passage"], models["answerable"] = fit_answerable(fitted, chosen, PASSAGE_FEATURES)
-    words_only = [judge(item, 0, cached) for item in fitted]
-    names = [name for name in PASSAGE_FEATURES if "cosine" not in name]
-    models["passage_words"], models["answerable_words"] = fit_answerable(fitted, words_only, names)
+    models["passage"] = fit_answerable(fitted, chosen)
     use(models)
-    logit, calibrated = reading.models()["passage"].logit, reading.models()["answerable"].logit
-    confidence = [
-        reading.sigmoid(calibrated({"evidence": max(logit(row) for row in rows)}))
-        for rows in features
-    ]
+    logit = reader.models("")["passage"].logit
+    confidence = [reader.sigmoid(max(logit(row) for row in rows)) for rows in features]
     threshold, more = report_answerable(read, confidence)
     return {
         "command": "python eval/fit_reading.py DATA",
         "data": {name: LICENCES[name] for name in SETS},
-        "embedder": identity,
+        "embedder": embedder.identity,
         "seed": SEED,
         "questions": kinds,
         "figures": figures | more,

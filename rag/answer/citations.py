@@ -14,17 +14,10 @@ def exact_only(
 
     A sentence that is left without any is dropped; every omission is named.
     """
-    by_document: dict[str, list[Passage]] = {}
-    for passage in passages:
-        by_document.setdefault(passage.chunk.document_id, []).append(passage)
     kept: list[Sentence] = []
     problems: list[str] = []
     for sentence in drafted:
-        exact = tuple(
-            citation
-            for citation in sentence.citations
-            if any(_quotes(citation, p) for p in by_document.get(citation.document_id, ()))
-        )
+        exact = tuple(c for c in sentence.citations if any(_quotes(c, p) for p in passages))
         if not exact:
             problems.append(f"a sentence without evidence was dropped: {sentence.text}")
             continue
@@ -37,19 +30,19 @@ def exact_only(
 def _quotes(citation: Citation, passage: Passage) -> bool:
     chunk = passage.chunk
     start, end = citation.start - chunk.start, citation.end - chunk.start
-    return 0 <= start < end and chunk.text[start:end] == citation.quote
+    same = citation.document_id == chunk.document_id
+    return same and 0 <= start < end and chunk.text[start:end] == citation.quote
 
 
 def renumbered(sentences: Sequence[Sentence]) -> list[Sentence]:
     """Number the citations from 1 without gaps, in the order in which they are met."""
     numbers: dict[int, int] = {}
-    result = []
-    for sentence in sentences:
-        citations = tuple(
-            citation.model_copy(
-                update={"number": numbers.setdefault(citation.number, len(numbers) + 1)}
-            )
-            for citation in sentence.citations
-        )
-        result.append(sentence.model_copy(update={"citations": citations}))
-    return result
+
+    def again(citation: Citation) -> Citation:
+        number = numbers.setdefault(citation.number, len(numbers) + 1)
+        return citation.model_copy(update={"number": number})
+
+    return [
+        sentence.model_copy(update={"citations": tuple(map(again, sentence.citations))})
+        for sentence in sentences
+    ]

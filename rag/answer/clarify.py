@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import combinations, islice
+from typing import NamedTuple
 
-from rag.answer.choosing import about
 from rag.answer.conflicts import prefers, same_work
 from rag.answer.features import context_terms
 from rag.answer.lists import listings
-from rag.answer.questions import Question, Wants, understand
-from rag.answer.spans import fit, typed, types_for
-from rag.answer.tables import Row, Table, confidence, tables
+from rag.answer.question import Question, Wants, typed, understand
+from rag.answer.tables import Row, Table, confidence, fit, tables
 from rag.text.terms import STOPWORDS, content_terms, fold
 from rag.types import Clarification, Option, Passage
 
@@ -27,7 +26,7 @@ MOST = 4
 
 _FITS = 0.4  # of a column to what is asked for
 _CLEARLY = 0.1  # by which it has to fit better than others, or the question has to name it
-_OTHERS: frozenset[Wants] = frozenset({"comparison", "yesno", "reason"})
+_OTHERS: frozenset[Wants] = frozenset({"comparison", "yesno"})
 _NEAR = 0.5  # of the best passage's confidence, that the passage of a table needs
 _EQUAL = 0.7  # the same for sections that each have an answer
 _LIKELY = 0.2  # probability of the answer in each of them
@@ -106,7 +105,7 @@ def _in_force(
     found: Sequence[tuple[Table, list[str]]], as_of: date | None
 ) -> tuple[Table, list[str]]:
     """Return the best table, or the version of it to go by: another date, mostly the same names."""
-    best = max(found, key=lambda one: one[0].confidence)
+    best = max(found, key=lambda one: confidence(one[0].passage))
     for other in found:
         shared = len(set(other[1]) & set(best[1]))
         if 2 * shared >= len(best[1]) and prefers(other[0].passage, best[0].passage, as_of):
@@ -163,12 +162,12 @@ def _column(
 def _answered_elsewhere(asked: Question, table: Table, passages: Sequence[Passage]) -> bool:
     """Tell whether another document has a likely short answer: not one that is a version of it."""
     own = table.passage.chunk.document_id
-    types = types_for(asked)[:1]
+    types = asked.types[:1]
     return any(
         probability >= _SURE and (not types or typed(passage.chunk.text[start:end], types))
         for passage in passages
         if passage.chunk.document_id != own and not same_work(passage, table.passage)
-        if confidence(passage) > _BEYOND * table.confidence
+        if confidence(passage) > _BEYOND * confidence(table.passage)
         for start, end, probability in (passage.reading.answers if passage.reading else ())
     )
 
@@ -179,7 +178,7 @@ def _sections(asked: Question, passages: Sequence[Passage]) -> dict[str, Passage
     They have to be sections of one kind: under the same heading of different documents, or under
     headings or titles that have half of their words in common.
     """
-    if not (asked.wants_fact or asked.wants == "procedure"):
+    if not asked.types and asked.wants != "procedure":
         return {}
     found = [(passage, value) for passage in passages if (value := _value(asked, passage))]
     apart = len({passage.chunk.document_id for passage, _ in found}) > 1
@@ -199,7 +198,7 @@ def _value(asked: Question, passage: Passage) -> str:
     if asked.wants == "procedure":
         steps = any(len(listing.entries) > 1 for listing in listings(0, passage))
         return fold(passage.chunk.text) if steps else ""
-    types = types_for(asked)[:1]
+    types = asked.types[:1]
     return next(
         (
             fold(passage.chunk.text[start:end])
@@ -257,3 +256,97 @@ def _clarification(question: str, senses: Mapping[str, Passage]) -> Clarificatio
         more=more,
         text=f"Which one do you mean: {', '.join(first)} or {last}?",
     )
+
+
+# --- what is replied ------------------------------------------------------------------------------
+
+_ORDINALS = {
+    word: place
+    for place, words in enumerate(
+        (
+            "first 1st one 1 a erste ersten primero primera premier première",
+            "second 2nd two 2 b zweite zweiten segundo segunda deuxième second seconde",
+            "third 3rd three 3 c dritte dritten tercero tercera troisième",
+            "fourth 4th four 4 d vierte vierten cuarto cuarta quatrième",
+        )
+    )
+    for word in map(fold, words.split())
+}
+_PLACE = re.compile(r"(?:the |number |no\. ?|option |der |die |das |el |la |le )?([\w]+)(?: one)?")
+_ANY = re.compile(
+    r"(?:(?:all|any|both|either|each|every)(?: (?:of (?:them|these|those|it)|one))?|whichever|"
+    r"no matter|(?:it )?does(?:n['’]t| not) matter|i do(?:n['’]t| not) know|egal|alle|todos|tous)"
+)
+_ASKS = re.compile(
+    r"\?|^(?:how|what|when|where|which|who|why|is|are|do|does|did|can|could|will|should|and|but|"
+    r"thanks?|thank|no|nothing|never|forget|stop|quit|ok|okay|hello|hi)\b"
+)
+_ANOTHER = 4  # words of a name that is none of the options
+_BESIDE = 2  # words beside the name of an option that a reply may have
+
+
+class Meant(NamedTuple):
+    """The question that a reply stands for, and the one document to answer it from, if any."""
+
+    question: str
+    uri: str | None = None
+
+
+def meant(asked: Clarification, reply: str, *, open_ended: bool) -> Meant | None:
+    """Return what a reply leads to; None for one that is none, such as another question.
+
+    With ``open_ended`` the question was asked back and stood alone: "all" is then a reply, and so
+    is the name of a thing beyond the options where there are such.
+    """
+    said = fold(reply).strip(" .!,;:\"'“”()")
+    if option := _chosen(asked, said):
+        return Meant(option.question, option.uri)
+    if not open_ended or _ASKS.search(said):
+        return None
+    if _ANY.fullmatch(said):
+        return Meant(asked.question)
+    named = asked.more and 0 < len(said.split()) <= _ANOTHER and content_terms(said)
+    if not named:
+        return None
+    documents = {option.uri for option in asked.options}
+    uri = documents.pop() if len(documents) == 1 else None
+    return Meant(about(asked.question, " ".join(reply.split()).strip(" .!,;:")), uri)
+
+
+def about(question: str, name: str) -> str:
+    """Return the question as one about a single thing.
+
+    >>> about("How long does the battery last?", "Birch")
+    'How long does the battery last for Birch?'
+    """
+    return f"{question.rstrip(' ?.!')} for {name}?"
+
+
+def _chosen(asked: Clarification, said: str) -> Option | None:
+    named = _named(asked, said)
+    if named is not None:
+        return named
+    options = asked.options
+    if re.fullmatch(r"(?:the )?last(?: one)?", said):
+        return options[-1]
+    place = _PLACE.fullmatch(said)
+    position = _ORDINALS.get(place[1]) if place else None
+    return options[position] if position is not None and position < len(options) else None
+
+
+def _named(asked: Clarification, said: str) -> Option | None:
+    """Return the one option that a reply names: by all of its name or by what others lack."""
+    for option in asked.options:
+        if said == fold(option.label):
+            return option
+    words = set(content_terms(said.rstrip(" ?")))
+    names = [set(content_terms(option.label)) for option in asked.options]
+    shared = set.intersection(*names)
+    hits = [len(words & (name - shared)) for name in names]
+    best = max(hits)
+    if not best or hits.count(best) > 1:
+        return None
+    place = hits.index(best)
+    beside = words - names[place]
+    asks = bool(_ASKS.search(said)) and bool(beside)
+    return asked.options[place] if len(beside) <= _BESIDE and not asks else None

@@ -13,8 +13,8 @@ from datetime import date
 from functools import lru_cache
 
 from rag.answer.features import units_of
-from rag.answer.questions import understand
-from rag.answer.spans import cells
+from rag.answer.question import understand
+from rag.answer.tables import cells
 from rag.text.numbers import numbers
 from rag.text.terms import content_terms, fold, names, negations
 from rag.types import Passage, Sentence
@@ -79,49 +79,42 @@ def find(
                 continue
             if short and re.search(rf"(?<!\w){re.escape(short)}(?!\w)", fold(other.text)):
                 continue
-            older, newer = sorted((cited, other), key=_published)
+            older, newer = sorted((cited, other), key=lambda s: s.passage.published or date.min)
             pair = (older.passage.chunk.document_id, newer.passage.chunk.document_id)
             found.setdefault(pair, Conflict(older, newer, asked.as_of))
     return list(found.values())[:_MOST]
 
 
-def _published(statement: Statement) -> date:
-    return statement.passage.published or date.min
+def _statements(passage: Passage) -> list[Statement]:
+    return [Statement(passage, unit.span.start, unit.span.end) for unit in units_of(0, passage)]
 
 
 def _cited(passages: Sequence[Passage], sentences: Sequence[Sentence]) -> list[Statement]:
     """Return the sentences of dated passages that the answer cites, each once."""
     found: dict[tuple[str, int, int], Statement] = {}
-    for sentence in sentences:
-        for citation in sentence.citations:
-            for passage in passages:
-                chunk = passage.chunk
-                if (
-                    passage.published
-                    and chunk.document_id == citation.document_id
-                    and chunk.start <= citation.start < citation.end <= chunk.end
-                ):
-                    start, end = citation.start - chunk.start, citation.end - chunk.start
-                    for unit in units_of(0, passage):
-                        if unit.span.start < end and start < unit.span.end:
-                            key = (chunk.id, unit.span.start, unit.span.end)
-                            found[key] = Statement(passage, unit.span.start, unit.span.end)
+    for citation in (citation for sentence in sentences for citation in sentence.citations):
+        for passage in passages:
+            chunk = passage.chunk
+            within = chunk.start <= citation.start < citation.end <= chunk.end
+            if passage.published and within and chunk.document_id == citation.document_id:
+                start, end = citation.start - chunk.start, citation.end - chunk.start
+                for one in _statements(passage):
+                    if one.start < end and start < one.end:
+                        found[chunk.id, one.start, one.end] = one
     return list(found.values())
 
 
 def _others(cited: Statement, passages: Sequence[Passage]) -> list[Statement]:
     found = []
     for passage in passages:
-        if (
-            passage.published in (None, cited.passage.published)
-            or passage.chunk.document_id == cited.passage.chunk.document_id
-        ):
+        same = passage.chunk.document_id == cited.passage.chunk.document_id
+        if same or passage.published in (None, cited.passage.published):
             continue
         scores = {s[:2]: s[2] for s in passage.reading.sentences} if passage.reading else {}
         found += [
-            Statement(passage, unit.span.start, unit.span.end)
-            for unit in units_of(0, passage)
-            if scores.get((unit.span.start, unit.span.end), 1.0) >= _RELEVANT
+            one
+            for one in _statements(passage)
+            if scores.get((one.start, one.end), 1.0) >= _RELEVANT
         ]
     return found
 
@@ -187,9 +180,9 @@ def _cells_differ(left: str, right: str) -> bool:
         {fold(cell.header): fold(row[cell.start : cell.end]) for cell in cells(row)[1:]}
         for row in (left, right)
     ]
-    shared = values[0].keys() & values[1].keys()
-    return len(shared) >= 1 and any(
-        _figures_differ(numbers(values[0][key]), numbers(values[1][key])) for key in shared
+    return any(
+        _figures_differ(numbers(values[0][key]), numbers(values[1][key]))
+        for key in values[0].keys() & values[1].keys()
     )
 
 
@@ -205,11 +198,9 @@ def _same_thing(first: Statement, second: Statement, versions: bool, asked: froz
     overlap = len(shared) / len(left | right)
     if versions:
         return overlap >= SAME_THING_OF_VERSIONS or len(shared & asked) >= 2
-    only_left, only_right = (
-        names(first.text) - names(second.text),
-        names(second.text) - names(first.text),
-    )
-    return overlap >= SAME_THING and len(shared) >= 3 and not (only_left and only_right)
+    theirs, ours = names(first.text), names(second.text)
+    other_names = theirs - ours and ours - theirs
+    return overlap >= SAME_THING and len(shared) >= 3 and not other_names
 
 
 def _words(statement: Statement) -> frozenset[str]:

@@ -9,11 +9,14 @@ whom it answers.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import html
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from rag.answer.disguise import readings
 from rag.types import Passage
 
 _MODEL = (
@@ -56,14 +59,12 @@ _INSTRUCTION = (
     r"הוראות)"
 )
 _ORDERS = (
-    r"(?:prompts?\b|guidelines\b|directives?\b|orders\b|training\b|context\b(?! of)|"
-    r"(?:rules|text|messages?|documents?|passages?|page|rest) above\b|(?:previous|prior|above|"
-    r"earlier|preceding|your|given) (?:\w+ )?(?:text|messages?|rules|orders|documents?|"
-    r"passages?)\b)"
+    r"(?:prompts?\b|guidelines\b|directives?\b|orders\b|training\b|context\b(?! of)|(?:rules|text|"
+    r"messages?|documents?|passages?|page|rest) above\b|(?:previous|prior|above|earlier|preceding|"
+    r"your|given) (?:\w+ )?(?:text|messages?|rules|orders|documents?|passages?)\b)"
 )
 _TOLD = (
-    rf"{_IGNORE}{_GAP}(?:{_INSTRUCTION}|{_ORDERS})|"
-    rf"(?:{_VERB_LAST}){_GAP}(?<!nicht ){_IGNORE}",
+    rf"{_IGNORE}{_GAP}(?:{_INSTRUCTION}|{_ORDERS})|(?:{_VERB_LAST}){_GAP}(?<!nicht ){_IGNORE}",
     rf"\b(?:do not|don't|stop|never|no longer) (?:follow|obey|heed){_GAP}\byou (?:were|have been|"
     r"had)\b",
     r"\b(?:your|all) (?:earlier|previous|prior|other|former) (?:orders|instructions|rules|"
@@ -73,24 +74,18 @@ _TOLD = (
     rf"(?:{_IGNORE}|\bpay no (?:attention|heed) to\b|\bset aside\b|"
     rf"\bdiscard\b){_GAP}(?:\bwhat(?:ever)? "
     r"you (?:were|have been) (?:told|given|taught|instructed)|\b(?:everything|all|anything|todo|"
-    r"tout|"
-    r"tutto|tudo|alles)\b[^.!?]{0,20}\b(?:above|before this|so far|anterior\w*|antes|"
-    r"précède|vorher\w*|precedente|davor|hiervoor)\b)",
+    r"tout|tutto|tudo|alles)\b[^.!?]{0,20}\b(?:above|before this|so far|anterior\w*|antes|précède|"
+    r"vorher\w*|precedente|davor|hiervoor)\b)",
     rf"(?:上記|上面|以上の|これまでの|前述|之前|以上内容|上述|先前|이전|위의|앞의)[^。.!?]{{0,20}}{_IGNORE}|"
     rf"{_IGNORE}[^。.!?]{{0,8}}(?:以上|上面|之前|上述|先前)",
     r"\b(?:your|the|all|any) (?:own |usual )?(?:safety|system|original|initial|hidden|content|"
-    r"built-in|"
-    r"default) (?:rules|instructions|guidelines|prompts?|policies|restrictions|filters|"
-    r"guardrails)\b"
-    r"[^.!?]{0,20}\b(?:no longer appl|do(?:es)? not apply|are (?:off|void|lifted|suspended|"
-    r"disabled|"
-    r"cancelled)|is (?:off|void|cancelled))",
+    r"built-in|default) (?:rules|instructions|guidelines|prompts?|policies|restrictions|filters|"
+    r"guardrails)\b[^.!?]{0,20}\b(?:no longer appl|do(?:es)? not apply|are (?:off|void|lifted|"
+    r"suspended|disabled|cancelled)|is (?:off|void|cancelled))",
     r"\b(?:overrides?|supersedes?|replaces?|cancels?) (?:all |any |every |your |the )?(?:other |"
-    r"previous |"
-    r"prior )?(?:system |developer |safety )(?:instructions?|prompts?|rules|messages?)\b",
-    r"\b(?:context|text|passages?|documents?|content) above (?:was|were|is|are|"
-    r"has been) (?:planted|fake|"
-    r"forged|poisoned|untrusted|malicious|a test)\b",
+    r"previous |prior )?(?:system |developer |safety )(?:instructions?|prompts?|rules|messages?)\b",
+    r"\b(?:context|text|passages?|documents?|content) above (?:was|were|is|are|has been) "
+    r"(?:planted|fake|forged|poisoned|untrusted|malicious|a test)\b",
     rf"\bstop reading\b[^.!?]{{0,20}}\band {_SAY}\b",
 )
 _BEING = (
@@ -111,9 +106,8 @@ _BEING = (
     rf"(?<!our )(?<!my ){_MODEL}[^.!?]{{0,30}}\b(?:{_MUST}|always|never|please|do not|don't) "
     rf"(?:always |never |not )?{_SAY}\b(?: (?:the )?(?:user|customer|reader)s?)?{_THAT}",
     rf"\b{_MODEL}\b[^.!?\"]{{0,30}}(?:[:,]|\breading\b)[^.!?\"]{{0,30}}\b{_SAY}\b",
-    rf"(?:^|[.!?]\s|\b(?:dear|hey|hello|hi|attention|"
-    rf"to),? ){_MODEL}\s?[,:][^.!?]{{0,20}}\b(?:please|you|"
-    rf"your|must|kindly|do not|{_SAY})\b",
+    rf"(?:^|[.!?]\s|\b(?:dear|hey|hello|hi|attention|to),? "
+    rf"){_MODEL}\s?[,:][^.!?]{{0,20}}\b(?:please|you|your|must|kindly|do not|{_SAY})\b",
     rf"(?:^|[.!?]\s)(?:AI|assistant|bot|model)\s?, (?:please|you|your|kindly|{_SAY})\b",
     rf"\b{_MODEL}s? (?:that (?:are |is )?)?(?:process|read|summari[sz]|pars|index|crawl|"
     rf"answer)\w{{1,5}} "
@@ -153,13 +147,11 @@ _ANSWERING = (
     r"words?)\b"
     rf"[^.!?]{{0,40}}\b(?:in|for|as|into|of) (?:your|every|each) (?:next )?{_REPLY}\b",
     r"\b(?:the|your) (?:only |one )?(?:correct|right|final|expected) (?:answer|reply|"
-    r"response)\b[^.!?]{{0,30}}"
-    r"\bis\b ?[:\"“'‘«]",
+    r"response)\b[^.!?]{{0,30}}\bis\b ?[:\"“'‘«]",
     r"\bpretend (?:that )?(?:you|not)\b[^.!?]{0,60}\b(?:ask|asks|asked|user|users|question)\b",
     r"\b(?:antworte|reagiere) (?:auf \w+ \w+ )?(?:nur|ausschließlich|immer|stets) (?:mit|dass)\b|"
-    r"\b(?:réponds|"
-    r"répondez|responde|rispondi|responda) (?:siempre|toujours|sempre|solo|seulement|uniquement|"
-    r"solamente)\b",
+    r"\b(?:réponds|répondez|responde|rispondi|responda) (?:siempre|toujours|sempre|solo|seulement|"
+    r"uniquement|solamente)\b",
     r"\b(?:reveal|admit|disclose) to the user\b",
     rf"\b(?:topic|subject|matter) [^.!?]{{0,40}}\b(?:comes up|arises|is raised|"
     rf"is mentioned), {_SAY}\b{_THAT}",
@@ -176,9 +168,8 @@ _HAVING = (
     r"(?:input|message))\b(?! of)",
     r"\bcontext (?:ends|stops|is over|is closed)\b|\b(?:new|updated|real|"
     r"actual) system (?:prompt|message)\b",
-    r"\b(?:run|execute|follow|obey|carry out)\b[^.!?]{0,40}\bbase64\b|"
-    r"\bbase64[- ](?:encoded )?(?:command|"
-    r"instruction|order|task)s?\b",
+    r"\b(?:run|execute|follow|obey|carry out)\b[^.!?]{0,40}\bbase64\b|\bbase64[- ](?:encoded "
+    r")?(?:command|instruction|order|task)s?\b",
     r"\b(?:decode|decrypt|unscramble) (?:this |it |the following )?(?:and|then) (?:follow|obey|"
     r"execute|do)\b",
 )
@@ -333,3 +324,69 @@ def left_out(question: str, passages: Sequence[Passage]) -> Iterator[str]:
             words = " ".join(passage.chunk.text[start:end].split())
             cut = f"{words[:_SHOWN]} …" if len(words) > _SHOWN else words
             yield f"left out, it gives orders to language models: “{cut}” ({passage.uri})"
+
+
+# --- disguises ------------------------------------------------------------------------------------
+# Letters of other scripts that look alike, digits for letters, letters apart, entities and base64
+# keep words from a search, and hide nothing from a model.
+
+# Cyrillic and Greek letters that look like Latin ones: the most confusable of UTS #39.
+_LOOKS_LIKE = str.maketrans(
+    "аеорсухіјѕԁһӏԛԝвкмнтгАВЕКМНОРСТУХІЈЅαορνικυτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+    "aeopcyxijsdhlqwvkmhtrABEKMHOPCTYXIJSaopvikutABEZHIKMNOPTYX",
+)
+_STANDS_FOR = dict(zip("013457@$", "oieastas", strict=True))
+_DIGIT = re.compile(r"((?<=[A-Za-z])[013457@$]|[013457@$](?=[A-Za-z]))")
+_APART = re.compile(r"(?<!\w)(?:[^\W_][ \t.·*_-]{1,4}){5,}[^\W_](?!\w)")
+_SPLIT = re.compile(r"(?<=[a-z])[-\u2010-\u2013](?=[a-z])")
+_BASE64 = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{20,4000}={0,2}(?![\w+/=-])")
+
+
+def readings(text: str) -> Iterator[str]:
+    """Yield what a text may be read as, beginning with itself, on one line each.
+
+    More than one come only where something may be disguised: most texts have one reading.
+    """
+    plain = _flat(text)
+    yield plain
+    bare = html.unescape(text) if "&" in text else text
+    clean = _flat(bare if bare.isascii() else "".join(map(_letter, bare)))
+    if clean != plain:
+        yield clean
+    if "\u202e" in text:
+        yield clean[::-1]
+    if len(_DIGIT.findall(clean)) > 2:
+        for letter in "il":
+            letters = {**_STANDS_FOR, "1": letter}
+            yield "".join(letters.get(piece, piece) for piece in _DIGIT.split(clean))
+    if len(_SPLIT.findall(clean)) > 1:
+        yield _SPLIT.sub("", clean)
+    for run in _APART.finditer(unicodedata.normalize("NFKC", text)):
+        yield re.sub(r"[ \t.·*_-]{2,}", " ", re.sub(r"(?<=\w)[ \t.·*_-](?=[^\W_])", "", run[0]))
+    for run in _BASE64.finditer(text):
+        if said := _decoded(run[0]):
+            yield _flat(said)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@lru_cache(maxsize=4096)
+def _letter(character: str) -> str:
+    """Return a plain letter for one of another form, "" for an accent or what has no glyph."""
+    kept = [
+        c for c in unicodedata.normalize("NFKD", character)
+        if unicodedata.category(c) not in ("Mn", "Me", "Cf")
+    ]  # fmt: skip
+    return "".join(kept).translate(_LOOKS_LIKE)
+
+
+def _decoded(run: str) -> str:
+    """Return the text that base64 stands for, or "" if that is none."""
+    whole = run.rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        said = base64.b64decode(whole + "=" * (-len(whole) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return said if said.isprintable() and " " in said else ""

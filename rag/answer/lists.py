@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from rag.text.sentences import Span, sentences
 from rag.text.terms import content_terms
@@ -27,7 +27,7 @@ class Entry:
 class Listing:
     """A list in one passage or several; ``lead`` is the line that introduces it."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry]
     lead: Entry | None = None
     heading: str = ""
     opens: bool = False  # nothing but headings before it in the chunk
@@ -50,7 +50,11 @@ class Listing:
 
 
 def number(marker: str) -> int | None:
-    """Return what a marker counts, as 3 for ``3.`` and ``c)``; None for a bullet."""
+    """Return what a marker counts; None for a bullet.
+
+    >>> number("3."), number("c)"), number("-")
+    (3, 3, None)
+    """
     digits = re.sub(r"\D", "", marker)
     if digits:
         return int(digits)
@@ -70,7 +74,13 @@ def listings(index: int, passage: Passage) -> list[Listing]:
     for span in sentences(text):
         if span.kind == "item" and span.marker:
             if current is None or not _continues(text, current, span, held):
-                current = _begin(index, text, span, lead, heading, only_headings)
+                leads = lead and lead.kind == "text" and lead.of(text).rstrip().endswith(":")
+                current = Listing(
+                    [Entry(index, span.start, span.end, span.marker)],
+                    Entry(index, lead.start, lead.end, "") if lead and leads else None,
+                    heading,
+                    opens=only_headings,
+                )
                 found.append(current)
             else:
                 current.entries += [Entry(index, s.start, s.end, "") for s in held]
@@ -91,15 +101,6 @@ def listings(index: int, passage: Passage) -> list[Listing]:
     if found and current is found[-1] and not held:
         found[-1].closes = True
     return found
-
-
-def _begin(
-    index: int, text: str, span: Span, lead: Span | None, heading: str, opens: bool
-) -> Listing:
-    listing = Listing([Entry(index, span.start, span.end, span.marker)], None, heading, opens)
-    if lead is not None and lead.kind == "text" and lead.of(text).rstrip().endswith(":"):
-        listing.lead = Entry(index, lead.start, lead.end, "")
-    return listing
 
 
 def _continues(text: str, current: Listing, span: Span, held: Sequence[Span]) -> bool:
@@ -129,28 +130,16 @@ def _lacks_beginning(listing: Listing) -> bool:
 
 def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
     """Return the list with what stands of it in the chunks before and after, if they are here."""
-    whole = Listing(
-        list(listing.entries), listing.lead, listing.heading, listing.opens, listing.closes
-    )
-    while whole.closes:
-        more = _neighbour(whole, passages, whole.entries[-1].passage, after=True)
-        if more is None:
-            break
-        whole.entries += more.entries
-        whole.closes = more.closes
-    while _lacks_beginning(whole):
-        more = _neighbour(whole, passages, whole.entries[0].passage, after=False)
-        if more is None:
-            break
-        whole.entries = more.entries + whole.entries
-        whole.opens, whole.lead, whole.heading = more.opens, more.lead, more.heading
+    whole = listing
+    while whole.closes and (more := _neighbour(whole, passages, after=True)):
+        whole = replace(whole, entries=whole.entries + more.entries, closes=more.closes)
+    while _lacks_beginning(whole) and (more := _neighbour(whole, passages, after=False)):
+        whole = replace(more, entries=more.entries + whole.entries, closes=whole.closes)
     return whole
 
 
-def _neighbour(
-    whole: Listing, passages: Sequence[Passage], here: int, *, after: bool
-) -> Listing | None:
-    chunk = passages[here].chunk
+def _neighbour(whole: Listing, passages: Sequence[Passage], *, after: bool) -> Listing | None:
+    chunk = passages[whole.entries[-1 if after else 0].passage].chunk
     for n, passage in enumerate(passages):
         other = passage.chunk
         gap = other.start - chunk.end if after else chunk.start - other.end
@@ -165,9 +154,8 @@ def _neighbour(
         same = first.ordered == second.ordered and (
             not first.ordered or second.numbers[0] == first.numbers[-1] + 1
         )
-        related = set(other.headings) <= set(chunk.headings) or set(chunk.headings) < set(
-            other.headings
-        )
+        theirs, ours = set(other.headings), set(chunk.headings)
+        related = theirs <= ours or ours <= theirs
         return beside if touches and same and related else None
     return None
 

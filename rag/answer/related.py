@@ -8,7 +8,7 @@ A suggestion is only worth making if it has an answer, which whoever asks for th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rag.text.terms import content_terms
 from rag.types import Answer, Passage
@@ -39,39 +39,25 @@ _YOUR = re.compile(r"\byour\b")
 
 def suggested(answer: Answer) -> Iterator[str]:
     """Yield questions on what the pages of an answer say beside it, the nearest pages first."""
-    seen = {frozenset(content_terms(text)) for text in (answer.question, answer.standalone)}
-    cited = [(c.document_id, c.start, c.end) for c in answer.citations]
-    for passage in _cited_first(answer):
+    known = {frozenset(content_terms(text)) for text in (answer.question, answer.standalone)}
+    cited = {citation.document_id for citation in answer.citations}
+    for passage in sorted(answer.passages, key=lambda p: p.chunk.document_id not in cited):
+        chunk = passage.chunk
         # The section that was quoted has given its answer.
-        quoted = any(_holds(passage, *span) for span in cited)
-        for heading in _headings(passage):
-            if quoted and heading in passage.chunk.headings[-1:]:
+        quoted = any(
+            c.document_id == chunk.document_id and chunk.start <= c.start and c.end <= chunk.end
+            for c in answer.citations
+        )
+        # What stands in the passage or directly above it, not the title of the page.
+        inside = [heading.title for heading in passage.outline if heading.level > 1]
+        for heading in dict.fromkeys([*inside, *chunk.headings[1:]]):
+            if quoted and heading in chunk.headings[-1:]:
                 continue
             question = _asked(heading, passage)
             terms = frozenset(content_terms(heading))
-            if question is None or not terms or any(terms <= before for before in seen):
-                continue
-            seen.add(terms)
-            yield question
-
-
-def _cited_first(answer: Answer) -> list[Passage]:
-    documents = [citation.document_id for citation in answer.citations]
-    return sorted(
-        answer.passages,
-        key=lambda passage: passage.chunk.document_id not in documents,
-    )
-
-
-def _holds(passage: Passage, document: str, start: int, end: int) -> bool:
-    chunk = passage.chunk
-    return chunk.document_id == document and chunk.start <= start and end <= chunk.end
-
-
-def _headings(passage: Passage) -> Sequence[str]:
-    """Return what stands in the passage or directly above it, not the title of the page."""
-    inside = [heading.title for heading in passage.outline if heading.level > 1]
-    return list(dict.fromkeys([*inside, *passage.chunk.headings[1:]]))
+            if question and terms and not any(terms <= before for before in known):
+                known.add(terms)
+                yield question
 
 
 def _asked(heading: str, passage: Passage) -> str | None:

@@ -28,7 +28,7 @@ from rag.types import (
 )
 
 if TYPE_CHECKING:
-    from rag.answer.choosing import Meant
+    from rag.answer.clarify import Meant
     from rag.answer.llm.decompose import Decomposer
     from rag.answer.llm.generate import LanguageModelGenerator
     from rag.answer.llm.stream import StreamedAnswer
@@ -295,17 +295,16 @@ class Answering:
 
     def _remarks(self, sentences: Sequence[Sentence]) -> list[str]:
         """Say what a person should know about how the answer came to be."""
+        from rag.answer.abstain import Rivals, Vocabulary, lacks
         from rag.answer.conflicts import find
         from rag.answer.injection import left_out
-        from rag.answer.questions import understand
-        from rag.answer.requirements import Passages, lacks
-        from rag.answer.rivals import Rivals
+        from rag.answer.question import understand
 
         question, passages = self.standalone, self.passages
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
         remarks += dict.fromkeys(left_out(question, passages))
         english = not understand(question).foreign
-        if passages and (lacking := lacks(question, Passages.of(passages), english=english)):
+        if passages and (lacking := lacks(question, Vocabulary.of(passages), english=english)):
             remarks.append(lacking)
         elif passages and not sentences:
             nearest = passages[0]

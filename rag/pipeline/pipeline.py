@@ -234,7 +234,7 @@ class Chat:
 
     def stream(self, question: str, **conditions: Unpack[Conditions]) -> AnswerStream:
         """Return the steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
-        from rag.answer.choosing import meant
+        from rag.answer.clarify import meant
 
         question, wanted = question_of(question), filter_of(**conditions)
         last = self.answers[-1].clarification if self.answers else None

@@ -160,9 +160,9 @@ class Stages:
     @property
     def reader(self) -> Reader:
         """What reads passages for a question."""
-        from rag.answer.cross_reading import CrossReader
+        from rag.answer.reader import CrossEncoderReader
 
-        return self._stage("reader", lambda: CrossReader(self._judge, self.embedder))
+        return self._stage("reader", lambda: CrossEncoderReader(self._judge, self.embedder))
 
     @property
     def generator(self) -> Generator:
@@ -172,7 +172,7 @@ class Stages:
         def make() -> Generator:
             model = self._writing_model
             if model is None:
-                from rag.answer.extractive import ExtractiveGenerator
+                from rag.answer.extract import ExtractiveGenerator
 
                 return ExtractiveGenerator(settings.answer)
             from rag.answer.llm.generate import LanguageModelGenerator

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from answer_helpers import CountingEmbedder, check_exact
 
-from rag.answer.extractive import ExtractiveGenerator
-from rag.answer.reading import SimilarityReader
+from rag.answer.extract import ExtractiveGenerator
+from rag.answer.question import understand
+from rag.answer.reader import read_words
 from rag.settings import AnswerSettings
 from rag.types import Passage, Sentence
 
@@ -29,7 +30,7 @@ def ask(embedder: CountingEmbedder) -> Ask:
     ) -> list[Sentence]:
         seen = list(passages)
         if read:
-            seen = SimilarityReader(embedder).read(question, seen)
+            seen = read_words(understand(question), seen, embedder).readings(seen)
         drafted = list(ExtractiveGenerator(AnswerSettings(**settings)).draft(question, seen, []))
         check_exact(drafted, passages)
         return drafted

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.answer.choosing import meant
+from rag.answer.clarify import meant
 from rag.pipeline import Pipeline
 from rag.resources import resource
 from rag.sessions import Session, load

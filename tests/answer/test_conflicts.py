@@ -4,7 +4,7 @@ import pytest
 from answer_helpers import passage
 
 from rag.answer.conflicts import Statement, disagree, find, prefers, same_work
-from rag.answer.extractive import ExtractiveGenerator
+from rag.answer.extract import ExtractiveGenerator
 from rag.settings import AnswerSettings
 
 OLD = passage(

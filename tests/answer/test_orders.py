@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 from answer_helpers import passage
 
-from rag.answer.disguise import readings
-from rag.answer.injection import addresses_model, left_out, tainted
+from rag.answer.injection import addresses_model, left_out, readings, tainted
 from rag.types import Sentence
 
 ORDERS = [

@@ -19,7 +19,7 @@ from stages import (
 )
 
 import rag.testing
-from rag.answer.extractive import ExtractiveGenerator
+from rag.answer.extract import ExtractiveGenerator
 from rag.errors import QuestionError
 from rag.ground.checker import HeuristicChecker
 from rag.models.embedder import BuiltInEmbedder

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from rag.answer.questions import understand
+from rag.answer.question import understand
 from rag.errors import ModelError
 from rag.models.chat import ChatModel, LanguageModel
 from rag.prompts import as_data, load_prompt, spoken

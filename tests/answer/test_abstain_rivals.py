@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rag.answer.rivals import Rivals
+from rag.answer.abstain import Rivals
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_heading_names_what_its_rows_leave_out() -> None:
 
 def test_long_texts_take_no_time() -> None:
     rivals = Rivals("What did release 4.1 of L-05 cost in Belgium in 2024?")
-    started = time.perf_counter()
+    started = time.process_time()
     for text in ("A-1 " * 20_000, "1.1.1." * 20_000, "step " * 20_000, "Ä" * 100_000):
         rivals.of(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -7,69 +7,63 @@ from pathlib import Path
 import pytest
 from answer_helpers import CountingEmbedder, passage
 
-from rag.answer.questions import understand
-from rag.answer.reading import SimilarityReader, models, read, sigmoid
-from rag.protocols import Reader
+from rag.answer.question import understand
+from rag.answer.reader import models, read_words, sigmoid
 
 ANSWER = passage("A refund takes up to five business days.", title="Refunds", uri="a.md")
 OTHER = passage("The Hub has a round button on top.", title="Hub", uri="b.md", score=0.2)
 
 
-def test_is_a_reader(embedder):
-    reader = SimilarityReader(embedder)
-    assert isinstance(reader, Reader)
-    seen = reader.read("How long does a refund take?", [ANSWER, OTHER])
+def read(question, *passages):
+    return read_words(understand(question), passages).readings(passages)
+
+
+def test_what_answers_is_relevant():
+    seen = read("How long does a refund take?", ANSWER, OTHER)
     assert [p.uri for p in seen] == ["a.md", "b.md"]
     assert seen[0].reading.relevance > seen[1].reading.relevance
     assert seen[0].reading.no_answer < seen[1].reading.no_answer
 
 
-def test_confidence_falls_without_the_topic(embedder):
+def test_confidence_falls_without_the_topic():
     def confidence(question):
-        return max(
-            1 - p.reading.no_answer for p in SimilarityReader(embedder).read(question, [ANSWER])
-        )
+        return max(1 - p.reading.no_answer for p in read(question, ANSWER))
 
     assert confidence("How long does a refund take?") > 0.5
     assert confidence("How long does a flight to Paris take?") < 0.3
     assert confidence("Who is the mayor of Utrecht?") < 0.2
 
 
-def test_a_name_that_is_not_there_is_a_near_miss(embedder):
+def test_a_name_that_is_not_there_is_a_near_miss():
     hub = passage("The warranty of the Wren Hub is two years.", title="Warranty")
-    reader = SimilarityReader(embedder)
-    (right,) = reader.read("What is the warranty of the Wren Hub?", [hub])
-    (wrong,) = reader.read("What is the warranty of the Wren Boiler?", [hub])
+    (right,) = read("What is the warranty of the Wren Hub?", hub)
+    (wrong,) = read("What is the warranty of the Wren Boiler?", hub)
     assert wrong.reading.no_answer > right.reading.no_answer + 0.2
 
 
 def test_only_some_sentences_are_embedded():
     embedder = CountingEmbedder()
     many = passage(" ".join(f"The hub has port {n} open." for n in range(100)))
-    (seen,) = SimilarityReader(embedder, embedded=10).read("Which port?", [many])
-    assert embedder.embedded == 11
-    assert len(seen.reading.sentences) == 100
+    study = read_words(understand("Which port?"), [many], embedder)
+    assert embedder.embedded == 9
+    assert len(study.relevance) == 100
 
 
-def test_headings_are_never_answers(embedder):
+def test_headings_are_never_answers():
     text = "## How long refunds take\n\nUp to five days."
-    (seen,) = SimilarityReader(embedder).read("How long do refunds take?", [passage(text)])
+    (seen,) = read("How long do refunds take?", passage(text))
     assert [text[s:e] for s, e, _ in seen.reading.sentences] == ["Up to five days."]
 
 
 def test_a_language_that_the_embedder_does_not_know_is_read_by_its_words():
     embedder = CountingEmbedder()
     german = passage("Die Rückerstattung dauert fünf Werktage.", language="de")
-    (seen,) = SimilarityReader(embedder).read("Wie lange dauert die Rückerstattung?", [german])
+    asked = understand("Wie lange dauert die Rückerstattung?")
+    (seen,) = read_words(asked, [german], embedder).readings([german])
     assert embedder.embedded == 0
     assert seen.reading.relevance > 0.1
     text = german.chunk.text
     assert text[slice(*seen.reading.answers[0][:2])] == "fünf Werktage"
-
-
-def test_without_an_embedder():
-    (first, second) = read(understand("How long does a refund take?"), [ANSWER, OTHER], None)
-    assert first.reading.relevance > second.reading.relevance
 
 
 def test_weights_say_where_they_come_from():
@@ -77,9 +71,7 @@ def test_weights_say_where_they_come_from():
     assert raw["command"] == "python eval/fit_reading.py DATA"
     assert set(raw["data"].values()) <= {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0"}
     assert raw["figures"]
-    assert set(models()) == {
-        "cheap", "sentence", "span", "passage", "answerable", "passage_words", "answerable_words",
-    }  # fmt: skip
+    assert set(models("reading.json")) == {"sentence", "embedded", "span", "passage"}
 
 
 @pytest.mark.parametrize(("logit", "expected"), [(0, 0.5), (1e6, 1.0), (-1e6, 0.0)])

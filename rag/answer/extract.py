@@ -6,27 +6,30 @@ fact is led by its span, a procedure keeps its steps, a comparison shows both si
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rag.answer.candidates import Candidate, collect, dangles, repeats, with_readings
-from rag.answer.features import context_terms, coverage, holds, weigh
+from rag.answer.conflicts import Statement, disagree, prefers, same_work
+from rag.answer.features import Unit, context_terms, coverage, holds, units_of, weigh
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.lists import Entry, Listing, contents, context, joined, listings
-from rag.answer.questions import Question, terms_of, understand
+from rag.answer.question import Question, terms_of, understand
+from rag.answer.reader import logit, read_words, sigmoid
 from rag.settings import AnswerSettings
-from rag.types import Citation, Passage, Sentence, Turn
+from rag.text.numbers import numbers
+from rag.text.terms import content_terms
+from rag.types import Citation, Passage, Reading, Sentence, Turn
 
 SHORT_FROM = 0.5
-"""Probability of a span from which it leads the answer; see the figures in reading.json."""
+"""Probability of a span from which it leads the answer; see the figures in cross_reading.json."""
 
-# "What is the import tax for …" asks for a value although its type is not known.
-_ATTRIBUTE = re.compile(r"(?:what|which) (?:is|are|was|were) (?:the|my|our) ", re.IGNORECASE)
+_WHOLE = frozenset({"comparison", "procedure", "yesno"})
+"""Types of question that a span shorter than a sentence does not answer."""
 _ENOUGH = 0.45  # of the best sentence's relevance, that another one needs to be added
 _ENOUGH_BESIDE_FACT = 0.6  # the same where a short answer has said it already
-_ADDING = 0.35  # of those, for a sentence that has a word of the question that none had so far
 _LIST_FROM = 0.45  # fit of a list to a procedure's question
 
 Kind = Literal["short", "text", "item", "step"]
@@ -45,24 +48,19 @@ class ExtractiveGenerator:
     ) -> Iterator[Sentence]:
         """Yield sentences cited to their exact spans; none when there is nothing to quote."""
         asked = understand(question)
-        read = with_readings(asked, passages)
-        candidates = collect(asked, read)
+        passages = with_readings(asked, passages)
+        candidates = collect(asked, passages)
         if not candidates:
             return
-        yield from self._compose(asked, read, candidates)
-
-    def _compose(
-        self, question: Question, passages: list[Passage], candidates: list[Candidate]
-    ) -> Iterator[Sentence]:
         numbering = _Numbering(passages)
-        listing = _list_for(question, passages, candidates)
+        listing = _list_for(asked, passages, candidates)
         if listing is not None:
             yield from _steps(listing, passages, numbering, self._settings.max_steps)
             return
-        short = _short(question, passages, candidates)
+        short = _short(asked, passages, candidates)
         if short is not None:
-            yield numbering.sentence(short.passage, short.start, short.end, "short")
-        chosen = choose(question, passages, candidates, short, self._settings.max_sentences)
+            yield numbering.sentence(short.candidate.passage, short.start, short.end, "short")
+        chosen = choose(asked, passages, candidates, short, self._settings.max_sentences)
         for candidate in chosen:
             span = candidate.unit.span
             kind: Kind = "item" if span.kind in ("item", "row") else "text"
@@ -89,7 +87,6 @@ class _Numbering:
 
 @dataclass(frozen=True, slots=True)
 class _Short:
-    passage: int
     start: int
     end: int
     candidate: Candidate
@@ -98,19 +95,20 @@ class _Short:
 def _short(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate]
 ) -> _Short | None:
-    """Return the span that leads, if the question wants a fact and one is likely enough."""
-    attribute = question.wants == "open" and _ATTRIBUTE.match(question.text)
-    if not (question.wants_fact or attribute):
+    """Return the span that leads, if one can and is likely enough."""
+    if question.wants in _WHOLE:
         return None
-    best: tuple[float, _Short] | None = None
+    asked = set(question.terms("en"))
+    best = 0.0
+    short = None
     for candidate in candidates:
-        reading = passages[candidate.passage].reading
-        span = candidate.unit.span
+        reading, span = passages[candidate.passage].reading, candidate.unit.span
         for start, end, probability in reading.answers if reading else ():
             inside = span.start <= start and end <= span.end and end - start < span.end - span.start
-            if inside and probability >= SHORT_FROM and (best is None or probability > best[0]):
-                best = probability, _Short(candidate.passage, start, end, candidate)
-    return best[1] if best else None
+            words = content_terms(passages[candidate.passage].chunk.text[start:end])
+            if inside and max(SHORT_FROM, best) < probability and not asked.issubset(words):
+                best, short = probability, _Short(start, end, candidate)
+    return short
 
 
 # --- sentences ----------------------------------------------------------------------------------
@@ -129,32 +127,21 @@ def choose(
     else:
         first = [short.candidate] if short else []
         enough = _ENOUGH_BESIDE_FACT if short else _ENOUGH
-        asked = frozenset(question.terms(passages[candidates[0].passage].language))
-        taken = _best(candidates, first, min(most, 2) if short else most, enough, asked)
+        taken = _best(candidates, first, min(most, 2) if short else most, enough)
     taken = _led(taken, candidates, most)
     lead = short.candidate if short else taken[0] if question.wants == "yesno" else None
     return _in_reading_order(taken, lead)
 
 
 def _best(
-    candidates: Sequence[Candidate],
-    first: list[Candidate],
-    most: int,
-    enough: float,
-    asked: frozenset[str] = frozenset(),
+    candidates: Sequence[Candidate], first: list[Candidate], most: int, enough: float
 ) -> list[Candidate]:
-    """Take the best sentences, and from passages in use what says a word that is still missing."""
+    """Take the best sentences that say more than those taken."""
     taken = list(first)
     top = max([candidates[0].relevance, *(c.relevance for c in first)])
     for candidate in candidates:
-        if len(taken) >= most:
+        if len(taken) >= most or (taken and candidate.relevance < enough * top):
             break
-        lacking = asked.difference(*(c.unit.terms for c in taken))
-        adds = bool(lacking & candidate.unit.terms) and candidate.passage in {
-            c.passage for c in taken
-        }
-        if taken and candidate.relevance < enough * top * (_ADDING if adds else 1.0):
-            continue
         if candidate not in taken and not repeats(candidate, taken):
             taken.append(candidate)
     return taken
@@ -267,13 +254,9 @@ def _best_list(
     ]
     if not found:
         return None
-    best: tuple[float, Listing] | None = None
-    for listing in found:
-        fit = _fit(question, passages, listing, found)
-        if best is None or fit > best[0]:
-            best = fit, listing
-    if best and best[0] >= _LIST_FROM:
-        return joined(best[1], passages)
+    fits = [_fit(question, passages, listing, found) for listing in found]
+    if max(fits) >= _LIST_FROM:
+        return joined(found[fits.index(max(fits))], passages)
     for listing in found:  # the best line of all may be one of its steps
         if listing.ordered and candidates[0].key in {(e.passage, e.start) for e in listing.entries}:
             return joined(listing, passages)
@@ -292,15 +275,14 @@ def _fit(
     """Return how well a list fits a procedure's question: mostly by what it stands under."""
     language = passages[listing.passage].language
 
-    def share(parts: Callable[[Listing], frozenset[str]]) -> float:
+    def share(groups: list[frozenset[str]]) -> float:
         """What tells these lists apart weighs more than what all of them stand under."""
-        groups = [parts(rival) for rival in rivals]
         terms = [t for t in question.terms(language) if any(holds(t, g, language) for g in groups)]
-        return coverage(weigh(terms, groups), parts(listing), language) if terms else 0.0
+        return coverage(weigh(terms, groups), groups[rivals.index(listing)], language)
 
-    heading = share(lambda one: context(one, passages))
-    nearest = share(lambda one: context(one, passages, nearest=True))
-    inside = share(lambda one: contents(one, passages))
+    heading = share([context(one, passages) for one in rivals])
+    nearest = share([context(one, passages, nearest=True) for one in rivals])
+    inside = share([contents(one, passages) for one in rivals])
     order = 1.0 if listing.ordered else 0.3
     known = context(listing, passages) | contents(listing, passages)
     topic = coverage(dict.fromkeys(question.terms(language), 1.0), known, language)
@@ -337,3 +319,156 @@ def _kind(entry: Entry, listing: Listing) -> Kind:
 def _marker(entry: Entry, listing: Listing) -> str:
     digits = entry.marker.strip("(")
     return digits if listing.ordered and any(c.isalnum() for c in digits) else ""
+
+
+# --- what may be quoted, and what it is worth -----------------------------------------------------
+
+_COMPARED = 24  # candidates that are held against each other for versions that disagree
+_RIVAL = 0.4  # of an older sentence's relevance, that a newer version needs to replace it
+_CONTRARY = 0.1  # the same where it plainly says otherwise
+_SAME = 0.7  # overlap of terms from which two sentences say the same
+
+_DANGLING = re.compile(
+    r"^[\"“(]?(?:(?:it|its|this|that|these|those|they|their|them|he|she|his|her|such|however|but|"
+    r"and|so|then|also|therefore|otherwise|instead|moreover|furthermore|still|thus|hence|both|"
+    r"neither|in (?:this|that|such|either) cases?|after (?:that|this)|if so|if not|for (?:this|"
+    r"that) reason|for example|afterwards|likewise|later|the (?:former|latter)|diese\w*|dies|dabei|"
+    r"danach|dann|aber|außerdem|jedoch|deshalb|sonst|es|esto|esta|este|además|pero|entonces|sin "
+    r"embargo|por eso|luego|cela|ceci|cette|ensuite|mais|donc|puis|cependant|il|elle|ils|elles)\b)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One unit of a passage and the probability that it answers."""
+
+    unit: Unit
+    relevance: float
+
+    @property
+    def passage(self) -> int:
+        """Which passage it stands in."""
+        return self.unit.passage
+
+    @property
+    def text(self) -> str:
+        """Its words."""
+        return self.unit.text
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Passage and start: unique, and in reading order within a passage."""
+        return self.unit.passage, self.unit.span.start
+
+
+def with_readings(question: Question, passages: Sequence[Passage]) -> list[Passage]:
+    """Return the passages, those that nobody read judged by their words alone."""
+    if all(passage.reading is not None for passage in passages):
+        return list(passages)
+    judged = read_words(question, passages).readings(passages)
+    return [own if own.reading else other for own, other in zip(passages, judged, strict=True)]
+
+
+def collect(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
+    """Return what may be quoted, best first: nothing aimed at models, nothing outdated."""
+    literal = asks_about_models(question.text)
+    found: list[Candidate] = []
+    for n, passage in enumerate(passages):
+        barred = [] if literal else tainted(passage.chunk.text)
+        for unit in units_of(n, passage):
+            score = _relevance(passage.reading, unit)
+            if score > 0 and not any(a < unit.span.end and unit.span.start < b for a, b in barred):
+                found.append(Candidate(unit, _adjusted(question, unit, score)))
+    found.sort(key=lambda c: (-c.relevance, c.key))
+    return in_force(found, passages, question)
+
+
+def _relevance(reading: Reading | None, unit: Unit) -> float:
+    if reading is None:
+        return 0.0
+    overlapping = [
+        relevance
+        for start, end, relevance in reading.sentences
+        if start < unit.span.end and unit.span.start < end
+    ]
+    return max(overlapping, default=0.0)
+
+
+_PAST = re.compile(
+    r"\b(?:between|from) [^.;]{0,25}\b20\d\d (?:and|to) [^.;]{0,25}\b20\d\d\b|\b(?:until|before|"
+    r"till) [^.;]{0,15}\b20\d\d\b|\b(?:were|was) (?:lower|higher|replaced|switched off|withdrawn|"
+    r"discontinued)\b|\bused to\b|\bformerly\b",
+    re.IGNORECASE,
+)
+_ASKS_OF_PAST = re.compile(
+    r"\b(?:was|were|did|had|before|until|earlier|previous\w*|old|former)\b", re.IGNORECASE
+)
+_RECORD = re.compile(r"id: [^;]+; \w+: ", re.IGNORECASE)  # what a record is filed under
+_CODE = re.compile(r"\n    \S|^(?:def|class|import|from|return|curl|const|function)\b|[{;]\s*$")
+_ASKS_FOR_CODE = re.compile(
+    r"\b(?:code|example|snippet|command|curl|python|script|request body|header|json|beispiel|"
+    r"ejemplo|exemple)\b",
+    re.IGNORECASE,
+)
+_READABLE = 600  # characters
+
+
+def _adjusted(question: Question, unit: Unit, score: float) -> float:
+    """Weigh what the reader does not know: how a sentence would read as an answer."""
+    odds = 1.0
+    if len(unit.text) > _READABLE:
+        odds *= 0.02  # a page of an index or a table run together: nobody reads it as a sentence
+    is_code = unit.span.kind == "code" or _CODE.search(unit.text)
+    if is_code and not _ASKS_FOR_CODE.search(question.text):
+        odds *= 0.1
+    if _RECORD.match(unit.text):
+        odds *= 0.001
+    asks_of_past = question.as_of or _ASKS_OF_PAST.search(question.text)
+    if not asks_of_past and _PAST.search(unit.text):
+        odds *= 0.4
+    return sigmoid(logit(score) + math.log(odds))
+
+
+def in_force(
+    candidates: Sequence[Candidate], passages: Sequence[Passage], question: Question
+) -> list[Candidate]:
+    """Leave out what another dated version says otherwise, if that one is to be gone by."""
+    dated = [c for c in candidates[:_COMPARED] if passages[c.passage].published]
+
+    def replaces(other: Candidate, candidate: Candidate) -> bool:
+        new, old = passages[other.passage], passages[candidate.passage]
+        if other.relevance < _CONTRARY * candidate.relevance:
+            return False
+        if not prefers(new, old, question.as_of):
+            return False
+        if other.relevance >= _RIVAL * candidate.relevance and same_work(new, old):
+            return True
+        terms = question.terms(old.language)
+        return disagree(_statement(candidate, passages), _statement(other, passages), terms)
+
+    dropped = {one.key for one in dated if any(replaces(other, one) for other in dated)}
+    return [candidate for candidate in candidates if candidate.key not in dropped]
+
+
+def _statement(candidate: Candidate, passages: Sequence[Passage]) -> Statement:
+    span = candidate.unit.span
+    return Statement(passages[candidate.passage], span.start, span.end)
+
+
+def dangles(text: str) -> bool:
+    """Tell whether a sentence leans on the one before it by its first word."""
+    return bool(_DANGLING.match(text))
+
+
+def repeats(candidate: Candidate, taken: Sequence[Candidate]) -> bool:
+    """Tell whether a sentence says nothing that those taken do not say."""
+    own, figures = candidate.unit.terms, numbers(candidate.text)
+    for other in taken:
+        if not own or candidate.text == other.text:
+            return True
+        shared = len(own & other.unit.terms)
+        same = shared >= 0.85 * len(own) or shared >= _SAME * len(own | other.unit.terms)
+        if same and figures <= numbers(other.text):
+            return True
+    return False

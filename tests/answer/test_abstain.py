@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from rag.answer.requirements import Passages, lacks, missing_unit, unheard
+from rag.answer.abstain import Vocabulary, lacks, missing_unit, unmentioned
 
 TEXT = """Plans and prices
 Free has two cameras; Plus costs EUR 4.99 a month since 2024 and Family EUR 7.99. A Hub 2 draws
 3.5 W and weighs 210 g. E-117 means that the hub has another owner. App 6.4 came in December 2025.
 The cell CR-2032 is by Nordvolt. Parcels to Norway and Switzerland take five business days; 8%
 arrive late. Record in 4K with the WC-20."""
-PASSAGES = Passages([TEXT])
+PASSAGES = Vocabulary([TEXT])
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ PASSAGES = Passages([TEXT])
     ],
 )
 def test_names_codes_versions_and_years(question: str, expected: list[str]) -> None:
-    assert unheard(question, PASSAGES) == expected
+    assert unmentioned(question, PASSAGES) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_what_is_lacking_is_said_in_words() -> None:
         "nothing found gives a figure for “in pounds”"
     )
     assert lacks("How much is Plus?", PASSAGES) is None
-    assert lacks("How much is Plus?", Passages([])) == "nothing found mentions “Plus”"
+    assert lacks("How much is Plus?", Vocabulary([])) == "nothing found mentions “Plus”"
 
 
 def test_names_of_other_languages_are_not_looked_up() -> None:
     asked = "Welche Kabel passen in den Wandhalter?"
-    assert unheard(asked, PASSAGES)
+    assert unmentioned(asked, PASSAGES)
     assert lacks(asked, PASSAGES, english=False) is None
     assert lacks("Was bedeutet E-118?", PASSAGES, english=False)
 
@@ -96,7 +96,7 @@ def test_names_of_other_languages_are_not_looked_up() -> None:
 )  # fmt: skip
 def test_whatever_is_in_a_passage_is_searched_at_once(text: str) -> None:
     began = time.process_time()
-    lacks(f"How many Foo {text[:4000]}?", Passages([text]))
+    lacks(f"How many Foo {text[:4000]}?", Vocabulary([text]))
     assert time.process_time() - began < 2
 
 
@@ -104,4 +104,4 @@ def test_a_question_of_many_names_is_bounded() -> None:
     letters = str.maketrans("0123456789", "abcdefghij")
     words = " ".join(f"word{n}x" for n in range(3000)).translate(letters)
     names = " ".join(f"and Worm{n}xq" for n in range(300)).translate(letters)
-    assert 0 < len(unheard(f"{names}?", Passages([words]))) <= 12
+    assert 0 < len(unmentioned(f"{names}?", Vocabulary([words]))) <= 12

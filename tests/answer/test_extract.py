@@ -2,13 +2,13 @@ import time
 from datetime import date
 
 import pytest
-from answer_helpers import CountingEmbedder, check_exact, passage
+from answer_helpers import check_exact, passage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag.answer.candidates import dangles
-from rag.answer.extractive import ExtractiveGenerator
-from rag.answer.reading import SimilarityReader
+from rag.answer.extract import ExtractiveGenerator, dangles
+from rag.answer.question import understand
+from rag.answer.reader import read_words
 from rag.protocols import Generator
 from rag.settings import AnswerSettings
 
@@ -193,9 +193,9 @@ def test_passages_without_sentences(ask, text):
     assert ask("How long does it take?", passage(text), read=False) == []
 
 
-def test_no_passages(ask, embedder):
+def test_no_passages(ask):
     assert ask("How long?") == []
-    assert SimilarityReader(embedder).read("How long?", []) == []
+    assert read_words(understand("How long?"), []).readings([]) == []
 
 
 def test_long_passages_are_read_in_time(ask):
@@ -255,7 +255,7 @@ def test_every_span_is_exact(question, parts, read):
         passage(text, uri=f"{n % 2}.md", start=1000 * n, published=date(2020 + n, 1, 1))
         for n, text in enumerate(parts)
     ]
-    seen = SimilarityReader(CountingEmbedder()).read(question, given_) if read else given_
+    seen = read_words(understand(question), given_).readings(given_) if read else given_
     check_exact(list(ExtractiveGenerator(AnswerSettings()).draft(question, seen, [])), given_)
     for before, after in zip(given_, seen, strict=True):
         reading = after.reading
@@ -281,12 +281,3 @@ def test_what_a_customer_asked_is_no_answer(ask):
 def test_steps_whose_heading_says_nothing(ask):
     steps = passage("## Steps\n\n1. Ask for a return number.\n2. Post the parcel.", uri="s.md")
     assert [s.marker for s in ask("How do I get a return number?", steps)] == ["1.", "2."]
-
-
-def test_a_reason_is_preferred(ask):
-    text = passage(
-        "The Free plan has no video history. This is because video costs us money. Bye now.",
-        title="Plans",
-    )
-    answer = texts(ask("Why does the Free plan have no video history?", text))
-    assert "This is because video costs us money." in answer
