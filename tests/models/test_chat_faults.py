@@ -517,7 +517,7 @@ def test_a_stream_with_its_usage_and_cost(server: ScriptedServer, make: Make) ->
 )  # fmt: skip
 def test_streams_as_servers_have_them(server: ScriptedServer, make: Make, reply: Scripted) -> None:
     server.enqueue(reply)
-    assert streamed(make()) == "five days"
+    assert streamed(make(timeout=10)) == "five days"
 
 
 def test_letters_that_are_cut_in_transport(server: ScriptedServer, make: Make) -> None:
