@@ -21,14 +21,13 @@ from pydantic import Field, ValidationError
 
 from rag.errors import DataError, ModelError, QuestionError
 from rag.evaluate.datasets import Case, Evidence
-from rag.evaluate.judge import json_object
 from rag.evaluate.lint import lint
 from rag.evaluate.runs import Progress
 from rag.evaluate.text_metrics import contains, locate
 from rag.models.chat import LanguageModel, total_usage
-from rag.prompts import as_data, load_prompt, spoken
+from rag.prompts import as_data, list_schema, load_prompt, object_schema, spoken
 from rag.text.terms import content_terms, fold
-from rag.types import Chunk, Document, Usage, Value, digest_of
+from rag.types import Chunk, Document, Usage, Value
 
 if TYPE_CHECKING:
     from rag.pipeline import Pipeline
@@ -66,9 +65,14 @@ class Drafts:
     asked: int = 0
     usages: list[Usage] = field(default_factory=list)
 
+    @property
+    def usage(self) -> Usage | None:
+        """What all requests cost together; None if none was answered."""
+        return total_usage(self.usages)
+
     def to_json(self) -> dict[str, Any]:
         """The counts as one JSON object."""
-        usage = total_usage(self.usages)
+        usage = self.usage
         return {
             "file": str(self.path),
             "questions": len(self.cases),
@@ -147,11 +151,8 @@ class _Drafter:
         """What the model drafts of a passage, not looked at yet."""
         source = " › ".join(dict.fromkeys([document.title, *chunk.headings]))
         data = as_data([{"source": source, "passage": chunk.text}])
-        messages = self._prompt.messages(
-            count=str(self._each), nonce=digest_of(self._prompt.digest, data)[:16], data=data
-        )
         reply = self._model.complete(
-            messages,
+            self._prompt.over(data, count=str(self._each)),
             schema=_schema(self.form) if self._model.takes_schema else None,
             max_tokens=_TOKENS * self._each,
         )
@@ -239,8 +240,8 @@ class _NearMisses(_Drafter):
 
 def _schema(form: type[Value]) -> dict[str, Any]:
     """The form of a reply, for servers that can hold a model to it."""
-    question = json_object({name: {"type": "string"} for name in form.model_fields})
-    return json_object({"questions": {"type": "array", "items": question}})
+    question = object_schema(**{name: {"type": "string"} for name in form.model_fields})
+    return object_schema(questions=list_schema(question))
 
 
 def _in_turns(

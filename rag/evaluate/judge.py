@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rag.errors import ModelError
 from rag.evaluate.datasets import Case
 from rag.evaluate.runs import Result, since
-from rag.prompts import load_prompt
-from rag.types import Answer, Citation, Usage, digest_of
+from rag.prompts import load_prompt, object_schema
+from rag.types import Answer, Citation, Usage
 
 if TYPE_CHECKING:
     from rag.models.chat import ChatModel
@@ -53,23 +53,10 @@ class Grades(BaseModel):
     faithfulness: Grade
 
 
-def json_object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of an object that has these properties and no others."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-_GRADE = json_object(
-    {
-        "reason": {"type": "string"},
-        "grade": {"type": "integer", "enum": list(range(TOP + 1))},
-    }
+_GRADE = object_schema(
+    reason={"type": "string"}, grade={"type": "integer", "enum": list(range(TOP + 1))}
 )
-SCHEMA = json_object(dict.fromkeys(ASPECTS, _GRADE))
+SCHEMA = object_schema(**dict.fromkeys(ASPECTS, _GRADE))
 """The form of a reply, for servers that can hold a model to it."""
 
 
@@ -162,7 +149,7 @@ class Judge:
         """
         data = json.dumps(_data(case, answer), ensure_ascii=False)
         data = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
-        return self._prompt.messages(nonce=digest_of(self._prompt.digest, data)[:16], data=data)
+        return self._prompt.over(data)
 
 
 def _data(case: Case, answer: Answer) -> dict[str, Any]:
