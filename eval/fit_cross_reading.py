@@ -43,9 +43,10 @@ from fit_reading import (
 
 from rag.answer import reader
 from rag.answer.question import Question, understand
-from rag.answer.reader import Answers, Model, Study, sigmoid
+from rag.answer.reader import Answers, Model, Study
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder, Judge, Judged
 from rag.models.embedder import load_embedder
+from rag.models.runtime import sigmoid
 from rag.settings import Settings
 from rag.train.examples import held
 from rag.types import digest_of

@@ -27,10 +27,11 @@ from fit_cross_reading import build as build_questions
 from fit_reading import LICENCES, Cached, fit
 from fit_reading import SETS as QUESTION_SETS
 
-from rag.answer.reader import Model, sigmoid
+from rag.answer.reader import Model
 from rag.evaluate.beir import read_beir
 from rag.models.cross_encoder import CrossEncoder, Judge
 from rag.models.embedder import load_embedder
+from rag.models.runtime import sigmoid
 from rag.pipeline import Pipeline
 from rag.retrieve import rank
 from rag.retrieve.hybrid import HybridRetriever

@@ -35,6 +35,7 @@ from rag.answer.features import (
     units_of,
 )
 from rag.answer.question import understand
+from rag.models.runtime import sigmoid
 from rag.protocols import Embedder
 from rag.settings import OPERATING_POINTS
 from rag.text.sentences import sentences
@@ -411,7 +412,7 @@ def fit_sentences(read: list[Read], names: Sequence[str]) -> dict[str, Any]:
 
 def relevances(item: Read) -> list[float]:
     """Return the relevance of the units as the reader computes it."""
-    return [reader.sigmoid(reader.models("")["sentence"].logit(row)) for row in item.rows]
+    return [sigmoid(reader.models("")["sentence"].logit(row)) for row in item.rows]
 
 
 def fit_spans(read: list[Read]) -> dict[str, Any]:
@@ -638,7 +639,7 @@ def fit_all(read: list[Read], embedder: Cached, kinds: dict[str, int]) -> dict[s
     models["passage"] = fit_answerable(fitted, chosen)
     use(models)
     logit = reader.models("")["passage"].logit
-    confidence = [reader.sigmoid(max(logit(row) for row in rows)) for rows in features]
+    confidence = [sigmoid(max(logit(row) for row in rows)) for rows in features]
     threshold, more = report_answerable(read, confidence)
     return {
         "command": "python eval/fit_reading.py DATA",

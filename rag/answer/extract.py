@@ -17,7 +17,8 @@ from rag.answer.features import Unit, context_terms, coverage, holds, units_of, 
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.lists import Entry, Listing, contents, context, joined, listings
 from rag.answer.question import Question, terms_of, understand
-from rag.answer.reader import logit, read_words, sigmoid
+from rag.answer.reader import logit, read_words
+from rag.models.runtime import sigmoid
 from rag.settings import AnswerSettings
 from rag.text.numbers import numbers
 from rag.text.terms import content_terms

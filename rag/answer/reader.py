@@ -28,6 +28,7 @@ from rag.answer.features import (
 from rag.answer.question import Question, typed, understand
 from rag.answer.tables import best_cell
 from rag.models.cross_encoder import LANGUAGES, Judge, Judged
+from rag.models.runtime import sigmoid
 from rag.protocols import Embedder
 from rag.text.terms import content_terms
 from rag.types import Passage, Reading
@@ -85,14 +86,6 @@ def models(name: str) -> dict[str, Model]:
     """
     raw = json.loads(files("rag.answer").joinpath(name).read_text("utf-8"))["models"]
     return {name: Model(float(m["bias"]), dict(m["weights"])) for name, m in raw.items()}
-
-
-def sigmoid(logit: float) -> float:
-    """Return the logistic function of a log-odds, safe at both ends."""
-    if logit >= 0:
-        return 1.0 / (1.0 + math.exp(-min(logit, 60.0)))
-    power = math.exp(max(logit, -60.0))
-    return power / (1.0 + power)
 
 
 def logit(probability: float, least: float = 1e-4) -> float:

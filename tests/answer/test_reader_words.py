@@ -4,11 +4,10 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-import pytest
 from answer_helpers import CountingEmbedder, passage
 
 from rag.answer.question import understand
-from rag.answer.reader import models, read_words, sigmoid
+from rag.answer.reader import models, read_words
 
 ANSWER = passage("A refund takes up to five business days.", title="Refunds", uri="a.md")
 OTHER = passage("The Hub has a round button on top.", title="Hub", uri="b.md", score=0.2)
@@ -72,11 +71,6 @@ def test_weights_say_where_they_come_from():
     assert set(raw["data"].values()) <= {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0"}
     assert raw["figures"]
     assert set(models("reading.json")) == {"sentence", "embedded", "span", "passage"}
-
-
-@pytest.mark.parametrize(("logit", "expected"), [(0, 0.5), (1e6, 1.0), (-1e6, 0.0)])
-def test_sigmoid(logit, expected):
-    assert sigmoid(logit) == pytest.approx(expected)
 
 
 def test_the_fit_says_what_it_needs(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from rag.errors import ModelError
 from rag.models.embedder import MODEL_FILE, TOKENIZER_FILE, WEIGHTS
-from rag.models.runtime import TextModel, batches
+from rag.models.runtime import TextModel, batches, sigmoid
 
 LENGTHS = [5, 200, 7, 7, 1, 300, 64, 64, 64, 2]
 
@@ -127,3 +127,8 @@ def test_a_file_that_is_no_model_is_a_model_error(tmp_path):
         model.encode(["x"])
     with pytest.raises(ModelError, match=r"tokenizer\.json cannot be loaded"):
         model.count_tokens("x")
+
+
+@pytest.mark.parametrize(("logit", "expected"), [(0, 0.5), (1e6, 1.0), (-1e6, 0.0)])
+def test_sigmoid(logit, expected):
+    assert sigmoid(logit) == pytest.approx(expected)
