@@ -20,6 +20,7 @@ from typing import Any
 from lxml import etree
 
 from rag.ingest.blocks import Block, Parsed, linearise, one_line
+from rag.ingest.docx_styles import formatted
 from rag.ingest.html_boilerplate import (
     REMARK,
     Sizes,
@@ -72,7 +73,7 @@ _PICTURE = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|avif)$", re.I)
 _TEXTS = frozenset(["td", "th", "li", "dd", "dt", "p", "label", "span", "h1", "h2", "h3", "h4"])
 _FEW_LETTERS = 300
 _WORD = re.compile(r"\w+")
-_ROMAN = ("-c-cc-ccc", "-x-xx-xxx-xl-l-lx-lxx-lxxx-xc", "-i-ii-iii-iv-v-vi-vii-viii-ix")
+_STYLES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _MAX_CELL = 1200
 _MAX_NAMES = 20_000_000
 """Characters that the names of columns may come to when they are repeated in every row."""
@@ -420,7 +421,7 @@ class _Walker:
                         self.marker = "-"
                     else:
                         number = _integer(child.get("value"), number)
-                        self.marker = _ordinal(number, style)
+                        self.marker = f"{formatted(number, _STYLES.get(style, 'decimal'))}."
                         number += step
                     self.children(child)
                 else:
@@ -622,13 +623,3 @@ def _names(element: Any, *tags: str) -> Iterator[str]:
 def _integer(value: str | None, default: int) -> int:
     found = _INTEGER.fullmatch((value or "").strip())
     return int(found[0]) if found else default
-
-
-def _ordinal(number: int, style: str) -> str:
-    text = str(number)
-    if style in ("a", "A") and 1 <= number <= 26:
-        text = chr(ord("a") + number - 1)
-    elif style in ("i", "I") and 1 <= number < 400:
-        places = zip(_ROMAN, f"{number:03}", strict=True)
-        text = "".join(digits.split("-")[int(digit)] for digits, digit in places)
-    return f"{text.upper() if style.isupper() else text}."

@@ -342,23 +342,13 @@ def _flat(
 
 
 def _joined(value: Any) -> str:
-    """Write a list of plain values with commas, what is deeper as JSON, the deepest flat."""
+    """Write a list of plain values with commas, what is deeper as JSON."""
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         return ", ".join(map(str, value))
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        found: list[str] = []
-        left = [value]
-        while left:
-            item = left.pop()
-            if isinstance(item, Mapping):
-                item = list(chain.from_iterable(item.items()))
-            if isinstance(item, list):
-                left += reversed(item)
-            else:
-                found.append(str(item))
-        return ", ".join(found)
+        return "(nested too deep)"
 
 
 # --- CSV to cells ---
