@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import zip_longest
 from typing import Literal, NamedTuple
 
+from rag.ingest.fetched import Fetched
 from rag.types import Heading, MetadataValue, Page
 
 Kind = Literal["heading", "paragraph", "item", "row", "code"]
@@ -82,6 +83,10 @@ class Block:
     anchor: str | None = None
     page: int | None = None
     joins: str | None = None
+
+
+ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
+"""Reads a document that is part of another: its blocks, and the notes on it, or SourceError."""
 
 
 @dataclass(slots=True)

@@ -186,7 +186,7 @@ _CUTS: tuple[Callable[[str, int, int], Iterable[int]], ...] = (
 
 
 def _page(document: Document, start: int) -> int | None:
-    """Return the number of the page a place is on; after the last page, it is on that."""
+    """The number of the page a place is on; after the last page, it is on that."""
     if not document.pages:
         return None
     after = bisect_right(document.pages, start, key=lambda page: page.start)

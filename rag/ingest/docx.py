@@ -8,12 +8,11 @@ a footnote, a comment, a chart) follows it as blocks of its own; headers and foo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, Parsed, one_line
+from rag.ingest.blocks import Block, Parsed, ReadBlocks, one_line
 from rag.ingest.docx_objects import read_chart, read_diagram
 from rag.ingest.docx_package import MC, M, Package, R, Relation, W, is_deleted, value
 from rag.ingest.docx_styles import Numbering, Style, Styles, place_of
@@ -22,14 +21,13 @@ from rag.ingest.docx_text import PAGE_MARK, Anchored, Paragraph, plain
 from rag.ingest.fetched import Fetched
 from rag.ingest.metadata import parse_date
 
-ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
-"""Reads a document of any format that is part of another: its blocks, and the notes on it."""
 _OUTLINE = frozenset("012345678")
 _MAX_CHUNK_DEPTH = 3
 _LIST_STYLE = re.compile(r"list ?(bullet|number) ?(\d)?", re.I)
 _CONTINUES = ("list paragraph", "list continue", "listparagraph", "listcontinue")
 _INLINE = frozenset(
-    [f"{W}{name}" for name in ("r", "t", "hyperlink", "fldSimple")] + [f"{M}oMath", f"{M}oMathPara"]
+    [f"{W}{name}" for name in ("r", "t", "hyperlink", "fldSimple")]
+    + [f"{M}oMath", f"{M}oMathPara", f"{MC}AlternateContent"]
 )
 _NO_TEXT = frozenset(
     f"{W}{name}" for name in ("del", "moveFrom", "sectPr", "pPr", "tcPr", "sdtPr", "bookmarkStart")
@@ -149,12 +147,6 @@ class _Reader:
                 self.body(content)
         elif tag == f"{W}altChunk":
             self.chunk(self.relations.get(element.get(f"{R}id")))
-        elif tag == f"{MC}AlternateContent":
-            before = len(self.blocks)
-            for alternative in element:
-                self.body(alternative)
-                if len(self.blocks) > before:
-                    break
         elif tag in _INLINE:
             self.paragraph(element, [element])
         elif tag not in _NO_TEXT:

@@ -181,7 +181,7 @@ class Discovery:
 
 
 def discover(source: str, settings: FetchSettings, *, base: Path) -> Discovery:
-    """Return what the source means; iterate it for ``Item`` and ``Failure``.
+    """What the source means; iterate it for ``Item`` and ``Failure``.
 
     ``base`` is the folder that canonical uris are relative to. Raises only for a name that the
     system cannot take (ValueError, OSError, RuntimeError).
@@ -216,7 +216,7 @@ def discover(source: str, settings: FetchSettings, *, base: Path) -> Discovery:
 
 
 def with_timeout(seconds: float, call: Callable[[], _T], late: str) -> _T:
-    """Return what a call returns; raises SourceError(late) if that takes longer.
+    """What a call returns; raises SourceError(late) if that takes longer.
 
     The call goes on in its thread: one that waits for a dead file system cannot be ended.
     """
@@ -238,7 +238,7 @@ def with_timeout(seconds: float, call: Callable[[], _T], late: str) -> _T:
 
 
 def local_uri(path: Path, base: Path) -> str:
-    """Return the posix path relative to ``base`` if it is below it, else a ``file://`` uri."""
+    """The posix path relative to ``base`` if it is below it, else a ``file://`` uri."""
     for here, root in ((path, base), (Path(os.path.realpath(path)), Path(os.path.realpath(base)))):
         if here.is_relative_to(root):
             return escaped(here.relative_to(root).as_posix())
@@ -246,7 +246,7 @@ def local_uri(path: Path, base: Path) -> str:
 
 
 def escaped(name: str) -> str:
-    """Return a name that can be stored and printed on one line.
+    """A name that can be stored and printed on one line.
 
     Bytes that are not UTF-8, control characters and those that turn the direction of writing are
     written as in a string of Python.
@@ -355,7 +355,7 @@ def _walk(top: Path, depth: int | None, seconds: float) -> Iterator[_Found]:
 
 
 def _listed(folder: Path) -> tuple[str, list[tuple[str, bool, str | None]]]:
-    """Return where a folder really is, and of each entry the name, whether it is a folder, and
+    """Where a folder really is, and of each entry the name, whether it is a folder, and
     where it leads if it is a link.
     """
     with os.scandir(folder) as entries:

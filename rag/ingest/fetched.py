@@ -25,7 +25,7 @@ class Fetched:
 
 
 def too_large(name: str, limit: int) -> SourceError:
-    """Return the error for a source above the size limit."""
+    """The error for a source above the size limit."""
     return SourceError(
         f"{name} is larger than {limit:,} bytes (setting fetch.max_bytes); raise it or split it."
     )

@@ -150,12 +150,11 @@ _MAX_FORM = 300
 
 
 class Size(NamedTuple):
-    """How much an element holds: characters, those of them in links, links, a paragraph or not."""
+    """How much an element holds: characters, those of them in links, and links."""
 
     text: int = 0
     linked: int = 0
     links: int = 0
-    has_paragraph: bool = False
 
     @property
     def prose(self) -> int:
@@ -170,22 +169,18 @@ def measure(root: Any) -> Sizes:
     """The size of every element, in one pass from the leaves to the root."""
     sizes: Sizes = {}
     text = linked = links = 0
-    has_paragraph = False
-    stack: list[tuple[int, int, int, bool]] = []
+    stack: list[tuple[int, int, int]] = []
     for event, element in etree.iterwalk(root, events=("start", "end")):
         if event == "start":
-            stack.append((text, linked, links, has_paragraph))
-            text, linked, links, has_paragraph = _length(element.text), 0, 0, False
+            stack.append((text, linked, links))
+            text, linked, links = _length(element.text), 0, 0
             continue
         if element.tag == "a" and element.get("href"):
             linked, links = text, links + 1
-        # A paragraph beside the links may be prose.
-        has_paragraph |= element.tag == "p" and text - linked > max(40, linked)
-        sizes[element] = Size(text, linked, links, has_paragraph)
+        sizes[element] = Size(text, linked, links)
         before = stack.pop()
         text += before[0] + (_length(element.tail) if element is not root else 0)
         linked, links = linked + before[1], links + before[2]
-        has_paragraph |= before[3]
     return sizes
 
 
@@ -296,8 +291,7 @@ def _strip(
             was = sizes[child]
             _strip(child, is_consent, sizes, name, depth + 1)
             now = sizes[child]
-            text, linked, links = (a - b + c for a, b, c in zip(size[:3], was, now, strict=False))
-            size = Size(text, linked, links, size.has_paragraph)
+            size = Size(*(a - b + c for a, b, c in zip(size, was, now, strict=True)))
         sizes[element] = size
     if _is_menu(size) or is_consent(element, sizes):
         sizes[element] = Size()
@@ -306,7 +300,7 @@ def _strip(
 
 def _is_menu(size: Size) -> bool:
     """Tell whether an element consists of links, but for a few words between them."""
-    if not size.text or size.prose > 200 or size.has_paragraph:
+    if not size.text or size.prose > 200:
         return False
     several = size.links > 1
     return size.linked >= (0.6 if several else 0.8) * size.text and (several or size.text <= 60)

@@ -52,7 +52,7 @@ class Part:
 
 
 def as_source_error(name: str, error: BaseException) -> SourceError:
-    """Return a SourceError as it is, and one that says in a sentence what no reader foresaw."""
+    """A SourceError as it is, and one that says in a sentence what no reader foresaw."""
     if isinstance(error, SourceError):
         return error
     said = " ".join(str(error).split())[:200].rstrip(".")
@@ -61,7 +61,7 @@ def as_source_error(name: str, error: BaseException) -> SourceError:
 
 
 def read_documents(source: str, settings: FetchSettings) -> list[Document]:
-    """Return the documents of a source, without an index; raises SourceError at the first fault."""
+    """The documents of a source, without an index; raises SourceError at the first fault."""
     documents: list[Document] = []
     with discover(source, settings, base=Path.cwd()) as listing:
         for found in listing:

@@ -14,7 +14,7 @@ import email
 import mailbox
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from email.header import decode_header, make_header
@@ -23,7 +23,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from rag.errors import SourceError
-from rag.ingest.blocks import Block, Parsed, one_line
+from rag.ingest.blocks import Block, Parsed, ReadBlocks, one_line
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
@@ -49,9 +49,6 @@ _BOUNDARY = re.compile(
     rb"^--([^\r\n]{1,200}?)[ \t]{0,9}\r?\n(?=Content-[A-Za-z-]{1,40}:)", re.I | re.M
 )
 _NO_WORDS = ("application/pgp-signature", "application/pkcs7-signature")
-
-ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
-"""Reads another document; raises SourceError for what it cannot read."""
 
 
 def read(data: bytes, read_blocks: ReadBlocks) -> Parsed:

@@ -143,7 +143,7 @@ class Sitemap:
                 waiting.append((url, depth + 1, None))
 
     def _read(self, fetched: Fetched) -> _Listing:
-        """Return what the sitemap lists; what is cut off or broken is read as far as it goes."""
+        """What the sitemap lists; what is cut off or broken is read as far as it goes."""
         data, whole = self._unzipped(fetched)
         guesses: list[str] = []
         text = decode(data, fetched.uri, fetched.media_type, markup=True, notes=guesses)
@@ -169,7 +169,7 @@ class Sitemap:
         return listing
 
     def _unzipped(self, fetched: Fetched) -> tuple[bytes, bool]:
-        """Return the bytes that are packed, and whether these are all."""
+        """The bytes that are packed, and whether these are all."""
         data = fetched.data
         limit = self._fetcher.settings.max_bytes
         whole = True
@@ -218,7 +218,7 @@ class Sitemap:
         return allowed
 
     def _rules(self, root: str) -> Protego:
-        """Return the rules as RFC 9309 has it: none where there are none, else no page is ours."""
+        """The rules as RFC 9309 has it: none where there are none, else no page is ours."""
         agent = self._fetcher.settings.user_agent
         try:
             data = self._fetcher.get(f"{root}robots.txt").data
@@ -314,7 +314,7 @@ def _parse(text: str) -> _Listing:
 
 
 def _root(head: bytes) -> str:
-    """Return the name of the first element, without its prefix."""
+    """The name of the first element, without its prefix."""
     parser = _parser("start")
     try:
         parser.feed(_without_declaration(head.decode("utf-8", "replace")).encode())
@@ -324,7 +324,7 @@ def _root(head: bytes) -> str:
 
 
 def _without_declaration(text: str) -> str:
-    """Return the document without its XML declaration: the encoding that it names is done with."""
+    """The document without its XML declaration: the encoding that it names is done with."""
     text = text.lstrip("\ufeff\ufffd \t\r\n")
     declaration = _DECLARATION.match(text)
     return text[declaration.end() :].lstrip() if declaration else text
@@ -342,7 +342,7 @@ def _parser(event: str) -> etree.XMLPullParser:
 
 
 def _addresses(text: str) -> list[str]:
-    """Return the lines of a text that lists addresses; none if it is another text."""
+    """The lines of a text that lists addresses; none if it is another text."""
     lines = list(filter(None, map(str.strip, text.removeprefix("\ufeff").splitlines())))
     addresses = sum(line.lower().startswith(("http://", "https://")) for line in lines)
     return lines if 2 * addresses > len(lines) else []

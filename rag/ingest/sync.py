@@ -286,7 +286,7 @@ class Ingest:
             raise fault from None
 
     def _try_to_write(self, held: Sequence[Entry]) -> list[tuple[Entry, Exception]]:
-        """Return the documents that cannot be written, found by halving, with what they raise."""
+        """The documents that cannot be written, found by halving, with what they raise."""
         try:
             self._embed_and_put(held)
         except Exception as error:
@@ -385,7 +385,7 @@ class Ingest:
 
 
 def _placed(uri: str, note: str) -> str:
-    """Return a note on a file with the folder that the file is in."""
+    """A note on a file with the folder that the file is in."""
     folder, slash, name = uri.rpartition("/")
     return f"{folder}{slash}{note}" if note.startswith(name) else f"{uri}: {note}"
 
@@ -410,7 +410,7 @@ def embed_missing(
     batch: int = 512,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
-    """Return content digest -> vector for all chunks, and how many were embedded.
+    """Content digest -> vector for all chunks, and how many were embedded.
 
     Words that the catalog has vectors of are not embedded again; with None, all are. ``on_batch``
     is called with (texts done, texts in all) after each ``batch`` of them.

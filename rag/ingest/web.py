@@ -91,7 +91,7 @@ class Fetcher:
         self._opened: _Connections | None = None
 
     def get(self, url: str) -> Fetched:
-        """Return what the URL holds; raises SourceError with one sentence."""
+        """What the URL holds; raises SourceError with one sentence."""
         uri = canonical_url(url)
         connections = self._connections()  # made before any turn is waited for
         connections.start_clock()
@@ -140,7 +140,7 @@ class Fetcher:
         self.close()
 
     def _connections(self) -> _Connections:
-        """Return those in use, made when they are first needed."""
+        """Those in use, made when they are first needed."""
         with self._lock:
             if self._opened is None:
                 self._opened = _Connections(self.settings)
@@ -172,7 +172,7 @@ class Fetcher:
         )
 
     def _request(self, uri: str, here: str, connections: _Connections) -> Fetched | str:
-        """Return the page, or the address that it redirects to."""
+        """The page, or the address that it redirects to."""
         with connections.ask(here) as response:
             location = _header(response, "location")
             if location is not None and response.status in _REDIRECTS:
@@ -188,7 +188,7 @@ class Fetcher:
             )
 
     def _read(self, uri: str, response: httpcore.Response, connections: _Connections) -> bytes:
-        """Return the body; every layer of it keeps to the limits, so that none can be a bomb."""
+        """The body; every layer of it keeps to the limits, so that none can be a bomb."""
 
         def limited(pieces: Iterable[bytes]) -> Iterator[bytes]:
             size = 0
@@ -224,7 +224,7 @@ class Fetcher:
 
 
 def canonical_url(url: str) -> str:
-    """Return the URL in ASCII, with a lower-case host, without its default port and its fragment.
+    """The URL in ASCII, with a lower-case host, without its default port and its fragment.
 
     Raises SourceError for what cannot be fetched.
 
@@ -282,7 +282,7 @@ class _Connections(httpcore.NetworkBackend):
         )
 
     def ask(self, uri: str) -> AbstractContextManager[httpcore.Response]:
-        """Return the context in which the answer can be read."""
+        """The context in which the answer can be read."""
         url = httpx.URL(uri)
         return self._pool.stream(
             "GET",
@@ -486,7 +486,7 @@ def _redirect(uri: str, here: str, location: str) -> str:
 
 
 def _codings(uri: str, response: httpcore.Response) -> list[str]:
-    """Return how the body is packed, the outermost first."""
+    """How the body is packed, the outermost first."""
     named = ",".join(_headers(response, "content-encoding"))
     codings = [coding.strip().lower() for coding in named.split(",")]
     codings = [coding.removeprefix("x-") for coding in codings if coding not in ("", "identity")]
@@ -519,7 +519,7 @@ def _plain(error: Exception) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return the text for a sentence: without signs that a terminal would obey, and not long."""
+    """The text for a sentence: without signs that a terminal would obey, and not long."""
     return text[:300] if text[:300].isprintable() else ascii(text[:300])[1:-1]
 
 
@@ -532,7 +532,7 @@ def _date(value: str) -> datetime | None:
 
 
 def _name_of(url: str) -> str:
-    """Return the file's name: its last part when decoded, too, and nothing that is not printed."""
+    """The file's name: its last part when decoded, too, and nothing that is not printed."""
     parts = urlsplit(url)
     name = PurePosixPath(unquote(PurePosixPath(parts.path).name)).name
     return "".join(filter(str.isprintable, name))[-_MAX_NAME:] or parts.netloc

@@ -51,7 +51,7 @@ _START = (
 
 
 def extract(fetched: Fetched, on_page: OnPage | None = None) -> Extracted:
-    """Return all documents in the bytes; raises nothing but SourceError."""
+    """All documents in the bytes; raises nothing but SourceError."""
     whole = Extracted([])
     with borrowed() as worker:
         for part in worker.extract(fetched, on_page):
