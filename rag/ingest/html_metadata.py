@@ -222,8 +222,5 @@ def _parts_of(title: str) -> set[str]:
 
 def _language(root: Any) -> str | None:
     declared = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
-    for meta in root.iter("meta") if not declared else ():
-        if (meta.get("http-equiv") or "").lower() == "content-language":
-            declared = meta.get("content") or ""
     code = re.match(r"\s*([a-z]{2})\s*(?:[-_,;]|$)", declared.lower())
     return code[1] if code else None
