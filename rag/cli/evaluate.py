@@ -340,7 +340,7 @@ def compare(
 ) -> None:
     """Compare two runs over the same data, case by case. Exit status 5 means: B is worse."""
     from rag.evaluate.compare import compare as compared
-    from rag.evaluate.kinds import read_run
+    from rag.evaluate.runs import read_run
 
     _one_format(markdown, as_json)
     found = compared(read_run(run_a), read_run(run_b), primary=primary, seed=seed, show=show)
@@ -365,8 +365,8 @@ def report(
     ] = None,
 ) -> None:
     """Put runs on one HTML page: figures, charts, the worst cases; compared with the first."""
-    from rag.evaluate.kinds import read_run
     from rag.evaluate.report import write
+    from rag.evaluate.runs import read_run
 
     echo(write([read_run(path) for path in runs], out))
 

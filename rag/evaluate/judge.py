@@ -6,31 +6,27 @@ pass, and never left out of the denominator.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import ModelError
 from rag.evaluate.datasets import Case
 from rag.evaluate.runs import Result, since
-from rag.prompts import load_prompt, object_schema
+from rag.models.chat import READY, ChatModel
+from rag.prompts import as_data, load_prompt, object_schema
 from rag.types import Answer, Citation, Usage
-
-if TYPE_CHECKING:
-    from rag.models.chat import ChatModel
 
 ASPECTS = ("relevance", "completeness", "faithfulness")
 TOP = 4
 """The best grade; a grade is a whole number from 0, and its share of this is the measure."""
 
 _FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
-_LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")  # that JSON lets stand
 _KEPT = 500  # characters of a reply that could not be read, for the row
 
 
@@ -111,7 +107,7 @@ class Judge:
 
         Its few tokens belong to no case and are in no figure.
         """
-        self._model.complete([{"role": "user", "content": "Reply with the word: ready"}])
+        self._model.complete(READY)
 
     def judge(self, case: Case, answer: Answer) -> Judged:
         """Grade an answer in fractions of 1.
@@ -142,14 +138,8 @@ class Judge:
         return Judged(fractions, grades, usage=reply.usage, milliseconds=took)
 
     def messages(self, case: Case, answer: Answer) -> list[dict[str, str]]:
-        """What the model is sent: orders in one message, data in another.
-
-        The data is JSON on one line, so that no document can end it, and stands between marker
-        lines that depend on all of it, so that no document can know them.
-        """
-        data = json.dumps(_data(case, answer), ensure_ascii=False)
-        data = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
-        return self._prompt.over(data)
+        """What the model is sent: orders in one message, data in another."""
+        return self._prompt.over(as_data([_data(case, answer)]))
 
 
 def _data(case: Case, answer: Answer) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -42,6 +43,7 @@ Result = dict[str, Any]
 Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
 """Gives the results of some cases without what describes them; one may say why it ``failed``."""
 
+KINDS = ("retrieval", "qa", "grounding", "rewrite", "answers")
 _PACKAGES = (
     "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
     "tokenizers"
@@ -472,6 +474,23 @@ def _stem(first: Mapping[str, Any]) -> str:
 
 
 # Reading and resuming
+
+
+def read_run(path: Path) -> Run:
+    """Read a run file; raises DataError that says what is wrong with it, and where."""
+    header, rows = read_run_file(path)
+    if header["kind"] not in KINDS:
+        raise DataError(
+            f"{path} is a run of kind {header['kind']}, which this version does not know: "
+            f"{', '.join(KINDS)}"
+        )
+    return Run(path, kind_named(header["kind"]), header, tuple(rows))
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of run of one of ``KINDS``, each of which has a module of its own."""
+    kind: Kind = import_module(f"rag.evaluate.{name}").KIND
+    return kind
 
 
 def read_run_file(path: Path) -> tuple[dict[str, Any], list[Result]]:

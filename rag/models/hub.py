@@ -20,7 +20,7 @@ import numpy as np
 
 from rag.errors import MissingExtraError, ModelError, UsageError
 from rag.models.runtime import sigmoid
-from rag.settings import BUILT_IN, NO_RERANKER, GroundSettings, ModelSettings
+from rag.settings import GroundSettings
 from rag.text.sentences import sentences
 from rag.text.terms import content_terms, encodable
 from rag.types import Label, Passage, Verdict
@@ -28,7 +28,7 @@ from rag.types import Label, Passage, Verdict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rag.protocols import Checker, Reranker, Vectors
+    from rag.protocols import Vectors
 
 QUOTES = 3
 """Evidence sentences shown with a verdict, at most."""
@@ -414,29 +414,3 @@ def _terms(text: str) -> frozenset[str]:
 
 def _says_something(text: str) -> bool:
     return any(character.isalnum() for character in text)
-
-
-def load_reranker(
-    settings: ModelSettings, built_in: Callable[[], Reranker | None]
-) -> Reranker | None:
-    """The reranker that the settings name; None for ``none``, the order of fusion.
-
-    ``built_in`` makes the one of that name. Raises ModelError and MissingExtraError.
-    """
-    if settings.reranker == NO_RERANKER:
-        return None
-    if settings.reranker == BUILT_IN:
-        return built_in()
-    return HubReranker(settings.reranker, offline=settings.offline)
-
-
-def load_checker(
-    settings: ModelSettings, ground: GroundSettings, built_in: Callable[[], Checker]
-) -> Checker:
-    """The checker that the settings name; ``built_in`` makes the one of that name.
-
-    Raises ModelError and MissingExtraError.
-    """
-    if settings.checker == BUILT_IN:
-        return built_in()
-    return HubChecker(settings.checker, ground, offline=settings.offline)

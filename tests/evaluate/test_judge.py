@@ -18,8 +18,7 @@ from rag.errors import DataError, ModelError, UsageError
 from rag.evaluate.answers import evaluate
 from rag.evaluate.datasets import Case, read_rows
 from rag.evaluate.judge import ASPECTS, Judge, read_grades, summary
-from rag.evaluate.kinds import read_run
-from rag.evaluate.runs import Run
+from rag.evaluate.runs import Run, read_run
 from rag.models.chat import ChatModel
 from rag.prompts import load_prompt
 from rag.settings import LlmSettings
