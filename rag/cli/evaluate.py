@@ -171,11 +171,11 @@ def _judging(evaluate: Callable[..., Run]) -> Callable[..., Run]:
     """Return the evaluation with the language model of the pipeline's settings as its judge."""
 
     def judged(file: Path, pipeline: Pipeline, **options: Any) -> Run:
-        from rag.evaluate.judge import Judge
+        from rag.evaluate.judge import LanguageModelJudge
         from rag.models.chat import ChatModel
 
         with closing(ChatModel(pipeline.settings.llm)) as model:
-            return evaluate(file, pipeline, judge=Judge(model), **options)
+            return evaluate(file, pipeline, judge=LanguageModelJudge(model), **options)
 
     return judged
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate import judge as judging
 from rag.evaluate.datasets import Case
-from rag.evaluate.judge import Judge
+from rag.evaluate.judge import LanguageModelJudge
 from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
 from rag.evaluate.statistics import auroc, mean
 from rag.evaluate.text_metrics import contains, f1, locate, overlaps
@@ -156,7 +156,11 @@ _MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metri
 
 
 def evaluate(
-    path: Path, pipeline: Pipeline, *, judge: Judge | None = None, **options: Unpack[Options]
+    path: Path,
+    pipeline: Pipeline,
+    *,
+    judge: LanguageModelJudge | None = None,
+    **options: Unpack[Options],
 ) -> Run:
     """Ask every question of a file, or the first ``limit``, and measure the answers.
 
@@ -206,7 +210,7 @@ def locate_evidence(case: Case, pipeline: Pipeline) -> tuple[list[Quote], bool]:
     return gold, any(not spans for _, spans in gold)
 
 
-def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
+def _ask(case: Case, pipeline: Pipeline, judge: LanguageModelJudge | None) -> Result:
     gold, unlocated = locate_evidence(case, pipeline)
     began = time.perf_counter()
     try:

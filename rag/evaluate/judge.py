@@ -57,7 +57,7 @@ SCHEMA = object_schema(**dict.fromkeys(ASPECTS, _GRADE))
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """What came of judging one answer: grades, or why there are none.
 
     Without grades and without ``failed`` no model was asked: the case decides by itself.
@@ -90,7 +90,7 @@ def measures(value: float | None) -> dict[str, float | None]:
     return {f"judged_{aspect}": value for aspect in ASPECTS}
 
 
-class Judge:
+class LanguageModelJudge:
     """Grades answers with a language model, one call an answer."""
 
     def __init__(self, model: ChatModel) -> None:
@@ -109,7 +109,7 @@ class Judge:
         """
         self._model.complete(READY)
 
-    def judge(self, case: Case, answer: Answer) -> Judged:
+    def judge(self, case: Case, answer: Answer) -> Judgement:
         """Grade an answer in fractions of 1.
 
         None for unanswerable questions: abstention has measures of its own. An abstention from an
@@ -117,25 +117,25 @@ class Judge:
         No model is asked for either. A call that fails is a failure of the judge too.
         """
         if not case.answerable:
-            return Judged(measures(None))
+            return Judgement(measures(None))
         if answer.abstained:
-            return Judged({**measures(0.0), "judged_faithfulness": None})
+            return Judgement({**measures(0.0), "judged_faithfulness": None})
         began = time.perf_counter()
         try:
             reply = self._model.complete(self.messages(case, answer), schema=SCHEMA)
         except ModelError as error:
-            return Judged(measures(0.0), failed=str(error), milliseconds=since(began))
+            return Judgement(measures(0.0), failed=str(error), milliseconds=since(began))
         took = since(began)
         try:
             grades = read_grades(reply.text)
         except ValueError as error:
             reason = "the reply was cut off" if reply.cut_off else f"unreadable reply: {error}"
-            return Judged(
+            return Judgement(
                 measures(0.0), failed=reason, reply=reply.text[:_KEPT], usage=reply.usage,
                 milliseconds=took,
             )  # fmt: skip
         fractions = {f"judged_{aspect}": getattr(grades, aspect).grade / TOP for aspect in ASPECTS}
-        return Judged(fractions, grades, usage=reply.usage, milliseconds=took)
+        return Judgement(fractions, grades, usage=reply.usage, milliseconds=took)
 
     def messages(self, case: Case, answer: Answer) -> list[dict[str, str]]:
         """What the model is sent: orders in one message, data in another."""

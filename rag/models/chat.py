@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rag.errors import ModelError, SettingsError
 from rag.events import STOPPING, Stopping
 from rag.models.wire import Delta, ErrorMessages, WireFault, error_message, read_reply, read_stream
-from rag.presets import AZURE_VERSION, PRESETS
-from rag.settings import LlmSettings
+from rag.settings import AZURE_VERSION, PRESETS, LlmSettings
 from rag.text.terms import encodable
 from rag.text.tokens import Window
 from rag.types import Usage

@@ -147,14 +147,23 @@ def _digest(model: Any) -> str:
 
 def not_loaded(what: str, name: str, offline: bool, error: Exception) -> str:
     """The sentence for a model that cannot be loaded."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    reason = lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
     advice = (
         "it is not on this machine and models.offline is set"
         if offline
         else "check the name and the network, or give the path of a folder"
     )
-    return f"The {what} {name!r} cannot be loaded: {advice} ({reason})."
+    return f"The {what} {name!r} cannot be loaded: {advice} ({first_line(error)})."
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, short; its class where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+
+
+def architectures(config: Any) -> list[str]:
+    """What a model was made for, by the classes that its configuration names."""
+    return [str(known) for known in getattr(config, "architectures", None) or ()]
 
 
 class _PairModel(_HubModel):
@@ -167,7 +176,7 @@ class _PairModel(_HubModel):
         super().__init__("CrossEncoder", what, name, offline=offline)
         self._called = f"The {what} {name!r}"
         config = getattr(self._model.model, "config", None)
-        made_for = [str(known) for known in getattr(config, "architectures", None) or ()]
+        made_for = architectures(config)
         if not any(known.endswith(kinds) for known in made_for):
             # The library would put random weights on top of it and say so in a log only.
             raise ModelError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import MissingExtraError, ModelError
 from rag.events import STOPPING, Stopping
 from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema, sendable
-from rag.models.hub import not_loaded
+from rag.models.hub import architectures, first_line, not_loaded
 from rag.prompts import load_prompt
 from rag.text.terms import encodable
 from rag.text.tokens import Window
@@ -199,7 +199,7 @@ class HubStream(ReplyStream):
             raise ModelError("it was stopped from outside", partial="".join(self._text))
         if self._fault is not None:
             raise ModelError(
-                f"{model.name} failed in the middle ({_first_line(self._fault)}): ask again, or "
+                f"{model.name} failed in the middle ({first_line(self._fault)}): ask again, or "
                 "name another model",
                 partial="".join(self._text),
             )
@@ -229,7 +229,7 @@ def _loaded(name: str, *, offline: bool) -> tuple[Any, Any]:
         logging.disable_progress_bar()
     try:
         config = transformers.AutoConfig.from_pretrained(name, **given)
-        made_for = [str(known) for known in getattr(config, "architectures", None) or ()]
+        made_for = architectures(config)
         if made_for and not any(known.endswith(_KINDS) for known in made_for):
             # The library would put random weights on top of it and say so in a log only.
             raise ValueError(f"it was made for something else: {', '.join(made_for)}")
@@ -253,8 +253,3 @@ def _limits(config: Any, tokenizer: Any) -> Iterator[int]:
     ):
         if isinstance(limit, int) and 0 < limit < _UNLIMITED:
             yield limit
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
