@@ -43,7 +43,7 @@ class Event(Value):
     clarification: Clarification | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return one JSON object with the ``schema`` version and what goes with the kind."""
+        """One JSON object with the ``schema`` version and what goes with the kind."""
         said = self.model_dump(mode="json", include={"kind", *_SAID[self.kind]})
         answer = {"answer": self.answer.to_json()} if self.answer else {}
         return {"schema": SCHEMA, **said, **answer}

@@ -99,7 +99,7 @@ AZURE_VERSION = "2024-10-21"
 
 
 def split_model(name: str) -> tuple[str | None, str]:
-    """Return preset and model of a name as ``--model`` takes it.
+    """Preset and model of a name as ``--model`` takes it.
 
     >>> split_model("ollama/llama3.2")
     ('ollama', 'llama3.2')
@@ -397,7 +397,7 @@ class Settings(BaseModel):
         return cls.load(folder, **{**arguments, "llm": {**arguments.get("llm", {}), **chosen}})
 
     def fingerprint(self, embedder_identity: str) -> str:
-        """Return what an index depends on: another fingerprint means another index.
+        """What an index depends on: another fingerprint means another index.
 
         Covers the embedder, the chunking and the vector space; everything else can change freely.
         """

@@ -114,7 +114,7 @@ def retrieval(
 
 
 def _of_file(title: str, task: str) -> Callable[..., None]:
-    """Return the command that measures a task on the rows of a file."""
+    """The command that measures a task on the rows of a file."""
 
     def command(
         file: FileArgument,
@@ -168,7 +168,7 @@ def answers(
 
 
 def _judging(evaluate: Callable[..., Run]) -> Callable[..., Run]:
-    """Return the evaluation with the language model of the pipeline's settings as its judge."""
+    """The evaluation with the language model of the pipeline's settings as its judge."""
 
     def judged(file: Path, pipeline: Pipeline, **options: Any) -> Run:
         from rag.evaluate.judge import LanguageModelJudge
@@ -278,7 +278,7 @@ def make_questions(
 
 
 def _without_model(pipeline: Pipeline) -> Pipeline:
-    """Return the same pipeline that asks no language model: for what is looked up by the way."""
+    """The same pipeline that asks no language model: for what is looked up by the way."""
     from rag.settings import BUILT_IN, LANGUAGE_MODEL
 
     models = pipeline.settings.models

@@ -6,18 +6,19 @@ pass, and never left out of the denominator.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import ModelError
 from rag.evaluate.datasets import Case
 from rag.evaluate.runs import Result, since
+from rag.evaluate.statistics import Array
 from rag.models.chat import READY, ChatModel
 from rag.prompts import as_data, load_prompt, object_schema
 from rag.types import Answer, Citation, Usage
@@ -236,28 +237,22 @@ def _agreement_on(aspect: str, rows: Sequence[Result]) -> dict[str, Any]:
 
     A reply that could not be read has no grade to compare: it is counted in ``failed``.
     """
-    pairs = [
-        (row["human_labels"][aspect], row["judge"]["grades"][aspect]["grade"] / TOP)
-        for row in rows
-        if row["judge"]["grades"]
-    ]
-    count = len(pairs)
-    same = sum(round(human * TOP) == round(judge * TOP) for human, judge in pairs)
-    apart = sum(abs(human - judge) for human, judge in pairs)
+    graded = [row for row in rows if row["judge"]["grades"]]
+    humans = np.array([row["human_labels"][aspect] for row in graded])
+    judges = np.array([row["judge"]["grades"][aspect]["grade"] / TOP for row in graded])
+    same = np.round(humans * TOP) == np.round(judges * TOP)
     return {
-        "n": count,
-        "failed": len(rows) - count,
-        "spearman": _spearman(pairs),
-        "exact": round(same / count, 4) if count else None,
-        "mean_difference": round(apart / count, 4) if count else None,
+        "n": len(graded),
+        "failed": len(rows) - len(graded),
+        "spearman": _spearman(humans, judges),
+        "exact": round(float(same.mean()), 4) if graded else None,
+        "mean_difference": round(float(np.abs(humans - judges).mean()), 4) if graded else None,
     }
 
 
-def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
-    humans, judges = {human for human, _ in pairs}, {judge for _, judge in pairs}
-    if len(pairs) < 3 or len(humans) < 2 or len(judges) < 2:
+def _spearman(one: Array, other: Array) -> float | None:
+    if len(one) < 3 or not (np.ptp(one) and np.ptp(other)):
         return None  # one value alone has no order
     from scipy.stats import spearmanr
 
-    found = float(spearmanr([h for h, _ in pairs], [j for _, j in pairs]).statistic)
-    return None if math.isnan(found) else round(found, 4)
+    return round(float(spearmanr(one, other).statistic), 4)

@@ -51,7 +51,7 @@ Schema = Mapping[str, Any] | None
 
 
 def sendable(messages: Messages) -> list[dict[str, str]]:
-    """Return the messages without what no encoding has, e.g. half a surrogate pair."""
+    """The messages without what no encoding has, e.g. half a surrogate pair."""
     return [{key: encodable(text) for key, text in message.items()} for message in messages]
 
 
@@ -74,7 +74,7 @@ class Reply:
 
 
 def missing(settings: LlmSettings) -> str | None:
-    """Return what has to be set before the model can be asked; None if nothing is missing."""
+    """What has to be set before the model can be asked; None if nothing is missing."""
     place = settings.place
     if settings.model is None:
         return (
@@ -135,7 +135,7 @@ class ReplyStream(Iterator[str], ABC):
         return Reply("".join(self._text), self._usage, self._finished)
 
     def whole(self) -> Reply:
-        """Return the reply once it is all there."""
+        """The reply once it is all there."""
         with self:
             for _ in self:
                 pass
@@ -166,7 +166,7 @@ class LanguageModel(ABC):
     def complete(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
-        """Return the whole reply. Raises ModelError with what to do about it.
+        """The whole reply. Raises ModelError with what to do about it.
 
         With ``schema`` it is held to that as far as the model can be: the text has to be checked
         all the same.
@@ -177,11 +177,11 @@ class LanguageModel(ABC):
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ReplyStream:
-        """Return the pieces of the reply."""
+        """The pieces of the reply."""
 
     @abstractmethod
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word, which is no error by itself."""
+        """The sentence for a reply without a word, which is no error by itself."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Hang up; asked again, it connects again."""
@@ -232,15 +232,14 @@ class ChatModel(LanguageModel):
     def complete(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
-        """Return the reply, asked for at once."""
-        return ChatStream(self, self._arguments(messages, schema, max_tokens)).whole()
+        """The reply, asked for at once."""
+        return ChatStream(self, self._arguments(messages, schema, max_tokens, {})).whole()
 
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ChatStream:
-        """Return the pieces of the reply."""
-        arguments = self._arguments(messages, schema, max_tokens)
-        return ChatStream(self, {**arguments, **_STREAMING})
+        """The pieces of the reply."""
+        return ChatStream(self, self._arguments(messages, schema, max_tokens, _STREAMING))
 
     def planned(
         self,
@@ -250,16 +249,16 @@ class ChatModel(LanguageModel):
         max_tokens: int | None = None,
         streamed: bool = True,
     ) -> dict[str, Any]:
-        """Return the body of a request as it would be sent. Nothing is sent."""
-        arguments = self._arguments(messages, schema, max_tokens)
-        return self._kept({**arguments, **(_STREAMING if streamed else {})})
+        """The body of a request as it would be sent. Nothing is sent."""
+        more = _STREAMING if streamed else {}
+        return self._kept(self._arguments(messages, schema, max_tokens, more))
 
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word."""
+        """The sentence for a reply without a word."""
         return self.errors.empty(reply.finished)
 
     def models(self) -> list[str]:
-        """Return the names of the models that the server lists. Raises ModelError."""
+        """The names of the models that the server lists. Raises ModelError."""
         from openai import OpenAIError
 
         try:
@@ -290,7 +289,7 @@ class ChatModel(LanguageModel):
         return OpenAI(base_url=self.where, **given)
 
     def _arguments(
-        self, messages: Messages, schema: Schema, max_tokens: int | None
+        self, messages: Messages, schema: Schema, max_tokens: int | None, more: Mapping[str, Any]
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,
@@ -302,10 +301,10 @@ class ChatModel(LanguageModel):
         if schema is not None:
             held = {"name": "reply", "schema": dict(schema), "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": held}
-        return arguments
+        return {**arguments, **more}
 
     def _kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments without what the server has refused."""
+        """The arguments without what the server has refused."""
         kept = {key: value for key, value in arguments.items() if key not in self._refused}
         if "max_tokens" in self._refused and "max_tokens" in arguments:
             kept["max_completion_tokens"] = arguments["max_tokens"]  # its later name
@@ -314,7 +313,7 @@ class ChatModel(LanguageModel):
         return kept
 
     def _send(self, arguments: Mapping[str, Any], tries: _Tries) -> Any:
-        """Return the response, its body not read. Raises ModelError."""
+        """The response, its body not read. Raises ModelError."""
         from openai import BadRequestError, OpenAIError, UnprocessableEntityError
 
         while True:
@@ -348,7 +347,7 @@ class ChatModel(LanguageModel):
         return Usage(input_tokens=sent, output_tokens=received, cost=cost)
 
     def _explained(self, error: OpenAIError) -> str:
-        """Return one sentence for an error of the client, and what to do about it."""
+        """One sentence for an error of the client, and what to do about it."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         match error:
@@ -471,7 +470,7 @@ def _raise_if_stopped(stopping: Stopping) -> None:
 
 
 def _until_stopped(stopping: Stopping, ask: Callable[[], Any]) -> Any:
-    """Return the response to a request. Raises ModelError as soon as it is to stop.
+    """The response to a request. Raises ModelError as soon as it is to stop.
 
     A server may take its time before the first byte, and nothing reaches a thread that waits for
     that: it waits in one of its own, which is left behind.
@@ -512,7 +511,7 @@ def _hang_up(response: Any) -> None:
 
 
 def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
-    """Return the argument that a server does not take, of those that can be done without."""
+    """The argument that a server does not take, of those that can be done without."""
     said = f"{error.param} {_message(error)}"
     if "stream_options" in arguments and _OPTIONS.search(said):
         return "stream_options"
@@ -524,7 +523,7 @@ def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _message(error: APIStatusError) -> str:
-    """Return what the server said, without the client's words around it."""
+    """What the server said, without the client's words around it."""
     return error_message(error.body) or str(error.response.reason_phrase or "nothing")
 
 

@@ -128,7 +128,7 @@ class HubEmbedder(_HubModel):
 
 
 def _digest(model: Any) -> str:
-    """Return 16 hexadecimal digits over settings and weights (about 1 GB a second)."""
+    """16 hexadecimal digits over settings and weights (about 1 GB a second)."""
     settings = {
         "prompts": dict(model.prompts),
         "length": model.max_seq_length,

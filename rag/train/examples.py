@@ -161,7 +161,7 @@ class Chunks:
         self._known: dict[str, list[tuple[int, int]]] = {}
 
     def of(self, title: str, text: str) -> list[tuple[int, int]]:
-        """Return (start, end) of the chunks of a text."""
+        """(start, end) of the chunks of a text."""
         key = digest_of(title, text)
         if key not in self._known:
             document = Document.make(uri="t", title=title, text=text, language="en")
@@ -195,7 +195,7 @@ def second_text(title: str, text: str) -> tuple[str, int]:
 
 
 def drawn_text(title: str, text: str, random_: random.Random, share: float) -> tuple[str, int]:
-    """Return ``second_text``; ``share`` is the probability that the title is in it."""
+    """``second_text``; ``share`` is the probability that the title is in it."""
     return second_text(title if random_.random() < share else "", text)
 
 

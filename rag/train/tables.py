@@ -40,7 +40,7 @@ class Kind:
 
 
 def table_questions(random_: random.Random, count: int) -> list[Example]:
-    """Return ``count`` questions with rows: three of five answered there, the others not.
+    """``count`` questions with rows: three of five answered there, the others not.
 
     >>> table_questions(random.Random(3), 1)[0].source
     'table'
