@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from rag.errors import UsageError
 from rag.types import Passage, Sentence, Turn, Verdict
 
 if TYPE_CHECKING:
@@ -95,6 +96,17 @@ class Generator(Protocol):
     ) -> Iterator[Sentence]:
         """Yield sentences, each cited to spans of the passages; none at all is an abstention."""
         ...
+
+
+def require_lists(claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> None:
+    """Raise UsageError unless there is a list of evidence texts for each claim."""
+    if len(claims) != len(evidence):
+        raise UsageError(
+            f"There are {len(claims)} claims but evidence for {len(evidence)}; "
+            "give one list of evidence texts for each claim."
+        )
+    if any(isinstance(texts, str) for texts in evidence):
+        raise UsageError("Evidence is a list of texts for each claim, not a single text.")
 
 
 @runtime_checkable

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from rag.errors import SettingsError
-from rag.types import digest_of
+from rag.types import Label, digest_of
 
 CHUNKER_VERSION = 2
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
@@ -242,6 +242,12 @@ class GroundSettings(_Group):
         if self.partial_from > self.supported_from:
             raise ValueError("partial_from must not be above supported_from")
         return self
+
+    def label(self, support: float) -> Label:
+        """What a claim of so much support is called."""
+        if support >= self.supported_from:
+            return "supported"
+        return "partial" if support >= self.partial_from else "unsupported"
 
 
 class LlmSettings(_Group):

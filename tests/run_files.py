@@ -95,9 +95,8 @@ def write(
         ]  # fmt: skip
 
     known = replace(kind_named(kind), describe=lambda one: {"id": one.id}, worst=values)
-    return execute(
-        known, path, path.parent, header(known, **{"count": len(cases)} | head), cases, measure
-    )
+    first = header(known, **{"count": len(cases)} | head)
+    return execute(known, first, cases, measure, {"out": path}, path.parent)
 
 
 def ranked(values: Sequence[float]) -> list[dict[str, float]]:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import MissingExtraError, ModelError, UsageError
+from rag.errors import MissingExtraError, ModelError
 from rag.models.runtime import sigmoid
+from rag.protocols import require_lists
 from rag.settings import GroundSettings
 from rag.text.sentences import sentences
 from rag.text.terms import content_terms, encodable
-from rag.types import Label, Passage, Verdict
+from rag.types import Passage, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -297,13 +298,7 @@ class HubChecker(_PairModel):
         A claim without a word has label and support None; one without evidence is unsupported with
         support 0. Raises UsageError if the lengths differ.
         """
-        if len(claims) != len(evidence):
-            raise UsageError(
-                f"There are {len(claims)} claims but evidence for {len(evidence)}; "
-                "give one list of evidence texts for each claim."
-            )
-        if any(isinstance(texts, str) for texts in evidence):
-            raise UsageError("Evidence is a list of texts for each claim, not a single text.")
+        require_lists(claims, evidence)
         split: dict[tuple[str, ...], list[_Unit]] = {}
         windows: list[list[tuple[_Unit, ...]]] = []
         for claim, texts in zip(claims, evidence, strict=True):
@@ -372,9 +367,7 @@ class HubChecker(_PairModel):
                 claim=claim, label="unsupported", support=0.0, reasons=("there is no evidence",)
             )
         support, window = max(zip(supports, windows, strict=True), key=lambda pair: pair[0])
-        label: Label = "partial" if support >= self._settings.partial_from else "unsupported"
-        if support >= self._settings.supported_from:
-            label = "supported"
+        label = self._settings.label(support)
         about = _terms(claim)
         shown = sorted(window, key=lambda unit: -len(unit.terms & about))[:QUOTES]
         quotes = tuple(unit.text for unit in shown)
