@@ -95,8 +95,8 @@ def write(
         ]  # fmt: skip
 
     known = replace(kind_named(kind), describe=lambda one: {"id": one.id}, worst=values)
-    first = header(known, **{"count": len(cases)} | head)
-    return execute(known, first, cases, measure, {"out": path}, path.parent)
+    whole = header(known, **{"count": len(cases)} | head)
+    return execute(known, whole, cases, measure, {"out": path}, path.parent)
 
 
 def ranked(values: Sequence[float]) -> list[dict[str, float]]:

@@ -140,18 +140,15 @@ class LanguageModelJudge:
 
     def messages(self, case: Case, answer: Answer) -> list[dict[str, str]]:
         """What the model is sent: orders in one message, data in another."""
-        return self._prompt.over(as_data([_data(case, answer)]))
-
-
-def _data(case: Case, answer: Answer) -> dict[str, Any]:
-    conversation = [turn.model_dump() for turn in case.history]
-    return {
-        **({"conversation": conversation} if conversation else {}),
-        "question": case.question,
-        "accepted_answers": list(case.answers),
-        "answer": [f"{s.marker} {s.marked}".strip() for s in answer.sentences],
-        "passages": _passages(answer),
-    }
+        conversation = [turn.model_dump() for turn in case.history]
+        data = {
+            **({"conversation": conversation} if conversation else {}),
+            "question": case.question,
+            "accepted_answers": list(case.answers),
+            "answer": [f"{s.marker} {s.marked}".strip() for s in answer.sentences],
+            "passages": _passages(answer),
+        }
+        return self._prompt.over(as_data([data]))
 
 
 def _passages(answer: Answer) -> list[dict[str, Any]]:
@@ -223,13 +220,11 @@ def summary(rows: Sequence[Result], *, ran: bool) -> dict[str, Any]:
 
 def _agreement(judged: Sequence[Result]) -> dict[str, Any] | None:
     """How far the judge's grades agree with people's, by aspect; None without labels."""
-    labelled = [row for row in judged if row.get("human_labels")]
-    found = {}
-    for aspect in ASPECTS:
-        of_aspect = [row for row in labelled if row["human_labels"].get(aspect) is not None]
-        if of_aspect:
-            found[aspect] = _agreement_on(aspect, of_aspect)
-    return found or None
+    labelled = {
+        aspect: [r for r in judged if (r.get("human_labels") or {}).get(aspect) is not None]
+        for aspect in ASPECTS
+    }
+    return {name: _agreement_on(name, rows) for name, rows in labelled.items() if rows} or None
 
 
 def _agreement_on(aspect: str, rows: Sequence[Result]) -> dict[str, Any]:

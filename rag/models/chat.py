@@ -312,29 +312,6 @@ class ChatModel(LanguageModel):
             kept.pop("stream_options", None)
         return kept
 
-    def _send(self, arguments: Mapping[str, Any], tries: _Tries) -> Any:
-        """The response, its body not read. Raises ModelError."""
-        from openai import BadRequestError, OpenAIError, UnprocessableEntityError
-
-        while True:
-            kept = self._kept(arguments)
-            client = self._client.with_options(max_retries=tries.left)
-            try:
-                made = client.chat.completions.with_streaming_response.create(**kept)
-                response = _until_stopped(
-                    tries.stopping, made.__enter__
-                )  # closed by its own close()
-            except (BadRequestError, UnprocessableEntityError) as error:
-                blamed = _blamed(error, kept)
-                if blamed is None:
-                    raise ModelError(self._explained(error)) from None
-                self._refused.add(blamed)  # so the loop ends: there are only so many
-            except OpenAIError as error:
-                raise ModelError(self._explained(error)) from None
-            else:
-                tries.left -= response.retries_taken
-                return response
-
     def _cost_of(self, reported: Mapping[str, Any] | None) -> Usage:
         counts = [(reported or {}).get(name) for name in ("prompt_tokens", "completion_tokens")]
         known = [count for count in counts if isinstance(count, int) and count >= 0]
@@ -369,6 +346,8 @@ class ChatStream(ReplyStream):
         self._model = model
         self._arguments = arguments
         self._stopping = Stopping()
+        self._tries = model.settings.retries  # that are left; the client counts its own against it
+        self._pause, self._longest = _PAUSES
 
     def close(self) -> None:
         """Hang up; the server may stop at the same moment."""
@@ -377,24 +356,55 @@ class ChatStream(ReplyStream):
             self._pieces.close()
 
     def _run(self) -> Generator[str, None, None]:
-        tries = _Tries(self._model.settings.retries, self._stopping)
         outer = STOPPING.get() or Stopping()
         with outer.calling(self._stopping.set):
             while not self._stopping.is_set():
                 try:
-                    yield from self._once(tries)
+                    yield from self._once()
                     break
                 except WireFault as fault:
                     began = bool(self._text)
-                    if self._stopping.is_set() or (not began and tries.again(fault)):
+                    if self._stopping.is_set() or (not began and self._again(fault)):
                         continue
                     sentence = self._model.errors.of_fault(fault, began=began)
                     raise ModelError(sentence, partial="".join(self._text)) from None
             if self._finished is None:
                 _raise_if_stopped(outer)  # what there is of it is not all
 
-    def _once(self, tries: _Tries) -> Iterator[str]:
-        response = self._model._send(self._arguments, tries)
+    def _again(self, fault: WireFault) -> bool:
+        """Whether to send it again, after a pause if so; never once it is to stop."""
+        if not fault.passing or self._tries <= 0:
+            return False
+        self._tries -= 1
+        # By chance a little less, so that not everybody comes back at the same moment.
+        stopped = self._stopping.wait(self._pause * (1 - random.random() / 4))
+        self._pause = min(2 * self._pause, self._longest)
+        return not stopped
+
+    def _sent(self) -> Any:
+        """The response, its body not read. Raises ModelError."""
+        from openai import BadRequestError, OpenAIError, UnprocessableEntityError
+
+        model = self._model
+        while True:
+            kept = model._kept(self._arguments)
+            client = model._client.with_options(max_retries=self._tries)
+            try:
+                made = client.chat.completions.with_streaming_response.create(**kept)
+                response = _until_stopped(self._stopping, made.__enter__)  # it has a close()
+            except (BadRequestError, UnprocessableEntityError) as error:
+                blamed = _blamed(error, kept)
+                if blamed is None:
+                    raise ModelError(model._explained(error)) from None
+                model._refused.add(blamed)  # so the loop ends: there are only so many
+            except OpenAIError as error:
+                raise ModelError(model._explained(error)) from None
+            else:
+                self._tries -= response.retries_taken
+                return response
+
+    def _once(self) -> Iterator[str]:
+        response = self._sent()
         try:
             with self._stopping.calling(partial(_hang_up, response)):
                 for delta in self._deltas(response):
@@ -426,28 +436,6 @@ class ChatStream(ReplyStream):
             longest=max(tokens * _TOKEN, 1000) if tokens else LONGEST,
             reading=media_type if media_type == "text/plain" else "",
         )
-
-
-class _Tries:
-    """How often a request may still be sent again; the client counts its own tries against it.
-
-    Once it is to stop there is no other try.
-    """
-
-    def __init__(self, retries: int, stopping: Stopping) -> None:
-        self.left = retries
-        self.stopping = stopping
-        self._pause, self._longest = _PAUSES
-
-    def again(self, fault: WireFault) -> bool:
-        """Tell whether to send it again, after a pause if so."""
-        if not fault.passing or self.left <= 0:
-            return False
-        self.left -= 1
-        # By chance a little less, so that not everybody comes back at the same moment.
-        stopped = self.stopping.wait(self._pause * (1 - random.random() / 4))
-        self._pause = min(2 * self._pause, self._longest)
-        return not stopped
 
 
 def _bytes_of(response: Any) -> Iterator[bytes]:

@@ -197,7 +197,7 @@ class _PairModel(_HubModel):
         with self._lock:
             outputs = self._model.predict(
                 [(encodable(first), encodable(second)) for first, second in pairs],
-                activation_fn=_as_it_is,
+                activation_fn=lambda scores: scores,  # in place of what models choose at will
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
@@ -205,11 +205,6 @@ class _PairModel(_HubModel):
         if not np.isfinite(found).all():
             raise ModelError(f"{self._called} gives no numbers for some texts: name another one.")
         return found
-
-
-def _as_it_is(scores: Any) -> Any:
-    """Stand in for the activation, which models choose at will."""
-    return scores
 
 
 class HubReranker(_PairModel):
