@@ -13,8 +13,7 @@ import sys
 
 from rag.answer.llm.generate import LanguageModelGenerator
 from rag.errors import ModelError
-from rag.models.chat import ChatModel
-from rag.models.probe import probe
+from rag.models.chat import ChatModel, probe
 from rag.settings import LlmSettings
 from rag.testing import sample_passages
 

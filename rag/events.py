@@ -12,6 +12,15 @@ from typing import Any, Literal
 from rag.errors import ModelError
 from rag.types import SCHEMA, Answer, Clarification, Passage, Sentence, Value
 
+_SAID = {
+    "passages": ["passages"],
+    "clarification": ["clarification"],
+    "token": ["text"],
+    "sentence": ["sentence", "place"],
+    "sentence_withdrawn": ["text", "place"],
+    "answer": [],
+}  # of each kind of event, the fields beside the answer
+
 
 class Event(Value):
     """One step of a streamed answer.
@@ -34,22 +43,10 @@ class Event(Value):
     clarification: Clarification | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return one JSON object with the ``schema`` version and what goes with the kind."""
-        body: dict[str, Any] = {"schema": SCHEMA, "kind": self.kind}
-        match self.kind:
-            case "passages":
-                body["passages"] = [p.model_dump(mode="json") for p in self.passages]
-            case "clarification" if self.clarification:
-                body["clarification"] = self.clarification.model_dump(mode="json")
-            case "token":
-                body["text"] = self.text
-            case "sentence" if self.sentence:
-                body |= {"sentence": self.sentence.model_dump(mode="json"), "place": self.place}
-            case "sentence_withdrawn":
-                body |= {"text": self.text, "place": self.place}
-        if self.answer:
-            body["answer"] = self.answer.to_json()
-        return body
+        """One JSON object with the ``schema`` version and what goes with the kind."""
+        said = self.model_dump(mode="json", include={"kind", *_SAID[self.kind]})
+        answer = {"answer": self.answer.to_json()} if self.answer else {}
+        return {"schema": SCHEMA, **said, **answer}
 
 
 class Stopping:

@@ -34,7 +34,7 @@ class Prompt:
     digest: str
 
     def messages(self, **values: str) -> list[dict[str, str]]:
-        """Return the messages with the variables filled in; what a value holds stays text.
+        """The messages with the variables filled in; what a value holds stays text.
 
         The parts were told apart before, so that no value can begin another message.
         """
@@ -44,7 +44,7 @@ class Prompt:
         ]
 
     def over(self, data: str, **values: str) -> list[dict[str, str]]:
-        """Return the messages over data, between marker lines that no data can foresee.
+        """The messages over data, between marker lines that no data can foresee.
 
         They depend on every word of prompt and data.
         """
@@ -52,7 +52,7 @@ class Prompt:
 
 
 def object_schema(**properties: Any) -> dict[str, Any]:
-    """Return the JSON schema of an object that has these properties and no others."""
+    """The JSON schema of an object that has these properties and no others."""
     return {
         "type": "object",
         "properties": properties,
@@ -62,12 +62,12 @@ def object_schema(**properties: Any) -> dict[str, Any]:
 
 
 def list_schema(items: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON schema of a list."""
+    """The JSON schema of a list."""
     return {"type": "array", "items": items}
 
 
 def load_prompt(name: str, *variables: str) -> Prompt:
-    """Return the prompt of ``prompts/NAME.txt``, whose variables must be exactly these.
+    """The prompt of ``prompts/NAME.txt``, whose variables must be exactly these.
 
     Raises DataError that says how the file differs: a variable that nothing fills or that is no
     longer there would otherwise only show in what the model answers.
@@ -99,12 +99,12 @@ def _text_of(name: str) -> str:
 
 
 def digests(names: Iterable[str]) -> dict[str, str]:
-    """Return the digest of each of these prompts as it stands in its file. Raises DataError."""
+    """The digest of each of these prompts as it stands in its file. Raises DataError."""
     return {name: digest_of(_text_of(name))[:16] for name in names}
 
 
 def as_data(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return the rows as JSON, one a line, in which no value can end its line or pose as a token.
+    """The rows as JSON, one a line, in which no value can end its line or pose as a token.
 
     Reading the lines as JSON gives the rows again, to the letter.
     """
@@ -113,7 +113,7 @@ def as_data(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def spoken(reply: str) -> str:
-    """Return a whole reply without what a model thinks aloud at first, and without a code fence.
+    """A whole reply without what a model thinks aloud at first, and without a code fence.
 
     >>> spoken("<think>Five days?</think> Five days.")
     'Five days.'

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from rag.errors import UsageError
 from rag.types import Passage, Sentence, Turn, Verdict
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ class Embedder(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in the model's own tokens, without special ones."""
+        """The length of the text in the model's own tokens, without special ones."""
         ...
 
     def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """Return an array of shape (len(texts), dimension), float32, rows of length 1."""
+        """An array of shape (len(texts), dimension), float32, rows of length 1."""
         ...
 
 
@@ -55,7 +56,7 @@ class Retriever(Protocol):
     """A question to passages."""
 
     def retrieve(self, question: str, k: int) -> list[Passage]:
-        """Return at most ``k`` passages, best first, scores descending."""
+        """At most ``k`` passages, best first, scores descending."""
         ...
 
 
@@ -64,7 +65,7 @@ class Reranker(Protocol):
     """Passages in a better order."""
 
     def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
-        """Return at most ``k`` of the passages, best first, with ``scores['rerank']`` set."""
+        """At most ``k`` of the passages, best first, with ``scores['rerank']`` set."""
         ...
 
 
@@ -73,7 +74,7 @@ class Reader(Protocol):
     """Passages that have been read for the question."""
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
-        """Return the same passages in the same order with ``reading`` filled in."""
+        """The same passages in the same order with ``reading`` filled in."""
         ...
 
 
@@ -82,7 +83,7 @@ class Rewriter(Protocol):
     """A follow-up to a question that stands on its own."""
 
     def rewrite(self, history: Sequence[Turn], question: str) -> str:
-        """Return the standalone question; with an empty history, the question unchanged."""
+        """The standalone question; with an empty history, the question unchanged."""
         ...
 
 
@@ -97,10 +98,21 @@ class Generator(Protocol):
         ...
 
 
+def require_lists(claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> None:
+    """Raise UsageError unless there is a list of evidence texts for each claim."""
+    if len(claims) != len(evidence):
+        raise UsageError(
+            f"There are {len(claims)} claims but evidence for {len(evidence)}; "
+            "give one list of evidence texts for each claim."
+        )
+    if any(isinstance(texts, str) for texts in evidence):
+        raise UsageError("Evidence is a list of texts for each claim, not a single text.")
+
+
 @runtime_checkable
 class Checker(Protocol):
     """Claims held against evidence."""
 
     def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
-        """Return a verdict for each claim, judged against the union of ``evidence[i]``."""
+        """A verdict for each claim, judged against the union of ``evidence[i]``."""
         ...

@@ -8,6 +8,6 @@ _PACKAGE = Path(__file__).parent
 
 
 def resource(*parts: str) -> Path:
-    """Return the path of a shipped folder or file, e.g. ``resource("corpora", "wrenhaven")``."""
+    """The path of a shipped folder or file, e.g. ``resource("corpora", "wrenhaven")``."""
     shipped = _PACKAGE.joinpath("_data", *parts)
     return shipped if shipped.exists() else _PACKAGE.parent.joinpath(*parts)

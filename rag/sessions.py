@@ -59,7 +59,7 @@ class Session:
 
 
 def load(folder: Path, name: str) -> Session:
-    """Return a session by its id, or by the beginning of one that no other has.
+    """A session by its id, or by the beginning of one that no other has.
 
     Raises UsageError if there is none, StoreError if it cannot be read.
     """
@@ -74,7 +74,7 @@ def load(folder: Path, name: str) -> Session:
 
 
 def latest(folder: Path) -> Session:
-    """Return the session that was last written to. Raises UsageError if there is none."""
+    """The session that was last written to. Raises UsageError if there is none."""
     files = sorted(_files(folder), key=lambda path: (path.stat().st_mtime_ns, path.stem))
     if not files:
         raise UsageError("there is no conversation to go on with: begin one with `rag chat`")
@@ -82,7 +82,7 @@ def latest(folder: Path) -> Session:
 
 
 def summaries(folder: Path) -> list[Summary]:
-    """Return all sessions, the latest first; what cannot be read is left out."""
+    """All sessions, the latest first; what cannot be read is left out."""
     found = []
     for path in _files(folder):
         try:
@@ -96,13 +96,13 @@ def summaries(folder: Path) -> list[Summary]:
 
 
 def turns_of(answer: Answer) -> tuple[Turn, Turn]:
-    """Return what a question and its answer add to a conversation."""
+    """What a question and its answer add to a conversation."""
     said = " ".join(sentence.text for sentence in answer.sentences) or answer.abstention
     return Turn(role="user", text=answer.question), Turn(role="assistant", text=said)
 
 
 def markdown(answers: Sequence[Answer]) -> str:
-    """Return a conversation as Markdown: questions as headings, answers with their sources."""
+    """A conversation as Markdown: questions as headings, answers with their sources."""
     return "\n\n".join(f"## {answer.question}\n\n{answer}" for answer in answers) + "\n"
 
 

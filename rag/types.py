@@ -28,7 +28,7 @@ _MOST_NAMED = 20  # removed documents that a report for people names
 
 
 def digest_of(*parts: str) -> str:
-    """Return 32 hexadecimal digits over the parts; the parts cannot run into each other."""
+    """32 hexadecimal digits over the parts; the parts cannot run into each other."""
     state = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
@@ -38,7 +38,7 @@ def digest_of(*parts: str) -> str:
 
 
 def own_title(uri: str, title: str) -> str:
-    """Return a title as far as the document has it: empty if it is only the name of its file."""
+    """A title as far as the document has it: empty if it is only the name of its file."""
     path, _, fragment = uri.partition("#")
     name = PurePosixPath(path).stem
     named = title in {
@@ -211,7 +211,7 @@ class Passage(Value):
         return next((heading.anchor for heading in reversed(path) if heading.anchor), None)
 
     def path_at(self, place: int) -> list[Heading]:
-        """Return the headings that a place in the document stands under, outermost first."""
+        """The headings that a place in the document stands under, outermost first."""
         path: list[Heading] = []
         for heading in self.outline:
             if heading.start > place:
@@ -221,7 +221,7 @@ class Passage(Value):
         return path
 
     def explain(self) -> str:
-        """Return one line that says why this passage has its rank."""
+        """One line that says why this passage has its rank."""
         parts = [f"{name} {value:.3f}" for name, value in self.scores.items()]
         if self.matched:
             parts.append("matches " + ", ".join(self.matched))
@@ -434,7 +434,7 @@ class Answer(Value):
         return "I could not find an answer to this in the documents." if self.abstained else ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return one JSON object with the ``schema`` version."""
+        """One JSON object with the ``schema`` version."""
         return {"schema": SCHEMA, **self.model_dump(mode="json"), "text": self.text}
 
 
@@ -459,7 +459,7 @@ class Plan(Value):
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return one JSON object."""
+        """One JSON object."""
         return self.model_dump(mode="json")
 
 
@@ -505,7 +505,7 @@ class SyncReport(Value):
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """Return one JSON object with the ``schema`` version."""
+        """One JSON object with the ``schema`` version."""
         return {"schema": SCHEMA, **self.model_dump(mode="json")}
 
 

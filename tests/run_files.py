@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rag.evaluate.kinds import KINDS
-from rag.evaluate.runs import Kind, Result, Run, execute
+from rag.evaluate.runs import Kind, Result, Run, execute, kind_named
 from rag.settings import Settings
 from rag.types import SCHEMA
 
@@ -95,13 +94,12 @@ def write(
             for one in batch
         ]  # fmt: skip
 
-    known = replace(KINDS[kind], describe=lambda one: {"id": one.id}, worst=values)
-    return execute(
-        known, path, path.parent, header(known, **{"count": len(cases)} | head), cases, measure
-    )
+    known = replace(kind_named(kind), describe=lambda one: {"id": one.id}, worst=values)
+    whole = header(known, **{"count": len(cases)} | head)
+    return execute(known, whole, cases, measure, {"out": path}, path.parent)
 
 
 def ranked(values: Sequence[float]) -> list[dict[str, float]]:
     """Measures of retrieval: the same value for each."""
-    names = [metric.name for metric in KINDS["retrieval"].metrics]
+    names = [metric.name for metric in kind_named("retrieval").metrics]
     return [dict.fromkeys(names, float(value)) for value in values]

@@ -151,7 +151,7 @@ class LiveText:
         self._place = max(self._place, place)
 
     def text(self) -> Text:
-        """Return the picture: what is provisional is dim."""
+        """The picture: what is provisional is dim."""
         from rich.text import Text
 
         from rag.types import Answer
@@ -194,7 +194,7 @@ def follow(stream: AnswerStream) -> None:
 
 
 def _tail(text: Text, out: Console) -> Text:
-    """Return the last lines that fit on the screen: more than that could not be taken back."""
+    """The last lines that fit on the screen: more than that could not be taken back."""
     from rich.text import Text
 
     lines = text.wrap(out, max(out.width, 1))

@@ -180,7 +180,7 @@ def _lines(folder: Path | None) -> Iterator[str]:
 
 
 def _kept(folder: Path, *, resume: bool, name: str | None, export: Path | None) -> Session | None:
-    """Return the conversation to go on with or to export."""
+    """The conversation to go on with or to export."""
     from rag.sessions import latest, load
 
     if resume and name is not None:

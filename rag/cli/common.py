@@ -136,7 +136,7 @@ _STEERING = re.compile(
 
 
 def printable(text: str) -> str:
-    """Return a text with escapes like ``\\x1b`` in place of what would steer a terminal.
+    """A text with escapes like ``\\x1b`` in place of what would steer a terminal.
 
     Names, titles and texts of documents are data; whatever is printed for people comes through
     here, by ``echo`` or ``console``.
@@ -152,7 +152,7 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console; text is never taken for markup, because documents are data."""
+    """A console; text is never taken for markup, because documents are data."""
     from rich.console import Console
     from rich.segment import Segment
 

@@ -114,7 +114,7 @@ def retrieval(
 
 
 def _of_file(title: str, task: str) -> Callable[..., None]:
-    """Return the command that measures a task on the rows of a file."""
+    """The command that measures a task on the rows of a file."""
 
     def command(
         file: FileArgument,
@@ -168,14 +168,14 @@ def answers(
 
 
 def _judging(evaluate: Callable[..., Run]) -> Callable[..., Run]:
-    """Return the evaluation with the language model of the pipeline's settings as its judge."""
+    """The evaluation with the language model of the pipeline's settings as its judge."""
 
     def judged(file: Path, pipeline: Pipeline, **options: Any) -> Run:
-        from rag.evaluate.judge import Judge
+        from rag.evaluate.judge import LanguageModelJudge
         from rag.models.chat import ChatModel
 
         with closing(ChatModel(pipeline.settings.llm)) as model:
-            return evaluate(file, pipeline, judge=Judge(model), **options)
+            return evaluate(file, pipeline, judge=LanguageModelJudge(model), **options)
 
     return judged
 
@@ -278,7 +278,7 @@ def make_questions(
 
 
 def _without_model(pipeline: Pipeline) -> Pipeline:
-    """Return the same pipeline that asks no language model: for what is looked up by the way."""
+    """The same pipeline that asks no language model: for what is looked up by the way."""
     from rag.settings import BUILT_IN, LANGUAGE_MODEL
 
     models = pipeline.settings.models
@@ -340,7 +340,7 @@ def compare(
 ) -> None:
     """Compare two runs over the same data, case by case. Exit status 5 means: B is worse."""
     from rag.evaluate.compare import compare as compared
-    from rag.evaluate.kinds import read_run
+    from rag.evaluate.runs import read_run
 
     _one_format(markdown, as_json)
     found = compared(read_run(run_a), read_run(run_b), primary=primary, seed=seed, show=show)
@@ -365,8 +365,8 @@ def report(
     ] = None,
 ) -> None:
     """Put runs on one HTML page: figures, charts, the worst cases; compared with the first."""
-    from rag.evaluate.kinds import read_run
     from rag.evaluate.report import write
+    from rag.evaluate.runs import read_run
 
     echo(write([read_run(path) for path in runs], out))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -66,11 +67,8 @@ def rebuild(
 ) -> None:
     """Make the stores again from the catalog, with the settings in force."""
     pipeline = open_pipeline(index)
-    if quiet:
-        chunks = pipeline.rebuild()
-    else:
-        with progress("Rebuilding") as on_progress:
-            chunks = pipeline.rebuild(on_progress)
+    with nullcontext() if quiet else progress("Rebuilding") as on_progress:
+        chunks = pipeline.rebuild(on_progress)
     if as_json:
         print_json({"chunks": chunks})
     else:

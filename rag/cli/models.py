@@ -111,8 +111,7 @@ def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str
 
 
 def _probed(settings: LlmSettings) -> list[dict[str, str]]:
-    from rag.models.chat import ChatModel
-    from rag.models.probe import probe
+    from rag.models.chat import ChatModel, probe
 
     model = ChatModel(settings)
     try:

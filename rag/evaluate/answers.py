@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate import judge as judging
 from rag.evaluate.datasets import Case
-from rag.evaluate.judge import Judge
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
+from rag.evaluate.judge import LanguageModelJudge
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, each, measure_file, since
 from rag.evaluate.statistics import auroc, mean
 from rag.evaluate.text_metrics import contains, f1, locate, overlaps
 from rag.types import Answer, Chunk, Citation
@@ -156,7 +156,11 @@ _MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metri
 
 
 def evaluate(
-    path: Path, pipeline: Pipeline, *, judge: Judge | None = None, **options: Unpack[Options]
+    path: Path,
+    pipeline: Pipeline,
+    *,
+    judge: LanguageModelJudge | None = None,
+    **options: Unpack[Options],
 ) -> Run:
     """Ask every question of a file, or the first ``limit``, and measure the answers.
 
@@ -173,11 +177,9 @@ def evaluate(
         judge.prepare()
         return {"judge": judge.identity}
 
-    def measure_all(batch: Sequence[Case]) -> list[Result]:
-        return [_ask(case, pipeline, judge) for case in batch]
-
+    answers = each(partial(_ask, pipeline, judge))
     kind = replace(KIND, worst=partial(worst, judged=judge is not None))
-    return measure_file(kind, path, Case, pipeline, measure_all, options, prepare=prepare)
+    return measure_file(kind, path, Case, pipeline, answers, options, prepare=prepare)
 
 
 def _load(pipeline: Pipeline) -> None:
@@ -206,7 +208,7 @@ def locate_evidence(case: Case, pipeline: Pipeline) -> tuple[list[Quote], bool]:
     return gold, any(not spans for _, spans in gold)
 
 
-def _ask(case: Case, pipeline: Pipeline, judge: Judge | None) -> Result:
+def _ask(pipeline: Pipeline, judge: LanguageModelJudge | None, case: Case) -> Result:
     gold, unlocated = locate_evidence(case, pipeline)
     began = time.perf_counter()
     try:

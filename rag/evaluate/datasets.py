@@ -339,7 +339,7 @@ class _Reader(Generic[AnyRow]):
         self._id = fields["id"].alias or "id"
 
     def read(self, line: bytes) -> tuple[AnyRow | None, list[str]]:
-        """Return the row and what is wrong with its fields' names, or why there is no row."""
+        """The row and what is wrong with its fields' names, or why there is no row."""
         # One pass in Rust for the rows that are right, nearly all of them. It would let NaN pass,
         # which JSON does not have.
         if not self._model.by_hand and b"NaN" not in line and b"Infinity" not in line:

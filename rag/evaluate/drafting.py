@@ -65,14 +65,9 @@ class Drafts:
     asked: int = 0
     usages: list[Usage] = field(default_factory=list)
 
-    @property
-    def usage(self) -> Usage | None:
-        """What all requests cost together; None if none was answered."""
-        return total_usage(self.usages)
-
     def to_json(self) -> dict[str, Any]:
         """The counts as one JSON object."""
-        usage = self.usage
+        usage = total_usage(self.usages)
         return {
             "file": str(self.path),
             "questions": len(self.cases),
@@ -204,7 +199,6 @@ class _Drafter:
         return ""
 
     def _answer(self, drafted: Any, document: Document) -> dict[str, Any]:
-        """The fields of a case beside its question."""
         # The quote as it stands there: white space may have been changed.
         [(start, end), *_] = locate(document.text, drafted.quote).spans
         return {

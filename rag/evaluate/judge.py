@@ -6,31 +6,28 @@ pass, and never left out of the denominator.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import ModelError
 from rag.evaluate.datasets import Case
 from rag.evaluate.runs import Result, since
-from rag.prompts import load_prompt, object_schema
+from rag.evaluate.statistics import Array
+from rag.models.chat import READY, ChatModel
+from rag.prompts import as_data, load_prompt, object_schema
 from rag.types import Answer, Citation, Usage
-
-if TYPE_CHECKING:
-    from rag.models.chat import ChatModel
 
 ASPECTS = ("relevance", "completeness", "faithfulness")
 TOP = 4
 """The best grade; a grade is a whole number from 0, and its share of this is the measure."""
 
 _FENCE = re.compile(r"```(?:json)?[ \t]*\r?\n(.*)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
-_LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029]")  # that JSON lets stand
 _KEPT = 500  # characters of a reply that could not be read, for the row
 
 
@@ -61,7 +58,7 @@ SCHEMA = object_schema(**dict.fromkeys(ASPECTS, _GRADE))
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judgement:
     """What came of judging one answer: grades, or why there are none.
 
     Without grades and without ``failed`` no model was asked: the case decides by itself.
@@ -94,7 +91,7 @@ def measures(value: float | None) -> dict[str, float | None]:
     return {f"judged_{aspect}": value for aspect in ASPECTS}
 
 
-class Judge:
+class LanguageModelJudge:
     """Grades answers with a language model, one call an answer."""
 
     def __init__(self, model: ChatModel) -> None:
@@ -111,9 +108,9 @@ class Judge:
 
         Its few tokens belong to no case and are in no figure.
         """
-        self._model.complete([{"role": "user", "content": "Reply with the word: ready"}])
+        self._model.complete(READY)
 
-    def judge(self, case: Case, answer: Answer) -> Judged:
+    def judge(self, case: Case, answer: Answer) -> Judgement:
         """Grade an answer in fractions of 1.
 
         None for unanswerable questions: abstention has measures of its own. An abstention from an
@@ -121,46 +118,37 @@ class Judge:
         No model is asked for either. A call that fails is a failure of the judge too.
         """
         if not case.answerable:
-            return Judged(measures(None))
+            return Judgement(measures(None))
         if answer.abstained:
-            return Judged({**measures(0.0), "judged_faithfulness": None})
+            return Judgement({**measures(0.0), "judged_faithfulness": None})
         began = time.perf_counter()
         try:
             reply = self._model.complete(self.messages(case, answer), schema=SCHEMA)
         except ModelError as error:
-            return Judged(measures(0.0), failed=str(error), milliseconds=since(began))
+            return Judgement(measures(0.0), failed=str(error), milliseconds=since(began))
         took = since(began)
         try:
             grades = read_grades(reply.text)
         except ValueError as error:
             reason = "the reply was cut off" if reply.cut_off else f"unreadable reply: {error}"
-            return Judged(
+            return Judgement(
                 measures(0.0), failed=reason, reply=reply.text[:_KEPT], usage=reply.usage,
                 milliseconds=took,
             )  # fmt: skip
         fractions = {f"judged_{aspect}": getattr(grades, aspect).grade / TOP for aspect in ASPECTS}
-        return Judged(fractions, grades, usage=reply.usage, milliseconds=took)
+        return Judgement(fractions, grades, usage=reply.usage, milliseconds=took)
 
     def messages(self, case: Case, answer: Answer) -> list[dict[str, str]]:
-        """What the model is sent: orders in one message, data in another.
-
-        The data is JSON on one line, so that no document can end it, and stands between marker
-        lines that depend on all of it, so that no document can know them.
-        """
-        data = json.dumps(_data(case, answer), ensure_ascii=False)
-        data = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", data)
-        return self._prompt.over(data)
-
-
-def _data(case: Case, answer: Answer) -> dict[str, Any]:
-    conversation = [turn.model_dump() for turn in case.history]
-    return {
-        **({"conversation": conversation} if conversation else {}),
-        "question": case.question,
-        "accepted_answers": list(case.answers),
-        "answer": [f"{s.marker} {s.marked}".strip() for s in answer.sentences],
-        "passages": _passages(answer),
-    }
+        """What the model is sent: orders in one message, data in another."""
+        conversation = [turn.model_dump() for turn in case.history]
+        data = {
+            **({"conversation": conversation} if conversation else {}),
+            "question": case.question,
+            "accepted_answers": list(case.answers),
+            "answer": [f"{s.marker} {s.marked}".strip() for s in answer.sentences],
+            "passages": _passages(answer),
+        }
+        return self._prompt.over(as_data([data]))
 
 
 def _passages(answer: Answer) -> list[dict[str, Any]]:
@@ -232,13 +220,11 @@ def summary(rows: Sequence[Result], *, ran: bool) -> dict[str, Any]:
 
 def _agreement(judged: Sequence[Result]) -> dict[str, Any] | None:
     """How far the judge's grades agree with people's, by aspect; None without labels."""
-    labelled = [row for row in judged if row.get("human_labels")]
-    found = {}
-    for aspect in ASPECTS:
-        of_aspect = [row for row in labelled if row["human_labels"].get(aspect) is not None]
-        if of_aspect:
-            found[aspect] = _agreement_on(aspect, of_aspect)
-    return found or None
+    labelled = {
+        aspect: [r for r in judged if (r.get("human_labels") or {}).get(aspect) is not None]
+        for aspect in ASPECTS
+    }
+    return {name: _agreement_on(name, rows) for name, rows in labelled.items() if rows} or None
 
 
 def _agreement_on(aspect: str, rows: Sequence[Result]) -> dict[str, Any]:
@@ -246,28 +232,22 @@ def _agreement_on(aspect: str, rows: Sequence[Result]) -> dict[str, Any]:
 
     A reply that could not be read has no grade to compare: it is counted in ``failed``.
     """
-    pairs = [
-        (row["human_labels"][aspect], row["judge"]["grades"][aspect]["grade"] / TOP)
-        for row in rows
-        if row["judge"]["grades"]
-    ]
-    count = len(pairs)
-    same = sum(round(human * TOP) == round(judge * TOP) for human, judge in pairs)
-    apart = sum(abs(human - judge) for human, judge in pairs)
+    graded = [row for row in rows if row["judge"]["grades"]]
+    humans = np.array([row["human_labels"][aspect] for row in graded])
+    judges = np.array([row["judge"]["grades"][aspect]["grade"] / TOP for row in graded])
+    same = np.round(humans * TOP) == np.round(judges * TOP)
     return {
-        "n": count,
-        "failed": len(rows) - count,
-        "spearman": _spearman(pairs),
-        "exact": round(same / count, 4) if count else None,
-        "mean_difference": round(apart / count, 4) if count else None,
+        "n": len(graded),
+        "failed": len(rows) - len(graded),
+        "spearman": _spearman(humans, judges),
+        "exact": round(float(same.mean()), 4) if graded else None,
+        "mean_difference": round(float(np.abs(humans - judges).mean()), 4) if graded else None,
     }
 
 
-def _spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
-    humans, judges = {human for human, _ in pairs}, {judge for _, judge in pairs}
-    if len(pairs) < 3 or len(humans) < 2 or len(judges) < 2:
+def _spearman(one: Array, other: Array) -> float | None:
+    if len(one) < 3 or not (np.ptp(one) and np.ptp(other)):
         return None  # one value alone has no order
     from scipy.stats import spearmanr
 
-    found = float(spearmanr([h for h, _ in pairs], [j for _, j in pairs]).statistic)
-    return None if math.isnan(found) else round(found, 4)
+    return round(float(spearmanr(one, other).statistic), 4)

@@ -100,16 +100,16 @@ def lint(path: Path, pipeline: Pipeline, on_progress: Progress | None = None) ->
     """Hold a question file against an index; the file's own faults are among the findings."""
     linter = _Linter(path, pipeline)
     linter.run(on_progress)
-    cases = linter.cases
+    cases, found = linter.cases, linter.found
     types = Counter(case.type for case in cases)
     overlaps = {name: linter.overlaps[name] for name, _ in types.most_common()}
     return LintReport(
         file=str(path),
         n=len(cases),
         conversations=len({case.conversation for case in cases if case.history}),
-        faults=tuple(sorted(linter.faults, key=lambda f: f.line)),
-        to_look_at=tuple(linter.to_look_at),
-        notes=tuple(linter.notes),
+        faults=tuple(sorted(found["faults"], key=lambda fault: fault.line)),
+        to_look_at=tuple(found["to_look_at"]),
+        notes=tuple(found["notes"]),
         types=dict(types.most_common()),
         unanswerable=dict(Counter(c.type for c in cases if not c.answerable)),
         overlap=spread([share for shares in overlaps.values() for share in shares]),
@@ -118,27 +118,27 @@ def lint(path: Path, pipeline: Pipeline, on_progress: Progress | None = None) ->
 
 
 class _Linter:
-    """Gathers findings over one file."""
+    """Gathers findings over one file, by the field of the report that they belong to."""
 
     def __init__(self, path: Path, pipeline: Pipeline) -> None:
         found = scan_rows(path, Case)
         self.cases = found.rows
         self._lines = found.lines
         self._pipeline = pipeline
-        self.faults = [
+        self.found: defaultdict[str, list[Finding]] = defaultdict(list)
+        self.found["faults"] = [
             Finding(line=fault.line, id="", kind="format", message=fault.message)
             for fault in found.faults
         ]
-        self.to_look_at: list[Finding] = []
-        self.notes: list[Finding] = []
         self.overlaps: defaultdict[str, list[float]] = defaultdict(list)
 
     def run(self, on_progress: Progress | None) -> None:
         for done, case in enumerate(self.cases, start=1):
-            self._fault(case, "shape", *shape(case))
+            for message in shape(case):
+                self._add("faults", case, "shape", message)
             if case.draft:
                 message = 'a draft: read it, and take out "draft" to accept it'
-                self.notes.append(self._finding(case, "draft", message))
+                self._add("notes", case, "draft", message)
             documents = self._quotes(case)
             if case.answerable and case.answers and case.evidence:
                 language = next((d.language for d in documents), None) or "en"
@@ -150,32 +150,28 @@ class _Linter:
                 on_progress(case.id, done, len(self.cases))
         self._duplicates()
 
-    def _fault(self, case: Case, kind: str, *messages: str) -> None:
-        self.faults += [self._finding(case, kind, message) for message in messages]
-
-    def _finding(self, case: Case, kind: str, message: str) -> Finding:
-        return Finding(line=self._lines[case.id], id=case.id, kind=kind, message=message)
+    def _add(self, field: str, case: Case, kind: str, message: str) -> None:
+        line = self._lines[case.id]
+        self.found[field].append(Finding(line=line, id=case.id, kind=kind, message=message))
 
     def _quotes(self, case: Case) -> list[Document]:
-        """Look every quote up in its document."""
         documents: list[Document] = []
         for evidence in case.evidence:
             try:
                 document = self._pipeline.document(evidence.uri)
             except SourceError as error:
-                self._fault(case, "document", str(error))
+                self._add("faults", case, "document", str(error))
                 continue
             documents.append(document)
             place = locate(document.text, evidence.quote)
             if not place.spans:
-                self._fault(case, "quote", _missing(document, evidence.uri, evidence.quote))
+                self._add("faults", case, "quote", _missing(document, evidence.uri, evidence.quote))
             elif not place.exact:
                 message = f"{evidence.uri} has “{_cut(evidence.quote)}” with other white space"
-                self.notes.append(self._finding(case, "white_space", message))
+                self._add("notes", case, "white_space", message)
         return documents
 
     def _answers(self, case: Case, language: str) -> None:
-        """Hold the accepted answers against the quotes."""
         quotes = [evidence.quote for evidence in case.evidence]
         if any(contains(quote, answer) for answer in case.answers for quote in quotes):
             return
@@ -185,16 +181,15 @@ class _Linter:
         stated = {figure for answer in case.answers for figure in numbers(answer)}
         message = f"no accepted answer stands in the quotes: {_listed(case.answers)}"
         if (terms or stated) and not (terms & set(evidence) or stated & figures):
-            self._fault(case, "answer", f"{message}, nor any of their words or numbers")
+            self._add("faults", case, "answer", f"{message}, nor any of their words or numbers")
         else:
-            self.to_look_at.append(self._finding(case, "answer", message))
+            self._add("to_look_at", case, "answer", message)
 
     def _unanswerable(self, case: Case) -> None:
-        """List an unanswerable question that the pipeline would answer."""
         try:
             answer = self._pipeline.ask(case.question, history=case.history)
         except QuestionError as error:
-            self._fault(case, "question", str(error))
+            self._add("faults", case, "question", str(error))
             return
         if answer.abstained or answer.confidence < self._pipeline.settings.answer.threshold:
             return
@@ -204,7 +199,7 @@ class _Linter:
             f"“{_cut(case.question)}” may be answerable (confidence {answer.confidence:.2f}): "
             f"“{_cut(said)}”; nearest passage: {nearest.uri} “{_cut(nearest.chunk.text)}”"
         )
-        self.to_look_at.append(self._finding(case, "answerable", message))
+        self._add("to_look_at", case, "answerable", message)
 
     def _duplicates(self) -> None:
         """Find questions that ask the same after the same conversation."""
@@ -215,12 +210,12 @@ class _Linter:
             before = same.setdefault((case.history, asked), case)
             near = alike.setdefault((case.history, terms or asked), case)
             if before is not case:
-                self._fault(case, "duplicate", f"the same question as {before.id}")
+                self._add("faults", case, "duplicate", f"the same question as {before.id}")
             elif near is not case:
                 message = (
                     f"“{_cut(case.question)}” has the words of {near.id}, “{_cut(near.question)}”"
                 )
-                self.to_look_at.append(self._finding(case, "near_duplicate", message))
+                self._add("to_look_at", case, "near_duplicate", message)
 
 
 def shape(case: Case) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -16,7 +16,7 @@ from rag.evaluate.answers import (
     sources,
 )
 from rag.evaluate.datasets import QaRow
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, each, measure_file, since
 from rag.evaluate.statistics import (
     area_under_risk_coverage,
     calibration_bins,
@@ -106,14 +106,11 @@ def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     answer_settings = pipeline.settings.answer
     threshold = answer_settings.threshold
     candid = pipeline.variant(answer=answer_settings.model_copy(update={"abstain_below": 0.0}))
-
-    def measure(batch: Sequence[QaRow]) -> list[Result]:
-        return [_ask(case, candid, threshold) for case in batch]
-
+    measure = each(partial(_ask, candid, threshold))
     return measure_file(KIND, path, QaRow, pipeline, measure, options)
 
 
-def _ask(case: QaRow, pipeline: Pipeline, threshold: float) -> Result:
+def _ask(pipeline: Pipeline, threshold: float, case: QaRow) -> Result:
     began = time.perf_counter()
     answer: Answer | None = pipeline.read(case.question, case.context, title=case.title)
     took = since(began)

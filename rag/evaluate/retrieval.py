@@ -23,6 +23,7 @@ from rag.evaluate.runs import (
     Run,
     Source,
     cache_folder,
+    each,
     measure_cases,
     since,
 )
@@ -118,7 +119,7 @@ def evaluate(
     runs: dict[str, Run] = {}
     with own:
         for stage in stages or there:
-            measure = _Ranker(own, beir, stage, rewrite=rewrite).measure
+            measure = each(_Ranker(own, beir, stage, rewrite=rewrite).measured)
             chosen = {"split": beir.split, "stage": stage, "rewrite": rewrite, "limit": limit}
             runs[stage] = measure_cases(KIND, pipeline, data, chosen, queries, measure, options)
             if runs[stage].interrupted:
@@ -162,10 +163,7 @@ class _Ranker:
         if problem:  # better now than in every row
             raise ModelError(problem)
 
-    def measure(self, queries: Sequence[Query]) -> list[Result]:
-        return [self._measured(query) for query in queries]
-
-    def _measured(self, query: Query) -> Result:
+    def measured(self, query: Query) -> Result:
         began = time.perf_counter()
         question = query.text
         if query.history and self._rewrite:

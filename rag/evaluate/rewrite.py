@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from rag.evaluate.datasets import RewriteRow
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, measure_file, since
+from rag.evaluate.runs import Kind, Options, Result, Run, Source, each, measure_file, since
 from rag.evaluate.statistics import Array, Columns, Metric, mean
 from rag.evaluate.text_metrics import rouge_l, term_f1, terms
 
@@ -75,14 +75,11 @@ KIND = Kind(
 
 def evaluate(path: Path, pipeline: Pipeline, **options: Unpack[Options]) -> Run:
     """Rewrite every question; raises DataError for a bad file."""
-
-    def measure(batch: Sequence[RewriteRow]) -> list[Result]:
-        return [_rewrite(case, pipeline) for case in batch]
-
+    measure = each(partial(_rewrite, pipeline))
     return measure_file(KIND, path, RewriteRow, pipeline, measure, options)
 
 
-def _rewrite(case: RewriteRow, pipeline: Pipeline) -> Result:
+def _rewrite(pipeline: Pipeline, case: RewriteRow) -> Result:
     began = time.perf_counter()
     standalone: str | None = pipeline.rewriter.rewrite(case.history, case.question)
     took = since(began)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -41,6 +42,8 @@ Result = dict[str, Any]
 
 Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
 """Gives the results of some cases without what describes them; one may say why it ``failed``."""
+
+KINDS = ("retrieval", "qa", "grounding", "rewrite", "answers")
 
 _PACKAGES = (
     "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
@@ -276,6 +279,11 @@ class Options(TypedDict, total=False):
     on_progress: Progress | None
 
 
+def each(result_of: Callable[[AnyRow], Result]) -> Measure[AnyRow]:
+    """The measure that takes one case after another."""
+    return lambda cases: [result_of(case) for case in cases]
+
+
 def measure_file(
     kind: Kind,
     path: Path,
@@ -313,10 +321,7 @@ def measure_cases(
 ) -> Run:
     """Measure cases with a pipeline; ``data`` and ``chosen``, what was asked for, go on record."""
     first = header(kind, pipeline, data, chosen, len(cases), options.get("seed", 0))
-    return execute(
-        kind, options.get("out"), pipeline.folder / "runs", first, cases, measure, batch=batch,
-        resume=options.get("resume", False), on_progress=options.get("on_progress"),
-    )  # fmt: skip
+    return execute(kind, first, cases, measure, options, pipeline.folder / "runs", batch=batch)
 
 
 def header(
@@ -391,24 +396,23 @@ def _prompts(kind: str, settings: Settings) -> Iterator[str]:
 
 def execute(
     kind: Kind,
-    path: Path | None,
-    folder: Path,
     first: Mapping[str, Any],
     cases: Sequence[AnyRow],
     measure: Measure[AnyRow],
+    options: Options,
+    folder: Path,
     *,
     batch: int = 1,
-    resume: bool = False,
-    on_progress: Progress | None = None,
 ) -> Run:
-    """Measure the cases and write the run to ``path``, or to a new file in ``folder``.
+    """Measure the cases and write the run, without ``out`` to a new file in ``folder``.
 
     What ``measure`` raises is a failed case (of a batch, each case is then tried by itself). Ctrl-C
     ends the run: it then covers what was done. With ``resume``, the last run of the same data,
     options, settings, weights and prompts is gone on with, if there is one.
     """
-    rows: list[Result] = []
-    if resume:
+    path, rows = options.get("out"), list[Result]()
+    on_progress = options.get("on_progress")
+    if options.get("resume"):
         path, rows = _earlier(path, folder, first, {case.id for case in cases})
     place = path or _new_place(folder, first)
     done = {row["id"] for row in rows}
@@ -472,6 +476,23 @@ def _stem(first: Mapping[str, Any]) -> str:
 
 
 # Reading and resuming
+
+
+def read_run(path: Path) -> Run:
+    """Read a run file; raises DataError that says what is wrong with it, and where."""
+    header, rows = read_run_file(path)
+    if header["kind"] not in KINDS:
+        raise DataError(
+            f"{path} is a run of kind {header['kind']}, which this version does not know: "
+            f"{', '.join(KINDS)}"
+        )
+    return Run(path, kind_named(header["kind"]), header, tuple(rows))
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of run of one of ``KINDS``, each of which has a module of its own."""
+    kind: Kind = import_module(f"rag.evaluate.{name}").KIND
+    return kind
 
 
 def read_run_file(path: Path) -> tuple[dict[str, Any], list[Result]]:

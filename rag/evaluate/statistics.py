@@ -333,6 +333,12 @@ class Difference:
     same: bool
 
     @property
+    def before_and_after(self) -> dict[str, Any]:
+        """The figures where A is the state before a change and B the one after it, as JSON."""
+        return {"before": self.a, "after": self.b, "difference": self.difference,
+                "ci": self.interval, "p": self.p, "better": self.better}  # fmt: skip
+
+    @property
     def better(self) -> bool | None:
         """Whether B is better, True, or worse, False; None where no difference is visible.
 

@@ -7,6 +7,7 @@ import random
 import re
 import socket
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
@@ -17,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rag.errors import ModelError, SettingsError
 from rag.events import STOPPING, Stopping
 from rag.models.wire import Delta, ErrorMessages, WireFault, error_message, read_reply, read_stream
-from rag.presets import AZURE_VERSION, PRESETS
-from rag.settings import LlmSettings
+from rag.settings import AZURE_VERSION, PRESETS, LlmSettings
 from rag.text.terms import encodable
 from rag.text.tokens import Window
 from rag.types import Usage
@@ -38,6 +38,9 @@ _STRUCTURED = re.compile(r"response_format|json_schema|structured output", re.IG
 _OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
 # Without stream_options servers report no usage of a stream.
 _STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
+READY = [{"role": "user", "content": "Reply with the word: ready"}]
+_PROBE_TOKENS = 16  # enough for a word; a model that reasons first may say nothing in them
+_NAMES = 5  # of other models, where the wanted one is not listed
 _SPARED = ("temperature", "max_tokens", "stream", "stream_options")
 
 Messages = Sequence[Mapping[str, str]]
@@ -48,7 +51,7 @@ Schema = Mapping[str, Any] | None
 
 
 def sendable(messages: Messages) -> list[dict[str, str]]:
-    """Return the messages without what no encoding has, e.g. half a surrogate pair."""
+    """The messages without what no encoding has, e.g. half a surrogate pair."""
     return [{key: encodable(text) for key, text in message.items()} for message in messages]
 
 
@@ -71,7 +74,7 @@ class Reply:
 
 
 def missing(settings: LlmSettings) -> str | None:
-    """Return what has to be set before the model can be asked; None if nothing is missing."""
+    """What has to be set before the model can be asked; None if nothing is missing."""
     place = settings.place
     if settings.model is None:
         return (
@@ -132,7 +135,7 @@ class ReplyStream(Iterator[str], ABC):
         return Reply("".join(self._text), self._usage, self._finished)
 
     def whole(self) -> Reply:
-        """Return the reply once it is all there."""
+        """The reply once it is all there."""
         with self:
             for _ in self:
                 pass
@@ -163,7 +166,7 @@ class LanguageModel(ABC):
     def complete(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
-        """Return the whole reply. Raises ModelError with what to do about it.
+        """The whole reply. Raises ModelError with what to do about it.
 
         With ``schema`` it is held to that as far as the model can be: the text has to be checked
         all the same.
@@ -174,11 +177,11 @@ class LanguageModel(ABC):
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ReplyStream:
-        """Return the pieces of the reply."""
+        """The pieces of the reply."""
 
     @abstractmethod
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word, which is no error by itself."""
+        """The sentence for a reply without a word, which is no error by itself."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Hang up; asked again, it connects again."""
@@ -229,15 +232,14 @@ class ChatModel(LanguageModel):
     def complete(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
-        """Return the reply, asked for at once."""
-        return ChatStream(self, self._arguments(messages, schema, max_tokens)).whole()
+        """The reply, asked for at once."""
+        return ChatStream(self, self._arguments(messages, schema, max_tokens, {})).whole()
 
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ChatStream:
-        """Return the pieces of the reply."""
-        arguments = self._arguments(messages, schema, max_tokens)
-        return ChatStream(self, {**arguments, **_STREAMING})
+        """The pieces of the reply."""
+        return ChatStream(self, self._arguments(messages, schema, max_tokens, _STREAMING))
 
     def planned(
         self,
@@ -247,16 +249,16 @@ class ChatModel(LanguageModel):
         max_tokens: int | None = None,
         streamed: bool = True,
     ) -> dict[str, Any]:
-        """Return the body of a request as it would be sent. Nothing is sent."""
-        arguments = self._arguments(messages, schema, max_tokens)
-        return self._kept({**arguments, **(_STREAMING if streamed else {})})
+        """The body of a request as it would be sent. Nothing is sent."""
+        more = _STREAMING if streamed else {}
+        return self._kept(self._arguments(messages, schema, max_tokens, more))
 
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word."""
+        """The sentence for a reply without a word."""
         return self.errors.empty(reply.finished)
 
     def models(self) -> list[str]:
-        """Return the names of the models that the server lists. Raises ModelError."""
+        """The names of the models that the server lists. Raises ModelError."""
         from openai import OpenAIError
 
         try:
@@ -287,7 +289,7 @@ class ChatModel(LanguageModel):
         return OpenAI(base_url=self.where, **given)
 
     def _arguments(
-        self, messages: Messages, schema: Schema, max_tokens: int | None
+        self, messages: Messages, schema: Schema, max_tokens: int | None, more: Mapping[str, Any]
     ) -> dict[str, Any]:
         arguments: dict[str, Any] = {
             "model": self.name,
@@ -299,39 +301,16 @@ class ChatModel(LanguageModel):
         if schema is not None:
             held = {"name": "reply", "schema": dict(schema), "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": held}
-        return arguments
+        return {**arguments, **more}
 
     def _kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments without what the server has refused."""
+        """The arguments without what the server has refused."""
         kept = {key: value for key, value in arguments.items() if key not in self._refused}
         if "max_tokens" in self._refused and "max_tokens" in arguments:
             kept["max_completion_tokens"] = arguments["max_tokens"]  # its later name
         if "stream" not in kept:
             kept.pop("stream_options", None)
         return kept
-
-    def _send(self, arguments: Mapping[str, Any], tries: _Tries) -> Any:
-        """Return the response, its body not read. Raises ModelError."""
-        from openai import BadRequestError, OpenAIError, UnprocessableEntityError
-
-        while True:
-            kept = self._kept(arguments)
-            client = self._client.with_options(max_retries=tries.left)
-            try:
-                made = client.chat.completions.with_streaming_response.create(**kept)
-                response = _until_stopped(
-                    tries.stopping, made.__enter__
-                )  # closed by its own close()
-            except (BadRequestError, UnprocessableEntityError) as error:
-                blamed = _blamed(error, kept)
-                if blamed is None:
-                    raise ModelError(self._explained(error)) from None
-                self._refused.add(blamed)  # so the loop ends: there are only so many
-            except OpenAIError as error:
-                raise ModelError(self._explained(error)) from None
-            else:
-                tries.left -= response.retries_taken
-                return response
 
     def _cost_of(self, reported: Mapping[str, Any] | None) -> Usage:
         counts = [(reported or {}).get(name) for name in ("prompt_tokens", "completion_tokens")]
@@ -345,7 +324,7 @@ class ChatModel(LanguageModel):
         return Usage(input_tokens=sent, output_tokens=received, cost=cost)
 
     def _explained(self, error: OpenAIError) -> str:
-        """Return one sentence for an error of the client, and what to do about it."""
+        """One sentence for an error of the client, and what to do about it."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         match error:
@@ -367,6 +346,8 @@ class ChatStream(ReplyStream):
         self._model = model
         self._arguments = arguments
         self._stopping = Stopping()
+        self._tries = model.settings.retries  # that are left; the client counts its own against it
+        self._pause, self._longest = _PAUSES
 
     def close(self) -> None:
         """Hang up; the server may stop at the same moment."""
@@ -375,24 +356,55 @@ class ChatStream(ReplyStream):
             self._pieces.close()
 
     def _run(self) -> Generator[str, None, None]:
-        tries = _Tries(self._model.settings.retries, self._stopping)
         outer = STOPPING.get() or Stopping()
         with outer.calling(self._stopping.set):
             while not self._stopping.is_set():
                 try:
-                    yield from self._once(tries)
+                    yield from self._once()
                     break
                 except WireFault as fault:
                     began = bool(self._text)
-                    if self._stopping.is_set() or (not began and tries.again(fault)):
+                    if self._stopping.is_set() or (not began and self._again(fault)):
                         continue
                     sentence = self._model.errors.of_fault(fault, began=began)
                     raise ModelError(sentence, partial="".join(self._text)) from None
             if self._finished is None:
                 _raise_if_stopped(outer)  # what there is of it is not all
 
-    def _once(self, tries: _Tries) -> Iterator[str]:
-        response = self._model._send(self._arguments, tries)
+    def _again(self, fault: WireFault) -> bool:
+        """Whether to send it again, after a pause if so; never once it is to stop."""
+        if not fault.passing or self._tries <= 0:
+            return False
+        self._tries -= 1
+        # By chance a little less, so that not everybody comes back at the same moment.
+        stopped = self._stopping.wait(self._pause * (1 - random.random() / 4))
+        self._pause = min(2 * self._pause, self._longest)
+        return not stopped
+
+    def _sent(self) -> Any:
+        """The response, its body not read. Raises ModelError."""
+        from openai import BadRequestError, OpenAIError, UnprocessableEntityError
+
+        model = self._model
+        while True:
+            kept = model._kept(self._arguments)
+            client = model._client.with_options(max_retries=self._tries)
+            try:
+                made = client.chat.completions.with_streaming_response.create(**kept)
+                response = _until_stopped(self._stopping, made.__enter__)  # it has a close()
+            except (BadRequestError, UnprocessableEntityError) as error:
+                blamed = _blamed(error, kept)
+                if blamed is None:
+                    raise ModelError(model._explained(error)) from None
+                model._refused.add(blamed)  # so the loop ends: there are only so many
+            except OpenAIError as error:
+                raise ModelError(model._explained(error)) from None
+            else:
+                self._tries -= response.retries_taken
+                return response
+
+    def _once(self) -> Iterator[str]:
+        response = self._sent()
         try:
             with self._stopping.calling(partial(_hang_up, response)):
                 for delta in self._deltas(response):
@@ -426,28 +438,6 @@ class ChatStream(ReplyStream):
         )
 
 
-class _Tries:
-    """How often a request may still be sent again; the client counts its own tries against it.
-
-    Once it is to stop there is no other try.
-    """
-
-    def __init__(self, retries: int, stopping: Stopping) -> None:
-        self.left = retries
-        self.stopping = stopping
-        self._pause, self._longest = _PAUSES
-
-    def again(self, fault: WireFault) -> bool:
-        """Tell whether to send it again, after a pause if so."""
-        if not fault.passing or self.left <= 0:
-            return False
-        self.left -= 1
-        # By chance a little less, so that not everybody comes back at the same moment.
-        stopped = self.stopping.wait(self._pause * (1 - random.random() / 4))
-        self._pause = min(2 * self._pause, self._longest)
-        return not stopped
-
-
 def _bytes_of(response: Any) -> Iterator[bytes]:
     """Yield the body as it comes. Raises WireFault for what the connection does."""
     try:
@@ -468,7 +458,7 @@ def _raise_if_stopped(stopping: Stopping) -> None:
 
 
 def _until_stopped(stopping: Stopping, ask: Callable[[], Any]) -> Any:
-    """Return the response to a request. Raises ModelError as soon as it is to stop.
+    """The response to a request. Raises ModelError as soon as it is to stop.
 
     A server may take its time before the first byte, and nothing reaches a thread that waits for
     that: it waits in one of its own, which is left behind.
@@ -509,7 +499,7 @@ def _hang_up(response: Any) -> None:
 
 
 def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
-    """Return the argument that a server does not take, of those that can be done without."""
+    """The argument that a server does not take, of those that can be done without."""
     said = f"{error.param} {_message(error)}"
     if "stream_options" in arguments and _OPTIONS.search(said):
         return "stream_options"
@@ -521,5 +511,53 @@ def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _message(error: APIStatusError) -> str:
-    """Return what the server said, without the client's words around it."""
+    """What the server said, without the client's words around it."""
     return error_message(error.body) or str(error.response.reason_phrase or "nothing")
+
+
+# Is it there? What is asked only when somebody wants to know
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a server answered: the models that it lists and one tiny completion.
+
+    ``missing`` is what to do, None where all is well.
+    """
+
+    listed: str
+    answered: str
+    missing: str | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model answers."""
+        return self.missing is None
+
+
+def probe(model: ChatModel) -> Probe:
+    """Ask the server which models it has, and the model for one word. Raises nothing."""
+    listed = _listed(model)
+    began = time.perf_counter()
+    try:
+        reply = model.complete(READY, max_tokens=_PROBE_TOKENS)
+    except ModelError as error:
+        return Probe(listed, "no", str(error))
+    took = f"{time.perf_counter() - began:.1f} s"
+    usage = f"{reply.usage.input_tokens} + {reply.usage.output_tokens} tokens"
+    said = "a word" if reply.text.strip() else "nothing in so few tokens, but without an error,"
+    return Probe(listed, f"{said} in {took}, {usage}", None)
+
+
+def _listed(model: ChatModel) -> str:
+    """Say whether the server lists the model. Many serve what they do not list, or list nothing."""
+    try:
+        names = model.models()
+    except ModelError as error:
+        return f"no list of models: {error}"
+    if model.settings.place is PRESETS["azure"]:
+        return f"{len(names)} models; a deployment has a name of its own, which is not among them"
+    if model.name in names:
+        return f"{len(names)} models, {model.name} among them"
+    some = ", ".join(sorted(map(model.errors.clean, names))[:_NAMES]) or "none"
+    return f"{len(names)} models, {model.name} not among them; there are: {some}"

@@ -59,7 +59,7 @@ class Pair:
     places: tuple[tuple[int, int], ...]
 
     def best(self, begin: int, end: int) -> tuple[int, int, float] | None:
-        """Return (start, end, margin over nothing) of the best answer in ``begin:end``.
+        """(start, end, margin over nothing) of the best answer in ``begin:end``.
 
         The margin is that of the likeliest span; the answer is the span that shares most with all
         that are likely (minimum Bayes risk, by the F1 of their tokens). Offsets are characters of
@@ -197,7 +197,7 @@ class Judged:
     windows: tuple[Window, ...]
 
     def best(self, start: int, end: int) -> tuple[int, int, float] | None:
-        """Return (start, end, margin over "not here") of the best answer in a part of the passage.
+        """(start, end, margin over "not here") of the best answer in a part of the passage.
 
         Offsets are into ``chunk.text``; the margin is a logit. None where nothing was read.
         """
@@ -235,7 +235,7 @@ class Judge:
         return found
 
     def _windows(self, question: str, passage: Passage) -> list[tuple[str, int, int, int]]:
-        """Return (text as the model sees it, offset, start, end) of the windows of a passage.
+        """(text as the model sees it, offset, start, end) of the windows of a passage.
 
         Windows are whole sentences; each begins with the last one of the window before it.
         """

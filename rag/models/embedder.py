@@ -146,10 +146,6 @@ class BuiltInEmbedder:
         outputs = self._model.run(self._model.encode(texts))
         return np.stack([vector for (vector,) in outputs]).astype(np.float32, copy=False)
 
-    def load(self) -> None:
-        """Load the model now rather than at the first text. Raises ModelError."""
-        self._model.load()
-
 
 def load_embedder(settings: ModelSettings) -> Embedder:
     """The embedder that the settings name.

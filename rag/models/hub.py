@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import MissingExtraError, ModelError, UsageError
+from rag.errors import MissingExtraError, ModelError
 from rag.models.runtime import sigmoid
-from rag.settings import BUILT_IN, NO_RERANKER, GroundSettings, ModelSettings
+from rag.protocols import require_lists
+from rag.settings import GroundSettings
 from rag.text.sentences import sentences
 from rag.text.terms import content_terms, encodable
-from rag.types import Label, Passage, Verdict
+from rag.types import Passage, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rag.protocols import Checker, Reranker, Vectors
+    from rag.protocols import Vectors
 
 QUOTES = 3
 """Evidence sentences shown with a verdict, at most."""
@@ -128,7 +129,7 @@ class HubEmbedder(_HubModel):
 
 
 def _digest(model: Any) -> str:
-    """Return 16 hexadecimal digits over settings and weights (about 1 GB a second)."""
+    """16 hexadecimal digits over settings and weights (about 1 GB a second)."""
     settings = {
         "prompts": dict(model.prompts),
         "length": model.max_seq_length,
@@ -147,14 +148,23 @@ def _digest(model: Any) -> str:
 
 def not_loaded(what: str, name: str, offline: bool, error: Exception) -> str:
     """The sentence for a model that cannot be loaded."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    reason = lines[0].strip().rstrip(".")[:200] if lines else type(error).__name__
     advice = (
         "it is not on this machine and models.offline is set"
         if offline
         else "check the name and the network, or give the path of a folder"
     )
-    return f"The {what} {name!r} cannot be loaded: {advice} ({reason})."
+    return f"The {what} {name!r} cannot be loaded: {advice} ({first_line(error)})."
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, short; its class where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".")[:200] if lines else type(error).__name__
+
+
+def architectures(config: Any) -> list[str]:
+    """What a model was made for, by the classes that its configuration names."""
+    return [str(known) for known in getattr(config, "architectures", None) or ()]
 
 
 class _PairModel(_HubModel):
@@ -167,7 +177,7 @@ class _PairModel(_HubModel):
         super().__init__("CrossEncoder", what, name, offline=offline)
         self._called = f"The {what} {name!r}"
         config = getattr(self._model.model, "config", None)
-        made_for = [str(known) for known in getattr(config, "architectures", None) or ()]
+        made_for = architectures(config)
         if not any(known.endswith(kinds) for known in made_for):
             # The library would put random weights on top of it and say so in a log only.
             raise ModelError(
@@ -187,7 +197,7 @@ class _PairModel(_HubModel):
         with self._lock:
             outputs = self._model.predict(
                 [(encodable(first), encodable(second)) for first, second in pairs],
-                activation_fn=_as_it_is,
+                activation_fn=lambda scores: scores,  # in place of what models choose at will
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
@@ -195,11 +205,6 @@ class _PairModel(_HubModel):
         if not np.isfinite(found).all():
             raise ModelError(f"{self._called} gives no numbers for some texts: name another one.")
         return found
-
-
-def _as_it_is(scores: Any) -> Any:
-    """Stand in for the activation, which models choose at will."""
-    return scores
 
 
 class HubReranker(_PairModel):
@@ -288,13 +293,7 @@ class HubChecker(_PairModel):
         A claim without a word has label and support None; one without evidence is unsupported with
         support 0. Raises UsageError if the lengths differ.
         """
-        if len(claims) != len(evidence):
-            raise UsageError(
-                f"There are {len(claims)} claims but evidence for {len(evidence)}; "
-                "give one list of evidence texts for each claim."
-            )
-        if any(isinstance(texts, str) for texts in evidence):
-            raise UsageError("Evidence is a list of texts for each claim, not a single text.")
+        require_lists(claims, evidence)
         split: dict[tuple[str, ...], list[_Unit]] = {}
         windows: list[list[tuple[_Unit, ...]]] = []
         for claim, texts in zip(claims, evidence, strict=True):
@@ -363,9 +362,7 @@ class HubChecker(_PairModel):
                 claim=claim, label="unsupported", support=0.0, reasons=("there is no evidence",)
             )
         support, window = max(zip(supports, windows, strict=True), key=lambda pair: pair[0])
-        label: Label = "partial" if support >= self._settings.partial_from else "unsupported"
-        if support >= self._settings.supported_from:
-            label = "supported"
+        label = self._settings.label(support)
         about = _terms(claim)
         shown = sorted(window, key=lambda unit: -len(unit.terms & about))[:QUOTES]
         quotes = tuple(unit.text for unit in shown)
@@ -414,29 +411,3 @@ def _terms(text: str) -> frozenset[str]:
 
 def _says_something(text: str) -> bool:
     return any(character.isalnum() for character in text)
-
-
-def load_reranker(
-    settings: ModelSettings, built_in: Callable[[], Reranker | None]
-) -> Reranker | None:
-    """The reranker that the settings name; None for ``none``, the order of fusion.
-
-    ``built_in`` makes the one of that name. Raises ModelError and MissingExtraError.
-    """
-    if settings.reranker == NO_RERANKER:
-        return None
-    if settings.reranker == BUILT_IN:
-        return built_in()
-    return HubReranker(settings.reranker, offline=settings.offline)
-
-
-def load_checker(
-    settings: ModelSettings, ground: GroundSettings, built_in: Callable[[], Checker]
-) -> Checker:
-    """The checker that the settings name; ``built_in`` makes the one of that name.
-
-    Raises ModelError and MissingExtraError.
-    """
-    if settings.checker == BUILT_IN:
-        return built_in()
-    return HubChecker(settings.checker, ground, offline=settings.offline)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import MissingExtraError, ModelError
 from rag.events import STOPPING, Stopping
 from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema, sendable
-from rag.models.hub import not_loaded
+from rag.models.hub import architectures, first_line, not_loaded
 from rag.prompts import load_prompt
 from rag.text.terms import encodable
 from rag.text.tokens import Window
@@ -66,7 +66,7 @@ class HubChatModel(LanguageModel):
         return f"HubChatModel({self.name!r})"
 
     def count_tokens(self, text: str) -> int:
-        """Return the length of the text in the model's own tokens, without special ones."""
+        """The length of the text in the model's own tokens, without special ones."""
         with self._encoding:
             encoded = self._tokenizer(encodable(text), add_special_tokens=False, verbose=False)
         return len(encoded["input_ids"])
@@ -74,16 +74,16 @@ class HubChatModel(LanguageModel):
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> HubStream:
-        """Return the pieces of the reply, which is held to no schema."""
+        """The pieces of the reply, which is held to no schema."""
         return HubStream(self, messages, max_tokens or self._reply_tokens)
 
     def empty(self, reply: Reply) -> str:
-        """Return the sentence for a reply without a word."""
+        """The sentence for a reply without a word."""
         why = " within its tokens: raise llm.max_tokens, or" if reply.cut_off else ":"
         return f"{self.name} said nothing{why} name another model"
 
     def _window(self, *, set_here: bool) -> Window:
-        """Return what is left beside what the template puts around the messages."""
+        """What is left beside what the template puts around the messages."""
         empty = [{"role": role, "content": ""} for role in ("system", "user")]
         tokens = self._limit - self._encoded(empty)["input_ids"].shape[1]
         if set_here:
@@ -92,7 +92,7 @@ class HubChatModel(LanguageModel):
         return Window(tokens, self.count_tokens, name, "name a model that reads more")
 
     def _inputs(self, messages: Messages, wanted: int) -> tuple[Any, int]:
-        """Return what the model reads, and how long its reply can be. Raises ModelError."""
+        """What the model reads, and how long its reply can be. Raises ModelError."""
         encoded = self._encoded(messages)
         device = self._model.device
         # Nothing else: tokenizers may give what only other kinds of models take.
@@ -199,7 +199,7 @@ class HubStream(ReplyStream):
             raise ModelError("it was stopped from outside", partial="".join(self._text))
         if self._fault is not None:
             raise ModelError(
-                f"{model.name} failed in the middle ({_first_line(self._fault)}): ask again, or "
+                f"{model.name} failed in the middle ({first_line(self._fault)}): ask again, or "
                 "name another model",
                 partial="".join(self._text),
             )
@@ -216,7 +216,7 @@ class HubStream(ReplyStream):
 
 
 def _loaded(name: str, *, offline: bool) -> tuple[Any, Any]:
-    """Return tokenizer and model. Raises MissingExtraError and ModelError."""
+    """Tokenizer and model. Raises MissingExtraError and ModelError."""
     try:
         import transformers
         from transformers.utils import is_torch_available, is_torch_cuda_available, logging
@@ -229,7 +229,7 @@ def _loaded(name: str, *, offline: bool) -> tuple[Any, Any]:
         logging.disable_progress_bar()
     try:
         config = transformers.AutoConfig.from_pretrained(name, **given)
-        made_for = [str(known) for known in getattr(config, "architectures", None) or ()]
+        made_for = architectures(config)
         if made_for and not any(known.endswith(_KINDS) for known in made_for):
             # The library would put random weights on top of it and say so in a log only.
             raise ValueError(f"it was made for something else: {', '.join(made_for)}")
@@ -253,8 +253,3 @@ def _limits(config: Any, tokenizer: Any) -> Iterator[int]:
     ):
         if isinstance(limit, int) and 0 < limit < _UNLIMITED:
             yield limit
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".")[:200] if lines else type(error).__name__

@@ -180,11 +180,6 @@ class TextModel:
                 list(pool.map(run_batch, groups))  # raises what a batch raised
         return results
 
-    def load(self) -> None:
-        """Load session and tokenizer now rather than at first use. Raises ModelError."""
-        self._loaded_session()
-        self.encode([])
-
     def _loaded_session(self) -> InferenceSession:
         with self._lock:
             if self._session is None:

@@ -66,7 +66,7 @@ class _Deadline:
 
 
 def read_reply(chunks: Iterable[bytes], seconds: float) -> Delta:
-    """Return a whole reply. Raises WireFault."""
+    """A whole reply. Raises WireFault."""
     deadline = _Deadline(seconds)
     received = bytearray()
     for chunk in chunks:
@@ -139,7 +139,7 @@ def _lines(chunks: Iterable[bytes], deadline: _Deadline) -> Iterator[bytes]:
 
 
 def _data_of(line: bytes) -> str | None:
-    """Return what an event says; None of a comment, an empty line and the fields beside it."""
+    """What an event says; None of a comment, an empty line and the fields beside it."""
     text = line.decode("utf-8", "replace").rstrip("\r")
     name, colon, value = text.partition(":")
     if colon and name in ("data", "error"):  # llama.cpp says an error in a field of its own
@@ -196,7 +196,7 @@ def _raise_error_in(body: Any) -> None:
 
 
 def error_message(body: Any) -> str:
-    """Return the message in the body of an error, however it is wrapped."""
+    """The message in the body of an error, however it is wrapped."""
     while isinstance(body, Mapping):
         body = next((body[key] for key in ("message", "error", "detail") if body.get(key)), None)
     return str(body or "")
@@ -270,11 +270,11 @@ class ErrorMessages:
         }
 
     def of(self, kind: str, said: str = "", **more: Any) -> str:
-        """Return a sentence of the table."""
+        """A sentence of the table."""
         return _SENTENCES[kind].format(said=self.clean(said), **self._known, **more)
 
     def of_fault(self, fault: WireFault, *, began: bool) -> str:
-        """Return the sentence for a reply that came wrong; ``began`` if there was text of it."""
+        """The sentence for a reply that came wrong; ``began`` if there was text of it."""
         kind: str = fault.kind
         if began and f"{kind}, begun" in _SENTENCES:
             kind = f"{kind}, begun"
@@ -283,13 +283,13 @@ class ErrorMessages:
         return self.of(kind, fault.detail)
 
     def empty(self, finished: str | None) -> str:
-        """Return the sentence for a reply without a word; ``finished`` is why it stopped."""
+        """The sentence for a reply without a word; ``finished`` is why it stopped."""
         if finished == "length":
             return self.of("empty, cut off")
         return self.of("empty, stopped" if finished else "empty", finished or "")
 
     def of_status(self, status: int, code: str | None, said: str, wait: str | None) -> str:
-        """Return the sentence for a status that is an error; ``wait`` is its Retry-After."""
+        """The sentence for a status that is an error; ``wait`` is its Retry-After."""
         kind, more, variable = str(status), "", self._settings.place.key
         if status == 401 and self._settings.api_key is None:
             kind = "no key"
@@ -308,7 +308,7 @@ class ErrorMessages:
         return self.of(kind, said, status=status, more=more)
 
     def clean(self, text: str) -> str:
-        """Return a server's words as a message can hold them: one line, not long, no key."""
+        """A server's words as a message can hold them: one line, not long, no key."""
         key = self._settings.api_key
         if key and len(key.get_secret_value()) > 3:  # a local server's "x" is no secret
             text = text.replace(key.get_secret_value(), "***")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from rag.errors import SettingsError
-from rag.settings import BUILT_IN, LANGUAGE_MODEL, Settings
+from rag.settings import BUILT_IN, LANGUAGE_MODEL, NO_RERANKER, Settings
 
 if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
@@ -126,15 +126,20 @@ class Stages:
     @property
     def reranker(self) -> Reranker | None:
         """The reranker; None where the order of fusion stays (``models.reranker``)."""
-        from rag.models.hub import load_reranker
+        return self._stage("reranker", self._make_reranker)
+
+    def _make_reranker(self) -> Reranker | None:
+        from rag.models.hub import HubReranker
         from rag.retrieve.rank import LearnedReranker
 
-        models, depth = self.settings.models, self.settings.retrieve.rerank
+        models = self.settings.models
+        if models.reranker == NO_RERANKER:
+            return None
         if models.reranker == LANGUAGE_MODEL:
-            return self._stage("reranker", self._language_model_reranker)
-        return self._stage(
-            "reranker", lambda: load_reranker(models, lambda: LearnedReranker(self._judge, depth))
-        )
+            return self._language_model_reranker()
+        if models.reranker == BUILT_IN:
+            return LearnedReranker(self._judge, self.settings.retrieve.rerank)
+        return HubReranker(models.reranker, offline=models.offline)
 
     def _language_model_reranker(self) -> Reranker:
         from rag.answer.llm.request import row_of
@@ -197,15 +202,16 @@ class Stages:
     def checker(self) -> Checker:
         """The groundedness checker."""
         from rag.ground.checker import CrossChecker
-        from rag.models.hub import load_checker
+        from rag.models.hub import HubChecker
 
         models, ground = self.settings.models, self.settings.ground
-        return self._stage(
-            "checker",
-            lambda: load_checker(
-                models, ground, lambda: CrossChecker(self._encoder, self.embedder, ground)
-            ),
-        )
+
+        def make() -> Checker:
+            if models.checker == BUILT_IN:
+                return CrossChecker(self._encoder, self.embedder, ground)
+            return HubChecker(models.checker, ground, offline=models.offline)
+
+        return self._stage("checker", make)
 
     # Models that several stages share
 

@@ -18,10 +18,9 @@ from rag.text.sentences import sentences
 from rag.train.examples import (
     NAME,
     NUMBER,
-    OPPOSITES,
     Example,
     Question,
-    another_number,
+    changed,
     drawn,
     drawn_text,
     held,
@@ -95,7 +94,8 @@ def made_claims(questions: Sequence[Question], random_: random.Random, count: in
         claim: str | None = said
         support = 1.0
         if random_.random() < 0.5:
-            claim, support = _changed_claim(said, question.chunk, random_), 0.0
+            further, support = _negated(said), 0.0
+            claim = changed(said, question.chunk, random_, further=further, numbers_around=True)
         if claim is None:
             return None
         if random_.random() < 0.5 and support:
@@ -106,29 +106,13 @@ def made_claims(questions: Sequence[Question], random_: random.Random, count: in
     return drawn(questions, random_, count, make)
 
 
-def _changed_claim(said: str, chunk: str, random_: random.Random) -> str | None:
-    names = [n for n in NAME.findall(chunk) if n not in said]
-    inside = list(NAME.finditer(said))
-    ways: list[str] = []
-    if names and inside:
-        match = random_.choice(inside)
-        ways.append(said[: match.start()] + random_.choice(names) + said[match.end() :])
-    numbers = list(NUMBER.finditer(said))
-    if numbers:
-        match = random_.choice(numbers)
-        other = [n for n in NUMBER.findall(chunk) if n not in said]
-        new = random_.choice(other) if other and random_.random() < 0.5 else another_number(
-            match.group(), random_
-        )  # fmt: skip
-        ways += [said[: match.start()] + new + said[match.end() :]] * 2
-    if verb := _AUXILIARIES.search(said):
-        after = said[verb.end() :]
-        negated = after.removeprefix(" not") if after.startswith(" not ") else " not" + after
-        ways.append(said[: verb.end()] + negated)
-    for match in re.finditer(r"\w+", said):
-        if (other_word := OPPOSITES.get(match.group().lower())) is not None:
-            ways.append(said[: match.start()] + other_word + said[match.end() :])
-    return random_.choice(ways) if ways else None
+def _negated(said: str) -> list[str]:
+    """The sentence with its first auxiliary denied, or no longer denied, if it has one."""
+    if not (verb := _AUXILIARIES.search(said)):
+        return []
+    after = said[verb.end() :]
+    denied = after.removeprefix(" not") if after.startswith(" not ") else " not" + after
+    return [said[: verb.end()] + denied]
 
 
 def _shortened(claim: str) -> str:

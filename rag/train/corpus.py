@@ -135,7 +135,7 @@ def train_on_corpus(
     better = gaps[KIND.primary].better is True
     result |= {
         "weights": str(own / MODEL_FILE),
-        "figures": {name: _figures(gap) for name, gap in gaps.items() if gap.a is not None},
+        "figures": {n: gap.before_and_after for n, gap in gaps.items() if gap.a is not None},
         "better": better,
         "installed": str(install) if install and better else None,
     }
@@ -285,11 +285,6 @@ def _measured(
         given = guess if best >= 0 else ""
         found.append(measures(row, given, guess, sigmoid(best)))
     return found
-
-
-def _figures(gap: Difference) -> dict[str, Any]:
-    return {"before": gap.a, "after": gap.b, "difference": gap.difference, "ci": gap.interval,
-            "p": gap.p, "better": gap.better}  # fmt: skip
 
 
 def _said(gap: Difference, held: Sequence[QaRow], own: Path, install: Path | None) -> str:

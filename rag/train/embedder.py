@@ -355,15 +355,7 @@ def measure(
             other = _dense(beir, after, out, "after", Path(scratch))
         comparison = compare(one, other)
         gap = comparison.metrics[KIND.primary]
-        found[beir.name] = {
-            "queries": comparison.n,
-            "before": gap.a,
-            "after": gap.b,
-            "difference": gap.difference,
-            "ci": gap.interval,
-            "p": gap.p,
-            "better": gap.better,
-        }
+        found[beir.name] = {"queries": comparison.n, **gap.before_and_after}
         log(f"nDCG@10 {gap.a:.4f} before, {gap.b:.4f} after")
     return found
 

@@ -161,7 +161,7 @@ class Chunks:
         self._known: dict[str, list[tuple[int, int]]] = {}
 
     def of(self, title: str, text: str) -> list[tuple[int, int]]:
-        """Return (start, end) of the chunks of a text."""
+        """(start, end) of the chunks of a text."""
         key = digest_of(title, text)
         if key not in self._known:
             document = Document.make(uri="t", title=title, text=text, language="en")
@@ -195,7 +195,7 @@ def second_text(title: str, text: str) -> tuple[str, int]:
 
 
 def drawn_text(title: str, text: str, random_: random.Random, share: float) -> tuple[str, int]:
-    """Return ``second_text``; ``share`` is the probability that the title is in it."""
+    """``second_text``; ``share`` is the probability that the title is in it."""
     return second_text(title if random_.random() < share else "", text)
 
 
@@ -390,24 +390,39 @@ OPPOSITES = {
 }  # fmt: skip
 
 
-def changed(question: str, others: str, random_: random.Random) -> str | None:
-    """A question that asks something else: a name, a number or a word was exchanged."""
-    ways: list[tuple[re.Match[str], str]] = []
-    names = list(NAME.finditer(question))
-    elsewhere = [n for n in NAME.findall(others) if n not in question]
-    if names and elsewhere:
-        ways.append((random_.choice(names), random_.choice(elsewhere)))
-    numbers = list(NUMBER.finditer(question))
-    if numbers:
+def changed(
+    text: str,
+    around: str,
+    random_: random.Random,
+    *,
+    further: Sequence[str] = (),
+    numbers_around: bool = False,
+) -> str | None:
+    """A text that says or asks something else: a name, a number or a word was exchanged.
+
+    None where nothing can be. Names, and with ``numbers_around`` half of the numbers, come from the
+    text ``around``; ``further`` are other changed texts to choose from.
+    """
+    ways: list[str] = []
+
+    def put(match: re.Match[str], new: str) -> str:
+        return text[: match.start()] + new + text[match.end() :]
+
+    names = list(NAME.finditer(text))
+    others = [name for name in NAME.findall(around) if name not in text]
+    if names and others:
+        ways.append(put(random_.choice(names), random_.choice(others)))
+    if numbers := list(NUMBER.finditer(text)):
         match = random_.choice(numbers)
-        ways.append((match, another_number(match.group(), random_)))
-    for match in re.finditer(r"\w+", question):
-        if (other := OPPOSITES.get(match.group().lower())) is not None:
-            ways.append((match, other))
-    if not ways:
-        return None
-    match, new = random_.choice(ways)
-    return question[: match.start()] + new + question[match.end() :]
+        others = [n for n in NUMBER.findall(around) if n not in text] if numbers_around else []
+        from_around = others and random_.random() < 0.5
+        new = random_.choice(others) if from_around else another_number(match[0], random_)
+        ways += [put(match, new)] * (2 if numbers_around else 1)
+    ways += further
+    for match in re.finditer(r"\w+", text):
+        if (opposite := OPPOSITES.get(match[0].lower())) is not None:
+            ways.append(put(match, opposite))
+    return random_.choice(ways) if ways else None
 
 
 def another_number(text: str, random_: random.Random) -> str:

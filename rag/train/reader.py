@@ -387,7 +387,7 @@ def figures(encoder: CrossEncoder, held: Held) -> dict[str, dict[str, float]]:
 
 
 def read(encoder: CrossEncoder, questions: Sequence[Question]) -> list[tuple[str, float, float]]:
-    """Return (best span, its margin over "not here", relevance of the chunk) of each question."""
+    """(best span, its margin over "not here", relevance of the chunk) of each question."""
     texts = [second_text(question.title, question.chunk) for question in questions]
     judged = encoder.judge([(q.text, text) for q, (text, _) in zip(questions, texts, strict=True)])
     found = []

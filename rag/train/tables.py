@@ -40,7 +40,7 @@ class Kind:
 
 
 def table_questions(random_: random.Random, count: int) -> list[Example]:
-    """Return ``count`` questions with rows: three of five answered there, the others not.
+    """``count`` questions with rows: three of five answered there, the others not.
 
     >>> table_questions(random.Random(3), 1)[0].source
     'table'
@@ -119,10 +119,13 @@ def kinds() -> tuple[Kind, ...]:
     """The kinds of ``tables.toml``."""
     with Path(__file__).with_name("tables.toml").open("rb") as file:
         told = tomllib.load(file)
-    lists = {name: _one_of(*values) for name, values in told["values"].items()}
+    lists = told["values"]
 
     def value(sort: str, *arguments: Any) -> Value:
-        return lists[sort] if sort in lists else _SORTS[sort](*arguments)
+        if sort in lists or sort == "one_of":
+            choices = lists.get(sort, arguments)
+            return lambda random_: random_.choice(choices)
+        return lambda random_: _SORTS[sort](random_, *arguments)
 
     return tuple(
         Kind(
@@ -140,30 +143,20 @@ def kinds() -> tuple[Kind, ...]:
 # Sorts of values
 
 
-def _number(low: int, high: int, step: int = 1, form: str = "{}") -> Value:
-    return lambda random_: form.format(random_.randrange(low, high + 1, step))
+def _number(random_: random.Random, low: int, high: int, step: int = 1, form: str = "{}") -> str:
+    return form.format(random_.randrange(low, high + 1, step))
 
 
-def _one_of(*values: str) -> Value:
-    return lambda random_: random_.choice(values)
+def _money(random_: random.Random, low: int, high: int) -> str:
+    cents = random_.choice(("", "", ".50", ".90", ".95"))
+    amount = f"{random_.randint(low, high):,}{cents}"
+    return random_.choice(("EUR {}", "${}", "GBP {}", "{} USD", "€{}")).format(amount)
 
 
-def _money(low: int, high: int) -> Value:
-    def value(random_: random.Random) -> str:
-        cents = random_.choice(("", "", ".50", ".90", ".95"))
-        amount = f"{random_.randint(low, high):,}{cents}"
-        return random_.choice(("EUR {}", "${}", "GBP {}", "{} USD", "€{}")).format(amount)
-
-    return value
-
-
-def _range(low: int, high: int, unit: str = "") -> Value:
-    def value(random_: random.Random) -> str:
-        first = random_.randint(low, high)
-        dash = random_.choice(("-", "–", " to "))
-        return f"{first}{dash}{first + random_.randint(1, max(2, high // 3))}{unit}"
-
-    return value
+def _range(random_: random.Random, low: int, high: int, unit: str = "") -> str:
+    first = random_.randint(low, high)
+    dash = random_.choice(("-", "–", " to "))
+    return f"{first}{dash}{first + random_.randint(1, max(2, high // 3))}{unit}"
 
 
 def _date(random_: random.Random) -> str:
@@ -204,11 +197,9 @@ def _code(random_: random.Random) -> str:
     return f"{letters}-{random_.randint(10, 9999)}"
 
 
-_SORTS: dict[str, Callable[..., Value]] = {
-    "number": _number, "money": _money, "one_of": _one_of, "range": _range,
-    "date": lambda: _date, "time": lambda: _time, "hours": lambda: _hours,
-    "person": lambda: _person, "made_name": lambda: _made_name, "company": lambda: _company,
-    "code": lambda: _code,
+_SORTS: dict[str, Callable[..., str]] = {
+    "number": _number, "money": _money, "range": _range, "date": _date, "time": _time,
+    "hours": _hours, "person": _person, "made_name": _made_name, "company": _company, "code": _code,
 }  # fmt: skip
 _MONTHS = (
     "January February March April May June July August September October November December"

@@ -17,9 +17,8 @@ from rag import prompts
 from rag.errors import DataError, ModelError, UsageError
 from rag.evaluate.answers import evaluate
 from rag.evaluate.datasets import Case, read_rows
-from rag.evaluate.judge import ASPECTS, Judge, read_grades, summary
-from rag.evaluate.kinds import read_run
-from rag.evaluate.runs import Run
+from rag.evaluate.judge import ASPECTS, LanguageModelJudge, read_grades, summary
+from rag.evaluate.runs import Run, read_run
 from rag.models.chat import ChatModel
 from rag.prompts import load_prompt
 from rag.settings import LlmSettings
@@ -68,8 +67,8 @@ def model(server: ScriptedServer) -> Iterator[ChatModel]:
 
 
 @pytest.fixture
-def judge(model: ChatModel) -> Judge:
-    return Judge(model)
+def judge(model: ChatModel) -> LanguageModelJudge:
+    return LanguageModelJudge(model)
 
 
 @pytest.fixture
@@ -81,7 +80,9 @@ def right(pipeline: FakePipeline) -> Answer:
     return answer((QUOTE, pipeline.document("page.md"), QUOTE))
 
 
-def run(pipeline: FakePipeline, judge: Judge | None, *rows: dict[str, Any], **options: Any) -> Run:
+def run(
+    pipeline: FakePipeline, judge: LanguageModelJudge | None, *rows: dict[str, Any], **options: Any
+) -> Run:
     path = pipeline.folder.parent / "q.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
     for one in rows:
@@ -136,7 +137,7 @@ def test_anything_else_is_not_read(text: str) -> None:
 
 
 def test_grades_become_fractions(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     judged = judge.judge(Case(**row("a")), right(pipeline))
     assert judged.measures == dict(zip(SCORES, (1.0, 0.75, 0.5), strict=True))
@@ -149,7 +150,7 @@ def test_grades_become_fractions(
 
 
 def test_no_call_where_the_case_decides(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     answerable, unanswerable = Case(**row("a")), Case(**row("b", **UNANSWERABLE))
     silent = answer()
@@ -173,7 +174,7 @@ def test_no_call_where_the_case_decides(
     ],
 )
 def test_a_failure_counts_as_nothing(
-    judge: Judge,
+    judge: LanguageModelJudge,
     pipeline: FakePipeline,
     server: ScriptedServer,
     reply: str | Scripted,
@@ -197,7 +198,7 @@ def messages_of(request: Request) -> tuple[str, str, dict[str, Any]]:
 
 
 def test_what_the_judge_is_given(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     case = Case(**row("a", history=[{"role": "user", "text": "What is a refund?"}]))
     judge.judge(case, right(pipeline))
@@ -212,7 +213,7 @@ def test_what_the_judge_is_given(
 
 
 def test_a_document_cannot_give_orders(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     judge.judge(Case(**row("a")), right(pipeline))
     plain_order, plain_marker, _ = messages_of(server.requests[0])
@@ -234,7 +235,9 @@ def test_a_document_cannot_give_orders(
 # A run
 
 
-def test_a_judged_run(judge: Judge, pipeline: FakePipeline, server: ScriptedServer) -> None:
+def test_a_judged_run(
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
+) -> None:
     def crash() -> None:
         raise RuntimeError("fell over")
 
@@ -280,7 +283,7 @@ def test_without_a_judge_there_is_nothing_of_it(pipeline: FakePipeline) -> None:
 
 
 def test_going_on_needs_the_same_judge(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     out = pipeline.folder.parent / "run.jsonl"
     run(pipeline, judge, row("a"), out=out)
@@ -292,7 +295,7 @@ def test_going_on_needs_the_same_judge(
 
 
 def test_what_fails_every_call_fails_before_anything_is_asked(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     server.respond = lambda _: error(401, "no")
     with pytest.raises(ModelError, match="refuses the key"):
@@ -304,7 +307,7 @@ def test_what_fails_every_call_fails_before_anything_is_asked(
 
 
 def test_agreement_with_people(
-    judge: Judge, pipeline: FakePipeline, server: ScriptedServer
+    judge: LanguageModelJudge, pipeline: FakePipeline, server: ScriptedServer
 ) -> None:
     def respond(request: Request) -> str:
         asked = re.search(r'"question": "question (\w)"', request.text)

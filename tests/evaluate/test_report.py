@@ -14,9 +14,8 @@ from run_files import ranked
 
 from rag.errors import UsageError
 from rag.evaluate.charts import curve, histogram
-from rag.evaluate.kinds import KINDS
 from rag.evaluate.report import page, worst_cases, write
-from rag.evaluate.runs import Result, Run
+from rag.evaluate.runs import KINDS, Result, Run, kind_named
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> & \x00 \ud800 "\''
 _EMPTY = {"meta", "br", "img", "link", "input", "hr"}
@@ -56,7 +55,7 @@ class Parsed(HTMLParser):
 def make(folder: Path, kind: str, name: str = "a", count: int = 40, **options: Any) -> Run:
     random = np.random.default_rng(0)
     values = [
-        {column: float(random.integers(0, 2)) for column in KINDS[kind].columns}
+        {column: float(random.integers(0, 2)) for column in kind_named(kind).columns}
         for _ in range(count)
     ]
     return run_files.write(folder / f"{kind}-{name}.jsonl", kind, values, **options)
@@ -176,7 +175,7 @@ def test_runs_of_one_kind_and_data_are_compared_with_the_first(tmp_path: Path) -
 
 
 def test_an_interrupted_run_says_so_and_settings_are_named(tmp_path: Path) -> None:
-    settings = run_files.header(KINDS["qa"], 0)["settings"]
+    settings = run_files.header(kind_named("qa"), 0)["settings"]
     settings["retrieve"]["k"] = 21
     run = make(tmp_path, "qa", planned=100, settings=settings)
     text = Parsed(page([run])).text

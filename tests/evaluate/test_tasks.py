@@ -13,7 +13,7 @@ from command import Done
 from rag.errors import DataError, UsageError
 from rag.evaluate import grounding, qa, retrieval, rewrite
 from rag.evaluate.beir import read_beir
-from rag.evaluate.kinds import read_run
+from rag.evaluate.runs import read_run
 from rag.types import Turn, Verdict
 
 PAGES = {

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from rag.errors import ModelError
-from rag.events import Stopping
 from rag.models import chat, wire
 from rag.models.chat import ChatModel
 from rag.settings import LlmSettings
@@ -461,13 +460,12 @@ def test_tries_are_counted_together(server: ScriptedServer, make: Make) -> None:
     assert len(server.requests) == 4
 
 
-def test_pauses_grow_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_up_to_a_bound(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(chat, "_PAUSES", (0.5, 8.0))
-    stopping = Stopping()
-    monkeypatch.setattr(stopping, "wait", slept.append)
-    tries = chat._Tries(7, stopping)
-    while tries.again(wire.WireFault("cut", passing=True)):
+    running = make(retries=7).stream(ASK)
+    monkeypatch.setattr(running._stopping, "wait", slept.append)
+    while running._again(wire.WireFault("cut", passing=True)):
         pass
     assert len(slept) == 7
     for pause, full in zip(slept, (0.5, 1, 2, 4, 8, 8, 8), strict=True):

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from rag.errors import MissingExtraError, ModelError, UsageError
+from rag.ground.checker import CrossChecker
 from rag.models.cross_encoder import MODEL_FILE, load_cross_encoder
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
-from rag.models.hub import HubChecker, HubReranker, load_checker, load_reranker
+from rag.models.hub import HubChecker, HubReranker
+from rag.pipeline.stages import Stages
 from rag.protocols import Checker, Reranker
+from rag.retrieve.rank import LearnedReranker
 from rag.settings import GroundSettings, ModelSettings, Settings
 from rag.testing import check_checker, check_reranker, sample_passages
 from rag.text.terms import content_terms
@@ -202,11 +205,12 @@ class TestChecker:
 
 
 class TestSettings:
-    def test_names_choose(self):
-        settings = ModelSettings()
-        assert load_reranker(settings, lambda: "ours") == "ours"
-        assert load_checker(settings, GROUND, lambda: "ours") == "ours"
-        assert load_reranker(ModelSettings(reranker="none"), lambda: "ours") is None
+    def test_names_choose(self, tmp_path):
+        stages = Stages(tmp_path, Settings())
+        assert isinstance(stages.reranker, LearnedReranker)
+        assert isinstance(stages.checker, CrossChecker)
+        unranked = Settings(models=ModelSettings(reranker="none"))
+        assert Stages(tmp_path, unranked).reranker is None
 
     def test_an_index_depends_on_the_embedder_alone(self):
         other = Settings(models=ModelSettings(reranker="none", checker="a/b", reader="/c"))
@@ -216,22 +220,22 @@ class TestSettings:
         with pytest.raises(ModelError, match=rf"there is no {MODEL_FILE} in it"):
             load_cross_encoder(ModelSettings(reader=str(tmp_path)))
 
-    def test_without_the_hub_extra_the_install_line_is_named(self, monkeypatch):
+    def test_without_the_hub_extra_the_install_line_is_named(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-        for load in (
-            lambda: load_reranker(ModelSettings(reranker="a/b"), lambda: None),
-            lambda: load_checker(ModelSettings(checker="a/b"), GROUND, lambda: None),
-        ):
+        named = Settings(models=ModelSettings(reranker="a/b", checker="a/b"))
+        stages = Stages(tmp_path, named)
+        for load in (lambda: stages.reranker, lambda: stages.checker):
             with pytest.raises(MissingExtraError, match=r'pip install "footnote-rag\[hub\]"'):
                 load()
 
     @pytest.mark.hub
     @pytest.mark.filterwarnings("default")
-    def test_a_model_that_is_not_here_is_one_sentence(self, make_model):
-        settings = ModelSettings(reranker="no/such", checker="no/such", offline=True)
+    def test_a_model_that_is_not_here_is_one_sentence(self, make_model, tmp_path):
+        models = ModelSettings(reranker="no/such", checker="no/such", offline=True)
+        stages = Stages(tmp_path, Settings(models=models))
         for load, what in (
-            (lambda: load_reranker(settings, lambda: None), "reranker"),
-            (lambda: load_checker(settings, GROUND, lambda: None), "checker"),
+            (lambda: stages.reranker, "reranker"),
+            (lambda: stages.checker, "checker"),
         ):
             with pytest.raises(
                 ModelError, match=f"The {what} 'no/such' .*is not on this"

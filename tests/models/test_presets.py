@@ -13,10 +13,8 @@ import pytest
 
 from rag.cli import main as entry
 from rag.errors import ModelError, SettingsError
-from rag.models.chat import ChatModel, missing
-from rag.models.probe import probe
-from rag.presets import PRESETS
-from rag.settings import LlmSettings, Settings
+from rag.models.chat import ChatModel, missing, probe
+from rag.settings import PRESETS, LlmSettings, Settings
 from rag.testing.scripted_llm import ScriptedServer, completion, error, raw
 
 KEY = "sk-hush-hush-1234567890"
