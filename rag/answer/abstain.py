@@ -104,7 +104,12 @@ def unmentioned(question: str, there: Vocabulary, *, english: bool = True) -> li
     names = islice(_names(question), _MOST_NAMES) if english else ()
     return [
         *(name for name in names if not there.has_name(name)),
-        *(code for code in _codes(question) if not there.has_code(code)),
+        *(
+            code
+            for code in (match[0] for match in _CODE.finditer(question))
+            if any(map(str.isupper, code)) and not _DATED.fullmatch(code)
+            if not there.has_code(code)
+        ),
         *(version for version in _VERSION.findall(question) if version not in there.text),
         *(year for year in _YEAR.findall(question) if year not in there.words),
     ]
@@ -147,12 +152,6 @@ def _names(question: str) -> Iterator[str]:
             name = fold(match[0])
             if name not in _CALENDAR and name not in STOPWORDS:
                 yield match[0]
-
-
-def _codes(question: str) -> Iterator[str]:
-    for match in _CODE.finditer(question):
-        if any(letter.isupper() for letter in match[0]) and not _DATED.fullmatch(match[0]):
-            yield match[0]
 
 
 def _kind_of_unit(word: str) -> str | None:

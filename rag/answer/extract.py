@@ -152,10 +152,11 @@ def _both_sides(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate], most: int
 ) -> list[Candidate]:
     """Take the best evidence for each side from sentences that speak of it."""
-    sides = [_side_terms(question, n) for n in (0, 1)]
+    first, second = (frozenset(terms_of(side, "en")) for side in question.sides)
+    sides = first - second or first, second - first or second
     taken: list[Candidate] = []
     for round_ in range(max(1, most // 2)):
-        for own, other in ((sides[0], sides[1]), (sides[1], sides[0])):
+        for own, other in (sides, sides[::-1]):
             scored = [
                 (candidate.relevance * _speaks_of(own, other, candidate, passages), candidate)
                 for candidate in candidates
@@ -167,11 +168,6 @@ def _both_sides(
             if round_ == 0 or best[0] >= _ENOUGH * max(c.relevance for c in taken):
                 taken.append(best[1])
     return taken or _best(candidates, [], most, _ENOUGH)
-
-
-def _side_terms(question: Question, n: int) -> frozenset[str]:
-    own, other = (set(terms_of(side, "en")) for side in (question.sides[n], question.sides[1 - n]))
-    return frozenset(own - other or own)
 
 
 def _speaks_of(

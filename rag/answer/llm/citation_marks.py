@@ -108,15 +108,10 @@ def neutralise(passage_text: str) -> str:
             break
         for mark in reversed(marks):
             spaced = mark.start and _wants_space(passage_text[mark.start - 1], "(")
-            put = " " * bool(spaced) + _neutral(mark)
+            named = ", ".join(map(_range, mark.pairs)) or mark.label
+            put = f"{' ' * bool(spaced)}(ref {named})"
             passage_text = passage_text[: mark.start] + put + passage_text[mark.end :]
     return passage_text
-
-
-def _neutral(mark: Mark) -> str:
-    if not mark.pairs:
-        return f"(ref {mark.label})"
-    return f"(ref {', '.join(_range(pair) for pair in mark.pairs)})"
 
 
 def _range(pair: tuple[int, int]) -> str:
@@ -232,10 +227,7 @@ def _trimming(text: str) -> Iterator[_Edit]:
     lead = re.match(r"(?:[^\S\n]*\n)+", text)
     if lead:
         yield _Edit(0, lead.end())
-    end = len(text.rstrip())
-    code = blocks(text)
-    if code:
-        end = max(end, code[-1][1])
+    end = max(len(text.rstrip()), *(stop for _, stop in blocks(text)[-1:]), 0)
     if end < len(text) and end >= (lead.end() if lead else 0):
         yield _Edit(end, len(text))
 
