@@ -63,19 +63,16 @@ def _pairs_of(content: str) -> tuple[tuple[int, int], ...]:
     content = _NO_GLYPH.sub("", content).rstrip("\\").strip()
     found: list[tuple[int, int]] = []
     place = 0
-    while True:
-        item = _ITEM.match(content, place)
-        if not item:
-            return ()
+    while item := _ITEM.match(content, place):
         first = _value(item[1])
         found.append((first, _value(item[2]) if item[2] else first))
         place = item.end()
         if place == len(content) or _PINPOINT.fullmatch(content, place):
             return tuple(found)
-        separator = _SEPARATOR.match(content, place)
-        if not separator:
-            return ()
+        if not (separator := _SEPARATOR.match(content, place)):
+            break
         place = separator.end()
+    return ()
 
 
 def _value(digits: str) -> int:
@@ -85,9 +82,11 @@ def _value(digits: str) -> int:
 # --- in brackets --------------------------------------------------------------------------------
 
 _SQUARE = re.compile(r"\\?[\[［]([^\[\]［］\0]+)[\]］](?:\(#[^\s()]{0,200}\))?")
-_LENTICULAR = re.compile(r"【([^【】\0]{1,200})】|〔([^〔〕\0]{1,200})〕")
 _FROM_TO = re.compile(r"[\[【](\d{1,9})[\]】]\s?[-‐‑–—]\s?[\[【](\d{1,9})[\]】]")
-_CITE = re.compile(r"\\(?:cite[pt]?|footnotemark|textsuperscript)[\[{]([^\[\]{}]{1,200})[\]}]")
+_OTHER = re.compile(
+    r"【([^【】\0]{1,200})】|〔([^〔〕\0]{1,200})〕"
+    r"|\\(?:cite[pt]?|footnotemark|textsuperscript)[\[{]([^\[\]{}]{1,200})[\]}]"
+)
 # Not [^a-z], which is a class of a regular expression.
 _FOOTNOTE = re.compile(r"\s*\^\s*(?P<label>\d+|[^\W_]\w+(?:-\w{2,})*)\s*")
 _YEARS = range(1500, 2200)
@@ -121,14 +120,12 @@ def _bracketed(masked: str) -> Iterator[Mark]:
             yield Mark(start, end, pairs, label=footnote["label"].casefold() if footnote else "")
     for match in _FROM_TO.finditer(masked):
         yield Mark(*match.span(), ((int(match[1]), int(match[2])),))
-    for pattern in (_LENTICULAR, _CITE):
-        for match in pattern.finditer(masked):
-            pairs = _pairs_of(next(group for group in match.groups() if group is not None))
-            place = re.fullmatch(r"(\d{1,4}):\d{1,4}†.*", match[1] or "", re.DOTALL)
-            if pairs:
-                yield Mark(*match.span(), pairs)
-            elif place:  # 【4:0†source】 counts something else than our passages
-                yield Mark(*match.span(), ((HUGE, HUGE),))
+    for match in _OTHER.finditer(masked):
+        inside = match[match.lastindex or 0]
+        # 【4:0†source】 counts something else than our passages.
+        elsewhere = re.match(r"\d{1,4}:\d{1,4}†", inside)
+        if pairs := ((HUGE, HUGE),) if elsewhere else _pairs_of(inside):
+            yield Mark(*match.span(), pairs)
 
 
 def _is_index(masked: str, start: int, end: int) -> bool:
@@ -177,7 +174,7 @@ def _raised(masked: str) -> Iterator[Mark]:
         if pairs and not _is_power(masked, *match.span()):
             yield Mark(*match.span(), pairs, raised=plain if plain.isdigit() else "")
     for match in [*_SUP.finditer(masked), *_CARET.finditer(masked)]:
-        inside = next(group for group in match.groups() if group is not None)
+        inside = match[match.lastindex or 0]
         pairs = _pairs_of(_TAG.sub("", inside).strip().strip("{}[]()").strip())
         if pairs and not _is_power(masked, *match.span()):
             yield Mark(*match.span(), pairs)
