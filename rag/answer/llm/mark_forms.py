@@ -261,7 +261,7 @@ def find(masked: str, count: int | None) -> list[Mark]:
 
 _DEFINITION = re.compile(
     rf"^{BLANK}{{0,3}}\[(?:\^{BLANK}*(?P<label>[^\[\]\n]{{1,60}}?){BLANK}*|(?P<number>\d{{1,9}}))\]:"
-    r"(?P<body>[^\n]*(?:\n(?:[ ]{2}|\t)[ \t]*[^\s][^\n]*)*)",
+    r"(?P<body>[^\n]*(?(label)(?:\n(?:[ ]{2}|\t)[ \t]*[^\s][^\n]*)*))",
     re.MULTILINE,
 )
 _POINTS_AT = re.compile(rf"\W*?(?:\[(\d{{1,9}})\]|{_NOUN}\s*[:#№]?\s*(\d{{1,9}})\b)", re.IGNORECASE)
