@@ -52,8 +52,7 @@ _QUANTITY = re.compile(
 _MORE_UNITS = {
     "chf": "CHF", "franc": "CHF", "francs": "CHF", "sek": "SEK", "nok": "NOK", "dkk": "DKK",
     "kroner": "NOK", "krone": "NOK", "kronor": "SEK", "pln": "PLN", "zloty": "PLN", "zlotys": "PLN",
-    "mah": "Ah", "ah": "Ah", "cent": "EUR", "cents": "EUR", "ram": "B", "db": "dB",
-    "decibels": "dB",
+    "cent": "EUR", "cents": "EUR",
 }  # fmt: skip
 
 
@@ -105,7 +104,12 @@ def unmentioned(question: str, there: Vocabulary, *, english: bool = True) -> li
     names = islice(_names(question), _MOST_NAMES) if english else ()
     return [
         *(name for name in names if not there.has_name(name)),
-        *(code for code in _codes(question) if not there.has_code(code)),
+        *(
+            code
+            for code in (match[0] for match in _CODE.finditer(question))
+            if any(map(str.isupper, code)) and not _DATED.fullmatch(code)
+            if not there.has_code(code)
+        ),
         *(version for version in _VERSION.findall(question) if version not in there.text),
         *(year for year in _YEAR.findall(question) if year not in there.words),
     ]
@@ -150,12 +154,6 @@ def _names(question: str) -> Iterator[str]:
                 yield match[0]
 
 
-def _codes(question: str) -> Iterator[str]:
-    for match in _CODE.finditer(question):
-        if any(letter.isupper() for letter in match[0]) and not _DATED.fullmatch(match[0]):
-            yield match[0]
-
-
 def _kind_of_unit(word: str) -> str | None:
     lower = fold(word)
     found = unit_of(lower)
@@ -169,20 +167,7 @@ _NAMED_VERSION = re.compile(
     r"\b([^\W\d_]+) (\d{1,3}(?:\.\d{1,3})+)(?!\.?\d|,\d|\w| ?(?:%|[^\W\d_]{1,2}\b))"
 )
 _RELEASE = re.compile(r"(?<![\w.])()(\d{1,3}\.\d{1,3}\.\d{1,3})(?!\w|\.\d)")
-_NUMBERED = re.compile(
-    r"\b(version|chapter|section|article|clause|step|phase|stage|level|class|category|type|grade|"
-    r"model|series|generation|season|episode|volume|page|table|figure|annex|zone)(?:: | )(\d{1,4})"
-    r"(?!\w|[.,]?\d)",
-    re.IGNORECASE,
-)
 _RANGE = re.compile(r"\d\s?(?:to|until|through|bis|–|-)\s?[A-Z]{0,4}-?\d")
-_COLOURS = {
-    word: group.split()[0]
-    for group in ("red", "green", "blue", "white", "black", "pink magenta", "brown", "gold",
-                  "orange amber yellow", "violet purple", "turquoise cyan teal", "grey gray silver")
-    for word in group.split()
-}  # fmt: skip
-_COLOUR = re.compile(rf"\b(?:{'|'.join(_COLOURS)})\b", re.IGNORECASE)
 _BOUND = re.compile(
     r"\b(?:before|after|since|until|till|from|by|as of|at least|than|up to|minimum|required?s?)\b"
     r"[^.;:]{0,40}$",
@@ -248,7 +233,7 @@ class Rivals:
         return "release" in self._asked
 
     def names(self, text: str) -> bool:
-        """Tell whether a text names a code, number, colour or country that is asked about."""
+        """Tell whether a text names a code, release or country that is asked about."""
         return self._shares(self._named(text))
 
     def _moment(self, text: str) -> str:
@@ -285,13 +270,13 @@ def _fields_of(moment: Moment, text: str) -> tuple[str, ...]:
 
 
 def _named(text: str, *, countries: bool = True) -> Named:
-    """Return what a text names by its kind: L-05, release 4.10.1, step 3, red, Belgium.
+    """Return what a text names by its kind: L-05, release 4.10.1, Belgium.
 
-    Codes and numbers lead wherever they stand, a country or a colour only where a sentence or a
-    cell begins with it: "send it to Venlo, Netherlands" holds for customers in Spain.
+    Codes and releases lead wherever they stand, a country only where a sentence or a cell begins
+    with it: "send it to Venlo, Netherlands" holds for customers in Spain.
     """
     found: Named = defaultdict(dict)
-    for pattern in (_CODE_PARTS, _NUMBERED, _NAMED_VERSION, _RELEASE):
+    for pattern in (_CODE_PARTS, _NAMED_VERSION, _RELEASE):
         for match in pattern.finditer(text):
             # What lies between the ends of a range, or beyond one, may be meant as well.
             if (
@@ -300,19 +285,14 @@ def _named(text: str, *, countries: bool = True) -> Named:
                 or _OPEN.match(text, match.end())
             ):
                 continue
-            kind = match[1] if pattern is _CODE_PARTS else match[1].lower()
-            if pattern in (_NAMED_VERSION, _RELEASE):
-                if match[1] in CURRENCIES or kind in STOPWORDS:
-                    continue
-                kind = "release"
-            found[kind][match[2]] = Mention(match[0], True)
-    named = [("colour", _COLOURS[m[0].lower()], m.start(), m[0]) for m in _COLOUR.finditer(text)]
-    if countries:
-        named += [("country", *country) for country in _countries_in(text)]
-    for kind, value, start, shown in named:
+            if pattern is _CODE_PARTS:
+                found[match[1]][match[2]] = Mention(match[0], True)
+            elif match[1] not in CURRENCIES and match[1].lower() not in STOPWORDS:
+                found["release"][match[2]] = Mention(match[0], True)
+    for code, start, shown in _countries_in(text) if countries else ():
         begins = bool(_BEGINS.search(text, max(0, start - 16), start))
-        if begins or value not in found[kind]:
-            found[kind][value] = Mention(shown, begins)
+        if begins or code not in found["country"]:
+            found["country"][code] = Mention(shown, begins)
     return found
 
 

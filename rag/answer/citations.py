@@ -17,7 +17,7 @@ def exact_only(
     kept: list[Sentence] = []
     problems: list[str] = []
     for sentence in drafted:
-        exact = tuple(c for c in sentence.citations if any(_quotes(c, p) for p in passages))
+        exact = tuple(c for c in sentence.citations if any(quotes(c, p) for p in passages))
         if not exact:
             problems.append(f"a sentence without evidence was dropped: {sentence.text}")
             continue
@@ -27,16 +27,22 @@ def exact_only(
     return kept, problems
 
 
-def _quotes(citation: Citation, passage: Passage) -> bool:
+def quotes(citation: Citation, passage: Passage) -> bool:
+    """Tell whether a citation is a span of the passage, to the letter."""
     chunk = passage.chunk
     start, end = citation.start - chunk.start, citation.end - chunk.start
     same = citation.document_id == chunk.document_id
     return same and 0 <= start < end and chunk.text[start:end] == citation.quote
 
 
-def renumbered(sentences: Sequence[Sentence]) -> list[Sentence]:
-    """Number the citations from 1 without gaps, in the order in which they are met."""
-    numbers: dict[int, int] = {}
+def renumbered(
+    sentences: Sequence[Sentence], numbers: dict[int, int] | None = None
+) -> list[Sentence]:
+    """Number the citations from 1 without gaps, by first use.
+
+    ``numbers`` holds what was given so far, and is added to: for an answer that comes in parts.
+    """
+    numbers = {} if numbers is None else numbers
 
     def again(citation: Citation) -> Citation:
         number = numbers.setdefault(citation.number, len(numbers) + 1)

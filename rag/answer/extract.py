@@ -14,7 +14,7 @@ from typing import Literal
 
 from rag.answer.conflicts import Statement, disagree, prefers, same_work
 from rag.answer.features import Unit, context_terms, coverage, holds, units_of, weigh
-from rag.answer.injection import asks_about_models, tainted
+from rag.answer.injection import asks_about_models, overlaps, tainted
 from rag.answer.lists import Entry, Listing, contents, context, joined, listings
 from rag.answer.question import Question, terms_of, understand
 from rag.answer.reader import logit, read_words
@@ -152,10 +152,11 @@ def _both_sides(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate], most: int
 ) -> list[Candidate]:
     """Take the best evidence for each side from sentences that speak of it."""
-    sides = [_side_terms(question, n) for n in (0, 1)]
+    first, second = (frozenset(terms_of(side, "en")) for side in question.sides)
+    sides = first - second or first, second - first or second
     taken: list[Candidate] = []
     for round_ in range(max(1, most // 2)):
-        for own, other in ((sides[0], sides[1]), (sides[1], sides[0])):
+        for own, other in (sides, sides[::-1]):
             scored = [
                 (candidate.relevance * _speaks_of(own, other, candidate, passages), candidate)
                 for candidate in candidates
@@ -167,11 +168,6 @@ def _both_sides(
             if round_ == 0 or best[0] >= _ENOUGH * max(c.relevance for c in taken):
                 taken.append(best[1])
     return taken or _best(candidates, [], most, _ENOUGH)
-
-
-def _side_terms(question: Question, n: int) -> frozenset[str]:
-    own, other = (set(terms_of(side, "en")) for side in (question.sides[n], question.sides[1 - n]))
-    return frozenset(own - other or own)
 
 
 def _speaks_of(
@@ -192,22 +188,18 @@ def _speaks_of(
 
 def _led(taken: list[Candidate], candidates: Sequence[Candidate], most: int) -> list[Candidate]:
     """Put the sentence that another one leans on before it, if there is room."""
-    by_place = {(c.passage, c.unit.position): c for c in candidates}
+    by_place = {(c.passage, c.unit.position): c for c in candidates if c.unit.span.kind == "text"}
     result = list(taken)
     for candidate in taken:
         before = by_place.get((candidate.passage, candidate.unit.position - 1))
-        if (
-            before is not None
-            and before not in result
-            and dangles(candidate.text)
-            and before.unit.span.kind == "text"
-        ):
-            if len(result) >= most:
-                weakest = min(result, key=lambda c: c.relevance)
-                if weakest is candidate or len(result) == 1:
-                    continue
-                result.remove(weakest)
-            result.append(before)
+        if before is None or before in result or not dangles(candidate.text):
+            continue
+        if len(result) >= most:
+            weakest = min(result, key=lambda c: c.relevance)
+            if weakest is candidate or len(result) == 1:
+                continue
+            result.remove(weakest)
+        result.append(before)
     return result
 
 
@@ -295,26 +287,20 @@ def _steps(
     listing: Listing, passages: Sequence[Passage], numbering: _Numbering, most: int
 ) -> Iterator[Sentence]:
     barred = {
-        n: [] if asks_about_models(passages[n].title) else tainted(passages[n].chunk.text)
+        n: () if asks_about_models(passages[n].title) else tainted(passages[n].chunk.text)
         for n in {entry.passage for entry in listing.entries}
     }
     entries = [listing.lead, *listing.entries] if listing.lead else listing.entries
     shown = 0
     for entry in entries:
-        if any(a < entry.end and entry.start < b for a, b in barred.get(entry.passage, [])):
+        if overlaps(barred.get(entry.passage, ()), entry.start, entry.end):
             continue
         shown += bool(entry.marker)
         if shown > most:
             return
-        yield numbering.sentence(
-            entry.passage, entry.start, entry.end, _kind(entry, listing), _marker(entry, listing)
-        )
-
-
-def _kind(entry: Entry, listing: Listing) -> Kind:
-    if not entry.marker:
-        return "text"
-    return "step" if listing.ordered and _marker(entry, listing) else "item"
+        marker = _marker(entry, listing)
+        kind: Kind = "step" if marker else "item" if entry.marker else "text"
+        yield numbering.sentence(entry.passage, entry.start, entry.end, kind, marker)
 
 
 def _marker(entry: Entry, listing: Listing) -> str:
@@ -376,35 +362,21 @@ def collect(question: Question, passages: Sequence[Passage]) -> list[Candidate]:
     literal = asks_about_models(question.text)
     found: list[Candidate] = []
     for n, passage in enumerate(passages):
-        barred = [] if literal else tainted(passage.chunk.text)
+        barred = () if literal else tainted(passage.chunk.text)
         for unit in units_of(n, passage):
             score = _relevance(passage.reading, unit)
-            if score > 0 and not any(a < unit.span.end and unit.span.start < b for a, b in barred):
+            if score > 0 and not overlaps(barred, unit.span.start, unit.span.end):
                 found.append(Candidate(unit, _adjusted(question, unit, score)))
     found.sort(key=lambda c: (-c.relevance, c.key))
     return in_force(found, passages, question)
 
 
 def _relevance(reading: Reading | None, unit: Unit) -> float:
-    if reading is None:
-        return 0.0
-    overlapping = [
-        relevance
-        for start, end, relevance in reading.sentences
-        if start < unit.span.end and unit.span.start < end
-    ]
-    return max(overlapping, default=0.0)
+    read = reading.sentences if reading else ()
+    inside = (p for start, end, p in read if start < unit.span.end and unit.span.start < end)
+    return max(inside, default=0.0)
 
 
-_PAST = re.compile(
-    r"\b(?:between|from) [^.;]{0,25}\b20\d\d (?:and|to) [^.;]{0,25}\b20\d\d\b|\b(?:until|before|"
-    r"till) [^.;]{0,15}\b20\d\d\b|\b(?:were|was) (?:lower|higher|replaced|switched off|withdrawn|"
-    r"discontinued)\b|\bused to\b|\bformerly\b",
-    re.IGNORECASE,
-)
-_ASKS_OF_PAST = re.compile(
-    r"\b(?:was|were|did|had|before|until|earlier|previous\w*|old|former)\b", re.IGNORECASE
-)
 _RECORD = re.compile(r"id: [^;]+; \w+: ", re.IGNORECASE)  # what a record is filed under
 _CODE = re.compile(r"\n    \S|^(?:def|class|import|from|return|curl|const|function)\b|[{;]\s*$")
 _ASKS_FOR_CODE = re.compile(
@@ -425,9 +397,6 @@ def _adjusted(question: Question, unit: Unit, score: float) -> float:
         odds *= 0.1
     if _RECORD.match(unit.text):
         odds *= 0.001
-    asks_of_past = question.as_of or _ASKS_OF_PAST.search(question.text)
-    if not asks_of_past and _PAST.search(unit.text):
-        odds *= 0.4
     return sigmoid(logit(score) + math.log(odds))
 
 

@@ -176,7 +176,10 @@ def sentence_features(
     question: Question, passages: Sequence[Passage], units: Sequence[Unit]
 ) -> list[dict[str, float]]:
     """Return the features of every unit except those that need an embedding."""
-    worths = _worths(question, passages, units)
+    groups: dict[str, list[frozenset[str]]] = {}
+    for unit in units:
+        groups.setdefault(passages[unit.passage].language or "en", []).append(unit.terms)
+    worths = {own: weigh(question.terms(own), terms) for own, terms in groups.items()}
     top = max((passage.score for passage in passages), default=0.0) or 1.0
     rows = []
     for n, unit in enumerate(units):
@@ -199,18 +202,6 @@ def sentence_features(
     for row in rows:
         row["cover_gap"] = row["cover"] - best
     return rows
-
-
-def _worths(
-    question: Question, passages: Sequence[Passage], units: Sequence[Unit]
-) -> dict[str, dict[str, float]]:
-    groups: dict[str, list[frozenset[str]]] = {}
-    for unit in units:
-        groups.setdefault(passages[unit.passage].language or "en", []).append(unit.terms)
-    return {
-        language: weigh(question.terms(language), of_language)
-        for language, of_language in groups.items()
-    }
 
 
 def _shape(question: Question, unit: Unit, language: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ import binascii
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from rag.types import Passage
@@ -298,6 +298,11 @@ def tainted(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def overlaps(spans: Iterable[tuple[int, int]], start: int, end: int) -> bool:
+    """Tell whether one of the spans has a part of ``start`` to ``end``."""
+    return any(a < end and start < b for a, b in spans)
+
+
 def readable(question: str, passages: Sequence[Passage]) -> list[Passage]:
     """Return the passages that may answer: not those whose answers stand in orders."""
     if asks_about_models(question):
@@ -311,7 +316,7 @@ def _is_lost(passage: Passage) -> bool:
     if not barred or not answers:
         return bool(barred) and sum(b - a for a, b in barred) >= len(passage.chunk.text.strip())
     best = max(probability for *_, probability in answers)
-    free = (p for start, end, p in answers if not any(a < end and start < b for a, b in barred))
+    free = (p for start, end, p in answers if not overlaps(barred, start, end))
     return max(free, default=0.0) < _FREE * best
 
 

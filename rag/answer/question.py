@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Literal
 
-from rag.text.dates import MONTHS, months
+from rag.text.dates import MONTHS, moments
 from rag.text.language import detect
 from rag.text.terms import content_terms, fold, without_stopwords
 
@@ -213,33 +213,27 @@ def _sides(text: str) -> tuple[str, ...]:
     return (match["a"].strip(), match["b"].strip()) if match else ()
 
 
-_YEAR = re.compile(
-    r"\b(?:in|as of|during|on|before|until|by|since|from|for|im jahr|en|im|au|of|am|vom)\s+(?:the "
-    r"(?:year|end) (?:of )?)?(?:[^\W\d_]+\.?\s+|\d{1,2}\.?\s+(?:de )?[^\W\d_]+\.?,?\s+(?:de )?|"
-    r"[^\W\d_]+\.?\s+\d{1,2}(?:st|nd|rd|th)?,?\s+)?((?:19|20)\d\d)\b",
+_IN_FORCE = re.compile(
+    r"\b(?:in|as of|during|on|before|until|by|since|from|for|im jahr|en|im|au|of|am|vom)\s+"
+    r"(?:the (?:year|end) (?:of )?)?(?:[^\W\d_]+\s+)?$",
     re.IGNORECASE,
 )
-_ISO = re.compile(r"\b((?:19|20)\d\d)-(\d\d)(?:-(\d\d))?\b")
-_DAY = re.compile(r"\b([0-3]?\d)(?:st|nd|rd|th|\.)?\b(?![:.,]?\d)")
+_YEAR_AND_MONTH = re.compile(r"\b((?:19|20)\d\d)-(0[1-9]|1[0-2])\b(?!-)")
 
 
 def _as_of(text: str) -> date | None:
     """Return the last day of the year, month or day that the question names."""
-    if iso := _ISO.search(text):
-        return _last_day(int(iso[1]), int(iso[2]), int(iso[3]) if iso[3] else None)
-    match = _YEAR.search(text)
-    if not match:
-        return None
-    month = min(months(match[0]), default=None)
-    day = _DAY.search(match[0]) if month else None
-    return _last_day(int(match[1]), month or 12, int(day[1]) if day else None)
+    if iso := _YEAR_AND_MONTH.search(text):
+        return _last_day(int(iso[1]), int(iso[2]))
+    for moment in moments(text):
+        year, month, day = (moment.get(name) for name in ("year", "month", "day"))
+        if year and (day or _IN_FORCE.search(text[: moment.start])):
+            return _last_day(year[1], month[1] if month else 12, day[1] if day else 31)
+    return None
 
 
-def _last_day(year: int, month: int, day: int | None) -> date | None:
-    if not 1 <= month <= 12:
-        return None
-    last = calendar.monthrange(year, month)[1]
-    return date(year, month, min(day, last) if day else last)
+def _last_day(year: int, month: int, day: int = 31) -> date:
+    return date(year, month, min(day, calendar.monthrange(year, month)[1]))
 
 
 # --- where a text says a date or a quantity -------------------------------------------------------

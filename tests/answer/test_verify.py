@@ -9,8 +9,9 @@ import pytest
 from answer_helpers import CountingEmbedder, passage
 from test_injection_prompts import FACT, HOSTILE
 
+from rag.answer.citations import renumbered
 from rag.answer.llm.citation_marks import Marked, parse
-from rag.answer.llm.verify import Broken, Judged, Rewritten, Verifier, derived, numbered, read
+from rag.answer.llm.verify import Broken, Judged, Rewritten, Verifier, derived, read
 from rag.errors import ModelError
 from rag.ground.checker import HeuristicChecker
 from rag.protocols import Embedder
@@ -352,6 +353,6 @@ def join_verifiers() -> None:
 def test_numbers_follow_first_use(make: Make) -> None:
     judged = run(make(), "The hub is white. [2] Refunds take five business days. [1]")
     numbers: dict[int, int] = {}
-    shown = numbered([one.sentence for one in judged], numbers)
+    shown = renumbered([one.sentence for one in judged], numbers)
     assert [c.number for s in shown for c in s.citations] == [1, 2]
     assert numbers == {2: 1, 1: 2}

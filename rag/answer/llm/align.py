@@ -97,7 +97,9 @@ class Aligner:
     ) -> list[Aligned]:
         """Return what is about the sentence, best first; a pair only where it adds enough."""
         text = passage.chunk.text
-        claim = _Claim.of(sentence, passage.language)
+        language = passage.language
+        worth = {term: _weight(term) for term in content_terms(sentence, language)}
+        figures = numbers(sentence)
         vectors = [self._vectors[text[start:end]] for start, end in spans]
         own = self._vectors[sentence]
         scores: dict[tuple[int, int], float] = {}
@@ -106,7 +108,14 @@ class Aligner:
             start, end = spans[first][0], spans[last][1]
             direction = vectors[first] + vectors[last]
             cosine = float(direction @ own) / max(float(np.linalg.norm(direction)), 1e-6)
-            score, shared = claim.score(text[start:end], cosine)
+            unit = text[start:end]
+            held = sum(worth[term] for term in worth.keys() & _stem_set(unit, language))
+            shared = held / sum(worth.values()) if worth else 0.0
+            score = _TERMS * shared + _COSINE * max(0.0, cosine)
+            if figures:
+                score += _NUMBERS * len(figures & numbers(unit)) / len(figures)
+            else:
+                score /= _TERMS + _COSINE
             scores[first, last] = score
             if first < last:
                 score -= _BOTH
@@ -115,33 +124,6 @@ class Aligner:
             if cosine >= DISTANT or shared >= SHARED:
                 found.append((-round(score, 5), start, Aligned(start, end, score)))
         return [aligned for _, _, aligned in sorted(found, key=lambda entry: entry[:2])]
-
-
-# --- the sentence ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What of a sentence is looked for."""
-
-    terms: tuple[str, ...]
-    numbers: frozenset[str]
-    language: str | None
-
-    @classmethod
-    def of(cls, sentence: str, language: str | None) -> _Claim:
-        return cls(content_terms(sentence, language), numbers(sentence), language)
-
-    def score(self, unit: str, cosine: float) -> tuple[float, float]:
-        """Return the score of a unit, and the share of the terms that it has."""
-        here = _stem_set(unit, self.language)
-        total = sum(map(_weight, self.terms))
-        held = sum(_weight(term) for term in self.terms if term in here)
-        terms = held / total if total else 0.0
-        score = _TERMS * terms + _COSINE * max(0.0, cosine)
-        if not self.numbers:
-            return score / (_TERMS + _COSINE), terms
-        return score + _NUMBERS * (len(self.numbers & numbers(unit)) / len(self.numbers)), terms
 
 
 def _weight(term: str) -> float:

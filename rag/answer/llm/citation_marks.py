@@ -108,15 +108,10 @@ def neutralise(passage_text: str) -> str:
             break
         for mark in reversed(marks):
             spaced = mark.start and _wants_space(passage_text[mark.start - 1], "(")
-            put = " " * bool(spaced) + _neutral(mark)
+            named = ", ".join(map(_range, mark.pairs)) or mark.label
+            put = f"{' ' * bool(spaced)}(ref {named})"
             passage_text = passage_text[: mark.start] + put + passage_text[mark.end :]
     return passage_text
-
-
-def _neutral(mark: Mark) -> str:
-    if not mark.pairs:
-        return f"(ref {mark.label})"
-    return f"(ref {', '.join(_range(pair) for pair in mark.pairs)})"
 
 
 def _range(pair: tuple[int, int]) -> str:
@@ -157,7 +152,7 @@ class _Draft:
             gone = [span for span in gone if span[1] <= listed] + [(listed, len(mask))]
             marks = [mark for mark in marks if mark.start < listed]
         edits = [_Edit(*_whole_lines(mask, start, end)) for start, end in gone]
-        lines = _Lines.of(mask, marks)
+        lines = _marked_lines(mask, marks)
         for run in _runs(mask, marks):
             numbers = self._resolved(run, targets)
             edits.append(_removal(self.text, mask, run, numbers, lines))
@@ -232,10 +227,7 @@ def _trimming(text: str) -> Iterator[_Edit]:
     lead = re.match(r"(?:[^\S\n]*\n)+", text)
     if lead:
         yield _Edit(0, lead.end())
-    end = len(text.rstrip())
-    code = blocks(text)
-    if code:
-        end = max(end, code[-1][1])
+    end = max(len(text.rstrip()), *(stop for _, stop in blocks(text)[-1:]), 0)
     if end < len(text) and end >= (lead.end() if lead else 0):
         yield _Edit(end, len(text))
 
@@ -285,7 +277,7 @@ class _Edit:
 _JOINED = re.compile(
     rf"{BLANK}*(?:[,;、，；&+/]|,?{BLANK}(?:and|und|et|y|e|и){BLANK})?{BLANK}*", re.IGNORECASE
 )
-_EMPHASIS = ("***", "**", "*", "__", "_")
+_EMPHASIS = re.compile(r"(?:(?<=[\s.!?…。！？(\[])|(?<!.))(?:\*{1,3}|_{1,2})$", re.DOTALL)
 _LINE_FRONT = re.compile(
     rf"(?:[ \t>]|{BLANK})*(?:(?:[-*•‣+]|\(?\w{{1,3}}[.)]|#{{1,6}})[ \t]+)?(?:\[[ xX]\] )?{BLANK}*"
 )
@@ -293,6 +285,7 @@ _BARE_FRONT = re.compile(rf"(?:[ \t>]|{BLANK})*(?:[-*•‣+]|\d{{1,3}}[.)]|#{{1
 _STOPPED = re.compile(r"[.!?。！？…][\"'”’»)\]*_]*$")
 _LISTED = re.compile(r"[ \t>]*(?:(?:[-*•‣+]|\(?\w{1,3}[.)])[ \t]|#{1,6}[ \t]|\|)")
 _BEHIND_LAST = " \t\r.*_)]|!?…。！？"
+_BLANKS_FIRST, _BLANKS_LAST = re.compile(rf"\A{BLANK}+"), re.compile(rf"{BLANK}+\Z")
 _NOTHING = re.compile(rf"(?:{BLANK}|\.)*")
 _NEAR = 120  # characters before a mark that can have to do with it
 _ENDS = ".!?…。！？"
@@ -341,9 +334,9 @@ def _removal(
 def _widened(mask: str, start: int, end: int) -> tuple[int, int]:
     """Take in emphasis, brackets and words of reference that hold nothing but the marks."""
     while True:
-        emphasis = next((e for e in _EMPHASIS if _wraps(mask, start, end, e)), "")
-        if emphasis:
-            start, end = start - len(emphasis), end + len(emphasis)
+        emphasis = _EMPHASIS.search(mask, max(0, start - 4), start)
+        if emphasis and mask.startswith(emphasis[0], end):
+            start, end = emphasis.start(), end + len(emphasis[0])
             continue
         if start and mask[start - 1] == "^":
             start, end = start - 1, end + mask.startswith("^", end)
@@ -366,14 +359,6 @@ def _near(mask: str, line: int, start: int) -> str:
     return mask[line:start] if start - line <= _NEAR else FILLER + mask[start - _NEAR : start]
 
 
-def _wraps(mask: str, start: int, end: int, emphasis: str) -> bool:
-    size = len(emphasis)
-    left = start - size
-    if left < 0 or mask[left:start] != emphasis or mask[end : end + size] != emphasis:
-        return False
-    return left == 0 or mask[left - 1].isspace() or mask[left - 1] in _ENDS + "(["
-
-
 def _line(mask: str, start: int, end: int) -> tuple[int, int]:
     stop = mask.find("\n", end)
     return mask.rfind("\n", 0, start) + 1, len(mask) if stop < 0 else stop
@@ -391,13 +376,9 @@ def _whole_lines(mask: str, start: int, end: int) -> tuple[int, int]:
 
 def _tidied(text: str, start: int, end: int, line: int, stop: int) -> tuple[int, int, str]:
     """Return what to take out, and what to put there, so that spaces and stops come out right."""
-    blanks = re.compile(rf"{BLANK}*")
-    while start > line and blanks.fullmatch(text[start - 1]):
-        start -= 1
-    behind = blanks.match(text, end, stop)
-    rest = behind.end() if behind else end
-    left, right = text[start - 1 : start] if start > line else "", text[rest : rest + 1]
-    right = "" if rest >= stop else right
+    start = line + len(_BLANKS_LAST.sub("", text[line:start]))
+    rest = stop - len(_BLANKS_FIRST.sub("", text[end:stop]))
+    left, right = text[max(line, start - 1) : start], text[rest : min(stop, rest + 1)]
     if right in (".", ",") or left in _TIGHT_BEHIND - {"-", "–", "—", "|"}:
         end = rest
     if left in _PAUSES and right and right in _PAUSES + _ENDS:
@@ -416,28 +397,25 @@ def _wants_space(left: str, right: str) -> bool:
         return True  # the end of one emphasis and the beginning of another
     if left in _TIGHT_BEHIND or right[:1] in _TIGHT_BEFORE:
         return False
-    if _WIDE.match(left) or _WIDE.match(right):
-        return False
-    return not (left.isalpha() and _PLURAL.match(right))
+    return not (_WIDE.search(left + right[:1]) or (left.isalpha() and _PLURAL.match(right)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
+class _Lines(NamedTuple):
     """Which lines begin and end with a mark, by where they start."""
 
     begun: set[int]
     ended: set[int]
 
-    @classmethod
-    def of(cls, mask: str, marks: Sequence[Mark]) -> _Lines:
-        lines = cls(set(), set())
-        for mark in marks:
-            line, stop = _line(mask, mark.start, mark.end)
-            if _LINE_FRONT.fullmatch(mask, line, mark.start):
-                lines.begun.add(line)
-            if stop - mark.end < 40 and not mask[mark.end : stop].strip(_BEHIND_LAST):
-                lines.ended.add(line)
-        return lines
+
+def _marked_lines(mask: str, marks: Sequence[Mark]) -> _Lines:
+    lines = _Lines(set(), set())
+    for mark in marks:
+        line, stop = _line(mask, mark.start, mark.end)
+        if _LINE_FRONT.fullmatch(mask, line, mark.start):
+            lines.begun.add(line)
+        if stop - mark.end < 40 and not mask[mark.end : stop].strip(_BEHIND_LAST):
+            lines.ended.add(line)
+    return lines
 
 
 def _leads(mask: str, line: int, lines: _Lines) -> bool:
@@ -461,17 +439,14 @@ def _bibliography(mask: str, marks: Sequence[Mark]) -> int | None:
         headed -= 1
         numbered = headed + 1 == first and _ENTRY.match(mask, *lines[headed])
         first = headed if numbered else first
+    entries = lines[headed:]
     # Without marks at the front it may be any list; but below marked text it is one of sources.
-    sure = any(m.end <= lines[headed][0] for m in marks) if headed < len(lines) else True
-    sure = sure or all(heads[line] for line in lines[headed:])
+    sure = all(heads[line] for line in entries) or any(m.end <= entries[0][0] for m in marks)
     if headed and sure and _SOURCES_HEADING.match(mask[slice(*lines[headed - 1])]):
         start = lines[headed - 1][0]
-    elif 0 < first < len(lines) and _cited_above(
-        mask, lines[first][0], marks, heads, lines[first:]
-    ):
-        start = lines[first][0]
-        if re.fullmatch(r"\s*[-*_]{3,}\s*", mask[slice(*lines[first - 1])]):
-            start = lines[first - 1][0]
+    elif first < len(lines) and _cited_above(mask, marks, heads, lines[first:]):
+        ruled = first and re.fullmatch(r"\s*[-*_]{3,}\s*", mask[slice(*lines[first - 1])])
+        start = lines[first - 1 if ruled else first][0]
     else:
         return None
     return start if mask[:start].strip() else None
@@ -493,12 +468,12 @@ def _heads(mask: str, line: tuple[int, int], marks: Sequence[Mark]) -> tuple[int
 
 def _cited_above(
     mask: str,
-    start: int,
     marks: Sequence[Mark],
     heads: Mapping[tuple[int, int], tuple[int, ...] | None],
     lines: Sequence[tuple[int, int]],
 ) -> bool:
     """Tell entries without a heading from statements: cited above, once each, no full stop."""
+    start = lines[0][0]
     above = mask[:start]
     if not above.endswith("\n\n") and not above.rstrip().endswith(("---", "***")):
         return False

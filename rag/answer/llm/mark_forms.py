@@ -9,8 +9,7 @@ raised: ``¹``, ``<sup>1</sup>``, ``$^{1}$``, ``^1^``; ``\cite{1}``; ``(Source 1
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 HIDDEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
@@ -64,19 +63,16 @@ def _pairs_of(content: str) -> tuple[tuple[int, int], ...]:
     content = _NO_GLYPH.sub("", content).rstrip("\\").strip()
     found: list[tuple[int, int]] = []
     place = 0
-    while True:
-        item = _ITEM.match(content, place)
-        if not item:
-            return ()
+    while item := _ITEM.match(content, place):
         first = _value(item[1])
         found.append((first, _value(item[2]) if item[2] else first))
         place = item.end()
         if place == len(content) or _PINPOINT.fullmatch(content, place):
             return tuple(found)
-        separator = _SEPARATOR.match(content, place)
-        if not separator:
-            return ()
+        if not (separator := _SEPARATOR.match(content, place)):
+            break
         place = separator.end()
+    return ()
 
 
 def _value(digits: str) -> int:
@@ -86,12 +82,14 @@ def _value(digits: str) -> int:
 # --- in brackets --------------------------------------------------------------------------------
 
 _SQUARE = re.compile(r"\\?[\[［]([^\[\]［］\0]+)[\]］](?:\(#[^\s()]{0,200}\))?")
-_LENTICULAR = re.compile(r"【([^【】\0]{1,200})】|〔([^〔〕\0]{1,200})〕")
 _FROM_TO = re.compile(r"[\[【](\d{1,9})[\]】]\s?[-‐‑–—]\s?[\[【](\d{1,9})[\]】]")
-_CITE = re.compile(r"\\(?:cite[pt]?|footnotemark|textsuperscript)[\[{]([^\[\]{}]{1,200})[\]}]")
+_OTHER = re.compile(
+    r"【([^【】\0]{1,200})】|〔([^〔〕\0]{1,200})〕"
+    r"|\\(?:cite[pt]?|footnotemark|textsuperscript)[\[{]([^\[\]{}]{1,200})[\]}]"
+)
 # Not [^a-z], which is a class of a regular expression.
 _FOOTNOTE = re.compile(r"\s*\^\s*(?P<label>\d+|[^\W_]\w+(?:-\w{2,})*)\s*")
-_YEARS = (1500, 2199)
+_YEARS = range(1500, 2200)
 
 # What an index stands behind: snake_case, a call, one small letter, a usual name for an array.
 _INDEXED = re.compile(
@@ -116,22 +114,18 @@ def _bracketed(masked: str) -> Iterator[Mark]:
             yield Mark(start, end, (), label=footnote["label"].casefold())
             continue
         pairs = _pairs_of(match[1])
-        if not pairs:
-            continue
         if start == indexed_to or _is_index(masked, start, end):
             indexed_to = end
         elif not _is_value(masked, start, end, pairs):
             yield Mark(start, end, pairs, label=footnote["label"].casefold() if footnote else "")
     for match in _FROM_TO.finditer(masked):
         yield Mark(*match.span(), ((int(match[1]), int(match[2])),))
-    for pattern in (_LENTICULAR, _CITE):
-        for match in pattern.finditer(masked):
-            pairs = _pairs_of(next(group for group in match.groups() if group is not None))
-            place = re.fullmatch(r"(\d{1,4}):\d{1,4}†.*", match[1] or "", re.DOTALL)
-            if pairs:
-                yield Mark(*match.span(), pairs)
-            elif place:  # 【4:0†source】 counts something else than our passages
-                yield Mark(*match.span(), ((HUGE, HUGE),))
+    for match in _OTHER.finditer(masked):
+        inside = match[match.lastindex or 0]
+        # 【4:0†source】 counts something else than our passages.
+        elsewhere = re.match(r"\d{1,4}:\d{1,4}†", inside)
+        if pairs := ((HUGE, HUGE),) if elsewhere else _pairs_of(inside):
+            yield Mark(*match.span(), pairs)
 
 
 def _is_index(masked: str, start: int, end: int) -> bool:
@@ -144,30 +138,25 @@ def _is_index(masked: str, start: int, end: int) -> bool:
 
 def _is_value(masked: str, start: int, end: int, pairs: tuple[tuple[int, int], ...]) -> bool:
     """Tell an interval, a year or an argument from a mark."""
-    low, high = _YEARS
-    if all(low <= first <= high and low <= last <= high for first, last in pairs):
+    if all(number in _YEARS for pair in pairs for number in pair):
         return True
-    single = len(pairs) == 1 and pairs[0][0] == pairs[0][1]
-    if single:
+    if len(pairs) == 1 and pairs[0][0] == pairs[0][1]:
         return False
     before = masked[max(0, start - 60) : start]
-    if len(pairs) > 2:
-        return bool(_CALLED.search(before))
-    zero_based = len(pairs) == 2 and pairs[0] == (0, 0)
     measured = _INTERVAL.search(before) or _UNIT.match(masked, end) or _CALLED.search(before)
-    return zero_based or bool(measured)
+    return pairs[0] == (0, 0) or bool(measured)
 
 
 # --- raised -------------------------------------------------------------------------------------
 
 _DIGITS = "⁰¹²³⁴-⁹"
-_RAISED = re.compile(rf"⁽?[{_DIGITS}]+(?:(?:[,˒⸴;·⁻⁃'’ ]|⁾⁽)[{_DIGITS}]+)*⁾?")
+_RAISED = re.compile(rf"⁽?[{_DIGITS}]+(?:[,˒⸴;·⁻⁃'’ ][{_DIGITS}]+)*⁾?")
 _SUP = re.compile(
     r"<sup\b[^<>]{0,200}>(?P<in>(?:[^<>\0]|<a\b[^<>]{0,200}>|</a>){1,300})</sup>", re.I
 )
 _TAG = re.compile(r"<[^<>]*>")
 _CARET = re.compile(r"\$\^(\{[^{}$\0]{1,100}\}|\d{1,3})\$|(?<![\^\\])\^(\d{1,3}(?:,\d{1,3})*)\^")
-_PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁃˒⸴·'’", "0123456789--,,,,,", "⁽")
+_PLAIN = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁃˒⸴·'’", "0123456789--,,,,,", "⁽⁾")
 # x², 10³, km², mc², sin², R²; a year in full does carry a mark: "since 2024¹".
 _POWER = re.compile(
     r"(?:(?<!\w)(?:[A-Za-zα-ωΑ-Ωµ]|[ckdmnµ]m|mc|sin|cos|tan|log|exp)|\d\s?(?:ft|in|yd|mi|sec|kg)|"
@@ -180,13 +169,12 @@ _ELEMENT = re.compile(r"[A-Z][a-z]?\b")
 
 def _raised(masked: str) -> Iterator[Mark]:
     for match in _RAISED.finditer(masked):
-        plain = match[0].translate(_PLAIN).replace("⁾", " " if "⁾⁽" in match[0] else "")
+        plain = match[0].translate(_PLAIN)
         pairs = _pairs_of(plain)
         if pairs and not _is_power(masked, *match.span()):
-            digits = plain.strip() if plain.strip().isdigit() else ""
-            yield Mark(*match.span(), pairs, raised=digits)
+            yield Mark(*match.span(), pairs, raised=plain if plain.isdigit() else "")
     for match in [*_SUP.finditer(masked), *_CARET.finditer(masked)]:
-        inside = next(group for group in match.groups() if group is not None)
+        inside = match[match.lastindex or 0]
         pairs = _pairs_of(_TAG.sub("", inside).strip().strip("{}[]()").strip())
         if pairs and not _is_power(masked, *match.span()):
             yield Mark(*match.span(), pairs)
@@ -272,11 +260,10 @@ def find(masked: str, count: int | None) -> list[Mark]:
 
 
 _DEFINITION = re.compile(
-    rf"^{BLANK}{{0,3}}\[\^{BLANK}*(?P<label>[^\[\]\n]{{1,60}}?){BLANK}*\]:"
-    r"(?P<body>[^\n]*(?:\n(?:[ ]{2}|\t)[ \t]*[^\s][^\n]*)*)",
+    rf"^{BLANK}{{0,3}}\[(?:\^{BLANK}*(?P<label>[^\[\]\n]{{1,60}}?){BLANK}*|(?P<number>\d{{1,9}}))\]:"
+    r"(?P<body>[^\n]*(?(label)(?:\n(?:[ ]{2}|\t)[ \t]*[^\s][^\n]*)*))",
     re.MULTILINE,
 )
-_NUMBERED = re.compile(r"^ {0,3}\[(?P<label>\d{1,9})\]:(?P<body>[^\n]*)", re.MULTILINE)
 _POINTS_AT = re.compile(rf"\W*?(?:\[(\d{{1,9}})\]|{_NOUN}\s*[:#№]?\s*(\d{{1,9}})\b)", re.IGNORECASE)
 
 
@@ -288,15 +275,13 @@ def definitions(masked: str) -> tuple[list[tuple[int, int]], Mapping[str, tuple[
     spans: list[tuple[int, int]] = []
     targets: dict[str, tuple[int, int]] = {}
     for match in _DEFINITION.finditer(masked):
+        if match["number"] and masked.count(f"[{match['number']}]") == 1:
+            continue
         spans.append(match.span())
-        at = _POINTS_AT.match(match["body"])
-        if at:
+        if match["label"] and (at := _POINTS_AT.match(match["body"])):
             number = int(at[1] or at[2])
             targets[match["label"].casefold()] = (number, number)
-    for match in _NUMBERED.finditer(masked):
-        if masked.count(f"[{match['label']}]") > 1:
-            spans.append(match.span())
-    return sorted(spans), targets
+    return spans, targets
 
 
 # --- where a bracketed number is no citation ----------------------------------------------------
@@ -307,7 +292,10 @@ FILLER = "\0"
 _FENCE = re.compile(r"[ \t>]*(?P<fence>`{3,}|~{3,})(?P<info>.*)", re.DOTALL)
 _LIST_ITEM = re.compile(r"[ \t>]*(?:[-*+•‣]|\(?\w{1,3}[.)])[ \t]")
 _INDENTED = re.compile(r"(?: {4}| {0,3}\t)[ \t]*\S")
-_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+# Between runs of as many backticks, inside one paragraph.
+_INLINE_CODE = re.compile(
+    r"(?<!`)(?P<ticks>`+)(?!`)(?:(?!\n[ \t\r]*\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL
+)
 _TARGET = (
     r"\(\s*<?[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*>?"
     r"(?:\s+(?:\"[^\"\n]*\"|'[^'\n]*'))?\s*\)"
@@ -324,10 +312,7 @@ _FORMULA = re.compile(
     re.DOTALL,
 )
 # As pandoc has it: no space inside the dollars, no digit after them; $^1$ is a raised mark.
-_DOLLARS = re.compile(
-    r"(?<![\\$\w])\$(?!\^\{?[\[\d])(?=[^\s$])(?P<in>[^$\n]{1,300})(?<!\s)\$(?![\d$])"
-)
-_MATHEMATICAL = re.compile(r"[\\^_={}+<>|]")
+_DOLLARS = re.compile(r"(?<![\\$\w])\$(?!\^\{?[\[\d])(?=[^\s$])[^$\n]{1,300}(?<!\s)\$(?![\d$])")
 _HTML = re.compile(
     r"<!--.{0,5000}?-->|<(?P<tag>pre|code|script|style)\b[^<>]{0,300}>.{0,5000}?</(?P=tag)\s*>"
     r"|<(?!/?sup\b)(?!a\s+href=[\"']?#)(?!/a>)/?[a-z][^<>\n]{0,500}>",
@@ -342,14 +327,17 @@ _ADDRESS = re.compile(
 
 def masked(text: str) -> str:
     """Return the text with a filler for every character of code, links, formulas and HTML."""
-    result = _fill(text, blocks(text))
-    result = _fill(result, _inline_code(result))
-    result = _fill(result, (match.span() for match in _FORMULA.finditer(result)))
-    result = _fill(result, (m.span() for m in _DOLLARS.finditer(result) if _is_formula(m["in"])))
-    result = _fill(result, (match.span() for match in _HTML.finditer(result)))
-    result = _fill(result, (match.span() for match in _LINK.finditer(result)))
-    result = _fill(result, _reference_links(result))
-    return _fill(result, (match.span() for match in _ADDRESS.finditer(result)))
+    text = _fill(text, blocks(text))
+    for pattern in (_INLINE_CODE, _FORMULA, _DOLLARS, _HTML, _LINK):
+        text = _fill(text, [match.span() for match in pattern.finditer(text)])
+    text = _fill(text, list(_reference_links(text)))
+    return _fill(text, [match.span() for match in _ADDRESS.finditer(text)])
+
+
+def _fill(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in spans:  # line ends stay: what is one line remains one
+        text = text[:start] + re.sub(r"[^\n]", FILLER, text[start:end]) + text[end:]
+    return text
 
 
 def blocks(text: str) -> list[tuple[int, int]]:
@@ -395,44 +383,11 @@ def _extend(found: list[tuple[int, int]], text: str, start: int, end: int) -> No
         found.append((start, end))
 
 
-def _inline_code(text: str) -> Iterator[tuple[int, int]]:
-    """Find code between runs of as many backticks, inside one paragraph."""
-    runs = [match.span() for match in re.finditer("`+", text)]
-    following: list[int | None] = [None] * len(runs)
-    latest: dict[int, int] = {}
-    for index in range(len(runs) - 1, -1, -1):
-        size = runs[index][1] - runs[index][0]
-        following[index] = latest.get(size)
-        latest[size] = index
-    breaks = [match.start() for match in _BLANK_LINE.finditer(text)]
-    index = 0
-    while index < len(runs):
-        closing = following[index]
-        start, inside = runs[index]
-        if closing is None or _between(breaks, inside, runs[closing][0]):
-            index += 1
-            continue
-        yield start, runs[closing][1]
-        index = closing + 1
-
-
-def _between(sorted_places: list[int], start: int, end: int) -> bool:
-    place = bisect_left(sorted_places, start)
-    return place < len(sorted_places) and sorted_places[place] < end
-
-
-def _is_formula(inside: str) -> bool:
-    """Tell a formula from what stands between two prices."""
-    return " " not in inside or bool(_MATHEMATICAL.search(inside))
-
-
 def _reference_links(text: str) -> Iterator[tuple[int, int]]:
     """Find ``[words][label]`` whose label is defined, and definitions except of bare numbers."""
     definitions = {
         " ".join(m["label"].casefold().split()): m.span() for m in _DEFINING.finditer(text)
     }
-    if not definitions:
-        return
     used = {label for label in definitions if not _NUMBERS_ONLY.fullmatch(label)}
     for match in _REFERRING.finditer(text):
         label = " ".join((match["label"] or match["text"][1:-1]).casefold().split())
@@ -441,17 +396,3 @@ def _reference_links(text: str) -> Iterator[tuple[int, int]]:
             yield match.span()
     for label in used:
         yield definitions[label]
-
-
-def _fill(text: str, spans: Iterator[tuple[int, int]] | list[tuple[int, int]]) -> str:
-    pieces: list[str] = []
-    place = 0
-    for start, end in sorted(spans):
-        if end <= place:
-            continue
-        start = max(start, place)  # noqa: PLW2901
-        # Line ends stay: what is one line remains one.
-        filler = "".join(c if c == "\n" else FILLER for c in text[start:end])
-        pieces += [text[place:start], filler]
-        place = end
-    return "".join(pieces) + text[place:]

@@ -49,20 +49,6 @@ _HIDDEN = re.compile(
     "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
 
-_LANGUAGES = dict(
-    pair.split(":")
-    for pair in """
-    af:Afrikaans ca:Catalan cs:Czech cy:Welsh da:Danish de:German en:English es:Spanish et:Estonian
-    eu:Basque fi:Finnish fr:French ga:Irish hr:Croatian hu:Hungarian id:Indonesian is:Icelandic
-    it:Italian lt:Lithuanian lv:Latvian nl:Dutch no:Norwegian pl:Polish pt:Portuguese ro:Romanian
-    sk:Slovak sl:Slovenian sq:Albanian sv:Swedish tr:Turkish vi:Vietnamese be:Belarusian
-    bg:Bulgarian kk:Kazakh mk:Macedonian mn:Mongolian ru:Russian sr:Serbian tt:Tatar uk:Ukrainian
-    ar:Arabic fa:Persian ur:Urdu hi:Hindi mr:Marathi ne:Nepali bn:Bengali el:Greek he:Hebrew
-    hy:Armenian ka:Georgian th:Thai lo:Lao km:Khmer my:Burmese ko:Korean ja:Japanese zh:Chinese
-    ta:Tamil te:Telugu kn:Kannada ml:Malayalam gu:Gujarati pa:Punjabi si:Sinhala am:Amharic
-    """.split()
-)
-
 
 @dataclass(frozen=True)
 class Request:
@@ -137,7 +123,9 @@ class Requests:
         return sum(self._window.count(message["content"]) + _MESSAGE for message in messages)
 
     def _messages(self, question: str, data: str, structured: bool) -> list[dict[str, str]]:
-        name = _LANGUAGES.get(detect(question)[0] or "")
+        from babel import Locale
+
+        name = Locale("en").languages.get(detect(question)[0] or "")
         known = f", which is {name}" if name else ""
         return self._prompt.over(
             data,

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
+from rag.answer.citations import renumbered
 from rag.answer.llm.align import without_headings
 from rag.answer.llm.citation_marks import Marked, parse
 from rag.answer.llm.generate import Draft
-from rag.answer.llm.verify import Judged, Verifier, numbered
+from rag.answer.llm.verify import Judged, Verifier
 from rag.events import Event
 from rag.models.chat import total_usage
 from rag.text.terms import fold
@@ -260,7 +261,7 @@ class StreamedAnswer:
             self._notes += one.judged.problems
             self._place = max(self._place, one.place)
             if one.judged.state == "kept":
-                [sentence] = numbered([one.judged.sentence], self._numbers)
+                [sentence] = renumbered([one.judged.sentence], self._numbers)
                 self.sentences.append(sentence)
                 yield Event(kind="sentence", sentence=sentence, place=one.place)
             else:

@@ -17,6 +17,7 @@ from itertools import permutations
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from rag.answer.citations import quotes
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
 from rag.answer.llm.citation_marks import Marked, marks_of, parse
@@ -24,7 +25,7 @@ from rag.answer.llm.request import CITED, fitting, row_of, sanitized
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
 from rag.prompts import as_data, list_schema, load_prompt, object_schema, spoken
-from rag.text.numbers import numbers
+from rag.text.numbers import numbers, unit_of
 from rag.types import Citation, Passage, Sentence, Usage, Verdict
 
 if TYPE_CHECKING:
@@ -265,9 +266,7 @@ class Verifier:
 
     def _is_exact(self, citation: Citation) -> bool:
         """Tell whether a citation is a span of the passage as it was found."""
-        chunk = self._originals[citation.number - 1].chunk
-        start, end = citation.start - chunk.start, citation.end - chunk.start
-        return chunk.text[start:end] == citation.quote
+        return quotes(citation, self._originals[citation.number - 1])
 
     def _lost(self, sentence: Sentence, verdict: Verdict) -> bool:
         """Tell whether the evidence lacks a number, a month or a name of the sentence."""
@@ -397,19 +396,6 @@ def _cut(text: str) -> str:
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1].rsplit(" ", 1)[0] + " …"
 
 
-def numbered(sentences: Sequence[Sentence], numbers: dict[int, int]) -> list[Sentence]:
-    """Number citations by first use: ``numbers`` holds what was given so far, and is added to."""
-
-    def again(citation: Citation) -> Citation:
-        number = numbers.setdefault(citation.number, len(numbers) + 1)
-        return citation.model_copy(update={"number": number})
-
-    return [
-        sentence.model_copy(update={"citations": tuple(map(again, sentence.citations))})
-        for sentence in sentences
-    ]
-
-
 # --- writing failing sentences again --------------------------------------------------------------
 
 _SCHEMA = object_schema(sentences=list_schema(object_schema(sentence={"type": "integer"}, **CITED)))
@@ -462,21 +448,17 @@ def read(text: str, count: int) -> dict[int, str]:
 
 
 def _from_json(text: str) -> dict[int, str] | None:
-    begin, end = text.find("{"), text.rfind("}")
-    if begin < 0 or end < begin:
-        return None
     try:
-        body = json.loads(text[begin : end + 1])
+        body = json.loads(text[text.index("{") : text.rindex("}") + 1])
     except (ValueError, RecursionError):
         return None
-    items = body.get("sentences") if isinstance(body, dict) else None
+    items = body.get("sentences")
     found: dict[int, str] = {}
     for item in items if isinstance(items, list) else ():
-        if not isinstance(item, dict):
-            continue
-        number, said = item.get("sentence"), item.get("text")
-        if isinstance(number, int) and isinstance(said, str):
-            found.setdefault(number, f"{said.strip()} {marks_of(item.get('citations'))}".strip())
+        match item:
+            case {"sentence": int(number), "text": str(said)}:
+                marks = marks_of(item.get("citations"))
+                found.setdefault(number, f"{said.strip()} {marks}".strip())
     return found
 
 
@@ -495,23 +477,10 @@ def _from_lines(text: str) -> dict[int, str]:
 # a product counts only where the sentence names both of its terms.
 
 _TERMS = 8  # numbers of a sentence beyond which no sums are tried
-_UNITS: Mapping[str, tuple[str, float]] = {
-    **dict.fromkeys(("second", "seconds", "sekunde", "sekunden"), ("time", 1.0)),
-    **dict.fromkeys(("minute", "minutes", "minuten"), ("time", 60.0)),
-    **dict.fromkeys(("hour", "hours", "stunde", "stunden"), ("time", 3600.0)),
-    **dict.fromkeys(("day", "days", "tag", "tage", "tagen"), ("time", 86400.0)),
-    **dict.fromkeys(("week", "weeks", "woche", "wochen"), ("time", 604800.0)),
-    **dict.fromkeys(("month", "months", "monat", "monate", "monaten"), ("calendar", 1.0)),
-    **dict.fromkeys(("year", "years", "jahr", "jahre", "jahren"), ("calendar", 12.0)),
-    **dict.fromkeys(("mm", "millimetres", "millimeters"), ("length", 1.0)),
-    **dict.fromkeys(("cm", "centimetres", "centimeters"), ("length", 10.0)),
-    **dict.fromkeys(("m", "metres", "meters"), ("length", 1000.0)),
-    **dict.fromkeys(("km", "kilometres", "kilometers"), ("length", 1e6)),
-    **dict.fromkeys(("kb", "kilobytes"), ("size", 1.0)),
-    **dict.fromkeys(("mb", "megabytes"), ("size", 1e3)),
-    **dict.fromkeys(("gb", "gigabytes"), ("size", 1e6)),
-    **dict.fromkeys(("tb", "terabytes"), ("size", 1e9)),
-}
+_GERMAN = {
+    "sekund": "second", "minut": "minute", "stund": "hour", "tag": "day", "woch": "week",
+    "monat": "month", "jahr": "year",
+}  # fmt: skip
 _AMOUNT = re.compile(r"\b(?:(?P<number>\d[\d.,]*)[ \u00a0-]?|(?P<word>[^\W\d_]+)[ \u00a0-])"
                      r"(?=(?P<unit>[^\W\d_]+))")  # fmt: skip
 
@@ -551,25 +520,21 @@ def _sums(value: float, terms: list[str]) -> Iterator[str]:
 
 def _converted(claim: str, evidence: str) -> Iterator[tuple[str, str]]:
     said = list(_amounts(evidence))
-    for figure, unit in _amounts(claim):
-        kind, size = _UNITS[unit]
-        for other, other_unit in said:
-            other_kind, other_size = _UNITS[other_unit]
+    for figure, _, (kind, size) in _amounts(claim):
+        for other, unit, (other_kind, other_size) in said:
             same = _same(float(figure) * size, float(other) * other_size)
             if kind == other_kind and size != other_size and same:
-                yield figure, f"{other} {other_unit}"
+                yield figure, f"{other} {unit}"
 
 
-def _amounts(text: str) -> Iterator[tuple[str, str]]:
-    """Yield numbers with their units, also in words: "two weeks", "one hour"."""
+def _amounts(text: str) -> Iterator[tuple[str, str, tuple[str, float]]]:
+    """Yield numbers with their units, also in words ("two weeks", "one hour"), and their size."""
     for found in _AMOUNT.finditer(text):
-        unit = found["unit"].casefold()
-        if unit not in _UNITS:
-            continue
-        number = (found["number"] or found["word"]).casefold()
-        value = numbers(number) or ({"1"} if number in ("a", "an", "one") else set())
-        for figure in value:
-            yield figure, unit
+        word = found["unit"].casefold()
+        if unit := unit_of(_GERMAN.get(word.rstrip("en"), word)):
+            number = (found["number"] or found["word"]).casefold()
+            for figure in numbers(number) or ({"1"} if number in ("a", "an", "one") else set()):
+                yield figure, word, unit
 
 
 def _same(left: float, right: float) -> bool:
