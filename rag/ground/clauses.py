@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from rag.ground.evidence import IRREGULAR_VERBS, stem_set
-from rag.text.numbers import ORDINALS
 from rag.text.terms import STOPWORDS, content_terms
+from rag.text.words import ORDINALS
 
 MODAL = frozenset("can could may might must shall should will would cannot".split())
 AUXILIARY = frozenset(

@@ -14,9 +14,10 @@ from functools import cache, lru_cache
 
 from rag.ground.clauses import Statement, begins_with_verb, statements
 from rag.ground.evidence import stem_set
-from rag.text.dates import DAYS, blanked, moments, month_number, says
-from rag.text.numbers import SMALL, quantities, same, unit_of
+from rag.text.dates import blanked, moments, says
+from rag.text.numbers import quantities, same, unit_of
 from rag.text.terms import STOPWORDS, content_terms, fold, stems
+from rag.text.words import DAYS, MONTHS, SMALL
 
 TITLES = {
     "mr": "he", "mister": "he", "sir": "he", "mrs": "she", "ms": "she", "miss": "she",
@@ -379,7 +380,7 @@ def _names(part: str, words: frozenset[str], units: tuple[str, ...]) -> Iterator
             or low in TITLES
             or (place == 0 and low in _FIRST)
             or _TIME.fullmatch(low)
-            or month_number(low)
+            or low in MONTHS
             or unit_of(low)
         ):
             continue
@@ -536,7 +537,7 @@ def _takers(statement: Statement, role: str) -> Iterator[Entity]:
 
 def _no_name(statement: Statement, other: Entity) -> bool:
     """Tell whether a capital is that of a date, a number or the first word of a sentence."""
-    if all(w in SMALL or w in DAYS or w.isdigit() or month_number(w) for w in other.words):
+    if all(w in SMALL or w in DAYS or w.isdigit() or w in MONTHS for w in other.words):
         return True
     after = tuple(statement.text[other.end :].split()[:2])
     alone = len(other.words) == 1 and not statement.text[: other.start].strip(" \"'“(")

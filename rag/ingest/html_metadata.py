@@ -21,6 +21,7 @@ from lxml import html as lxml_html
 from rag.ingest.blocks import one_line
 from rag.ingest.html_hidden import remove_unseen
 from rag.ingest.metadata import parse_date
+from rag.text.words import MONTH_NAMES, MONTHS
 
 _AUTHOR = re.compile(r"author|byline|creator", re.I)
 _DATE = re.compile(r"date|publi|created|issued|updated|posted|modified|byline|footer|\btime", re.I)
@@ -42,21 +43,7 @@ _BYLINE_WORDS = frozenset(
     "atualizado atualizada atualização em bijgewerkt gepubliceerd laatst gewijzigd geschreven "
     "door op".split()
 )
-_MONTHS = (
-    "january jan januar janvier enero januari gennaio janeiro",
-    "february feb februar février febrero februari febbraio fevereiro",
-    "march mar märz mars marzo maart março",
-    "april apr avril abril aprile",
-    "may mai mayo mei maggio maio",
-    "june jun juni juin junio giugno junho",
-    "july jul juli juillet julio luglio julho",
-    "august aug août agosto augustus",
-    "september sep sept septembre septiembre settembre setembro",
-    "october oct oktober octobre octubre ottobre outubro",
-    "november nov novembre noviembre novembro",
-    "december dec dezember décembre diciembre dicembre dezembro",
-)
-_MONTH = rf"(?:{'|'.join(' '.join(_MONTHS).split())})"
+_MONTH = rf"(?:{'|'.join(MONTHS)})"
 _PLAIN_DATE = re.compile(
     r"\b(?:19|20)\d\d(?:-[01]\d-|/[01]\d/)[0-3]\d(?!\d)|"
     r"\b[0-3]?\d\.[01]?\d\.(?:19|20)\d\d\b|"
@@ -123,9 +110,8 @@ def _read(found: re.Match[str]) -> date | None:
     written = found["month"] or found["month_first"]
     if written is None:
         return parse_date(found[0])
-    month = next(i for i, names in enumerate(_MONTHS, 1) if written.lower() in names.split())
     day, year = sorted(map(int, _NUMBERS.findall(found[0])))
-    return parse_date(f"{year}-{month}-{day}")
+    return parse_date(f"{year}-{MONTHS[written.lower()]}-{day}")
 
 
 def _is_named(element: Any, names: re.Pattern[str]) -> bool:
@@ -188,7 +174,7 @@ def _date_words(published: date | None) -> set[str]:
         return set()
     day, month = published.day, published.month
     written = "{0} {0}st {0}nd {0}rd {0}th {0}er {0:02} {1} {1:02} {2} {3}"
-    return set(written.format(day, month, published.year, _MONTHS[month - 1]).split())
+    return set(written.format(day, month, published.year, MONTH_NAMES[month - 1]).split())
 
 
 def _title(root: Any) -> str | None:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.text.terms import STOPWORDS, stems
+from rag.text.words import FRACTIONS, ORDINALS, SCALES, SIGNS, SMALL
 
 _UNITS: dict[str, tuple[str, float]] = {
     word: (kind, float(factor))
@@ -51,35 +52,6 @@ _UNITS: dict[str, tuple[str, float]] = {
     for word, _, factor in (item.partition(":") for item in scales.split())
 }
 CURRENCIES = ("EUR", "USD", "GBP", "JPY")
-SMALL = {
-    word: float(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen".split()
-    )
-} | {
-    word: 10.0 * value
-    for value, word in enumerate(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
-    )
-}
-ORDINALS = {
-    word: float(value)
-    for value, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
-        "twentieth".split(),
-        start=1,
-    )
-} | {"thirtieth": 30.0, "fortieth": 40.0, "fiftieth": 50.0, "hundredth": 100.0}
-SCALES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "mn": 1e6, "mio": 1e6,
-           "billion": 1e9, "bn": 1e9, "trillion": 1e12, "dozen": 12.0}  # fmt: skip
-FRACTIONS = {
-    word + plural: 1.0 / parts
-    for parts, word in ((3, "third"), (4, "quarter"), (5, "fifth"), (6, "sixth"), (7, "seventh"),
-                        (8, "eighth"), (9, "ninth"), (10, "tenth"), (100, "hundredth"))
-    for plural in ("", "s")
-} | {"half": 0.5, "halves": 0.5}  # fmt: skip
 IMPERIAL = frozenset(
     "mile ft foot feet inch inches yard yd lb lbs ounce oz gallon gal pint acre".split()
 )
@@ -284,7 +256,6 @@ _HEAD_UNITS = frozenset(
 )
 _WHOLE = ("of", "the", "all", "our", "its", "their", "his", "her", "your")
 _SIMPLE = re.compile(r"[1-9]/(?:[2-9]|10)(?!\d|[.,/]\d)")
-_PARTS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
 _LABELS = frozenset(
     """
     version v no number nr room gate page chapter section line platform step level extension
@@ -323,8 +294,8 @@ def fraction(text: str, tokens: list[Token], place: int) -> tuple[Quantity, int]
 def _share(text: str, tokens: list[Token], place: int, before: str) -> tuple[float, int] | None:
     """Read a fraction in words, in digits (3/4) or as one sign: its value and the next place."""
     token = tokens[place]
-    if token.low in _PARTS:
-        return _PARTS[token.low], place + 1
+    if token.low in SIGNS:
+        return SIGNS[token.low], place + 1
     if (
         token.kind == "digits"
         and low_at(tokens, place + 1) == "/"
@@ -403,8 +374,8 @@ def _finished(
         value, end, at = value + 0.5, tokens[at + 2].end, at + 3
         if low_at(tokens, at) in SCALES:  # two and a half million
             value, end, at = value * SCALES[tokens[at].low], tokens[at].end, at + 1
-    if low_at(tokens, at) in _PARTS:
-        value, end, at = value + _PARTS[low_at(tokens, at)], tokens[at].end, at + 1
+    if low_at(tokens, at) in SIGNS:
+        value, end, at = value + SIGNS[low_at(tokens, at)], tokens[at].end, at + 1
     signed = before in ("minus", "−") or (before == "-" and _loose(text, tokens, first - 1))
     unit_at = at + (low_at(tokens, at) in ("-", *_BESIDE_UNIT))
     unit_at += low_at(tokens, unit_at) in _BESIDE_UNIT
