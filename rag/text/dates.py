@@ -113,11 +113,6 @@ _PERIOD = re.compile(
 _HINT = re.compile(
     r"spring|summer|autumn|winter|fall|noon|morning|evening|night|dawn", re.IGNORECASE
 )
-_BEFORE = re.compile(
-    r"\b(?:(?P<early>early|(?P<start>beginning|start) of)|(?P<mid>mid|middle of)|"
-    r"(?P<late>late|(?P<end>end|close) of)|(?P<half>first|second) half of)[\s-](?:the\s|year\s)*$",
-    re.IGNORECASE,
-)
 
 
 def periods(text: str) -> Iterator[tuple[Fields, int, int]]:
@@ -143,35 +138,6 @@ def part_of(minute: int) -> Range:
     """Return the parts of the day that a time can be in."""
     limits = ((300, (4, 4)), (720, (1, 1)), (1020, (2, 2)), (1140, (2, 3)), (1260, (3, 3)))
     return next((part for limit, part in limits if minute < limit), (3, 4))
-
-
-def narrowed(fields: Fields, before: str) -> Fields:
-    """Return the part of a decade, a year or a month that the words before it name."""
-    match = _BEFORE.search(before)
-    if not match:
-        return fields
-    place = (
-        0 if match["early"] else 1 if match["mid"] else 2 if match["late"] else
-        3 if match["half"].casefold() == "first" else 4
-    )  # fmt: skip
-    sharp = bool(match["start"] or match["end"])
-    year = fields.get("year")
-    if year and year[1] > year[0]:
-        size = year[1] - year[0] + 1
-        low, high = ((0, 0.45), (0.3, 0.7), (0.5, 1), (0, 0.5), (0.5, 1))[place]
-        return fields | {
-            "year": (year[0] + int(low * size), year[0] + int(high * size) - 1 + (place in (0, 1)))
-        }
-    if "day" in fields or "weekday" in fields or "minute" in fields:
-        return fields
-    if year and "month" not in fields and "quarter" not in fields and "season" not in fields:
-        ranges = ((1, 5), (5, 8), (8, 12), (1, 6), (7, 12))
-        months = ((1, 3), (5, 8), (10, 12))[place] if sharp else ranges[place]
-        return fields | {"month": months}
-    if "month" in fields and place < 3:
-        days = ((1, 10), (8, 22), (20, 31))[place]
-        return fields | {"day": ((1, 7), (8, 22), (24, 31))[place] if sharp else days}
-    return fields
 
 
 _TIMES = frozenset("clock ap1 mi past ap3 ph hour ap2 oclock uhr h4 noon midnight".split())
@@ -202,8 +168,7 @@ def moments(text: str) -> tuple[Moment, ...]:
         for number, fields in enumerate(_fields(match, text)):
             before = text[max(0, match.start() - 40) : match.start()].casefold()
             relation = REL.search(before)
-            full = fields if first_day else narrowed(_softened(fields), before)
-            packed = _packed(full)
+            packed = _packed(fields if first_day else _softened(fields))
             # The first day of "4 to 8 May" is a moment of its own; other readings share a place.
             end = match.end() - (1 if number and first_day else 0)
             found.append(

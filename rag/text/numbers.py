@@ -173,7 +173,6 @@ _LESS_AFTER = re.compile(
 _ABOUT = re.compile(
     r"\b(?:about|around|roughly|approximately|nearly|almost|circa|some)\s*[€$£]?\s*$"
 )
-_ROLE = re.compile(r"\b(by|from|to)\s*[€$£]?\s*(?:about|around|only)?\s*$")
 
 _LARGEST = 1e100
 """A number of hundreds of digits counts as this: infinity cannot be rounded."""
@@ -194,7 +193,6 @@ class Quantity:
     end: int
     shown: str
     bound: str = ""
-    role: str = ""
     per: str = ""
     about: bool = False
     asked: bool = True
@@ -225,7 +223,7 @@ def things_at(tokens: list[Token], place: int) -> frozenset[str]:
 def made(
     text: str, value: float, kind: str, things: frozenset[str], start: int, end: int
 ) -> Quantity:
-    """Make a quantity, with the bound and the role that the words around it give."""
+    """Make a quantity, with the bound that the words around it give."""
     left = text[max(0, start - 30) : start].casefold()
     right = text[end : end + 30].casefold()
     bound = ""
@@ -233,12 +231,9 @@ def made(
         bound = ">"
     elif _LESS.search(left) or _LESS_AFTER.match(right):
         bound = "<"
-    role = _ROLE.search(left)
-    if role and role[1] == "to" and left[: role.start()].endswith(("up ", "due ", "close ")):
-        role = None
     value = max(-_LARGEST, min(_LARGEST, value))
     return Quantity(
-        value, kind, things, start, end, text[start:end], bound, role[1] if role else "",
+        value, kind, things, start, end, text[start:end], bound,
         about=bool(_ABOUT.search(left)),
     )  # fmt: skip
 
@@ -425,7 +420,7 @@ def _finished(
                  start, end)  # fmt: skip
     lone = value == 1 and tokens[first].low == "one" and not unit
     # Two people need no number in the evidence: they may be named there one by one.
-    lone = lone or (value < 5 and not things.isdisjoint(_PERSONS) and _in_letters(tokens[first]))
+    lone |= value < 5 and not things.isdisjoint(_PERSONS) and tokens[first].kind == "word"
     return replace(
         built, raw=value, per=per, asked=not lone, other=None if other is None else other * factor
     ), at
@@ -442,32 +437,13 @@ def _head_unit(tokens: list[Token], place: int) -> int:
     return place
 
 
-def _in_letters(token: Token) -> bool:
-    """Tell whether a number is written in letters."""
-    return token.kind == "word"
-
-
 def _loose(text: str, tokens: list[Token], place: int) -> bool:
     """Tell whether a hyphen is a sign: nothing before it, a digit right after."""
     at = tokens[place]
     return text[at.end : at.end + 1].isdigit() and (at.start == 0 or text[at.start - 1] in " (\n:")
 
 
-_NUMBER = (
-    r"\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|"
-    r"thirty|forty(?:-five)?|sixty|ninety"
-)
-_UNIT = r"second|minute|hour|day|night|week|fortnight|month|quarter|year"
-_OFTEN = re.compile(
-    rf"\b(?:(?P<times>once|twice|(?:(?P<n>{_NUMBER})\s(?:times\s)))(?:a|an|per|each|every|in\s(?:a|an|every))?"
-    rf"\s?(?P<unit>{_UNIT})\b|every\s(?P<other>other|second|third|(?P<m>{_NUMBER})\s)?\s?"
-    rf"(?P<every>{_UNIT})s?\b|once\severy\s(?P<k>{_NUMBER})\s(?P<once>{_UNIT})s\b"
-    r"|(?P<word>hourly|daily|weekly|fortnightly|monthly|quarterly|yearly|annual(?:ly)?)\b)",
-    re.IGNORECASE,
-)
-_WORDS = {"hourly": "hour", "daily": "day", "weekly": "week", "fortnightly": "fortnight",
-          "monthly": "month", "quarterly": "quarter", "yearly": "year", "annual": "year",
-          "annually": "year"}  # fmt: skip
+_NUMBER = rf"\d+(?:[.,]\d+)?|{'|'.join([*SMALL][2:])}"
 _TIMES = re.compile(
     rf"\b(?:(?P<double>doubl(?:ed|es|ing)|double (?=the\b|its\b|their\b|that\b|what\b)|two-?fold|"
     rf"twice (?=as\b|the\b|its\b|their\b|that\b))"
@@ -480,33 +456,10 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 # The patterns are long: most texts are told at one look.
-_OFTEN_HINT = re.compile(r"once|twice|times|every|ly\b|annual", re.IGNORECASE)
 _TIMES_HINT = re.compile(r"oubl|wice|tripl|trebl|fold|quadr|halv|half|times", re.IGNORECASE)
 _FACTORS = {"double": 2.0, "triple": 3.0, "quadruple": 4.0, "tenfold": 10.0, "halved": 0.5}
-FREQUENCY, FACTOR = "often", "times"
-"""Kinds of quantities: a period in seconds or months, and a factor."""
-
-
-def frequencies(text: str) -> Iterator[Quantity]:
-    """Yield how often something is, as its period; a claim need not prove it where nothing is."""
-    if not _OFTEN_HINT.search(text):
-        return
-    for match in _OFTEN.finditer(text):
-        unit = match["unit"] or match["every"] or match["once"] or _WORDS[match["word"].casefold()]
-        period, count = 1.0, 1.0
-        if match["times"]:
-            count = {"once": 1.0, "twice": 2.0}.get(match["times"].casefold(), 0) or _value(
-                match["n"]
-            )
-        elif match["other"]:
-            period = {"other": 2.0, "second": 2.0, "third": 3.0}.get(
-                match["other"].casefold(), 0
-            ) or _value(match["m"])
-        elif match["k"]:
-            period = _value(match["k"])
-        kind, factor = _base(unit.casefold())
-        if count:
-            yield _quantity(match, factor * period / count, FREQUENCY + kind)
+FACTOR = "times"
+"""The kind of "twice as much"."""
 
 
 def factors(text: str) -> Iterator[Quantity]:
@@ -517,18 +470,8 @@ def factors(text: str) -> Iterator[Quantity]:
         name = next((name for name in _FACTORS if match[name]), "")
         value = _FACTORS[name] if name else _value(match["n"])
         if value:
-            yield _quantity(match, value, FACTOR, asked=True)
-
-
-def _quantity(match: re.Match[str], value: float, kind: str, *, asked: bool = False) -> Quantity:
-    return Quantity(value, kind, frozenset(), match.start(), match.end(), match[0].strip(),
-                    asked=asked)  # fmt: skip
-
-
-def _base(unit: str) -> tuple[str, float]:
-    if unit == "quarter":
-        return "month", 3.0
-    return unit_of("day" if unit == "night" else unit) or ("", 1.0)
+            shown = match[0].strip()
+            yield Quantity(value, FACTOR, frozenset(), match.start(), match.end(), shown)
 
 
 def _value(text: str) -> float:
@@ -550,14 +493,7 @@ _OF = re.compile(
     r"these\s|those\s)?(?:first\s)?"
 )
 _OF_THEM = re.compile(r"\s(?:of|from among|among)\s(?:them|these|those|which|whom)\b")
-_OF_WHICH = re.compile(r"\s(?:of (?:which|whom|them))\b")
-_ONCE = re.compile(r"\b(?:once|twice|thrice)\b(?!\s(?:as|the|its|their|that)\b)", re.IGNORECASE)
 _AMONG = re.compile(r"\b(?:of|among|from)\s(?:the\s|all\s|its\s|their\s|our\s)*$", re.IGNORECASE)
-_ARTICLE = re.compile(
-    r"\b(?:an?|one|each|every|per)\s(?:full\s|whole\s|single\s)?"
-    r"(?P<unit>second|minute|hour|day|week|fortnight|month|year|decade|century|dozen)\b",
-    re.IGNORECASE,
-)
 _COMPOUND = re.compile(r"\s?(?:and\s)?")
 _ROUND = re.compile(r"million|billion|trillion|\bbn\b|\bmn\b|\bm\b", re.IGNORECASE)
 _ROUGHLY = 0.05
@@ -571,7 +507,7 @@ def quantities(text: str) -> tuple[Quantity, ...]:
     # Most sentences have no number, which one look tells.
     low = text.casefold()
     if not _DIGIT.search(low) and _NUMBER_WORDS.isdisjoint(_LETTERS.findall(low)):
-        return (*frequencies(text), *factors(text), *_articles(text))
+        return tuple(factors(text))
     tokens = tokens_of(text)
     found: list[Quantity] = []
     place = 0
@@ -582,38 +518,8 @@ def quantities(text: str) -> tuple[Quantity, ...]:
             place = read[1]
         else:
             place += 1
-    found = [
-        replace(two, things=two.things | one.things) if _OF_WHICH.match(text, two.end) else two
-        for one, two in pairwise([*found[:1], *found])
-    ]
-    found = _compounds(text, _ranges(text, _with_articles(text, found)))
-    often, times = list(frequencies(text)), list(factors(text))
-    return (*_ratios(text, found), *often, *times, *_articles(text))
-
-
-def _articles(text: str) -> list[Quantity]:
-    """Read "a week" as one week and "twice" as two, which nobody need prove."""
-    made = [
-        Quantity(float(("once", "twice", "thrice").index(m[0].casefold()) + 1), "", frozenset(),
-                 m.start(), m.end(), m[0], asked=False)
-        for m in _ONCE.finditer(text)
-    ]  # fmt: skip
-    for match in _ARTICLE.finditer(text):
-        kind, factor = unit_of(match["unit"].casefold()) or ("", 12.0)
-        made.append(
-            Quantity(factor, kind, frozenset(), match.start(), match.end(), match[0], asked=False)
-        )
-    return made
-
-
-def _with_articles(text: str, found: list[Quantity]) -> list[Quantity]:
-    """Put "an hour" before "35 minutes", that both may become one value."""
-    starts = {quantity.start for quantity in found}
-    more = [
-        one for one in _articles(text) if one.kind
-        for join in [_COMPOUND.match(text, one.end + 1)] if join and join.end() in starts
-    ]  # fmt: skip
-    return sorted([*found, *more], key=lambda one: one.start) if more else found
+    found = _compounds(text, _ranges(text, found))
+    return (*_ratios(text, found), *factors(text))
 
 
 def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
