@@ -202,7 +202,11 @@ def _softened(fields: Fields) -> Fields:
 
 @lru_cache(maxsize=2048)
 def blanked(text: str) -> str:
-    """Return the text with its dates and times blanked out, of the same length."""
+    """Return the text with its dates and times blanked out, of the same length.
+
+    >>> blanked("on 3 May at 9 am").split()
+    ['on', 'at']
+    """
     for moment in moments(text):
         if not moment.span:
             gap = " " * (moment.end - moment.start)

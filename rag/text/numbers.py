@@ -503,7 +503,11 @@ _DEGREES = 0.6
 
 @lru_cache(maxsize=2048)
 def quantities(text: str) -> tuple[Quantity, ...]:
-    """Return the quantities of a text in order; dates are to be blanked before."""
+    """Return the quantities of a text in order; dates are to be blanked before.
+
+    >>> [(q.value, q.kind) for q in quantities("1.5 km, two thirds of the men")][0]
+    (1500.0, 'm')
+    """
     # Most sentences have no number, which one look tells.
     low = text.casefold()
     if not _DIGIT.search(low) and _NUMBER_WORDS.isdisjoint(_LETTERS.findall(low)):
@@ -659,6 +663,9 @@ def numbers(text: str) -> frozenset[str]:
     """Return the numbers that a text states, as plain decimals: ``1,000`` and ``1000`` are equal.
 
     Words from zero to twenty and the tens count; "one" alone does not, it is mostly a pronoun.
+
+    >>> sorted(numbers("1,000 of them, or twenty"))
+    ['1000', '20']
     """
     found = set()
     for match in _WRITTEN.finditer(text):
