@@ -19,6 +19,7 @@ from typing import NamedTuple, Self
 from rag.text.dates import Moment, conflicting, moments
 from rag.text.numbers import CURRENCIES, unit_of
 from rag.text.terms import STOPWORDS, content_terms, fold
+from rag.text.words import DAYS, ENGLISH_MONTHS
 from rag.types import Passage
 
 _SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?=\S)[^.!?]*)*[.!?]*")
@@ -37,8 +38,7 @@ _WORD = re.compile(r"[^\W_]+")
 _MOST_NAMES = 12  # that are looked up, for spelling costs time
 _NAMED_AND_NUMBERED = re.compile(r"\b([^\W\d_]{1,30})[ -](\d{1,12})\b")
 _CALENDAR = frozenset(
-    "january february march april may june july august september october november december monday "
-    "tuesday wednesday thursday friday saturday sunday christmas easter new year eve".split()
+    [*map(str.lower, ENGLISH_MONTHS), *DAYS, "christmas", "easter", "new", "year", "eve"]
 )
 _ASKED_UNIT = re.compile(
     r"\b(?:how (?:many|much) (?:(?:more|extra|full|total|whole) )?|in )"

@@ -17,6 +17,7 @@ from rag.answer.question import understand
 from rag.answer.tables import cells
 from rag.text.numbers import numbers
 from rag.text.terms import content_terms, fold, names, negations
+from rag.text.words import ENGLISH_MONTHS
 from rag.types import Passage, Sentence
 
 SAME_THING = 0.5  # Jaccard overlap of the terms, numbers left out
@@ -134,8 +135,8 @@ def _newer_holds(newer: Passage, as_of: date | None) -> bool:
 
 _VERSION = re.compile(
     r"\(.*?\)|\bv(?:ersion|\.)?\s*[\d.]+|\bv\d\S*|\d+|\b(?:version|fassung|versi[óo]n|from|until|in|"
-    r"since|of|ab|vom|archived?|old|new|previous|current|january|february|march|april|may|june|"
-    r"july|august|september|october|november|december)\b|[^\w\s]"
+    rf"since|of|ab|vom|archived?|old|new|previous|current|{'|'.join(ENGLISH_MONTHS).lower()})\b|"
+    r"[^\w\s]"
 )
 
 

@@ -15,9 +15,10 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Literal
 
-from rag.text.dates import MONTHS, moments
+from rag.text.dates import moments
 from rag.text.language import detect
 from rag.text.terms import content_terms, fold, without_stopwords
+from rag.text.words import MONTHS, SMALL
 
 Wants = Literal[
     "comparison", "procedure", "yesno", "date", "duration", "money", "percent", "number", "open"
@@ -239,15 +240,14 @@ def _last_day(year: int, month: int, day: int = 31) -> date:
 # --- where a text says a date or a quantity -------------------------------------------------------
 
 _WORD_NUMBERS = (
-    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|"
-    "sixteen|eighteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|"
+    "|".join([*SMALL][1:]) + "|hundred|"
     "eine?[nrms]?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|elf|zwölf|vierzehn|zwanzig|"
     "dreißig|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|doce|quince|veinte|treinta|"
     "deux|trois|quatre|cinq|sept|huit|neuf|dix|douze|quatorze|quinze|vingt|trente"
 )
 _DIGITS = r"\d+(?:[., ]\d{3})*(?:[.,]\d+)?"
 _COUNT = (
-    rf"(?:{_DIGITS}|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)-\w+|"
+    rf"(?:{_DIGITS}|(?:{'|'.join([*SMALL][20:])})-\w+|"
     rf"{_WORD_NUMBERS}|half an?|an?|une?)"
 )
 _PERIOD = (

@@ -2,8 +2,7 @@
 
 "The fund lost 3 % in May and gained 5 % in June. It was closed in July." makes three statements of
 the fund. What stands in one statement is said of its own subject. English only, by the words at the
-seams; a part without a verb belongs to its neighbour unless it begins with a noun ("Ann paints
-doors, Bob windows").
+seams; a part without a verb belongs to its neighbour.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from rag.ground.evidence import IRREGULAR_VERBS, stem_set
-from rag.text.numbers import ORDINALS
 from rag.text.terms import STOPWORDS, content_terms
+from rag.text.words import SMALL
 
 MODAL = frozenset("can could may might must shall should will would cannot".split())
 AUXILIARY = frozenset(
@@ -91,7 +90,6 @@ def is_third(word: str) -> bool:
 
 Words = tuple[str, ...]
 
-_ONE = frozenset(("a", "an", "no"))
 _PLURAL = frozenset("people staff men women children police we you they i who".split())
 _SEAM = re.compile(
     r"(?P<strong>;\s|:\s|\s[–—-]\s|—|,?\s(?:whereas|while|although|though|but|because)\s(?!also\b))"
@@ -147,9 +145,7 @@ def _cuts(kind: str, left: Words, right: Words) -> bool:
         return kind == "and" and (
             (has_verb(right) and has_verb(left)) or _repeated(left, right, first)
         )
-    if kind == "comma":
-        return (has_verb(right) and has_verb(left)) or _gapped(left, right)
-    return has_verb(right) or _gapped(left, right)
+    return has_verb(right) and (kind != "comma" or has_verb(left))
 
 
 def _repeated(left: Words, right: Words, preposition: str) -> bool:
@@ -162,80 +158,8 @@ def _repeated(left: Words, right: Words, preposition: str) -> bool:
     )  # fmt: skip
 
 
-def _after_verb(left: Words, right: Words, place: int) -> bool:
-    """Tell whether "nitrogen by Hahn" has no verb because the one before "by" is meant."""
-    verb = verb_place(left)
-    if verb is None or not 0 < place < 4 or place + 1 >= len(right) or has_verb(right):
-        return False
-    again = [n for n, w in enumerate(left[:-1]) if n > verb and w == right[place].casefold()]
-    # What follows has to be of one kind: two names, two numbers, two things.
-    return any(
-        left[n + 1][0].isupper() == right[place + 1][0].isupper()
-        and _measures(left[n + 1]) == _measures(right[place + 1]) for n in again
-    )  # fmt: skip
-
-
-def _counted(left: Words, right: Words) -> bool:
-    """Tell whether "children 4 euros" follows "adults pay 9 euros"."""
-    verb = verb_place(left)
-    place = next((n for n, word in enumerate(right[:4]) if starts_object(word)), 0)
-    if verb is None or not place or has_verb(right) or "and" in right[:place]:
-        return False
-    if right[place] in _ONE:
-        # "Ann has a dog, Bob a cat".
-        return left[verb + 1 : verb + 2] in (("a",), ("an",), ("no",))
-    unit = right[place + 1 : place + 2]
-    return any(is_count(w) and left[n + 1 : n + 2] == unit for n, w in enumerate(left) if n > verb)
-
-
-def is_object(left: Words, right: Words) -> bool:
-    """Tell whether "physics on Friday" leaves out who teaches it: the object stands first."""
-    verb = verb_place(left)
-    place = next((n for n, word in enumerate(right) if word.casefold() in PREPOSITIONS), 0)
-    if verb is None or not place:
-        return False
-    same = next((n for n, w in enumerate(left) if n > verb and w == right[place].casefold()), 0)
-    auxiliary = left[verb].casefold() in AUXILIARY
-    if auxiliary and is_count(right[0]):
-        return any(map(is_count, left[verb + 1 : verb + 2]))  # the part may end there
-    between = [w for w in left[verb + 1 + auxiliary : same] if w.casefold() not in DETERMINERS]
-    return bool(between) and between[0][:1].isupper() == right[0][:1].isupper()
-
-
-def _gapped(left: Words, right: Words) -> bool:
-    """Tell whether "Ropane in the evening", "4 hours for high ones" follows its like."""
-    head = right[:6]
-    place = next((n for n, word in enumerate(head) if word.casefold() in PREPOSITIONS), 0)
-    if _counted(left, right) or _after_verb(left, right, place):
-        return True
-    if not place:
-        return False
-    preposition = head[place].casefold()
-    if is_count(head[0]):
-        numbers = [n for n, word in enumerate(left) if is_count(word)]
-        return bool(numbers) and any(w.casefold() in PREPOSITIONS for w in left[numbers[-1] :])
-    again = [n for n, word in enumerate(left[1:-1], 1) if word.casefold() == preposition]
-    if any(_measures(left[n + 1]) for n in again) and place + 1 < len(head) and place < 3:
-        return _measures(head[place + 1])
-    return bool(again) and (
-        head[0][:1].isupper() or head[0].casefold() in DETERMINERS
-        or (place > 1 and (head[1][:1].isupper() or head[1][:1].isdigit()))
-        or head[0].casefold() in map(str.casefold, left)
-    )  # fmt: skip
-
-
 def _measures(word: str) -> bool:
-    return is_count(word) or word.casefold() in ("a", "an")
-
-
-def is_count(word: str) -> bool:
-    """Tell whether a word is a number."""
-    return word[:1].isdigit() or word.casefold() in ("one", "two", "three", "four", "five", "six")
-
-
-def starts_object(word: str) -> bool:
-    """Tell whether a word is a number or an article: "4 euros", "a cat"."""
-    return is_count(word) or word in _ONE
+    return word[:1].isdigit() or word.casefold() in SMALL or word.casefold() in ("a", "an")
 
 
 @lru_cache(maxsize=4096)
@@ -304,15 +228,6 @@ def verb_place(words: Words) -> int | None:
     return likely
 
 
-def is_bare_count(words: Words, place: int | None) -> bool:
-    """Tell whether a number alone is the subject: "22 percent were"."""
-    return (
-        place in (1, 2) and is_count(words[0])
-        and words[place - 1].casefold() in ("percent", "%", words[0])
-    )  # fmt: skip
-
-
-_OBJECT = frozenset("it them this that".split())
 _PRONOUN = frozenset("it he she they its his her their this these those both".split())
 _NAMES = re.compile(r"[A-ZÀ-ÖØ-Þ][\w’'&-]*(?:\s(?:(?:of|the|for|and|&)\s)?[A-ZÀ-ÖØ-Þ\d][\w’'&-]*)*")
 
@@ -321,7 +236,7 @@ _NAMES = re.compile(r"[A-ZÀ-ÖØ-Þ][\w’'&-]*(?:\s(?:(?:of|the|for|and|&)\s)?
 class Statement:
     """``start`` and ``end`` in its sentence; ``subject`` are stems that it takes from elsewhere.
 
-    ``topic`` is its subject, own or taken, and ``verb`` its verb. ``meant`` is the name that "who",
+    ``topic`` is its subject, own or taken. ``meant`` is the name that "who",
     "he" or "it" stands for.
     """
 
@@ -331,9 +246,7 @@ class Statement:
     stems: frozenset[str]
     subject: frozenset[str]
     topic: frozenset[str]
-    verb: str
     meant: str = ""
-    gapped: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -344,115 +257,27 @@ def statements(sentence: str, before: str = "") -> tuple[Statement, ...]:
     for index, (start, end, seam) in enumerate(pieces):
         text = sentence[start:end]
         words = words_of(text)
-        subject: frozenset[str] = frozenset()
-        gapped = thing = False
         if not words:
             continue
-        first = words[0].casefold()
-        meant = ""
+        first, meant = words[0].casefold(), ""
+        subject: frozenset[str] = frozenset()
         if seam == "who":
             meant = _last_name(sentence[: pieces[index - 1][1]])
             subject = frozenset(content_terms(meant))
-        elif (first in _PRONOUN and not (index and _ordinal_head(words))) or (
-            not index and _subject_pronoun(words)
-        ):
-            first = first if first in _PRONOUN else _subject_pronoun(words)
-            meant = "" if index and found else _antecedent(first, before)
+        elif found and (first in _PRONOUN or begins_with_verb(words) or not has_verb(words)):
+            subject = found[-1].topic
+        elif not found and first in _PRONOUN:
+            meant = _antecedent(first, before)
             subject = frozenset(content_terms(meant))
-            if index and found:
-                # "The capital is A, its port is B": the port of what has the capital.
-                owned = first in ("its", "his", "her", "their")
-                subject = _owner(found[-1]) if owned else found[-1].topic
-        elif index and found and (begins_with_verb(words) or not has_verb(words)):
-            gapped = not begins_with_verb(words) and _nominal(words)
-            # "Ropane in the evening" has the verb of the statement before, not its subject.
-            subject = _verb_stems(found[-1].text) if gapped else found[-1].topic
-            thing = gapped and is_object(words_of(found[-1].text), words)
-            if thing:
-                subject = found[-1].topic | frozenset(content_terms(found[-1].verb))
-            elif words[0].casefold() in PREPOSITIONS:
-                # "And at 9:30 on Sundays" has both.
-                subject |= _verb_stems(found[-1].text)
-            if gapped and (is_count(words[0]) or _ordinal_head(words)):
-                subject |= found[-1].topic | _left_out(words_of(found[-1].text), words)
         place = verb_place(words)
-        if found and _OBJECT.intersection(map(str.casefold, words[1:])):
-            # "They backed the plan; 22 percent were against it."
-            before_it = words_of(found[-1].text)
-            subject |= frozenset(content_terms(" ".join(before_it[verb_place(before_it) or 0 :])))
-        if gapped:
-            same = is_count(words[0]) or _ordinal_head(words) or thing
-            topic = found[-1].topic if same else _gapped_topic(words)
-            verb = found[-1].verb
-        else:
-            bare = is_bare_count(words, place)
-            above = found[-1].topic if found and (bare or not subject) else subject
-            topic = _topic(words, place, above)
-            subject |= above & topic if bare else frozenset()
-            verb = _verb(words, place or 0) if place or begins_with_verb(words) else ""
-        found.append(Statement(text, start, end, stem_set(text), subject, topic, verb, meant,
-                               gapped))  # fmt: skip
+        topic = _topic(words, place, subject or (found[-1].topic if found else subject))
+        found.append(Statement(text, start, end, stem_set(text), subject, topic, meant))
     return tuple(found)
-
-
-def _subject_pronoun(words: Words) -> str:
-    """Return the pronoun of "After that they are gone"."""
-    return next((w for w in words[1:4] if w in ("it", "he", "she", "they")), "")
 
 
 def statement_at(found: tuple[Statement, ...], start: int, end: int) -> Statement | None:
     """Return the statement that has a place of its sentence."""
     return next((s for s in found if s.start <= start and end <= s.end), None)
-
-
-def _nominal(words: Words) -> bool:
-    return words[0].casefold() not in PREPOSITIONS and len(words) > 1
-
-
-def _verb_stems(text: str) -> frozenset[str]:
-    words = words_of(text)
-    place = verb_place(words)
-    if place is None:
-        return frozenset()
-    return frozenset(content_terms(" ".join(words[place : place + 2])))
-
-
-def _gapped_topic(words: Words) -> frozenset[str]:
-    end = next((n for n, word in enumerate(words) if word.casefold() in PREPOSITIONS), 1)
-    return frozenset(content_terms(" ".join(words[:end])))
-
-
-def _ordinal_head(words: Words) -> bool:
-    """Tell whether "its second in May" leaves its noun out."""
-    return (
-        len(words) > 2 and words[1].casefold() in ORDINALS and words[2].casefold() in PREPOSITIONS
-    )
-
-
-def _owner(statement: Statement) -> frozenset[str]:
-    """Return whose something may be: a name of the subject, else its last word."""
-    words = words_of(statement.text)
-    head = " ".join(words[: verb_place(words)])
-    names = [m[0] for m in _NAMES.finditer(head) if m[0].casefold() not in STOPWORDS | DETERMINERS]
-    last = names[-1] if names and " of " not in f" {head} " else head.split()[-1] if head else ""
-    return frozenset(content_terms(last)) or statement.topic
-
-
-def _left_out(before: Words, words: Words) -> frozenset[str]:
-    """Return what "and one in the second" leaves out of "three goals in the first half"."""
-    ends = [n for n, word in enumerate(before) if word.casefold() in PREPOSITIONS]
-    kept = [word for word in before[: ends[-1] if ends else None]
-            if not is_count(word) and word.casefold() not in ORDINALS]  # fmt: skip
-    if words[-1].casefold() in ORDINALS:
-        kept.append(before[-1])
-    return frozenset(content_terms(" ".join(kept)))
-
-
-def _verb(words: Words, place: int) -> str:
-    """Return the verb; "is" alone says too little, "is closed" says what."""
-    low = words[place].casefold()
-    after = words[place + 1].casefold() if place + 1 < len(words) else ""
-    return f"{low} {'#' if after[:1].isdigit() else after}" if low in AUXILIARY else low
 
 
 def _topic(words: Words, place: int | None, taken: frozenset[str]) -> frozenset[str]:
@@ -464,9 +289,7 @@ def _topic(words: Words, place: int | None, taken: frozenset[str]) -> frozenset[
     if words[0].casefold() in PREPOSITIONS:
         # "On the first Sunday of the month entry is free": of the entry.
         return frozenset(content_terms(words[place - 1]))
-    topic = frozenset(content_terms(" ".join(words[:place])))
-    # "70 percent of voters did, 22 percent did not": of voters.
-    return topic | taken if is_bare_count(words, place) else topic
+    return frozenset(content_terms(" ".join(words[:place])))
 
 
 def _last_name(text: str) -> str:

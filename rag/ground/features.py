@@ -17,7 +17,7 @@ import numpy as np
 
 from rag.ground.evidence import Claim, Evidence, clauses, stem_set
 from rag.ground.negation import Polarity, compare, other_numbers, related
-from rag.ground.roles import exchanged, said, strangers, swapped, taken
+from rag.ground.roles import said, strangers, swapped, taken
 from rag.ground.values import Facts, check
 from rag.text.dates import months
 from rag.text.language import detect
@@ -79,6 +79,7 @@ _PAIRS = 60_000
 _SHORT = 200
 """Characters of claim and of evidence up to which rules say which name or value is meant: in longer
 ones they are wrong more often than right (eval/LOG.md)."""
+
 
 _PARALLEL = 1.4
 """Overlap plus cosine of sentences that differ in little but a number."""
@@ -266,8 +267,6 @@ def _polarity(
             ):
                 closest, best = unit, closeness
         found = compare(part, closest, evidence.units) if closest else Polarity(False)
-        if found.opposed and found.converse and exchanged(part, closest):
-            found = Polarity(False)  # A is north of B, B is south of A
         if not found.opposed and best >= _PARALLEL and facts.numbers:
             others = other_numbers(part, closest)
             found = Polarity(bool(others), tuple(others))

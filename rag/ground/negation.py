@@ -16,6 +16,7 @@ from rag.ground.evidence import stem_set
 from rag.text.dates import moments
 from rag.text.numbers import numbers
 from rag.text.terms import STOPWORDS, content_terms, stems
+from rag.text.words import SMALL
 
 _BE = r"(?:is|are|was|were|be|been|being)"
 _RULES = (
@@ -80,21 +81,21 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 _NEITHER = re.compile(r"\bneither\b(?P<one>[^.;]{1,80}?)\bnor\b", re.IGNORECASE)
+
+
 _COUNTED_OUT = re.compile(
     r"\b(?:not (?:all|every|each)\b|(?:hardly|scarcely|barely) any\b|"
-    r"(?:all|every|everyone) (?:but|except(?: for)?) (?=(?:one|two|three|four|five|six|seven|"
-    r"eight|nine|"
-    r"ten|a few|a handful|\d+)\b))",
+    rf"(?:all|every|everyone) (?:but|except(?: for)?) (?=(?:{'|'.join([*SMALL][1:11])}|"
+    r"a few|a handful|\d+)\b))",
     re.IGNORECASE,
 )
 
 
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
-    """Return the text with its words of negation in one form; quantifiers apart from "no" go."""
+    """Return the text with its words of negation in one form."""
     text = _NEITHER.sub(r"not\g<one>&", text)  # "or" might begin another clause
-    text = _COUNTED_OUT.sub(" ", text)
-    return _ANY.sub(_rewritten, text)
+    return _ANY.sub(_rewritten, _COUNTED_OUT.sub(" ", text))
 
 
 def _rewritten(match: re.Match[str]) -> str:
@@ -130,18 +131,6 @@ _CLAUSES = re.compile(
     r"| but | because | although | while | whereas | however ",
     re.IGNORECASE,
 )
-_ONLY = re.compile(
-    r"^\W*only (?P<who>(?:[\w'’-]+ ){1,5}?)(?P<what>(?:can|may|could|is|are|was|were|has|have|had|"
-    r"will|must|do|does|did|should)\b.*)$",
-    re.IGNORECASE,
-)
-_ONLY_IN = re.compile(
-    r"\bonly (?:(?:available|valid|open|allowed|possible|sold|used) )?(?:for|to|in|on|by|with|at|"
-    r"from|during|between) (?:the )?([\w-]+(?: [\w-]+)?)",
-    re.IGNORECASE,
-)
-_ROOT = 6
-"""Letters that words of one family share."""
 
 _LITTLE = STOPWORDS | {"one"}
 _ALL_BUT = re.compile(
@@ -226,11 +215,6 @@ def nearest(
     )
 
 
-def _kin(term: str, there: frozenset[str]) -> bool:
-    """Tell whether a word of the same family is there: register, registration."""
-    return len(term) >= _ROOT and any(word[:_ROOT] == term[:_ROOT] for word in there)
-
-
 def applying(
     clause: str, other: str, related: Callable[[str, frozenset[str]], bool]
 ) -> list[Denial]:
@@ -241,47 +225,9 @@ def applying(
         for denial in denials(clause)
         if denial.scope
         and (all if denial.all_of else any)(
-            term in there or related(term, there) or _kin(term, there)
-            for term in denial.scope - _LITTLE
+            term in there or related(term, there) for term in denial.scope - _LITTLE
         )
     ]
-
-
-def elsewhere(
-    denied: list[Denial], clause_list: list[str], chosen: str, topic: frozenset[str]
-) -> bool:
-    """Tell whether another clause than the chosen one denies what these deny."""
-    scopes = [d.scope - _LITTLE - topic for d in denied]
-    said = stem_set(chosen)
-    return any(
-        len(scope & other.scope) > len(scope & said)
-        for clause in clause_list if clause != chosen
-        for other in denials(clause) if not other.implied for scope in scopes
-    )  # fmt: skip
-
-
-def only_besides(claim: str, clause: str) -> bool:
-    """Tell whether a claim denies of others what the evidence says of one thing only.
-
-    "Only available in English" says that it is not available in German.
-    """
-    match = _ONLY.match(clause)
-    found = match["who"] if match else "".join(_ONLY_IN.findall(clause)[:1])
-    one = set(stems(found)) - _LITTLE
-    own = stem_set(clean(re.sub(r"\bnon-\w+", "", claim)))
-    return bool(one) and not one & own
-
-
-def only_others(claim: str, clause: str) -> str:
-    """Return whom "only" means in the evidence, where a claim says it of somebody else; or ""."""
-    match = _ONLY.match(clause)
-    if not match:
-        return ""
-    who, what = set(stems(match["who"])) - _LITTLE, set(content_terms(match["what"]))
-    own = stem_set(claim)
-    if who and what and not who & own and len(what & own) >= 0.6 * len(what):
-        return match["who"].strip()
-    return ""
 
 
 _PAIRS = """
@@ -318,13 +264,6 @@ _PAIRS = """
     safe/dangerous approve/reject approve/deny grant/deny add/remove online/offline input/output
     upgrade/downgrade eligible/ineligible present/absent
 """
-# The claim says more than the evidence: one direction only.
-_STRONGER = """
-    all/some all/most every/some every/most always/often always/sometimes always/usually
-    must/may must/can must/should all/only every/only everyone/only anyone/only everybody/only
-"""
-_VIEWS = "lend borrow buy sell bought sold win lose won lost import export"
-_HOURS = frozenset("open close start end begin stop".split())
 _EVERY = frozenset("all none every no everyon nobodi alway never".split())
 _STRONG = ("forb", "prohib", "ban", "exclud")
 _PREFIXES = ("un", "non", "in", "im", "dis", "ir", "il")
@@ -332,48 +271,70 @@ _PREFIXED = re.compile(
     r"^(?:non-?(?=\w{4})|un(?=\w{4})|(?:in|im|ir|il|dis)(?=\w{3,}"
     r"(?:able|ible|uble|[ae]nt|[ae]te|al|ive|ect|id|ar|ary|ic|ous|ally|ly|ed|ing)$))"
 )
-_YEAR = re.compile(r"1\d{3}|20\d\d")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-
-_Table = dict[str, dict[str, str]]
 
 
 def _stem(word: str) -> str:
     return next(iter(stems(word)))
 
 
-def _table(pairs: str, *, both: bool) -> _Table:
-    """Map the stem of the claim's word to the stems of opposites, with the words to show."""
-    table: _Table = {}
-    for pair in pairs.split():
+@cache
+def _opposites() -> dict[str, dict[str, str]]:
+    """Map a stem to the stems of its opposites, with the words to show; made at the first use."""
+    table: dict[str, dict[str, str]] = {}
+    for pair in _PAIRS.split():
         left, right = pair.split("/")
         table.setdefault(_stem(left), {})[_stem(right)] = right
-        if both:
-            table.setdefault(_stem(right), {})[_stem(left)] = left
+        table.setdefault(_stem(right), {})[_stem(left)] = left
     return table
-
-
-@cache
-def _opposites() -> tuple[_Table, _Table]:
-    """Stem the lists once, at the first use: the stemmer is not loaded at import."""
-    return _table(_PAIRS, both=True), _table(_STRONGER, both=False)
 
 
 def opposites(stem: str) -> frozenset[str]:
     """Return the stems that are opposites of one."""
-    return frozenset(_opposites()[0].get(stem, ()))
+    return frozenset(_opposites().get(stem, ()))
+
+
+_ONLY = re.compile(
+    r"^\W*only (?P<who>(?:[\w'’-]+ ){1,5}?)(?P<what>(?:can|may|could|is|are|was|were|has|have|had|"
+    r"will|must|do|does|did|should)\b.*)$",
+    re.IGNORECASE,
+)
+
+
+def only_others(claim: str, clause: str) -> str:
+    """Return whom "only" means in the evidence, where a claim says it of somebody else; or ""."""
+    match = _ONLY.match(clause)
+    if not match:
+        return ""
+    who, what = set(stems(match["who"])) - _LITTLE, set(content_terms(match["what"]))
+    own = stem_set(claim)
+    if who and what and not who & own and len(what & own) >= 0.6 * len(what):
+        return match["who"].strip()
+    return ""
+
+
+def elsewhere(
+    denied: list[Denial], clause_list: list[str], chosen: str, topic: frozenset[str]
+) -> bool:
+    """Tell whether another clause than the chosen one denies what these deny."""
+    scopes = [d.scope - _LITTLE - topic for d in denied]
+    said = stem_set(chosen)
+    return any(
+        len(scope & other.scope) > len(scope & said)
+        for clause in clause_list if clause != chosen
+        for other in denials(clause) if not other.implied for scope in scopes
+    )  # fmt: skip
+
+
+_HOURS = frozenset("open close start end begin stop".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Polarity:
-    """``opposed``: the claim denies what the sentence says, or says more.
-
-    ``converse``: only a pair of opposites says so, which may be two views of one thing.
-    """
+    """``opposed``: the claim denies what the sentence says, or says more."""
 
     opposed: bool
     reasons: tuple[str, ...] = ()
-    converse: bool = False
 
 
 def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
@@ -387,14 +348,10 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
     sentence, claim = clean(sentence), clean(claim)
     there = nearest(clauses(sentence), claim, related)
     here = nearest(clauses(claim), there, related)
-    antonyms = [
-        found for found in _antonyms(claim, sentence) if not _turned(found, claim, sentence)
-    ]
+    antonyms = _antonyms(claim, sentence)
     # A word of negation that is one of a pair of opposites counts once, as such.
     pairs = {stem for _, *both in antonyms for stem in both}
     mine, theirs = applying(here, sentence, related), applying(there, claim, related)
-    if only_besides(claim, there):
-        mine = []
     own = _without(pairs, [d.word for d in mine])
     said = _without(pairs, [d.word for d in theirs])
     turns: list[str] = []
@@ -415,11 +372,9 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
     others = only_others(claim, there)
     if others:
         turns.append(f"the evidence says it only of {others}")
-    if len(turns) % 2 == 0:
-        turns = []
-    converse = len(turns) == 1 and bool(antonyms)
+    turns = turns if len(turns) % 2 else []
     turns += _stronger(claim, sentence)
-    return Polarity(bool(turns), tuple(turns), converse)
+    return Polarity(bool(turns), tuple(turns))
 
 
 def _said_in(claim: str, sentence: str, units: tuple[str, ...]) -> str:
@@ -474,35 +429,26 @@ def _relatives(term: str) -> frozenset[str]:
     return opposites(term) | with_prefix | {word for word in without if len(word) > 2}
 
 
+_YEAR = re.compile(r"1\d{3}|20\d\d")
+
+
 def other_numbers(claim: str, sentence: str) -> list[str]:
     """Find a price, count or duration where the sentence gives another one.
 
     Years are left out: sentences with the same content often count time from elsewhere.
     """
-    mine = {number for number in numbers(claim) if not _YEAR.fullmatch(number)}
-    theirs = {number for number in numbers(sentence) if not _YEAR.fullmatch(number)}
+    mine, theirs = (
+        {number for number in numbers(text) if not _YEAR.fullmatch(number)}
+        for text in (claim, sentence)
+    )
     if not mine or not theirs or mine & theirs:
         return []
     return [f"the nearest sentence gives other numbers: {', '.join(sorted(theirs)[:3])}"]
 
 
-def _turned(found: tuple[str, str, str], claim: str, sentence: str) -> bool:
-    """Tell whether opposites are two views of one deed: who lends, what is borrowed."""
-    if found[1] not in _views() or found[2] not in _views():
-        return False
-    one, two = statements(claim), statements(sentence)
-    mine = one[0].topic if one else frozenset()
-    return bool(mine) and bool(two) and not any(mine & s.topic for s in two if found[2] in s.stems)
-
-
-@cache
-def _views() -> frozenset[str]:
-    return frozenset(_stem(word) for word in _VIEWS.split())
-
-
 def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
     """Return pairs of opposites, one or two: the reason, and both stems."""
-    both, _ = _opposites()
+    both = _opposites()
     # "Open 9:00–17:00" says when it closes.
     spans = any(m.span and not m.get("weekday") for m in moments(sentence))
     hours = _HOURS if spans or "until" in sentence else frozenset()
@@ -528,14 +474,23 @@ def _antonyms(claim: str, sentence: str) -> list[tuple[str, str, str]]:
     return found[:2] if any(own in _EVERY for _, own, _ in found) else found[:1]
 
 
+# The claim's words that say more, with what the evidence may have of them.
+_STRONGER = (
+    ("all every", "some most only"),
+    ("always", "often sometimes usually"),
+    ("must", "may can should"),
+    ("everyone anyone everybody", "only"),
+)
+
+
 def _stronger(claim: str, sentence: str) -> list[str]:
-    _, table = _opposites()
-    mine, theirs = stem_set(claim), stem_set(sentence)
+    mine, theirs = set(_words(claim)), set(_words(sentence))
     return [
         f"the claim says '{own}' where the evidence says only '{word}'"
-        for own in sorted(mine - theirs)
-        for other, word in table.get(own, {}).items()
-        if other in theirs and other not in mine
+        for strong, weak in _STRONGER
+        for own in strong.split()
+        for word in weak.split()
+        if own in mine - theirs and word in theirs - mine
     ][:1]
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache, lru_cache
 
 from rag.ground.clauses import Statement, begins_with_verb, statements
 from rag.ground.evidence import stem_set
-from rag.text.dates import DAYS, blanked, moments, month_number, says
-from rag.text.numbers import SMALL, quantities, same, unit_of
+from rag.text.dates import blanked, moments, says
+from rag.text.numbers import quantities, same, unit_of
 from rag.text.terms import STOPWORDS, content_terms, fold, stems
+from rag.text.words import DAYS, MONTHS, SMALL
 
 TITLES = {
     "mr": "he", "mister": "he", "sir": "he", "mrs": "she", "ms": "she", "miss": "she",
@@ -62,20 +62,6 @@ ROSTER = 20
 """Names in one sentence from which on it is a list: who does what is not to be told."""
 
 _ORDER = ("be", "subject", "object")
-_SAME = {
-    word: group[0]
-    for group in (
-        line.split()
-        for line in (
-            "buy bought acquire acquired purchase purchased take-over",
-            "lead leads led head heads headed run runs manage manages managed direct directs",
-            "replace replaced succeed succeeded", "beat defeat defeated", "hire hired employ",
-            "write wrote written author authored", "found founded establish established",
-            "own owns possess", "pay paid", "teach taught instruct", "help helped assist",
-        )
-    )
-    for word in group
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +124,7 @@ def known(name: Entity, other: Entity) -> bool:
     if name.gender and other.gender and name.gender != other.gender:
         return False
     mine, theirs = set(name.words), set(other.words)
-    return mine <= theirs or theirs <= mine or _initials(name, other) or _initials(other, name)
-
-
-def _initials(short: Entity, long: Entity) -> bool:
-    return len(long.words) > 1 and short.words == ("".join(word[0] for word in long.words),)
+    return mine <= theirs or theirs <= mine
 
 
 @lru_cache(maxsize=2048)
@@ -154,45 +136,11 @@ def swapped(claim: str, sentence: str) -> str:
     """Return why two names of a claim stand the other way round in the sentence, or ""."""
     if _SYMMETRIC.search(claim) and not re.search(r"\bfrom\b.*\bto\b|\bbetween\b", claim):
         return ""
-    turned = _other_way(claim, sentence)
-    if turned:
-        return turned
     for piece in _pieces(sentence):
         pair = _exchange(claim, piece)
         if pair and _same_deed(claim, piece, entities(claim)):
             return f"the evidence has {pair[0].shown} and {pair[1].shown} the other way round"
     return ""
-
-
-def _other_way(claim: str, sentence: str) -> str:
-    """Return why "from Boston" is wrong of what went "from Rotterdam to Boston"."""
-    mine, theirs = entities(claim), entities(sentence)
-    for name in mine:
-        other = {"from": "to", "to": "from"}.get(name.role)
-        same = [e for e in theirs if known(name, e)]
-        if (
-            other and same and all(e.role == other for e in same)
-            and any(e.role == name.role for e in theirs)
-        ):  # fmt: skip
-            return f"the evidence has “{other} {name.shown}”, not “{name.role} {name.shown}”"
-    return ""
-
-
-def exchanged(claim: str, sentence: str) -> bool:
-    """Tell whether two names of a claim stand the other way round, whatever is said of them.
-
-    "A sold it to B" and "B bought it from A" have each other's subject.
-    """
-    for piece in _pieces(sentence):
-        mine, theirs = entities(claim), entities(piece)
-        one = next((e for e in mine if e.role in _ORDER[:2]), None)
-        two = next((e for e in theirs if e.role in _ORDER[:2]), None)
-        if _exchange(claim, piece) or (
-            one and two and not known(one, two)
-            and any(known(one, e) for e in theirs) and any(known(e, two) for e in mine)
-        ):  # fmt: skip
-            return True
-    return False
 
 
 def _exchange(claim: str, piece: str) -> tuple[Entity, Entity] | None:
@@ -232,12 +180,7 @@ def _same_deed(claim: str, piece: str, names: Sequence[Entity]) -> bool:
     own = {stem for name in names for word in name.words for stem in stems(word)}
     terms = [term for term in content_terms(claim) if term not in own and not term.isdigit()]
     there = stem_set(piece)
-    groups = {_SAME[w] for w in re.findall(r"[a-z-]+", piece.casefold()) if w in _SAME}
     shared = sum(term in there for term in terms)
-    shared += any(
-        _SAME.get(word) in groups and not there & set(stems(word))
-        for word in re.findall(r"[a-z-]+", claim.casefold()) if word in _SAME
-    )  # fmt: skip
     return bool(shared) and shared >= 0.6 * len(terms)
 
 
@@ -276,18 +219,6 @@ _PEOPLES = {
         "icelandic/iceland belgian/belgium argentine/argentina cypriot/cyprus".split()
     )
 }
-_SHORT = {
-    short: long
-    for short, _, long in (
-        pair.partition("/")
-        for pair in "bill/william bob/robert rob/robert dick/richard jim/james jack/john "
-        "joe/joseph tom/thomas mike/michael dave/david dan/daniel ben/benjamin sam/samuel "
-        "alex/alexander andy/andrew tony/anthony steve/stephen chris/christopher nick/nicholas "
-        "matt/matthew liz/elizabeth beth/elizabeth kate/katherine sue/susan peggy/margaret "
-        "maggie/margaret jenny/jennifer becky/rebecca vicky/victoria ed/edward fred/frederick "
-        "greg/gregory".split()
-    )
-}
 _FIRST = frozenset(
     """
     every each all both most many some several few any such another only even just over under
@@ -297,7 +228,6 @@ _FIRST = frozenset(
 )
 """Words that stand before a name at the beginning of a claim and are no part of it."""
 
-_LIKE = 0.6
 _PRESENT = 0.6
 """Share of a statement's other terms that the evidence must have for a name to be wrong in it."""
 
@@ -347,7 +277,7 @@ def strangers(parts: tuple[str, ...], texts: tuple[str, ...], units: tuple[str, 
         )
         if acronyms:
             continue
-        for name in _names(part, words, units):
+        for name in _names(part):
             # Of Sims-based only Sims is a name.
             folded = fold("-".join(w for w in name.split("-") if w[:1].isupper() and w[1:])) or (
                 fold(name)
@@ -365,7 +295,7 @@ def strangers(parts: tuple[str, ...], texts: tuple[str, ...], units: tuple[str, 
     return list(found)
 
 
-def _names(part: str, words: frozenset[str], units: tuple[str, ...]) -> Iterator[str]:
+def _names(part: str) -> Iterator[str]:
     matches = list(_WORD.finditer(part))
     capitals = sum(m[0][0].isupper() for m in matches)
     if len(matches) > 3 and capitals > 0.8 * len(matches):
@@ -379,41 +309,33 @@ def _names(part: str, words: frozenset[str], units: tuple[str, ...]) -> Iterator
             or low in TITLES
             or (place == 0 and low in _FIRST)
             or _TIME.fullmatch(low)
-            or month_number(low)
+            or low in MONTHS
             or unit_of(low)
         ):
             continue
         before = part[: match.start()].rstrip()
         initial = place == 0 or before.endswith((".", "!", "?", ":", '"', "“", "("))
-        if _CODE.fullmatch(word) or (word.isupper() and len(word) > 1):
-            yield word
-        elif not initial or (
-            place + 1 < len(matches)
-            and matches[place + 1][0][0].isupper()
-            and part[match.end() : matches[place + 1].start()] == " "
+        if (
+            _CODE.fullmatch(word)
+            or (word.isupper() and len(word) > 1)
+            or (
+                len(word) > 1
+                and (
+                    not initial
+                    or (
+                        place + 1 < len(matches)
+                        and matches[place + 1][0][0].isupper()
+                        and part[match.end() : matches[place + 1].start()] == " "
+                    )
+                )
+            )
         ):
-            if len(word) > 1:
-                yield word
-        elif low not in words and _mistaken(part, word, units):
             yield word
-
-
-def _mistaken(part: str, word: str, units: tuple[str, ...]) -> bool:
-    """Tell whether a sentence that says the same begins with a word much like this one."""
-    rest = set(content_terms(part)) - set(stems(word))
-    for unit in units:
-        first = _WORD.search(unit)
-        if first and first[0][:1].isupper() and rest and rest <= stem_set(unit):
-            ratio = SequenceMatcher(None, fold(word), fold(first[0])).ratio()
-            if ratio >= _LIKE and not set(stems(word)) & set(stems(first[0])):
-                return True
-    return False
 
 
 def _related(name: str, words: frozenset[str]) -> bool:
     """Tell whether the evidence has the name with another ending: Norway's, Germans, German."""
-    other = {_PEOPLES.get(name), _SHORT.get(name)}
-    other |= {long for long, short in (*_PEOPLES.items(), *_SHORT.items()) if short == name}
+    other = {_PEOPLES.get(name)} | {long for long, short in _PEOPLES.items() if short == name}
     if other & words:
         return True
     root = _ENDINGS.sub("", name)
@@ -480,10 +402,7 @@ def _taken(
     if not any(_predicate(found[n].text, own) for n in with_name):
         return ""
     for n in with_name:
-        said = found[n].stems | found[n].subject | _next(found, n)
-        reason = _other_subject(name, found[n], terms, claim) if terms <= said else ""
-        if reason:
-            return reason
+        said = found[n].stems | found[n].subject
         if terms <= said or (terms & said and _FURTHER.search(found[n].text)):
             return ""
     for n, statement in enumerate(found):
@@ -504,24 +423,6 @@ def _taken(
     return ""
 
 
-def _other_subject(name: Entity, statement: Statement, terms: set[str], claim: str) -> str:
-    """Return why a name is there, but not as the one who does it: "A won ahead of B"."""
-    there = entities(statement.text)
-    own = next((e for e in there if known(name, e)), None)
-    first = next((e for e in there if e.role == "subject"), None)
-    mine = next(iter(statements(claim)), None)
-    if (
-        name.role == "subject" and own and first and mine and not known(name, first)
-        and own.role in ("of", "from", "over", "against", "with", "for", "to")
-        and not any(known(e, first) for e in entities(claim))
-        and mine.verb and mine.verb == statement.verb
-        and mine.verb.split()[0] in statement.text[first.end : own.start].casefold().split()
-        and _same_values(claim, statement.text)
-    ):  # fmt: skip
-        return f"the evidence says this of {first.shown}, not of {name.shown}"
-    return ""
-
-
 def _takers(statement: Statement, role: str) -> Iterator[Entity]:
     """Yield the names that have a role in a statement; a pronoun's is its subject."""
     for other in entities(statement.text):
@@ -536,7 +437,7 @@ def _takers(statement: Statement, role: str) -> Iterator[Entity]:
 
 def _no_name(statement: Statement, other: Entity) -> bool:
     """Tell whether a capital is that of a date, a number or the first word of a sentence."""
-    if all(w in SMALL or w in DAYS or w.isdigit() or month_number(w) for w in other.words):
+    if all(w in SMALL or w in DAYS or w.isdigit() or w in MONTHS for w in other.words):
         return True
     after = tuple(statement.text[other.end :].split()[:2])
     alone = len(other.words) == 1 and not statement.text[: other.start].strip(" \"'“(")
@@ -553,16 +454,6 @@ def _same_values(claim: str, statement: str) -> bool:
     return all(
         any(same(q, other) for other in there) for q in quantities(blanked(claim)) if q.asked
     ) and all(any(says(m, other) for other in dates) for m in moments(claim) if not m.span)
-
-
-def _next(found: Sequence[Statement], n: int) -> frozenset[str]:
-    """What follows without a name of its own is said of the same name."""
-    if n + 1 >= len(found):
-        return frozenset()
-    after = found[n + 1]
-    if after.meant[:1].isupper() or any(e.role in _CORE for e in entities(after.text)):
-        return frozenset()
-    return after.stems
 
 
 def _has(statement: Statement, name: Entity, own: set[str]) -> bool:

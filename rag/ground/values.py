@@ -26,7 +26,7 @@ from rag.text.dates import (
     passed,
     says,
 )
-from rag.text.numbers import FACTOR, FREQUENCY, Quantity, quantities, same
+from rag.text.numbers import FACTOR, Quantity, quantities, same
 from rag.text.terms import content_terms, negations
 
 _LONGEST = 25
@@ -34,9 +34,6 @@ _LONGEST = 25
 
 _GAIN = 1.0
 """Weight of terms by which another value's surroundings must be nearer to the claim."""
-
-_SIDE = 6
-"""Characters between values that are said of the same thing."""
 
 _AROUND = 0.5
 """What a term counts that is in the sentence of a value, but in another statement."""
@@ -46,32 +43,26 @@ _HEAD = re.compile(
     r"(?:begin|close|commence|end|expire|launch|leave|open|start)(?:e?s)?)\s"
     r"(?:(?P<by>on|in|at|by|from|since|until|before|after)\s)?(?:the\s)?$"
 )
-_WHERE = re.compile(r"\b(in|at|for|from|to|on|with|by)\s(?:the\s)?([A-ZÀ-ÖØ-Þ][\w-]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A value of the evidence with the stems around it: in its statement, in its sentence.
 
-    ``head`` is the verb that a date belongs to, with its preposition. ``where`` are the names after
-    prepositions.
+    ``head`` is the verb that a date belongs to, with its preposition.
     """
 
-    unit: int
     value: Quantity | Moment
     near: frozenset[str]
     around: frozenset[str]
-    topic: frozenset[str]
-    verb: str
-    gapped: bool = False
-    head: tuple[str, str] = ("", "")
-    where: frozenset[tuple[str, str]] = frozenset()
+    unit: int
+    head: tuple[str, str]
     text: str = ""
 
 
 @lru_cache(maxsize=64)
 def places(units: tuple[str, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """Return the numbers and the dates of the evidence, those that follow from others too."""
+    """Return the numbers and the dates of the evidence."""
     numbers: list[Place] = []
     dates: list[Place] = []
     for index, unit in enumerate(units):
@@ -91,27 +82,8 @@ def _place(
     found = statement_at(parts, value.start, value.end)
     head = head_of(unit, value)
     if not found:
-        return Place(index, value, around, around, frozenset(), "", head=head)
-    near = found.stems | found.subject
-    where = where_of(found.text)
-    return Place(
-        index,
-        value,
-        near,
-        around,
-        found.topic,
-        found.verb,
-        found.gapped,
-        head,
-        where,
-        found.text,
-    )
-
-
-@lru_cache(maxsize=1024)
-def where_of(text: str) -> frozenset[tuple[str, str]]:
-    """Return the names that follow a preposition, each with it: "in York"."""
-    return frozenset((m[1], stem) for m in _WHERE.finditer(text) for stem in stem_set(m[2]))
+        return Place(value, around, around, index, head)
+    return Place(value, found.stems | found.subject, around, index, head, found.text)
 
 
 def head_of(text: str, value: Quantity | Moment) -> tuple[str, str]:
@@ -124,33 +96,21 @@ def head_of(text: str, value: Quantity | Moment) -> tuple[str, str]:
     return next(iter(stem_set(match["verb"])), ""), (match["by"] or "").casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a claim says of a value: its terms, and those of the subject."""
-
-    terms: tuple[str, ...]
-    topic: frozenset[str]
-    where: frozenset[tuple[str, str]] = frozenset()
-
-
-def asked_of(part: str, value: Quantity | Moment) -> Asked:
+def asked_of(part: str, value: Quantity | Moment) -> tuple[str, ...]:
     """Return the terms of the statement of a claim that a value stands in, without the value."""
-    found = statements(part)
-    own = statement_at(found, value.start, value.end)
+    own = statement_at(statements(part), value.start, value.end)
     inside = set(content_terms(part[value.start : value.end]))
+    every = tuple(term for term in content_terms(part) if term not in inside)
     if own is None:
-        return Asked(tuple(t for t in content_terms(part) if t not in inside), frozenset())
-    terms = tuple(
-        t for t in dict.fromkeys((*content_terms(own.text), *own.subject)) if t not in inside
-    )
-    if len(terms) < 2:
-        terms = tuple(t for t in content_terms(part) if t not in inside)
-    return Asked(terms, own.topic - inside, where_of(own.text))
+        return every
+    terms = dict.fromkeys((*content_terms(own.text), *own.subject))
+    kept = tuple(term for term in terms if term not in inside)
+    return kept if len(kept) > 1 else every
 
 
-def about(place: Place, asked: Asked) -> bool:
+def about(place: Place, asked: tuple[str, ...]) -> bool:
     """Tell whether the sentence of a value speaks of what the claim speaks of."""
-    return sum(term in place.around for term in asked.terms) >= 0.6 * len(asked.terms)
+    return sum(term in place.around for term in asked) >= 0.6 * len(asked)
 
 
 def outdone(
@@ -163,18 +123,11 @@ def outdone(
     head = head_of(part, value)
     given = ""
     for match in matches:
-        apart = [r for r in rivals if not _joined(r, match)]
-        stronger = [r for r in apart if _governs(head, r, match) or _nearer(r, match, asked)]
+        stronger = [r for r in rivals if _governs(head, r, match) or _nearer(r, match, asked)]
         if not stronger:
             return ""
         given = given or stronger[0].value.shown
     return given
-
-
-def _joined(one: Place, other: Place) -> bool:
-    """Tell whether two values stand side by side: "in the 1980s and 1990s"."""
-    first, second = sorted((one.value, other.value), key=lambda value: value.start)
-    return one.unit == other.unit and one.near == other.near and second.start - first.end <= _SIDE
 
 
 def _governs(head: tuple[str, str], rival: Place, match: Place) -> bool:
@@ -182,59 +135,19 @@ def _governs(head: tuple[str, str], rival: Place, match: Place) -> bool:
     return bool(head[0]) and rival.head == head and match.head[0] not in ("", head[0])
 
 
-def _nearer(rival: Place, match: Place, asked: Asked) -> bool:
-    subject = _subjects(rival, match, asked.topic)
-    if subject:
-        return subject > 0
-    if _elsewhere(rival, match, asked.where):
-        return True
+def _nearer(rival: Place, match: Place, asked: tuple[str, ...]) -> bool:
     same = rival.unit == match.unit
     around = _AROUND / 2 if same else _AROUND
     gain = loss = 0.0
-    for term in asked.terms:
+    for term in asked:
         difference = _at(rival, term, around) - _at(match, term, around)
         gain, loss = gain + max(difference, 0.0), loss + max(-difference, 0.0)
     enough = (0.7 if same else 1.0) * _GAIN
     return gain >= (1.5 if loss else enough) and gain >= 2 * loss
 
 
-def _elsewhere(rival: Place, match: Place, asked: frozenset[tuple[str, str]]) -> bool:
-    """Tell whether "in York" is said of the rival, and "in Leeds" of the match."""
-    other = {preposition for preposition, _ in match.where - asked}
-    return not asked & match.where and any(pair[0] in other for pair in asked & rival.where)
-
-
-def _subjects(rival: Place, match: Place, topic: frozenset[str]) -> int:
-    """Compare by the subject of two statements of the same kind: 1 for the rival, -1 for the match.
-
-    "Students get 50 % off the annual plan. Teachers get 30 %." says nothing else of teachers.
-    """
-    if not topic or not rival.topic or not match.topic or rival.topic == match.topic:
-        return 0
-    # "Cabin bags" and "checked bags" are told apart whatever is said of them.
-    kinds = rival.topic & match.topic & topic
-    if not kinds and (not rival.verb or rival.verb != match.verb):
-        return 0
-    mine, theirs = topic & match.topic, topic & rival.topic
-    # What only one of them has beside the claim's words: it is another subject.
-    strange = match.topic - topic - rival.topic
-    strange_rival = rival.topic - topic - match.topic
-    if mine - theirs:
-        return -1 if strange_rival and not (theirs - mine and strange) else 0
-    return 1 if theirs - mine and strange else 0
-
-
 def _at(place: Place, term: str, around: float) -> float:
     return 1.0 if term in place.near else around if term in place.around else 0.0
-
-
-_LIMIT = re.compile(
-    r"\b(?:(?P<end>end(?:s|ed|ing)?|finish(?:es|ed)?|"
-    r"(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )clos(?:es|ed)|expires?d?|until|over)|"
-    r"(?P<start>start(?:s|ed)?|beg[iau]ns?|(?<!\bis )(?<!\bare )(?<!\bwas )open(?:s|ed)?))\s"
-    r"(?:on\s|in\s|at\s)?(?:the\s)?$",
-    re.IGNORECASE,
-)
 
 
 def check_dates(
@@ -304,30 +217,10 @@ def _misdated(part: str, moment: Moment, matches: list[Place], rivals: list[Plac
     values = [p.value for p in matches if isinstance(p.value, Moment)]
     if all(opposed(moment, value) for value in values):
         return f"the evidence says '{values[0].relation}' {moment.shown}, the claim does not"
-    given = outdone(part, moment, matches, rivals) or _not_its_end(part, moment, matches, rivals)
+    given = outdone(part, moment, matches, rivals)
     return f"the evidence gives {given} for this, not {moment.shown}" if given else ""
 
 
-def _not_its_end(part: str, moment: Moment, matches: list[Place], rivals: list[Place]) -> str:
-    """Return the range that has a day inside, where the claim calls that day its start or end."""
-    verb = _LIMIT.search(part[max(0, moment.start - 60) : moment.start])
-    spans = [p for p in (*matches, *rivals) if isinstance(p.value, Moment) and p.value.span]
-    if not verb or not spans:
-        return ""
-    for match in matches:
-        value = match.value
-        around = [s.value for s in spans if s.unit == match.unit and s.value.start <= value.start]
-        wrong = any(
-            s is value or (value.end < s.end if verb["end"] else value.start > s.start)
-            for s in around
-        )
-        if not wrong:
-            return ""
-    return spans[0].value.shown
-
-
-# COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
-_NAMED = re.compile(r"\b(?:[A-Z]\w*|covid)(?:-\w+)*-\d+\w*")
 _STRICT = re.compile(
     r"(?<!\bno )(?<!\bnot )\b(?:(?:more|less|fewer|larger|longer|greater|higher|older|smaller|"
     r"shorter|"
@@ -335,11 +228,13 @@ _STRICT = re.compile(
     re.IGNORECASE,
 )
 
-_HEDGE = re.compile(
-    r"\b(?:about|around|roughly|approximately|nearly|almost|exactly|precisely|just|only|total of)"
-    r"\s(?:[€$£]\s?)?$",
-    re.IGNORECASE,
-)
+
+_EXACT = 1000
+"""From here on people say "over a million" of a million."""
+
+# COVID-19 and SARS-CoV-2 are names that happen to end in a digit.
+_NAMED = re.compile(r"\b(?:[A-Z]\w*|covid)(?:-\w+)*-\d+\w*")
+
 _LITTLE = frozenset("take took made make total amount place happen long last altogeth".split())
 """Stems of words that say nothing beside a value: "it took 90 minutes"."""
 
@@ -348,9 +243,6 @@ _CROWD = 60_000
 a dump of numbers says nothing of any of them."""
 
 _NEAR = 60  # characters
-
-_EXACT = 1000
-"""From here on people say "over a million" of a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,20 +310,12 @@ def _numbers(
     wholes = [q for q in asked if not q.asked or q.kind == FACTOR]
     free = [s for s in said if not any(same(q, s.value) for q in asked)]
     for quantity in asked:
-        often = quantity.kind.startswith(FREQUENCY)
-        if not quantity.asked and not (english and (quantity.kind == "th" or often)):
+        if not quantity.asked and not (english and quantity.kind == "th"):
             continue
         matches = [s for s in said if same(quantity, s.value)]
-        matches = matches or [s for s in said if _elided(quantity, s.value, said)]
         alike = [s for s in said if _alike(quantity, s.value)]
         if quantity.kind == FACTOR and not alike:
             continue  # nothing says how many times as much
-        if often:
-            about_it = asked_of(part, quantity)
-            alike = [] if matches else [s for s in alike if about(s.place, about_it)]
-            if alike:
-                yield _given(alike[0].value.shown, quantity)
-            continue
         if not quantity.asked and (matches or not alike):
             continue
         if not matches and any(
@@ -439,7 +323,7 @@ def _numbers(
             and any(same(whole, s.value) for s in said)
             for whole in wholes
         ):  # fmt: skip
-            continue  # "three times a day" where the evidence has "every eight hours"
+            continue  # "three times as many" where the evidence has "tripled"
         if matches:
             reason = _misplaced(part, quantity, matches, alike, free) if english else ""
             if reason:
@@ -448,18 +332,7 @@ def _numbers(
         elif not _explained(quantity, alike, dates):
             yield f"the number {_plain(quantity, part)} is not in the evidence"
             continue
-        hedge = _HEDGE.search(before(part, quantity))
-        start = quantity.start - len(hedge[0]) if hedge else quantity.start
-        proved.update(content_terms(part[start : quantity.end]))
-
-
-def _elided(claim: Quantity, said: Quantity, everything: list[_Said]) -> bool:
-    """Tell whether "eight to ten" leaves out the unit that another number has."""
-    return (
-        said.asked and not said.kind and not said.things and bool(claim.kind)
-        and claim.raw == said.value and claim.kind not in ("th", "#", "code")
-        and any(s.value.kind == claim.kind for s in everything)
-    )  # fmt: skip
+        proved.update(content_terms(part[quantity.start : quantity.end]))
 
 
 def _given(value: str, quantity: Quantity) -> str:
@@ -488,13 +361,9 @@ def _misplaced(
     # "More than 25 MB cannot be sent" says "up to 25 MB can".
     if other_side and not (_denies(part) and not any(_denies(s.place.text) for s in matches)):
         return f"the evidence has {shown} as a limit on the other side"
-    strict = (
-        quantity.bound
-        and not quantity.span
-        and quantity.value < _EXACT
-        and _STRICT.search(before(part, quantity))
-    )
-    if strict and not any(v.bound or v.about or v.span for v in values):
+    left = part[max(0, quantity.start - _NEAR) : quantity.start]
+    strict = quantity.bound and not quantity.span and quantity.value < _EXACT
+    if strict and _STRICT.search(left) and not any(v.bound or v.about or v.span for v in values):
         return f"the evidence has {shown} itself, the claim says {quantity.bound} {shown}"
     if (
         alike
@@ -512,21 +381,10 @@ def _misplaced(
             and all(v.things - quantity.things for v in values)
         ):
             return _given(closer[0].shown, quantity)
-    # "Films for a week" and "one in the second" have left out what makes them alike.
     near = set(map(id, alike))
     rivals = [s.place for s in free if id(s) in near]
-    rivals += [
-        s.place for s in free
-        if s.place.gapped and s.value.kind in ("", quantity.kind)
-        and not (s.value.things or id(s) in near)
-    ]  # fmt: skip
     given = outdone(part, quantity, [s.place for s in matches], rivals)
     return _given(given, quantity) if given else ""
-
-
-def before(part: str, quantity: Quantity) -> str:
-    """Return what stands close before a number."""
-    return part[max(0, quantity.start - _NEAR) : quantity.start]
 
 
 def covers(rule: Quantity, case: Quantity) -> bool:
@@ -550,8 +408,6 @@ def _plain(quantity: Quantity, part: str) -> str:
 
 
 def _alike(one: Quantity, other: Quantity) -> bool:
-    if one.kind.startswith(FREQUENCY):
-        return other.kind.startswith(FREQUENCY)
     bounds = {one.bound, other.bound}
     if one.kind != other.kind or bounds == {"<", ">"}:
         return False

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rag.ingest.docx_package import W, switch, value, whole
 from rag.ingest.docx_symbols import symbol
-from rag.text.numbers import ORDINALS, SMALL
+from rag.text.words import ORDINALS, SMALL
 
 _HEADING = re.compile(r"heading ?([1-9])", re.I)
 _PLACE = re.compile(r"%([1-9])")
@@ -22,7 +22,7 @@ _ROMAN = dict(
     )
 )
 _WORDS = {
-    form: {int(number): word.capitalize() for word, number in words.items()}
+    form: {number: word.capitalize() for word, number in words.items()}
     for form, words in (("cardinalText", SMALL), ("ordinalText", ORDINALS))
 }
 _ALPHABETS = {

@@ -21,7 +21,7 @@ from lxml import html as lxml_html
 from rag.ingest.blocks import one_line
 from rag.ingest.html_hidden import remove_unseen
 from rag.ingest.metadata import parse_date
-from rag.text.dates import MONTHS
+from rag.text.words import MONTHS
 
 _AUTHOR = re.compile(r"author|byline|creator", re.I)
 _DATE = re.compile(r"date|publi|created|issued|updated|posted|modified|byline|footer|\btime", re.I)

@@ -8,51 +8,23 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar enero janvier", "february feb februar febrero février",
-            "march mar märz marzo mars", "april apr abril avril", "may mai mayo",
-            "june jun juni junio juin", "july jul juli julio juillet",
-            "august aug agosto août", "september sep sept septiembre septembre",
-            "october oct oktober octubre octobre", "november nov noviembre novembre",
-            "december dec dezember diciembre décembre",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}  # fmt: skip
-"""Names and usual abbreviations in lower case, of five languages."""
+from rag.text.words import DAYS, ENGLISH_MONTHS, MONTHS, ORDINALS, SMALL
 
-DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-SHORT = {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "thu": 3, "thur": 3, "thurs": 3, "fri": 4,
-          "sat": 5, "sun": 6}  # fmt: skip
-TH = {
-    word: number
-    for number, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth "
-        "twenty-first".split(),
-        start=1,
-    )
-}
-DECADES = {word: 10 * n for n, word in enumerate(
-    "twenties thirties forties fifties sixties seventies eighties nineties".split(), start=2
-)}  # fmt: skip
+_HOURS = [*SMALL][1:13]
+_CENTURIES = {**ORDINALS, "twenty-first": 21}
+_DECADES = {word[:-1] + "ies": value for word, value in SMALL.items() if value >= 20}
 _M = "|".join(sorted((re.escape(name) for name in MONTHS), key=len, reverse=True))
 _Y = r"1[0-9]\d\d|20\d\d|21\d\d"
 _D = r"[12]\d|3[01]|0?[1-9]"
-_N = "|".join(TH)
+_N = "|".join(_CENTURIES)
 _AP = r"a\.?\s?m\b\.?|p\.?\s?m\b\.?|in\sthe\s(?:morning|afternoon|evening)\b|at\snight\b"
 _MIN = r"(?:five|ten|twenty(?:[\s-]five)?|[1-5]?\d)"
 _MIN_WORD = r"(?:five|ten|twenty(?:[\s-]five)?)"
-HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
 MOMENT = re.compile(
     # No date begins with another word: one look at it, instead of one for each kind.
     rf"(?<![^\W_])(?=['’\d]|(?:{_M}|{_N}|q[1-4]|the|nineteen|twenty|half|a|quarter|noon|mid(?:day|night)|"
     rf"weekday|weekend|working|business|every|daily|seven|(?:mon|tue|wed|thu|fri|sat|sun)|"
-    rf"{'|'.join(HOURS)}))(?:(?P<iso>\b(?P<iy>{_Y})-(?P<im>0[1-9]|1[0-2])-(?P<id>[0-3]\d)\b)"
+    rf"{'|'.join(_HOURS)}))(?:(?P<iso>\b(?P<iy>{_Y})-(?P<im>0[1-9]|1[0-2])-(?P<id>[0-3]\d)\b)"
     rf"|(?P<num>\b(?P<na>\d\d?)(?P<sep>[/.])(?P<nb>\d\d?)(?P=sep)(?P<ny>{_Y}|\d\d)\b(?![./]\d))"
     rf"|(?P<dm>(?<![\w-])(?:(?P<d0>{_D})(?:st|nd|rd|th|\.)?\s?(?:to|and|bis|-|–)\s?(?:the\s)?)?(?P<d1>{_D})(?:st|nd|rd|th|\.|º)?(?:\s(?:of|de))?\s(?P<m1>{_M})\b\.?"
     rf"(?:,?\s(?:of\s|de\s)?(?P<y1>{_Y}))?)"
@@ -64,15 +36,14 @@ MOMENT = re.compile(
     rf"(?:year\s)?(?P<y4>{_Y})\b)?)"
     rf"|(?P<century>\b(?P<c>\d\d?(?:st|nd|rd|th)|{_N})[\s-]century\b)"
     rf"|(?P<decade>\b(?P<dy>1\d\d0|20\d0)(?:\s?['’]\s?)?s\b|['’](?P<ds>[2-9]0)s\b"
-    rf"|\b(?:the|nineteen|twenty)[\s-](?P<dw>{'|'.join(DECADES)})\b)"
+    rf"|\b(?:the|nineteen|twenty)[\s-](?P<dw>{'|'.join(_DECADES)})\b)"
     rf"|(?P<past>\b(?P<pw>half|(?:a\s)?quarter|{_MIN}(?:\sminutes)?(?=\spast\s)|"
     rf"(?<=at\s){_MIN_WORD}(?=\sto\s)|{_MIN}\sminutes(?=\sto\s))\s(?P<pt>past|to)\s"
-    rf"(?P<ph>\d\d?|{'|'.join(HOURS)})\b(?!\s?%|\s\w+s\b)"
+    rf"(?P<ph>\d\d?|{'|'.join(_HOURS)})\b(?!\s?%|\s\w+s\b)"
     rf"\s?(?P<ap3>{_AP})?)"
     rf"|(?P<clock>\b(?P<h1>[01]?\d|2[0-4])(?:[:h]|\.(?=\d\d\s?(?:{_AP}|uhr\b|hrs\b)))(?P<mi>[0-5]\d)(?!\d)\s?(?P<ap1>{_AP})?)"
     rf"|(?P<hour>\b(?P<h2>1[0-2]|[1-9])\s?(?P<ap2>{_AP}))"
-    r"|(?P<oclock>\b(?P<h3>[1-9]|1[0-2]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|"
-    r"twelve)\so['’]clock)"
+    rf"|(?P<oclock>\b(?P<h3>[1-9]|1[0-2]|{'|'.join(_HOURS)})\so['’]clock)"
     r"|(?P<uhr>\b(?P<h4>2[0-3]|1\d|\d)\suhr\b)"
     r"|(?P<noon>\b(?:noon|midday)\b)|(?P<midnight>\bmidnight\b)"
     r"|(?P<weekday>\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:mon|tue|tues|wed|thu|thur|"
@@ -109,8 +80,6 @@ IN = re.compile(
     r"\b(?:in|of|since|until|by|every|last|next|to|from|early|late|mid)[\s-]$", re.IGNORECASE
 )
 JOIN = re.compile(r"\s?(?:to|until|till|through|-|–|—|and|bis|al?)\s?(?:the\s)?$", re.IGNORECASE)
-NAMES = ("January February March April May June July August September October November "
-          "December").split()  # fmt: skip
 
 
 def minutes_of(word: str) -> int:
@@ -144,11 +113,6 @@ _PERIOD = re.compile(
 _HINT = re.compile(
     r"spring|summer|autumn|winter|fall|noon|morning|evening|night|dawn", re.IGNORECASE
 )
-_BEFORE = re.compile(
-    r"\b(?:(?P<early>early|(?P<start>beginning|start) of)|(?P<mid>mid|middle of)|"
-    r"(?P<late>late|(?P<end>end|close) of)|(?P<half>first|second) half of)[\s-](?:the\s|year\s)*$",
-    re.IGNORECASE,
-)
 
 
 def periods(text: str) -> Iterator[tuple[Fields, int, int]]:
@@ -174,35 +138,6 @@ def part_of(minute: int) -> Range:
     """Return the parts of the day that a time can be in."""
     limits = ((300, (4, 4)), (720, (1, 1)), (1020, (2, 2)), (1140, (2, 3)), (1260, (3, 3)))
     return next((part for limit, part in limits if minute < limit), (3, 4))
-
-
-def narrowed(fields: Fields, before: str) -> Fields:
-    """Return the part of a decade, a year or a month that the words before it name."""
-    match = _BEFORE.search(before)
-    if not match:
-        return fields
-    place = (
-        0 if match["early"] else 1 if match["mid"] else 2 if match["late"] else
-        3 if match["half"].casefold() == "first" else 4
-    )  # fmt: skip
-    sharp = bool(match["start"] or match["end"])
-    year = fields.get("year")
-    if year and year[1] > year[0]:
-        size = year[1] - year[0] + 1
-        low, high = ((0, 0.45), (0.3, 0.7), (0.5, 1), (0, 0.5), (0.5, 1))[place]
-        return fields | {
-            "year": (year[0] + int(low * size), year[0] + int(high * size) - 1 + (place in (0, 1)))
-        }
-    if "day" in fields or "weekday" in fields or "minute" in fields:
-        return fields
-    if year and "month" not in fields and "quarter" not in fields and "season" not in fields:
-        ranges = ((1, 5), (5, 8), (8, 12), (1, 6), (7, 12))
-        months = ((1, 3), (5, 8), (10, 12))[place] if sharp else ranges[place]
-        return fields | {"month": months}
-    if "month" in fields and place < 3:
-        days = ((1, 10), (8, 22), (20, 31))[place]
-        return fields | {"day": ((1, 7), (8, 22), (24, 31))[place] if sharp else days}
-    return fields
 
 
 _TIMES = frozenset("clock ap1 mi past ap3 ph hour ap2 oclock uhr h4 noon midnight".split())
@@ -233,8 +168,7 @@ def moments(text: str) -> tuple[Moment, ...]:
         for number, fields in enumerate(_fields(match, text)):
             before = text[max(0, match.start() - 40) : match.start()].casefold()
             relation = REL.search(before)
-            full = fields if first_day else narrowed(_softened(fields), before)
-            packed = _packed(full)
+            packed = _packed(fields if first_day else _softened(fields))
             # The first day of "4 to 8 May" is a moment of its own; other readings share a place.
             end = match.end() - (1 if number and first_day else 0)
             found.append(
@@ -268,7 +202,11 @@ def _softened(fields: Fields) -> Fields:
 
 @lru_cache(maxsize=2048)
 def blanked(text: str) -> str:
-    """Return the text with its dates and times blanked out, of the same length."""
+    """Return the text with its dates and times blanked out, of the same length.
+
+    >>> blanked("on 3 May at 9 am").split()
+    ['on', 'at']
+    """
     for moment in moments(text):
         if not moment.span:
             gap = " " * (moment.end - moment.start)
@@ -290,7 +228,7 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
         if got["sep"] == "/" and first != second and 1 <= first <= 12 and 1 <= second <= 31:
             yield _date(year, first, second)
     elif got["dm"] or got["md"]:
-        month = month_number((got["m1"] or got["m2"]).casefold())
+        month = MONTHS.get((got["m1"] or got["m2"]).casefold())
         year_ = got["y1"] or got["y2"]
         verb = (got["m1"] or got["m2"]) in ("may", "mar", "march") and not year_
         for day in (got["d1"] or got["d2"], got["d0"] or got["d3"]):
@@ -298,7 +236,7 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
                 yield _date(int(year_) if year_ else None, month, int(day))
     elif got["my"]:
         word = got["m3"].casefold()
-        month = month_number(word)
+        month = MONTHS.get(word)
         plain = word in NO_MONTH and (not got["m3"][0].isupper() or not match.start())
         short = len(word) <= 4 and word not in ("june", "july", "juin", "juli")
         if month and (got["y3"] or not (plain or (short and not got["m3"][0].isupper()))):
@@ -307,16 +245,16 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
             yield _date(int(got["y3"]) if got["y3"] else None, month, None)
     elif got["qy"]:
         quarter = got["q1"] or got["q2"].casefold()
-        number = int(quarter[0]) if quarter[0].isdigit() else TH[quarter]
+        number = int(quarter[0]) if quarter[0].isdigit() else ORDINALS[quarter]
         fields: Fields = {"quarter": (number, number), "month": (3 * number - 2, 3 * number)}
         yield fields | ({"year": (int(got["y4"]),) * 2} if got["y4"] else {})
     elif got["century"]:
         word = got["c"].casefold()
-        number = TH.get(word) or int(re.sub(r"\D", "", word) or 0)
+        number = _CENTURIES.get(word) or int(re.sub(r"\D", "", word) or 0)
         yield {"year": (100 * number - 100, 100 * number - 1)}
     elif got["decade"]:
         base = int(got["dy"] or 0)
-        base = base or 1900 + int(got["ds"] or 0) + DECADES.get((got["dw"] or "").casefold(), 0)
+        base = base or 1900 + int(got["ds"] or 0) + _DECADES.get((got["dw"] or "").casefold(), 0)
         yield {"year": (base, base + 9)}
     elif kind in _TIMES:
         yield from _time(got)
@@ -324,7 +262,7 @@ def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
         word = got["weekday"].casefold().rstrip(".")
         if word in ("sat", "sun") and not got["weekday"][0].isupper():
             return
-        day = DAYS.index(word.removesuffix("s")) if word.removesuffix("s") in DAYS else SHORT[word]
+        day = next(n for n, name in enumerate(DAYS) if name.startswith(word[:3]))
         yield {"weekday": (day, day)}
     elif got["week"]:
         word = got["week"].casefold()
@@ -351,7 +289,7 @@ def _time(got: dict[str, str | None]) -> Iterable[Fields]:
         yield {"minute": (minute, minute)}
         return
     hour = got["h1"] or got["h2"] or got["h3"] or got["ph"] or got["h4"] or "0"
-    number = int(hour) if hour.isdigit() else HOURS.index(hour.casefold()) + 1
+    number = int(hour) if hour.isdigit() else SMALL[hour.casefold()]
     named = (got["ap1"] or got["ap2"] or got["ap3"] or "").casefold()
     half = (
         "a"
@@ -465,12 +403,7 @@ def month_name(moment: Moment) -> str:
     """Return the English name of a moment's month."""
     month = moment.get("month")
     alone = month and month[0] == month[1] and 1 <= month[0] <= 12
-    return NAMES[month[0] - 1] if month and alone else ""
-
-
-def month_number(word: str) -> int | None:
-    """Return 1 to 12 for the name or usual abbreviation of a month in lower case."""
-    return MONTHS.get(word.removesuffix("."))
+    return ENGLISH_MONTHS[month[0] - 1] if month and alone else ""
 
 
 def months(text: str) -> frozenset[int]:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from rag.text.terms import STOPWORDS, stems
+from rag.text.words import FRACTIONS, ORDINALS, SCALES, SIGNS, SMALL
 
 _UNITS: dict[str, tuple[str, float]] = {
     word: (kind, float(factor))
@@ -51,35 +52,6 @@ _UNITS: dict[str, tuple[str, float]] = {
     for word, _, factor in (item.partition(":") for item in scales.split())
 }
 CURRENCIES = ("EUR", "USD", "GBP", "JPY")
-SMALL = {
-    word: float(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen".split()
-    )
-} | {
-    word: 10.0 * value
-    for value, word in enumerate(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
-    )
-}
-ORDINALS = {
-    word: float(value)
-    for value, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
-        "twentieth".split(),
-        start=1,
-    )
-} | {"thirtieth": 30.0, "fortieth": 40.0, "fiftieth": 50.0, "hundredth": 100.0}
-SCALES = {"hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "mn": 1e6, "mio": 1e6,
-           "billion": 1e9, "bn": 1e9, "trillion": 1e12, "dozen": 12.0}  # fmt: skip
-FRACTIONS = {
-    word + plural: 1.0 / parts
-    for parts, word in ((3, "third"), (4, "quarter"), (5, "fifth"), (6, "sixth"), (7, "seventh"),
-                        (8, "eighth"), (9, "ninth"), (10, "tenth"), (100, "hundredth"))
-    for plural in ("", "s")
-} | {"half": 0.5, "halves": 0.5}  # fmt: skip
 IMPERIAL = frozenset(
     "mile ft foot feet inch inches yard yd lb lbs ounce oz gallon gal pint acre".split()
 )
@@ -101,7 +73,8 @@ _TOKEN = re.compile(
     r"|(?P<digits>(?:\d{1,3}(?:(?:[,\u202f\u00a0 ]| , )\d{3}){1,9}(?!\d)|"
     r"\d{1,3}(?:\.\d{3}){2,9}|\d+)"
     r"(?:[.,]\d+)?(?:(?<=\d)(?:st|nd|rd|th)\b)?)"
-    r"|(?P<word>(?:[ckm]?m[²³]|(?![½¼¾⅓⅔])[^\W\d_])+(?:['’][^\W\d_]+)?)|(?P<sign>°[CF]?|[½¼¾⅓⅔]|[^\s\w])"
+    r"|(?P<word>(?:[ckm]?m[²³]|(?![½¼¾⅓⅔])[^\W\d_])++(?:['’][^\W\d_]++)?)"
+    r"|(?P<sign>°[CF]?|[½¼¾⅓⅔]|[^\s\w])"
 )
 
 
@@ -201,7 +174,6 @@ _LESS_AFTER = re.compile(
 _ABOUT = re.compile(
     r"\b(?:about|around|roughly|approximately|nearly|almost|circa|some)\s*[€$£]?\s*$"
 )
-_ROLE = re.compile(r"\b(by|from|to)\s*[€$£]?\s*(?:about|around|only)?\s*$")
 
 _LARGEST = 1e100
 """A number of hundreds of digits counts as this: infinity cannot be rounded."""
@@ -222,7 +194,6 @@ class Quantity:
     end: int
     shown: str
     bound: str = ""
-    role: str = ""
     per: str = ""
     about: bool = False
     asked: bool = True
@@ -253,7 +224,7 @@ def things_at(tokens: list[Token], place: int) -> frozenset[str]:
 def made(
     text: str, value: float, kind: str, things: frozenset[str], start: int, end: int
 ) -> Quantity:
-    """Make a quantity, with the bound and the role that the words around it give."""
+    """Make a quantity, with the bound that the words around it give."""
     left = text[max(0, start - 30) : start].casefold()
     right = text[end : end + 30].casefold()
     bound = ""
@@ -261,12 +232,9 @@ def made(
         bound = ">"
     elif _LESS.search(left) or _LESS_AFTER.match(right):
         bound = "<"
-    role = _ROLE.search(left)
-    if role and role[1] == "to" and left[: role.start()].endswith(("up ", "due ", "close ")):
-        role = None
     value = max(-_LARGEST, min(_LARGEST, value))
     return Quantity(
-        value, kind, things, start, end, text[start:end], bound, role[1] if role else "",
+        value, kind, things, start, end, text[start:end], bound,
         about=bool(_ABOUT.search(left)),
     )  # fmt: skip
 
@@ -284,7 +252,6 @@ _HEAD_UNITS = frozenset(
 )
 _WHOLE = ("of", "the", "all", "our", "its", "their", "his", "her", "your")
 _SIMPLE = re.compile(r"[1-9]/(?:[2-9]|10)(?!\d|[.,/]\d)")
-_PARTS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
 _LABELS = frozenset(
     """
     version v no number nr room gate page chapter section line platform step level extension
@@ -323,8 +290,8 @@ def fraction(text: str, tokens: list[Token], place: int) -> tuple[Quantity, int]
 def _share(text: str, tokens: list[Token], place: int, before: str) -> tuple[float, int] | None:
     """Read a fraction in words, in digits (3/4) or as one sign: its value and the next place."""
     token = tokens[place]
-    if token.low in _PARTS:
-        return _PARTS[token.low], place + 1
+    if token.low in SIGNS:
+        return SIGNS[token.low], place + 1
     if (
         token.kind == "digits"
         and low_at(tokens, place + 1) == "/"
@@ -403,8 +370,8 @@ def _finished(
         value, end, at = value + 0.5, tokens[at + 2].end, at + 3
         if low_at(tokens, at) in SCALES:  # two and a half million
             value, end, at = value * SCALES[tokens[at].low], tokens[at].end, at + 1
-    if low_at(tokens, at) in _PARTS:
-        value, end, at = value + _PARTS[low_at(tokens, at)], tokens[at].end, at + 1
+    if low_at(tokens, at) in SIGNS:
+        value, end, at = value + SIGNS[low_at(tokens, at)], tokens[at].end, at + 1
     signed = before in ("minus", "−") or (before == "-" and _loose(text, tokens, first - 1))
     unit_at = at + (low_at(tokens, at) in ("-", *_BESIDE_UNIT))
     unit_at += low_at(tokens, unit_at) in _BESIDE_UNIT
@@ -454,7 +421,7 @@ def _finished(
                  start, end)  # fmt: skip
     lone = value == 1 and tokens[first].low == "one" and not unit
     # Two people need no number in the evidence: they may be named there one by one.
-    lone = lone or (value < 5 and not things.isdisjoint(_PERSONS) and _in_letters(tokens[first]))
+    lone |= value < 5 and not things.isdisjoint(_PERSONS) and tokens[first].kind == "word"
     return replace(
         built, raw=value, per=per, asked=not lone, other=None if other is None else other * factor
     ), at
@@ -471,32 +438,13 @@ def _head_unit(tokens: list[Token], place: int) -> int:
     return place
 
 
-def _in_letters(token: Token) -> bool:
-    """Tell whether a number is written in letters."""
-    return token.kind == "word"
-
-
 def _loose(text: str, tokens: list[Token], place: int) -> bool:
     """Tell whether a hyphen is a sign: nothing before it, a digit right after."""
     at = tokens[place]
     return text[at.end : at.end + 1].isdigit() and (at.start == 0 or text[at.start - 1] in " (\n:")
 
 
-_NUMBER = (
-    r"\d+(?:[.,]\d+)?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|"
-    r"thirty|forty(?:-five)?|sixty|ninety"
-)
-_UNIT = r"second|minute|hour|day|night|week|fortnight|month|quarter|year"
-_OFTEN = re.compile(
-    rf"\b(?:(?P<times>once|twice|(?:(?P<n>{_NUMBER})\s(?:times\s)))(?:a|an|per|each|every|in\s(?:a|an|every))?"
-    rf"\s?(?P<unit>{_UNIT})\b|every\s(?P<other>other|second|third|(?P<m>{_NUMBER})\s)?\s?"
-    rf"(?P<every>{_UNIT})s?\b|once\severy\s(?P<k>{_NUMBER})\s(?P<once>{_UNIT})s\b"
-    r"|(?P<word>hourly|daily|weekly|fortnightly|monthly|quarterly|yearly|annual(?:ly)?)\b)",
-    re.IGNORECASE,
-)
-_WORDS = {"hourly": "hour", "daily": "day", "weekly": "week", "fortnightly": "fortnight",
-          "monthly": "month", "quarterly": "quarter", "yearly": "year", "annual": "year",
-          "annually": "year"}  # fmt: skip
+_NUMBER = rf"\d+(?:[.,]\d+)?|{'|'.join([*SMALL][2:])}"
 _TIMES = re.compile(
     rf"\b(?:(?P<double>doubl(?:ed|es|ing)|double (?=the\b|its\b|their\b|that\b|what\b)|two-?fold|"
     rf"twice (?=as\b|the\b|its\b|their\b|that\b))"
@@ -509,33 +457,10 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 # The patterns are long: most texts are told at one look.
-_OFTEN_HINT = re.compile(r"once|twice|times|every|ly\b|annual", re.IGNORECASE)
 _TIMES_HINT = re.compile(r"oubl|wice|tripl|trebl|fold|quadr|halv|half|times", re.IGNORECASE)
 _FACTORS = {"double": 2.0, "triple": 3.0, "quadruple": 4.0, "tenfold": 10.0, "halved": 0.5}
-FREQUENCY, FACTOR = "often", "times"
-"""Kinds of quantities: a period in seconds or months, and a factor."""
-
-
-def frequencies(text: str) -> Iterator[Quantity]:
-    """Yield how often something is, as its period; a claim need not prove it where nothing is."""
-    if not _OFTEN_HINT.search(text):
-        return
-    for match in _OFTEN.finditer(text):
-        unit = match["unit"] or match["every"] or match["once"] or _WORDS[match["word"].casefold()]
-        period, count = 1.0, 1.0
-        if match["times"]:
-            count = {"once": 1.0, "twice": 2.0}.get(match["times"].casefold(), 0) or _value(
-                match["n"]
-            )
-        elif match["other"]:
-            period = {"other": 2.0, "second": 2.0, "third": 3.0}.get(
-                match["other"].casefold(), 0
-            ) or _value(match["m"])
-        elif match["k"]:
-            period = _value(match["k"])
-        kind, factor = _base(unit.casefold())
-        if count:
-            yield _quantity(match, factor * period / count, FREQUENCY + kind)
+FACTOR = "times"
+"""The kind of "twice as much"."""
 
 
 def factors(text: str) -> Iterator[Quantity]:
@@ -546,18 +471,8 @@ def factors(text: str) -> Iterator[Quantity]:
         name = next((name for name in _FACTORS if match[name]), "")
         value = _FACTORS[name] if name else _value(match["n"])
         if value:
-            yield _quantity(match, value, FACTOR, asked=True)
-
-
-def _quantity(match: re.Match[str], value: float, kind: str, *, asked: bool = False) -> Quantity:
-    return Quantity(value, kind, frozenset(), match.start(), match.end(), match[0].strip(),
-                    asked=asked)  # fmt: skip
-
-
-def _base(unit: str) -> tuple[str, float]:
-    if unit == "quarter":
-        return "month", 3.0
-    return unit_of("day" if unit == "night" else unit) or ("", 1.0)
+            shown = match[0].strip()
+            yield Quantity(value, FACTOR, frozenset(), match.start(), match.end(), shown)
 
 
 def _value(text: str) -> float:
@@ -579,14 +494,7 @@ _OF = re.compile(
     r"these\s|those\s)?(?:first\s)?"
 )
 _OF_THEM = re.compile(r"\s(?:of|from among|among)\s(?:them|these|those|which|whom)\b")
-_OF_WHICH = re.compile(r"\s(?:of (?:which|whom|them))\b")
-_ONCE = re.compile(r"\b(?:once|twice|thrice)\b(?!\s(?:as|the|its|their|that)\b)", re.IGNORECASE)
 _AMONG = re.compile(r"\b(?:of|among|from)\s(?:the\s|all\s|its\s|their\s|our\s)*$", re.IGNORECASE)
-_ARTICLE = re.compile(
-    r"\b(?:an?|one|each|every|per)\s(?:full\s|whole\s|single\s)?"
-    r"(?P<unit>second|minute|hour|day|week|fortnight|month|year|decade|century|dozen)\b",
-    re.IGNORECASE,
-)
 _COMPOUND = re.compile(r"\s?(?:and\s)?")
 _ROUND = re.compile(r"million|billion|trillion|\bbn\b|\bmn\b|\bm\b", re.IGNORECASE)
 _ROUGHLY = 0.05
@@ -596,11 +504,15 @@ _DEGREES = 0.6
 
 @lru_cache(maxsize=2048)
 def quantities(text: str) -> tuple[Quantity, ...]:
-    """Return the quantities of a text in order; dates are to be blanked before."""
+    """Return the quantities of a text in order; dates are to be blanked before.
+
+    >>> [(q.value, q.kind) for q in quantities("1.5 km, two thirds of the men")][0]
+    (1500.0, 'm')
+    """
     # Most sentences have no number, which one look tells.
     low = text.casefold()
     if not _DIGIT.search(low) and _NUMBER_WORDS.isdisjoint(_LETTERS.findall(low)):
-        return (*frequencies(text), *factors(text), *_articles(text))
+        return tuple(factors(text))
     tokens = tokens_of(text)
     found: list[Quantity] = []
     place = 0
@@ -611,38 +523,8 @@ def quantities(text: str) -> tuple[Quantity, ...]:
             place = read[1]
         else:
             place += 1
-    found = [
-        replace(two, things=two.things | one.things) if _OF_WHICH.match(text, two.end) else two
-        for one, two in pairwise([*found[:1], *found])
-    ]
-    found = _compounds(text, _ranges(text, _with_articles(text, found)))
-    often, times = list(frequencies(text)), list(factors(text))
-    return (*_ratios(text, found), *often, *times, *_articles(text))
-
-
-def _articles(text: str) -> list[Quantity]:
-    """Read "a week" as one week and "twice" as two, which nobody need prove."""
-    made = [
-        Quantity(float(("once", "twice", "thrice").index(m[0].casefold()) + 1), "", frozenset(),
-                 m.start(), m.end(), m[0], asked=False)
-        for m in _ONCE.finditer(text)
-    ]  # fmt: skip
-    for match in _ARTICLE.finditer(text):
-        kind, factor = unit_of(match["unit"].casefold()) or ("", 12.0)
-        made.append(
-            Quantity(factor, kind, frozenset(), match.start(), match.end(), match[0], asked=False)
-        )
-    return made
-
-
-def _with_articles(text: str, found: list[Quantity]) -> list[Quantity]:
-    """Put "an hour" before "35 minutes", that both may become one value."""
-    starts = {quantity.start for quantity in found}
-    more = [
-        one for one in _articles(text) if one.kind
-        for join in [_COMPOUND.match(text, one.end + 1)] if join and join.end() in starts
-    ]  # fmt: skip
-    return sorted([*found, *more], key=lambda one: one.start) if more else found
+    found = _compounds(text, _ranges(text, found))
+    return (*_ratios(text, found), *factors(text))
 
 
 def _ranges(text: str, found: list[Quantity]) -> list[Quantity]:
@@ -782,6 +664,9 @@ def numbers(text: str) -> frozenset[str]:
     """Return the numbers that a text states, as plain decimals: ``1,000`` and ``1000`` are equal.
 
     Words from zero to twenty and the tens count; "one" alone does not, it is mostly a pronoun.
+
+    >>> sorted(numbers("1,000 of them, or twenty"))
+    ['1000', '20']
     """
     found = set()
     for match in _WRITTEN.finditer(text):

@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
-from rag.text.dates import MONTHS
+from rag.text.words import MONTHS
 
 STEMMERS = {
     "ar": "arabic", "da": "danish", "nl": "dutch", "en": "english", "fi": "finnish",
@@ -97,7 +97,11 @@ def encodable(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text in lower case without accents and with single spaces, for comparisons."""
+    """Return the text in lower case without accents and with single spaces, for comparisons.
+
+    >>> fold("CAFÉ  Noël")
+    'cafe noel'
+    """
     if text.isascii():
         return " ".join(text.casefold().split())
     # Compatibility letters decompose to capitals too, and some small letters to several.

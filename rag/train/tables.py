@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rag.text.words import ENGLISH_MONTHS
 from rag.train.examples import Example, asked, second_text
 
 Value = Callable[[random.Random], str]
@@ -160,7 +161,8 @@ def _range(random_: random.Random, low: int, high: int, unit: str = "") -> str:
 
 
 def _date(random_: random.Random) -> str:
-    day, month, year = random_.randint(1, 28), random_.choice(_MONTHS), random_.randint(1990, 2029)
+    day, month = random_.randint(1, 28), random_.choice(ENGLISH_MONTHS)
+    year = random_.randint(1990, 2029)
     return random_.choice(
         (f"{day} {month} {year}", f"{month} {day}, {year}", f"{month} {year}", f"{day} {month}")
     )
@@ -201,9 +203,6 @@ _SORTS: dict[str, Callable[..., str]] = {
     "number": _number, "money": _money, "range": _range, "date": _date, "time": _time,
     "hours": _hours, "person": _person, "made_name": _made_name, "company": _company, "code": _code,
 }  # fmt: skip
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
 _FIRST = (
     "Ana Bram Chidi Dora Elin Farid Greta Hugo Ines Jonas Kaya Liam Maren Nadia Otis Priya Quentin "
     "Rosa Samir Tess Uma Viktor Wen Yara Zeno"

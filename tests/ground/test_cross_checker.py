@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from rag.ground.checker import EVIDENCE_CHARACTERS, WEIGHTS, CrossChecker, HeuristicChecker, nearest
+from rag.ground.checker import (
+    CROSS_WEIGHTS,
+    EVIDENCE_CHARACTERS,
+    CrossChecker,
+    HeuristicChecker,
+    nearest,
+)
 from rag.ground.evidence import Claim, Evidence
 from rag.models.cross_encoder import CrossEncoder
 from rag.protocols import Checker, Embedder
@@ -94,7 +99,7 @@ def test_other_languages_are_judged_without_the_model(
 
 
 def test_the_numbers_say_where_they_come_from() -> None:
-    raw = json.loads(Path(WEIGHTS).read_text("utf-8"))
+    raw = json.loads(CROSS_WEIGHTS.read_text("utf-8"))
     assert raw["command"] == "python eval/fit_checker.py DATA --cross"
     assert raw["cross_encoder"].startswith("reader-l6-int8@")
     assert all(row["licence"] for row in raw["fitted_on"].values())

@@ -33,7 +33,6 @@ BOUNDED = {
     "rag.text.numbers._LESS_AFTER": 30,
     "rag.text.numbers._MORE": 30,
     "rag.text.numbers._MORE_AFTER": 30,
-    "rag.text.numbers._ROLE": 30,
 }
 ANCHORED = {
     # Only ever matched at one place of a text, so that they are not tried at each.

@@ -42,8 +42,6 @@ from rag.text.numbers import quantities, same
         ("fifteen paid leave days", "15 days", True),
         ("2 hours 30 minutes", "150 minutes", True),
         ("2½ hours", "two and a half hours", True),
-        ("three times a day", "every eight hours", True),
-        ("once an hour", "every sixty minutes", True),
         ("twice a week", "weekly", False),
         ("3/4 of the staff", "75 % of the staff", True),
         ("one in five patients", "20% of patients", True),
