@@ -83,7 +83,7 @@ def collect(data: Path, name: str, judge: Judge, cache: Path) -> dict[str, Ranke
         passages = retriever.retrieve(text, TAIL)
         judged = judge.judge(text, passages[:DEPTH])
         ones = [
-            One(p.uri, p.scores, rank.features(judged[n], p) if n < DEPTH else None)
+            One(p.uri, p.scores, rank.model_features(judged[n], p) if n < DEPTH else None)
             for n, p in enumerate(passages)
         ]
         found[query.id] = Ranked(text, ones, beir.qrels[query.id])
@@ -103,7 +103,7 @@ def learnt(data: Path, judge: Judge, scale: float) -> tuple[list[dict[str, float
         for n, passage, judged in zip(
             numbers, passages, judge.judge(case.question, passages), strict=True
         ):
-            rows.append(rank.features(judged, passage))
+            rows.append(rank.model_features(judged, passage))
             labels.append(int(n in {m for m, _, _ in case.spans}))
     return rows, labels
 
@@ -121,7 +121,7 @@ def fitted(data: Path, sets: dict[str, dict[str, Ranked]], judge: Judge, scale: 
     parts.append(([row for row, _ in more], [label for _, label in more]))
     weights = [1000 * 0.5 / labels.count(label) for _, labels in parts for label in labels]
     every = [row for rows, _ in parts for row in rows]
-    return fit(rank.FEATURES, every, [n for _, labels in parts for n in labels], weights)
+    return fit(rank.MODEL_FEATURES, every, [n for _, labels in parts for n in labels], weights)
 
 
 class Bench:
@@ -138,8 +138,9 @@ class Bench:
                 np.array(
                     [
                         (
-                            one.scores["fused"], one.scores["coverage"], one.scores["title"],
+                            one.scores["fused"],
                             sigmoid(logit(one.features)) if one.features else 0.0,
+                            *(one.scores[name] for name in rank.WORD_FEATURES),
                         )
                         for one in query.passages
                     ]
@@ -159,9 +160,10 @@ class Bench:
         for n, (query, known) in enumerate(zip(self.sets[name], self._known[name], strict=True)):
             weights = blend["question" if self.asks[name][n] else "other"]
             base = known[:, 0].copy()
-            base[: self.pool] += known[: self.pool, 1:3] @ (weights["coverage"], weights["title"])
+            words = [weights[name] for name in rank.WORD_FEATURES]
+            base[: self.pool] += known[: self.pool, 2:] @ words
             read = np.argsort(-base[: self.pool], kind="stable")[: self.depth]
-            base[read] += weights["relevance"] * known[read, 3]
+            base[read] += weights["relevance"] * known[read, 1]
             base[self.pool :] -= 10.0  # what is not brought to the reranker stays behind
             best: dict[str, float] = {}
             for place in np.argsort(-base, kind="stable"):
@@ -236,7 +238,9 @@ def main() -> int:
     judge = Judge(encoder)
     sets: dict[str, dict[str, Ranked]] = defaultdict(dict)
     for name in SETS:
-        kept = options.cache / f"judged-{name}-{encoder.identity.rpartition('@')[2]}.pkl"
+        scored = "-".join((*rank.WORD_FEATURES, *rank.MODEL_FEATURES))
+        model_id = encoder.identity.rpartition("@")[2]
+        kept = options.cache / f"judged-{name}-{model_id}-{scored}.pkl"
         if not kept.exists():
             kept.write_bytes(pickle.dumps(collect(data, name, judge, options.cache)))
         sets[name] = pickle.loads(kept.read_bytes())

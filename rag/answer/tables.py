@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from rag.answer.question import Question, Typed, typed
+from rag.text.rows import CELL
 from rag.text.terms import content_terms
 from rag.types import Passage
 
-_CELL = re.compile(r"(?:^|; )(?P<header>[^:;|\n]{1,60}): (?P<value>[^;\n]*[^;\s])")
 _LONGEST_CELL = 80  # characters of a cell that can be a short answer; longer ones are prose
 _NUMERIC = re.compile(r"\W*\d[\d.,]*\W*(?:\w+\W*){0,2}")
 
@@ -27,7 +27,7 @@ def cells(row: str) -> list[Typed]:
     """
     return [
         Typed(match.start("value"), match.end("value"), "cell", match["header"].strip())
-        for match in _CELL.finditer(row)
+        for match in CELL.finditer(row)
     ]
 
 

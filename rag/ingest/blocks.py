@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from rag.ingest.fetched import Fetched
+from rag.text.rows import written
 from rag.types import Heading, MetadataValue, Page
 
 Kind = Literal["heading", "paragraph", "item", "row", "code"]
@@ -220,7 +221,7 @@ def linearise(
         cells = [one_line(cell) for cell in row]
         if any(names):
             named = zip_longest(names, cells, fillvalue="")
-            lines.append("; ".join(f"{n}: {c}" if n else c for n, c in named if c))
+            lines.append(written((name, cell) for name, cell in named if cell))
         else:
             lines.append(" | ".join(filter(None, cells)))
     return [Block("row", line, level=level, group=group) for line in lines if line]

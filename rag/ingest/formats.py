@@ -64,7 +64,7 @@ _HTML_START = re.compile(rb"<(?:!doctype\s{1,9}html|html|head|body)\b", re.I)
 _HTML_END = re.compile(rb"</(?:html|body)\b", re.I)
 _PDF_PARTS = (b" obj", b"startxref", b"%%EOF")
 _MAX_PROLOGUE = 100_000
-_TEXT_LIKE = ("text", "markdown", "csv", "jsonl", "html")
+_NOT_TEXT = ("pdf", "docx")
 
 
 def format_of(name: str, data: bytes, media_type: str | None) -> Format | str:
@@ -129,6 +129,6 @@ def _declared(name: str, media_type: str | None) -> Format | None:
     by_type = _MEDIA_TYPES.get(bare)
     by_suffix = SUFFIXES.get(suffix_of(name))
     # Servers send text/plain for Markdown and CSV, and a page may be called anything at all.
-    if by_type is None or (by_type == "text" and by_suffix in _TEXT_LIKE):
+    if by_type is None or (by_type == "text" and by_suffix not in _NOT_TEXT):
         return by_suffix or by_type
     return by_type

@@ -22,6 +22,7 @@ from rag.errors import SourceError
 from rag.ingest.blocks import Block, Parsed, one_line
 from rag.ingest.metadata import JSON, parse_date
 from rag.text.numbers import unit_of
+from rag.text.rows import written
 from rag.types import Failure, MetadataValue
 
 _DELIMITERS = ",;\t|"
@@ -310,8 +311,8 @@ def _record(row: Mapping[str, Any], above: str) -> Parsed:
         else:
             short[key] = one_line(value) if isinstance(value, str) else value
     if short:
-        line = "; ".join(f"{one_line(key)}: {value}" for key, value in short.items())
-        blocks.append(Block("row", line))
+        cells = ((one_line(key), str(value)) for key, value in short.items())
+        blocks.append(Block("row", written(cells)))
     return Parsed(blocks, title, published=published, metadata=short)
 
 

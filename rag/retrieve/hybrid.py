@@ -59,7 +59,7 @@ class HybridRetriever:
                 passages = best(k)
             languages = {passage.language for passage in passages}
             idf = {language: view.idf(question, language) for language in languages}
-        return [_with_matches(p, question, idf[p.language]) for p in passages]
+        return [with_word_features(p, question, idf[p.language]) for p in passages]
 
     def scores(
         self, view: View, question: str, vector: NDArray[np.float32], wanted: Filter
@@ -134,7 +134,7 @@ def _scored(passage: Passage, dense: float, lexical: float, fused: float) -> Pas
     return passage.model_copy(update={"score": fused, "scores": scores})
 
 
-def _with_matches(passage: Passage, question: str, idf: Mapping[str, float]) -> Passage:
+def with_word_features(passage: Passage, question: str, idf: Mapping[str, float]) -> Passage:
     """Say which terms of the question a passage has, and their share of the question's idf.
 
     ``coverage`` is that share in the whole passage, ``title`` in its title and headings: unlike in

@@ -1,10 +1,11 @@
 """The learned reranker: fusion's score weighed with what a cross-encoder makes of a passage.
 
 ``rerank = (fused + Σ weight · feature) / (1 + Σ weight)`` over ``coverage`` and ``title`` (the
-share of the question's idf that the passage, and its title, have) and p, the probability that the
-passage is relevant: a logistic regression over what the model says of question and passage. The
-weights differ for questions and for key words or statements, which want more of the words. Numbers
-and the command that makes them are in ``rank.json``.
+share of the question's idf that the passage, and its title with its headings, have: made in
+``hybrid.with_word_features``) and p, the probability that the passage is relevant: a logistic
+regression over what the model says of question and passage. The weights differ for questions and
+for key words or statements, which want more of the words. Numbers and the command that makes them
+are in ``rank.json``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from rag.models.runtime import sigmoid
 from rag.text.language import detect
 from rag.types import Passage
 
-FEATURES = ("relevance", "margin")
+WORD_FEATURES = ("coverage", "title")
+"""Scores that ``hybrid`` gives a passage by its words, weighed in ``blend``."""
+
+MODEL_FEATURES = ("logit", "margin")
+"""What the cross-encoder says of a passage: the inputs of p."""
 
 _QUESTION = re.compile(
     r"\?\s*$|^\W*(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|"
@@ -30,7 +35,6 @@ _QUESTION = re.compile(
 )
 _SCALE = 10.0  # logits are divided by it
 _AT_ONCE = 8  # passages that are judged before it is asked whether more need to be
-_WORDS = ("coverage", "title")
 
 
 @cache
@@ -97,7 +101,7 @@ class LearnedReranker:
 
 def base_score(passage: Passage, blend: Mapping[str, float]) -> float:
     """Return what is known before reading: fusion's score and the weighed words."""
-    words = sum(blend.get(name, 0.0) * passage.scores.get(name, 0.0) for name in _WORDS)
+    words = sum(blend.get(name, 0.0) * passage.scores.get(name, 0.0) for name in WORD_FEATURES)
     return passage.scores.get("fused", passage.score) + words
 
 
@@ -130,17 +134,17 @@ def _decided(
     return last > combined(base_score(rest[0], blend), 1.0, blend)
 
 
-def features(judged: Judged, passage: Passage) -> dict[str, float]:
-    """Return what the model says of a passage, by the names of ``FEATURES``."""
+def model_features(judged: Judged, passage: Passage) -> dict[str, float]:
+    """What the model says of a passage, by the names of ``MODEL_FEATURES``."""
     best = judged.best(0, len(passage.chunk.text))
     return {
-        "relevance": judged.relevance / _SCALE,
+        "logit": judged.relevance / _SCALE,
         "margin": max(-2.0, best[2] / _SCALE) if best else -2.0,
     }
 
 
 def probability(judged: Judged, passage: Passage) -> float:
     """Return the probability that a passage is relevant, by what the model says of it."""
-    values = features(judged, passage)
+    values = model_features(judged, passage)
     logit = model()["bias"] + sum(w * values[name] for name, w in model()["weights"].items())
     return sigmoid(logit)

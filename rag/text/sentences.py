@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rag.text.rows import is_row
+
 Kind = Literal["heading", "item", "row", "code", "text"]
 
 _WRAPPED = 45  # characters from which a line may have been broken for its length
 _HEADING = re.compile(r"#{1,6} +\S")
 _MARKER = re.compile(r"\s*(?P<marker>[-*•‣]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?=\S)")
-_CELL = re.compile(r"(?:^|; )[^:;|]{1,60}: \S")
 
 # An end mark with closing quotes and brackets, then space before what can begin a sentence.
 _END = re.compile(
@@ -104,13 +105,6 @@ def iterate(text: str) -> Iterator[Span]:
             paragraph[:] = [start, end]
         wrapped = end - start >= _WRAPPED
     yield from _flush(text, paragraph)
-
-
-def is_row(line: str) -> bool:
-    """Tell whether a line is a table row as the extractors write it: ``Plan: Pro; Price: 9``."""
-    if " | " in line:
-        return True
-    return len(_CELL.findall(line)) >= 2 and not line.rstrip().endswith((".", "!", "?"))
 
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:
