@@ -488,7 +488,7 @@ def _value(text: str) -> float:
 _DIGIT = re.compile(r"[\d½¼¾⅓⅔]")
 _LETTERS = re.compile(r"[a-z]+")
 _NUMBER_WORDS = frozenset((*SMALL, *ORDINALS, *SCALES, *FRACTIONS))
-_JOINED = re.compile(r"\s*(?:to|and|-|–|—|or|bis|à|a)\s*[€$£]?\s*$")
+_JOINED = re.compile(r"\s*(?:to|and|-|–|—|or|bis|à|a)\s*+[€$£]?\s*+$")
 _OF = re.compile(
     r"\s*(?:\w+\s)?(?:out\s)?(?:of|in|from)\s(?:the\s|every\s|all\s|its\s|their\s|our\s|his\s|her\s|"
     r"these\s|those\s)?(?:first\s)?"
