@@ -141,6 +141,7 @@ def remove(
         print_json(report.to_json())
         return
     out = console()
-    out.print(f"{len(report.removed)} documents removed")
+    count = len(report.removed)
+    out.print(f"{count} document{'' if count == 1 else 's'} removed")
     for note in report.notes:
         out.print(f"  note    {note}")

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rag.errors import ModelError, UsageError
+from rag.errors import ModelError
 from rag.ground.evidence import Claim, Evidence
 from rag.ground.features import FEATURES, Measured, measure
 from rag.ground.quotation import quoted_from
 from rag.models.cross_encoder import LANGUAGES, CrossEncoder
 from rag.models.runtime import sigmoid
+from rag.protocols import require_lists
 from rag.text.language import detect
-from rag.types import Label, Verdict
+from rag.types import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,13 +117,7 @@ class HeuristicChecker:
         A claim that states nothing (empty, thanks, a question) has label and support None. One
         without evidence is unsupported with support 0. Raises UsageError if the lengths differ.
         """
-        if len(claims) != len(evidence):
-            raise UsageError(
-                f"There are {len(claims)} claims but evidence for {len(evidence)}; "
-                "give one list of evidence texts for each claim."
-            )
-        if any(isinstance(texts, str) for texts in evidence):
-            raise UsageError("Evidence is a list of texts for each claim, not a single text.")
+        require_lists(claims, evidence)
         pairs = [
             (Claim.of(claim), Evidence.of(texts))
             for claim, texts in zip(claims, evidence, strict=True)
@@ -171,8 +166,10 @@ class HeuristicChecker:
             quotes = quoted_from(claim.body, evidence.texts)
             return self._labelled(claim, VERBATIM, quotes, ("the evidence says it word for word",))
         measured, support = judged
-        reasons = measured.reasons
-        if measured["nearest"] < DISTANT:
+        # Of what is supported, a word that the evidence has not is no objection.
+        doubtful = self._settings.label(support) != "supported"
+        reasons = measured.reasons if doubtful else ()
+        if doubtful and measured["nearest"] < DISTANT:
             reasons = ("nothing in the evidence is about this", *reasons)
         shown = tuple(evidence.units[index] for index in measured.nearest[:QUOTES])
         return self._labelled(claim, support, shown, reasons)
@@ -182,16 +179,11 @@ class HeuristicChecker:
     ) -> Verdict:
         return Verdict(
             claim=claim.text,
-            label=self._label(support),
+            label=self._settings.label(support),
             support=round(support, 4),
             evidence=quotes[:QUOTES],
             reasons=reasons,
         )
-
-    def _label(self, support: float) -> Label:
-        if support >= self._settings.supported_from:
-            return "supported"
-        return "partial" if support >= self._settings.partial_from else "unsupported"
 
 
 CROSS_WEIGHTS = Path(__file__).with_name("cross_checker.json")

@@ -77,9 +77,12 @@ _PAIRS = 60_000
 """Statements times sentences from which on nobody asks who does what: no claim is that long."""
 
 _SHORT = 200
-"""Characters of claim and of evidence up to which rules say which name or value is meant: in longer
-ones they are wrong more often than right (eval/LOG.md)."""
+"""Characters of claim and of evidence up to which rules say which name is meant: in longer ones
+they are wrong more often than right (eval/LOG.md)."""
 
+
+_PAGE = 1500
+"""Characters of evidence up to which a number has to be the one given for the same thing."""
 
 _PARALLEL = 1.4
 """Overlap plus cosine of sentences that differ in little but a number."""
@@ -114,8 +117,9 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
     unit_stems = [stem_set(unit) for unit in evidence.units]
     everything = frozenset().union(*unit_stems)
     english = _english(claim.body)
-    close = english and len(claim.body) <= _SHORT and sum(map(len, evidence.texts)) <= _SHORT
-    facts = check(claim.parts, evidence.units, english=close)
+    short = english and len(claim.body) <= _SHORT
+    length = sum(map(len, evidence.texts))
+    facts = check(claim.parts, evidence.units, english=short and length <= _PAGE)
     # "14 days" is there where the evidence says "two weeks".
     terms = list(content_terms(claim.body))
     absent = [term for term in terms if term not in everything]
@@ -125,7 +129,7 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
     overlaps = [sum(weight(t) for t in terms if t in s) / (total or 1.0) for s in unit_stems]
     names_lost = _lost_names(claim.body, evidence, everything)
     unknown = strangers(claim.parts, evidence.texts, evidence.units) if english else []
-    swaps = _swaps(claim, evidence, everything) if close else ()
+    swaps = _swaps(claim, evidence, everything) if short and length <= _SHORT else ()
     polarity = _polarity(claim, evidence, units, vector_of, facts)
     aside = _aside(claim, everything, units, vector_of)
     values = (
