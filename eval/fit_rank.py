@@ -125,7 +125,7 @@ def fitted(data: Path, sets: dict[str, dict[str, Ranked]], judge: Judge, scale: 
 
 
 class Bench:
-    """Sets of queries as arrays, so that a choice of weights is measured in a blink."""
+    """Sets of queries as arrays, so that many choices of weights can be measured."""
 
     def __init__(
         self, sets: dict[str, dict[str, Ranked]], model: dict[str, Any], depth: int
