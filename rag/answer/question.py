@@ -98,11 +98,15 @@ _HINTS: dict[Wants, str] = {
     "procedure": r"^(?:set ?up|install|reset|change|cancel|delete|replace|add|remove|configure|"
         r"connect|enable|disable)\b|\b(?:steps|anleitung)\b",
 }  # fmt: skip
-_COMPILED: list[tuple[Wants, re.Pattern[str]]] = [
-    (wants, re.compile(form, re.IGNORECASE))
-    for table in (_FORMS, _HINTS)
-    for wants, form in table.items()
-]
+_COMPILED: dict[str, list[tuple[Wants, re.Pattern[str]]]] = {
+    kind: [(wants, re.compile(form, re.IGNORECASE)) for wants, form in table.items()]
+    for kind, table in (("forms", _FORMS), ("hints", _HINTS))
+}
+# "Which plan costs EUR 4.99?" wants a plan, whatever else it says.
+_CHOOSES = re.compile(
+    r"^\W*(?:which|who|whom|whose|where|wer|wem|wo|welche[rsnm]?|qui[ée]n|d[óo]nde|qui|o[uù])\b",
+    re.IGNORECASE,
+)
 
 _FOCUS = re.compile(
     r"\b(?:how many|how much|number of|which|what|wie ?viele?|welche[rsnm]?|cu[áa]nt[oa]s|qu[ée]|"
@@ -171,7 +175,9 @@ def understand(text: str) -> Question:
     ('Plus', 'Family')
     """
     plain = " ".join(text.split())
-    wants: Wants = next((wants for wants, form in _COMPILED if form.search(plain)), "open")
+    kinds = ("forms",) if _CHOOSES.match(plain) else ("forms", "hints")
+    found = (w for kind in kinds for w, form in _COMPILED[kind] if form.search(plain))
+    wants: Wants = next(found, "open")
     sides = _sides(plain) if wants in ("comparison", "open", "yesno") else ()
     if sides and wants == "open":
         wants = "comparison"

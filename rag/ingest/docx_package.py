@@ -15,6 +15,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+from xml.parsers import expat
 
 from lxml import etree
 
@@ -245,7 +246,63 @@ def _parse(data: bytes) -> tuple[Any | None, str]:
         try:
             return etree.fromstring(data, parser), doubt
         except etree.XMLSyntaxError as error:
+            if "HUGE" in str(error).upper() and not recover:
+                flat = _Flat(data)
+                return flat.root, _DEEPLY if flat.skipped else ""
             doubt = (
                 doubt or f"is damaged ({one_line(str(error))[:100]}) and is read as far as it goes"
             )
     return None, doubt
+
+
+_TEXT_TAGS = frozenset([f"{W}t", f"{W}tab", f"{W}br", f"{M}t"])
+_HOLDERS = frozenset(f"{W}{name}" for name in "body tc txbxContent footnote endnote".split())
+_DEEP = 180
+_DEEPLY = "is nested so deeply that its inmost parts are read as plain text"
+
+
+class _Flat:
+    """Reads XML deeper than libxml2 goes: below a limit only paragraphs and their text are kept."""
+
+    def __init__(self, data: bytes) -> None:
+        self.root: Any = None
+        self.open: list[Any] = []
+        self.text: list[str] = []
+        self.skipped = False
+        parser = expat.ParserCreate(namespace_separator="}")
+        parser.buffer_text = True
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.text.append
+        try:
+            parser.Parse(data, True)
+        except expat.ExpatError:
+            return  # what was read until here is kept
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.text.clear()
+        tag = _clark(name)
+        parent = self.open[-1] if self.open else None
+        if len(self.open) > _DEEP and tag not in _TEXT_TAGS:
+            self.skipped = True
+            if tag != f"{W}p":
+                self.open.append(parent)
+                return
+            holders = (e for e in reversed(self.open[: _DEEP + 1]) if e.tag in _HOLDERS)
+            parent = next(holders, self.root)
+        values = {_clark(key): value for key, value in attributes.items()}
+        if parent is None:
+            self.root = element = etree.Element(tag, values)
+        else:
+            element = etree.SubElement(parent, tag, values)
+        self.open.append(element)
+
+    def end(self, name: str) -> None:
+        element = self.open.pop()
+        if self.text and element.tag == _clark(name) and len(element) == 0:
+            element.text = "".join(self.text)
+        self.text.clear()
+
+
+def _clark(name: str) -> str:
+    return f"{{{name}" if "}" in name else name

@@ -259,6 +259,9 @@ def _depth(element: Any) -> int:
 def _level(element: Any) -> _Level:
     format_element = next(element.iter(f"{W}numFmt"), None)  # it may stand in alternatives
     form = "decimal" if format_element is None else format_element.get(f"{W}val", "decimal")
+    if form == "custom" and format_element is not None:
+        sample = format_element.get(f"{W}format", "")
+        form = f"zeros {len(sample.split(',')[0].strip())}"
     text = value(element, "lvlText", f"%{_depth(element) + 1}.")
     if form == "bullet":
         font = look_of(element.find(f"{W}rPr")).font or "symbol"
@@ -292,6 +295,10 @@ def formatted(number: int, form: str) -> str:
         return alphabet[(number - 1) % len(alphabet)] * ((number - 1) // len(alphabet) + 1)
     if form in _WORDS:
         return _WORDS[form].get(number, str(number))
+    if form.startswith("zeros "):
+        return str(number).zfill(min(int(form[6:]), 9))
+    if form.startswith("decimalEnclosedCircle") and 0 < number <= 20:
+        return chr(0x2460 + number - 1)
     if form in _CHINESE and not 0 < number < 100:
         return "".join(_DIGITS[int(digit)] for digit in str(number))
     match form:
@@ -302,6 +309,12 @@ def formatted(number: int, form: str) -> str:
             return f"{number}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
         case "decimalZero":
             return str(number).zfill(2)
+        case "hex":
+            return f"{number:X}"
+        case "numberInDash":
+            return f"- {number} -"
+        case "decimalFullWidth":
+            return "".join(chr(0xFF10 + int(digit)) for digit in str(number))
     if form not in _CHINESE:
         return str(number)
     tens, ones = divmod(number, 10)

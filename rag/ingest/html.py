@@ -20,7 +20,6 @@ from typing import Any
 from lxml import etree
 
 from rag.ingest.blocks import Block, Parsed, linearise, one_line
-from rag.ingest.docx_styles import formatted
 from rag.ingest.html_boilerplate import (
     REMARK,
     Sizes,
@@ -71,9 +70,10 @@ _NO_PICTURE = re.compile(
 )
 _PICTURE = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|avif)$", re.I)
 _TEXTS = frozenset(["td", "th", "li", "dd", "dt", "p", "label", "span", "h1", "h2", "h3", "h4"])
+_MAX_OPTIONS = 20
 _FEW_LETTERS = 300
 _WORD = re.compile(r"\w+")
-_STYLES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_ROMAN = ("-c-cc-ccc", "-x-xx-xxx-xl-l-lx-lxx-lxxx-xc", "-i-ii-iii-iv-v-vi-vii-viii-ix")
 _MAX_CELL = 1200
 _MAX_NAMES = 20_000_000
 """Characters that the names of columns may come to when they are repeated in every row."""
@@ -272,7 +272,11 @@ class _Walker:
 
     def element(self, element: Any) -> None:
         tag = element.tag.lower()
-        if tag in _DROPPED or (self.strict and is_furniture(element, self.sizes, self.prose)):
+        if tag in _DROPPED:
+            shown_by = {"template": "shadowrootmode", "textarea": "readonly"}.get(tag)
+            if shown_by is None or shown_by not in element.attrib:
+                return
+        elif self.strict and is_furniture(element, self.sizes, self.prose):
             return
         is_heading = tag in HEADINGS or element.get("role") == "heading"
         handler = self.heading if is_heading else getattr(self, f"_on_{tag}", None)
@@ -421,7 +425,7 @@ class _Walker:
                         self.marker = "-"
                     else:
                         number = _integer(child.get("value"), number)
-                        self.marker = f"{formatted(number, _STYLES.get(style, 'decimal'))}."
+                        self.marker = _ordinal(number, style)
                         number += step
                     self.children(child)
                 else:
@@ -551,6 +555,14 @@ class _Walker:
         else:
             self.buffer.append(_label_of_picture(element))
 
+    def _on_iframe(self, element: Any) -> None:
+        root = parse(element.get("srcdoc") or "")
+        if root is not None:
+            _remove_hidden(root)
+            self.depth += 10
+            self.block(root)
+            self.depth -= 10
+
     def _on_noscript(self, element: Any) -> None:
         text = element.text_content()
         if text.strip() and "javascript" not in text.lower():
@@ -569,6 +581,17 @@ class _Walker:
             self.buffer.append("[x] " if "checked" in element.attrib else "[ ] ")
         elif fixed and kind not in ("hidden", "password", "button", "submit", "image", "file"):
             self.buffer.append(element.get("value") or "")
+
+    def _on_select(self, element: Any) -> None:
+        """Read the choices that a label or a cell asks for; others switch between pages."""
+        before, around = element.getprevious(), element.getparent()
+        asked = (before is not None and before.tag == "label") or (
+            around is not None and around.tag in ("label", "td", "dd", "li")
+        )
+        options = [label_of(option) for option in islice(element.iter("option"), _MAX_OPTIONS + 1)]
+        if asked and len(options) <= _MAX_OPTIONS:
+            choices = [option for option in options if option and not option.isdigit()]
+            self.buffer.append(f" {', '.join(choices)} ")
 
 
 def _label_of_picture(element: Any) -> str:
@@ -623,3 +646,13 @@ def _names(element: Any, *tags: str) -> Iterator[str]:
 def _integer(value: str | None, default: int) -> int:
     found = _INTEGER.fullmatch((value or "").strip())
     return int(found[0]) if found else default
+
+
+def _ordinal(number: int, style: str) -> str:
+    text = str(number)
+    if style in ("a", "A") and 1 <= number <= 26:
+        text = chr(ord("a") + number - 1)
+    elif style in ("i", "I") and 1 <= number < 400:
+        places = zip(_ROMAN, f"{number:03}", strict=True)
+        text = "".join(digits.split("-")[int(digit)] for digits, digit in places)
+    return f"{text.upper() if style.isupper() else text}."

@@ -1,8 +1,12 @@
-"""HTML to trees, however broken it is, and what all that read a tree need."""
+"""HTML to trees, however broken it is, and what all that read a tree need.
+
+A page written as XML may have entities of its own and CDATA, which HTML may not.
+"""
 
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 from lxml import etree
@@ -26,12 +30,20 @@ _TAG = re.compile(r"</?+([a-zA-Z][\w:-]*+)[^<>]*+>")
 _KEPT_TAGS = frozenset("html head body title style script textarea br meta".split())
 _MAX_LABEL = 300
 
+_MAX_START = 4000
+_MAX_VALUE = 1000
+_MAX_GROWTH = 1_000_000
+"""Characters that a page may grow by when its entities are filled in."""
+_ENTITY = re.compile(r"""<!ENTITY\s+([\w.-]+)\s+(?:"([^"]*)"|'([^']*)')""")
+_SUBSET_END = re.compile(r"\]\s{0,9}>")
+_CDATA = "<![CDATA["
+
 
 def parse(text: str) -> Any:
     """The tree of a page; None when it has no element."""
     # libxml2 forgets what stands after the end of a page.
     text = _PAGE_END.sub("", text.replace("\0", ""))
-    text = _LONG_TAG.sub(_with_few_attributes, text)
+    text = _LONG_TAG.sub(_with_few_attributes, _with_text_of_cdata(_with_entities(text)))
     root, is_whole = _parse(text)
     # libxml2 stops at 2,048 elements within elements: then all that nests is made paragraphs.
     return root if is_whole else _parse(_TAG.sub(_flat, text))[0]
@@ -56,6 +68,52 @@ def _with_few_attributes(tag: re.Match[str]) -> str:
 def _flat(tag: re.Match[str]) -> str:
     name = tag[1].lower()
     return tag[0] if name in _KEPT_TAGS else "<p>" if name in BLOCKS else ""
+
+
+def _with_entities(text: str) -> str:
+    start = text[:_MAX_START].upper().find("<!DOCTYPE")
+    opening = text.find("[", start, start + _MAX_START) if start >= 0 else -1
+    if opening < 0 or ">" in text[start:opening]:
+        return text
+    closing = _SUBSET_END.search(text, opening)
+    if closing is None:
+        return text
+    found = _ENTITY.findall(text, opening, closing.start())
+    declared = {name: double or single for name, double, single in found}
+    values: dict[str, str] = {
+        name: value for name, value in declared.items() if len(value) <= _MAX_VALUE
+    }
+    body, left = text[closing.end() :], _MAX_GROWTH
+
+    def fill(reference: re.Match[str]) -> str:
+        nonlocal left
+        value = values.get(reference[1], "")
+        if reference[1] not in values or len(value) > left:
+            return str(reference[0])
+        left -= len(value)
+        return value
+
+    for _ in range(2):  # an entity may hold another
+        body = re.sub(r"&([\w.-]+);", fill, body) if values else body
+    return f"{text[:opening]}>{body}"
+
+
+def _with_text_of_cdata(text: str) -> str:
+    """Make other text of the text in CDATA, but not in scripts and styles."""
+    first, *parts = text.split(_CDATA)
+    done, in_script = [first], _ends_in_script(first, False)
+    for part in parts:
+        inside, end, after = part.partition("]]>")
+        done += [_CDATA, part] if in_script or not end else [escape(inside, quote=False), after]
+        in_script = _ends_in_script(part, in_script)
+    return "".join(done)
+
+
+def _ends_in_script(part: str, before: bool) -> bool:
+    part = part.lower()
+    opened = max(part.rfind("<script"), part.rfind("<style"))
+    closed = max(part.rfind("</script"), part.rfind("</style"))
+    return before if opened == closed else opened > closed
 
 
 def remove(element: Any) -> None:

@@ -81,7 +81,11 @@ def messages(data: bytes) -> Iterator[bytes]:
 
 
 def _begun(data: bytes) -> bytes:
-    """The bytes from the first header on."""
+    """The bytes from the first header on, of old Macs and in UTF-16 as others write them."""
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace").encode().lstrip()
     return data.lstrip().removeprefix(codecs.BOM_UTF8).lstrip()
 
 

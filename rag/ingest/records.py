@@ -108,13 +108,16 @@ def _split_above(cells: list[list[str]]) -> tuple[str, list[list[str]]]:
     """
     cells = cells[next((index for index, row in enumerate(cells) if not _is_blank(row)), 0) :]
     comments = next((i for i, row in enumerate(cells[:_MOST_ABOVE]) if not _is_comment(row)), 0)
+    if comments and _is_header(cells[comments - 1], cells[comments : comments + 2]):
+        comments -= 1
+        cells[comments][0] = cells[comments][0].lstrip("# ")
     # A header of two names may have an empty one; in wider tables programs fill a title up.
     start = next(
         (index for index, row in enumerate(cells[comments:_MOST_ABOVE], comments)
          if _filled(row) > (len(row) != 2)), comments
     )  # fmt: skip
-    title, gap, top = [*cells[start : start + 3], [], []][:3]
-    if _is_blank(gap) and len(title) < len(top) and _is_labels(top):
+    title, gap, top, first = [*cells[start : start + 4], [], [], [], []][:4]
+    if _is_blank(gap) and len(title) < len(top) == len(first) and _is_labels(top):
         start += 2
     if all(map(_is_blank, cells[start + 1 :])):  # there is no row below
         start = comments
@@ -125,6 +128,14 @@ def _split_above(cells: list[list[str]]) -> tuple[str, list[list[str]]]:
 
 def _is_comment(row: Sequence[str]) -> bool:
     return _is_blank(row) or row[0].startswith(("# ", "##"))
+
+
+def _is_header(comment: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Tell the names of columns in a comment from words with a comma in them."""
+    first = rows[0]
+    spaced = [any(cell[:1] == " " for cell in row[1:]) for row in (comment, first)]
+    has_header = _is_labels(first) and any(map(_has_number, rows[1:]))
+    return len(comment) == len(first) > 1 and spaced[0] == spaced[1] and not has_header
 
 
 def _is_labels(row: Sequence[str]) -> bool:
@@ -343,13 +354,23 @@ def _flat(
 
 
 def _joined(value: Any) -> str:
-    """Write a list of plain values with commas, what is deeper as JSON."""
+    """Write a list of plain values with commas, what is deeper as JSON, the deepest flat."""
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         return ", ".join(map(str, value))
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return "(nested too deep)"
+        found: list[str] = []
+        left = [value]
+        while left:
+            item = left.pop()
+            if isinstance(item, Mapping):
+                item = list(chain.from_iterable(item.items()))
+            if isinstance(item, list):
+                left += reversed(item)
+            else:
+                found.append(str(item))
+        return ", ".join(found)
 
 
 # --- CSV to cells ---

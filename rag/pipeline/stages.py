@@ -158,7 +158,8 @@ class Stages:
         from rag.retrieve.llm_rerank import LanguageModelReranker
 
         reranker = self.reranker
-        return reranker if isinstance(reranker, LanguageModelReranker) else None
+        # A subclass of a user may rank in its own way.
+        return reranker if type(reranker) is LanguageModelReranker else None
 
     # From passages to a checked answer
 

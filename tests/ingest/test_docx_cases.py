@@ -699,7 +699,9 @@ class TestNumbers:
             (12, "ordinal", "12th"),
             (3, "ordinalText", "Third"),
             (5, "cardinalText", "Five"),
+            (3, "decimalEnclosedCircle", "③"),
             (21, "chineseCounting", "二十一"),
+            (7, "zeros 3", "007"),
             (7, "none", ""),
             (10**6, "lowerRoman", "1000000"),
             (7, "no such form", "7"),
@@ -948,7 +950,7 @@ class TestHostile:
         assert "word/f.xml is of an absurd size" in found.notes[0]
         assert time.process_time() - started < 15
 
-    @pytest.mark.parametrize("depth", [20, 80])
+    @pytest.mark.parametrize("depth", [20, 80, 10_000])
     def test_deep_nesting(self, depth: int) -> None:
         controls = "<w:sdt><w:sdtContent>" * depth + p("Deep.") + "</w:sdtContent></w:sdt>" * depth
         assert text(p("A.") + controls + p("B.")) == "A.\n\nDeep.\n\nB."
@@ -956,12 +958,6 @@ class TestHostile:
         assert text(p("A.") + tables + p("B.")) == "A.\n\nDeep.\n\nB."
         inline = "<w:ins>" * depth + r("deep") + "</w:ins>" * depth
         assert text(p("Go ", inline) + p("B.")) == "Go deep\n\nB."
-
-    def test_absurd_nesting_is_read_as_far_as_the_parser_goes(self) -> None:
-        tables = "<w:tbl><w:tr><w:tc>" * 10_000 + p("Deep.") + "</w:tc></w:tr></w:tbl>" * 10_000
-        found = read(word(p("A.") + tables))
-        assert found.documents[0].text == "A."
-        assert "word/document.xml is damaged" in found.notes[0]
 
     def test_many_paragraphs_are_read_at_once(self) -> None:
         styles = "".join(

@@ -298,9 +298,9 @@ class TestControls:
     def test_choices_of_a_form_stay_and_a_search_goes(self) -> None:
         form = (
             "<form><fieldset><legend>Which plan?</legend><label><input type=radio>Basic, 3</label>"
-            "</fieldset></form>"
+            "<label for=s>Size</label><select id=s><option>S<option>M</select></fieldset></form>"
         )
-        assert piece(form) == "Which plan?\n\nBasic, 3"
+        assert piece(form) == "Which plan?\n\nBasic, 3Size S, M"
         assert (
             piece("<form><label>Search</label><input type=search><button>Go</button></form>") == ""
         )
@@ -351,6 +351,7 @@ SAID = {
     "<img alt='logo.png'><img alt='Company logo'>Text": "Text",
     "<noscript>Phone 555</noscript><noscript>Enable JavaScript.</noscript>": "Phone 555",
     "<xmp>a  b</xmp>": "```\na  b\n```",
+    "<iframe srcdoc='&lt;p&gt;Inside.&lt;/p&gt;'></iframe>": "Inside.",
     "<svg><text>75</text><text>euros</text></svg>": "75 euros",
     "<ul>Before<li>a</li>After</ul>": "Before\n\n- a\n\n  After",
     "<ol reversed><li>a<li>b</ol>": "2. a\n1. b",

@@ -157,3 +157,28 @@ class TestPlaces:
     def test_a_table_of_contents_has_an_item_for_each_part(self) -> None:
         parts = '<dt><a href="a">1. Barns</a></dt><dt><a href="b">2. Keys</a></dt>'
         assert read(f'<div class="toc"><dl>{parts}</dl></div>').text == "- 1. Barns\n- 2. Keys"
+
+
+class TestXhtml:
+    START = (
+        '<?xml version="1.0"?>\n<!DOCTYPE html [\n<!ENTITY key "the &who; key">\n'
+        "<!ENTITY who 'miller'>\n]>\n<html xmlns='http://www.w3.org/1999/xhtml'>"
+    )
+
+    def test_entities_of_the_page_are_filled_in(self) -> None:
+        assert read("<p>Take &key; &amp; go.</p>", start=self.START).text == (
+            "Take the miller key & go."
+        )
+
+    def test_the_text_of_cdata_is_text(self) -> None:
+        found = read("<p><![CDATA[Ask <at> the desk.]]></p><p>Or not.</p>", start=self.START)
+        assert found.text == "Ask <at> the desk.\n\nOr not."
+
+    def test_cdata_in_a_script_is_left_alone(self) -> None:
+        script = "<script>//<![CDATA[\nif (a < b) {}\n//]]></script>"
+        assert read(f"{script}<p>Open &amp; <![CDATA[a & b]]></p>").text == "Open & a & b"
+        assert read("<p>Kept <![CDATA[to the end</p>").text == "Kept"
+
+    def test_entities_cannot_blow_a_page_up(self) -> None:
+        start = f'<!DOCTYPE html [<!ENTITY a "{"x" * 1000}">]><html>'
+        assert len(read(f"<p>{'&a; ' * 5000}</p>", start=start).text) < 1_100_000

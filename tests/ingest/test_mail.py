@@ -209,6 +209,8 @@ TABLES = (
     [
         lambda data: data,
         lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"),
+        lambda data: data.replace(b"\n", b"\r"),
+        lambda data: data.decode().encode("utf-16"),
         lambda data: (
             b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=wrong\n\n"
             + data.partition(b"\n\n")[2]

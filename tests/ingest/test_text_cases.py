@@ -202,6 +202,7 @@ class TestCsv:
                 "# made by Bo, at sea\n# in May\nitem,price\nrake,5\n",
                 ["# made by Bo at sea in May\n\nitem: rake; price: 5"],
             ),
+            ("# item,price\nrake,5\n", ["item: rake; price: 5"]),
             ("#,price\n1,5\n", ["#: 1; price: 5"]),
         ],
     )  # fmt: skip
