@@ -65,7 +65,7 @@ def test_the_main_job(rag: Callable[..., Done], docs: Path) -> None:
     assert rag("index", "info", "--json").json["chunks"] == 2
     assert rag("index", "verify").status == 0
     assert rag("index", "rebuild", "--json").json["chunks"] == 2
-    assert rag("remove", "docs/hub.md").out.startswith("1 documents removed\n  note    ")
+    assert rag("remove", "docs/hub.md").out.startswith("1 document removed\n  note    ")
     assert rag("remove", "docs").status == 0
     assert rag("ask", "anything").status == 1
 
