@@ -8,6 +8,7 @@ confidences are fractions of 1.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from math import isfinite
@@ -418,7 +419,9 @@ class Answer(Value):
                 if not any(quote != other and quote in other for other in quotes)
             ]
         for passage in nearest:
-            quote = _clipped(" ".join(passage.chunk.text.split()))
+            # A heading inside a passage is told from what follows without its mark.
+            text = re.sub(r"^#{1,6} +(.*)$", r"\1:", passage.chunk.text, flags=re.MULTILINE)
+            quote = _clipped(" ".join(text.split()))
             lines += [f"-   {passage.place}", f"    {passage.uri}", f"    “{quote}”"]
         if self.problems:
             lines += ["", *(f"Note: {problem}" for problem in self.problems)]

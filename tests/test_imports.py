@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,19 @@ def test_only_train_and_hub_know_torch() -> None:
 def test_one_file_knows_openai() -> None:
     knowing = [path for path in modules() if "openai" in str(imported(path, top_level=False))]
     assert [path.relative_to(ROOT).as_posix() for path in knowing] == ["models/chat.py"]
+
+
+def test_no_import_circles() -> None:
+    """Imports inside functions and for types count: a circle is one thing in two files."""
+    names = {".".join(p.relative_to(ROOT.parent).with_suffix("").parts): p for p in modules()}
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        nodes = [n for n in ast.walk(ast.parse(path.read_text("utf-8")))
+                 if isinstance(n, ast.ImportFrom) and n.module]  # fmt: skip
+        wanted = {f"{n.module}.{alias.name}" for n in nodes for alias in n.names}
+        found[name] = ({n.module or "" for n in nodes} | wanted) & names.keys()
+    assert sum(map(len, found.values())) > 500
+    TopologicalSorter(found).prepare()  # raises CycleError, which names the circle
 
 
 def loaded_by(code: str) -> set[str]:

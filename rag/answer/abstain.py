@@ -91,13 +91,13 @@ class Vocabulary:
         return plain in self.codes or re.sub(r"(?<=\d)s$", "", plain) in self.codes
 
     def units(self) -> set[str]:
-        """Return the kinds of unit that numbers are given in."""
+        """The kinds of unit that numbers are given in."""
         parts = (m[side] for m in _QUANTITY.finditer(self.text) for side in ("before", "after"))
         return {kind for part in parts if part and (kind := _kind_of_unit(part))}
 
 
 def unmentioned(question: str, there: Vocabulary, *, english: bool = True) -> list[str]:
-    """Return the names, codes, versions and years of a question that no passage has.
+    """The names, codes, versions and years of a question that no passage has.
 
     Names are left out of questions in other languages, which may write them in their own way.
     """
@@ -129,7 +129,7 @@ def lacks(question: str, there: Vocabulary, *, english: bool = True) -> str | No
 
 
 def missing_unit(question: str, there: Vocabulary) -> str | None:
-    """Return the unit that the question asks for, if no passage gives a number in it."""
+    """The unit that the question asks for, if no passage gives a number in it."""
     units: set[str] | None = None
     for match in _ASKED_UNIT.finditer(question):
         more = (match["more"] or "").strip().lower()

@@ -10,7 +10,7 @@ from rag.types import Citation, Passage, Sentence
 def exact_only(
     drafted: Sequence[Sentence], passages: Sequence[Passage]
 ) -> tuple[list[Sentence], list[str]]:
-    """Return the sentences with those citations that quote a passage to the letter, and problems.
+    """The sentences with those citations that quote a passage to the letter, and problems.
 
     A sentence that is left without any is dropped; every omission is named.
     """

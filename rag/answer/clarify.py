@@ -104,7 +104,7 @@ def _senses(asked: Question, table: Table) -> list[str]:
 def _in_force(
     found: Sequence[tuple[Table, list[str]]], as_of: date | None
 ) -> tuple[Table, list[str]]:
-    """Return the best table, or the version of it to go by: another date, mostly the same names."""
+    """The best table, or the version of it to go by: another date, mostly the same names."""
     best = max(found, key=lambda one: confidence(one[0].passage))
     for other in found:
         shared = len(set(other[1]) & set(best[1]))
@@ -114,7 +114,7 @@ def _in_force(
 
 
 def _meant(terms: frozenset[str], table: Table, key: str, language: str) -> list[Row]:
-    """Return the rows that the question can mean: all, or those whose name has its words.
+    """The rows that the question can mean: all, or those whose name has its words.
 
     None where it says in other words which: "the device with a CR2032".
     """
@@ -143,7 +143,7 @@ def _column(
     terms: frozenset[str],
     language: str,
 ) -> str | None:
-    """Return the column that is asked for; None where that is no single one."""
+    """The column that is asked for; None where that is no single one."""
     scored: dict[str, float] = {}
     named: dict[str, int] = {}
     for column in columns:
@@ -194,7 +194,7 @@ def _sections(asked: Question, passages: Sequence[Passage]) -> dict[str, Passage
 
 
 def _value(asked: Question, passage: Passage) -> str:
-    """Return the answer in a passage, of the type asked for; empty where there is none likely."""
+    """The answer in a passage, of the type asked for; empty where there is none likely."""
     if asked.wants == "procedure":
         steps = any(len(listing.entries) > 1 for listing in listings(0, passage))
         return fold(passage.chunk.text) if steps else ""
@@ -314,7 +314,7 @@ def meant(asked: Clarification, reply: str, *, open_ended: bool) -> Meant | None
 
 
 def about(question: str, name: str) -> str:
-    """Return the question as one about a single thing.
+    """The question as one about a single thing.
 
     >>> about("How long does the battery last?", "Birch")
     'How long does the battery last for Birch?'
@@ -335,7 +335,7 @@ def _chosen(asked: Clarification, said: str) -> Option | None:
 
 
 def _named(asked: Clarification, said: str) -> Option | None:
-    """Return the one option that a reply names: by all of its name or by what others lack."""
+    """The one option that a reply names: by all of its name or by what others lack."""
     for option in asked.options:
         if said == fold(option.label):
             return option

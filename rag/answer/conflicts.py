@@ -91,7 +91,7 @@ def _statements(passage: Passage) -> list[Statement]:
 
 
 def _cited(passages: Sequence[Passage], sentences: Sequence[Sentence]) -> list[Statement]:
-    """Return the sentences of dated passages that the answer cites, each once."""
+    """The sentences of dated passages that the answer cites, each once."""
     found: dict[tuple[str, int, int], Statement] = {}
     for citation in (citation for sentence in sentences for citation in sentence.citations):
         for passage in passages:

@@ -96,7 +96,7 @@ class _Short:
 def _short(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate]
 ) -> _Short | None:
-    """Return the span that leads, if one can and is likely enough."""
+    """The span that leads, if one can and is likely enough."""
     if question.wants in _WHOLE:
         return None
     asked = set(question.terms("en"))
@@ -122,7 +122,7 @@ def choose(
     short: _Short | None,
     most: int,
 ) -> list[Candidate]:
-    """Return the sentences of the answer in the order in which they read well."""
+    """The sentences of the answer in the order in which they read well."""
     if question.wants == "comparison" and len(question.sides) == 2:
         taken = _both_sides(question, passages, candidates, most)
     else:
@@ -350,7 +350,7 @@ class Candidate:
 
 
 def with_readings(question: Question, passages: Sequence[Passage]) -> list[Passage]:
-    """Return the passages, those that nobody read judged by their words alone."""
+    """The passages, those that nobody read judged by their words alone."""
     if all(passage.reading is not None for passage in passages):
         return list(passages)
     judged = read_words(question, passages).readings(passages)

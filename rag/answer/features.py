@@ -52,7 +52,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def _specific_words(text: str) -> set[str]:
-    """Return the folded words of a question that are names or hold digits."""
+    """The folded words of a question that are names or hold digits."""
     first = _WORD.search(text)
     found = set()
     for match in _SPECIFIC.finditer(text):
@@ -76,7 +76,7 @@ def question_terms(text: str, language: str | None) -> tuple[tuple[str, bool, st
 
 
 def units_of(index: int, passage: Passage) -> list[Unit]:
-    """Return the sentences of a passage that can be quoted, in reading order.
+    """The sentences of a passage that can be quoted, in reading order.
 
     Headings and the questions of a FAQ are not answers: they go with what stands under them. A
     label such as "Zone." stays with its sentence.
@@ -136,7 +136,7 @@ def _labelled(text: str, spans: list[Span]) -> list[Span]:
 
 
 def context_terms(passage: Passage, heading: str = "") -> frozenset[str]:
-    """Return the stems of the title, the heading path and a heading inside the passage."""
+    """The stems of the title, the heading path and a heading inside the passage."""
     words = " ".join((passage.title, *passage.chunk.headings, heading))
     return frozenset(content_terms(words, passage.language or "en"))
 
@@ -165,7 +165,7 @@ def weigh(terms: Sequence[str], groups: Sequence[frozenset[str]]) -> dict[str, f
 def coverage(
     worth: Mapping[str, float], terms: frozenset[str], language: str | None = "en"
 ) -> float:
-    """Return the share of the question's worth that the terms hold; 0 for a question of none."""
+    """The share of the question's worth that the terms hold; 0 for a question of none."""
     total = sum(worth.values())
     if not total:
         return 0.0
@@ -175,7 +175,7 @@ def coverage(
 def sentence_features(
     question: Question, passages: Sequence[Passage], units: Sequence[Unit]
 ) -> list[dict[str, float]]:
-    """Return the features of every unit except those that need an embedding."""
+    """The features of every unit except those that need an embedding."""
     groups: dict[str, list[frozenset[str]]] = {}
     for unit in units:
         groups.setdefault(passages[unit.passage].language or "en", []).append(unit.terms)

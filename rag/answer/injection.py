@@ -280,7 +280,7 @@ def asks_about_models(question: str) -> bool:
 
 @lru_cache(maxsize=256)
 def tainted(text: str) -> tuple[tuple[int, int], ...]:
-    """Return the paragraphs of a text, as offsets, that hold an order to a model.
+    """The paragraphs of a text, as offsets, that hold an order to a model.
 
     The whole paragraph, because the order is followed by what it wants to have said. Where it ends
     in the opening of a role, the next one too.
@@ -304,7 +304,7 @@ def overlaps(spans: Iterable[tuple[int, int]], start: int, end: int) -> bool:
 
 
 def readable(question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """Return the passages that may answer: not those whose answers stand in orders."""
+    """The passages that may answer: not those whose answers stand in orders."""
     if asks_about_models(question):
         return list(passages)
     return [passage for passage in passages if not _is_lost(passage)]
@@ -388,7 +388,7 @@ def _letter(character: str) -> str:
 
 
 def _decoded(run: str) -> str:
-    """Return the text that base64 stands for, or "" if that is none."""
+    """The text that base64 stands for, or "" if that is none."""
     whole = run.rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
         said = base64.b64decode(whole + "=" * (-len(whole) % 4)).decode()

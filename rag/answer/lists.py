@@ -63,7 +63,7 @@ def number(marker: str) -> int | None:
 
 
 def listings(index: int, passage: Passage) -> list[Listing]:
-    """Return the lists of one passage in reading order."""
+    """The lists of one passage in reading order."""
     text = passage.chunk.text
     found: list[Listing] = []
     current: Listing | None = None
@@ -129,7 +129,7 @@ def _lacks_beginning(listing: Listing) -> bool:
 
 
 def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
-    """Return the list with what stands of it in the chunks before and after, if they are here."""
+    """The list with what stands of it in the chunks before and after, if they are here."""
     whole = listing
     while whole.closes and (more := _neighbour(whole, passages, after=True)):
         whole = replace(whole, entries=whole.entries + more.entries, closes=more.closes)
@@ -163,7 +163,7 @@ def _neighbour(whole: Listing, passages: Sequence[Passage], *, after: bool) -> L
 def context(
     listing: Listing, passages: Sequence[Passage], *, nearest: bool = False
 ) -> frozenset[str]:
-    """Return the stems of what the list stands under: title, headings, the line before it.
+    """The stems of what the list stands under: title, headings, the line before it.
 
     With ``nearest``, only of the last heading and the line before it.
     """
@@ -176,7 +176,7 @@ def context(
 
 
 def contents(listing: Listing, passages: Sequence[Passage]) -> frozenset[str]:
-    """Return the stems of the entries."""
+    """The stems of the entries."""
     passage = passages[listing.passage]
     words = " ".join(passages[e.passage].chunk.text[e.start : e.end] for e in listing.entries)
     return frozenset(content_terms(words, passage.language or "en"))

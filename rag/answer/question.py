@@ -137,7 +137,7 @@ class Question:
     foreign: bool = False
 
     def terms(self, language: str | None) -> tuple[str, ...]:
-        """Return the stems, in that language, of the words that carry meaning."""
+        """The stems, in that language, of the words that carry meaning."""
         return terms_of(self.text, language)
 
     @property
@@ -229,7 +229,7 @@ _YEAR_AND_MONTH = re.compile(r"\b((?:19|20)\d\d)-(0[1-9]|1[0-2])\b(?!-)")
 
 
 def _as_of(text: str) -> date | None:
-    """Return the last day of the year, month or day that the question names."""
+    """The last day of the year, month or day that the question names."""
     if iso := _YEAR_AND_MONTH.search(text):
         return _last_day(int(iso[1]), int(iso[2]))
     for moment in moments(text):
@@ -324,7 +324,7 @@ class Typed:
 
 
 def typed(text: str, types: tuple[str, ...]) -> list[Typed]:
-    """Return the spans of the types in ``text``, in that order of types, then in reading order.
+    """The spans of the types in ``text``, in that order of types, then in reading order.
 
     A span that lies within one of a type named before it is left out.
     """

@@ -73,13 +73,13 @@ class Model:
     weights: Mapping[str, float]
 
     def logit(self, features: Mapping[str, float]) -> float:
-        """Return the log-odds; features that the model does not know count nothing."""
+        """The log-odds; features that the model does not know count nothing."""
         return self.bias + sum(w * features.get(name, 0.0) for name, w in self.weights.items())
 
 
 @cache
 def models(name: str) -> dict[str, Model]:
-    """Return the models of ``reading.json`` or ``cross_reading.json``.
+    """The models of ``reading.json`` or ``cross_reading.json``.
 
     ``sentence`` judges a sentence (``embedded`` one with its cosine), ``span`` an answer in it,
     ``passage`` whether a passage answers, calibrated for the best passage.
@@ -89,7 +89,7 @@ def models(name: str) -> dict[str, Model]:
 
 
 def logit(probability: float, least: float = 1e-4) -> float:
-    """Return the log-odds of a probability, that of ``least`` at the ends."""
+    """The log-odds of a probability, that of ``least`` at the ends."""
     clipped = min(max(probability, least), 1 - least)
     return math.log(clipped / (1 - clipped))
 
@@ -102,7 +102,7 @@ class CrossEncoderReader:
         self._embedder = embedder
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Passage]:
-        """Return the same passages in the same order with ``reading`` filled in."""
+        """The same passages in the same order with ``reading`` filled in."""
         asked = understand(question)
         words = read_words(asked, passages, self._embedder)
         study = combined(asked, passages, words, judged(self._judge, asked, passages))
@@ -123,7 +123,7 @@ class Study:
     answerable: Sequence[float]
 
     def readings(self, passages: Sequence[Passage]) -> list[Passage]:
-        """Return the passages with their readings."""
+        """The passages with their readings."""
         return [p.model_copy(update={"reading": self._reading(n)}) for n, p in enumerate(passages)]
 
     def _reading(self, n: int) -> Reading:
@@ -343,7 +343,7 @@ def signals(study: Study, judged: Mapping[int, Judged], rejected: Collection[int
 def combined(
     question: Question, passages: Sequence[Passage], words: Study, judged: Mapping[int, Judged]
 ) -> Study:
-    """Return the study of the words with what the model says of the passages that it has read."""
+    """The study of the words with what the model says of the passages that it has read."""
     fitted = models("cross_reading.json")
     missing = lacking(question, passages)
     if not judged:
@@ -393,7 +393,7 @@ def answers_of(
     found: Signals,
     relevance: Sequence[float],
 ) -> Answers:
-    """Return the spans of the best sentences; a table's cells are found by its headers alone."""
+    """The spans of the best sentences; a table's cells are found by its headers alone."""
     rows = [unit for unit in words.units if unit.span.kind == "row"]
     read = {words.units[n].passage for n in found.rows}
     kept: Answers = {
@@ -423,7 +423,7 @@ def span_features(
     relevance: Sequence[float],
     n: int,
 ) -> dict[str, float]:
-    """Return the features of the best span of a unit."""
+    """The features of the best span of a unit."""
     row, passage = found.rows[n], passages[study.units[n].passage]
     start, end = found.spans[n]
     text = passage.chunk.text[start:end]
@@ -438,7 +438,7 @@ def span_features(
 
 
 def passage_features(n: int, passage: Passage, study: Study, found: Signals) -> dict[str, float]:
-    """Return the features of whether a passage answers the question at all.
+    """The features of whether a passage answers the question at all.
 
     What the words say is left out: people who ask in other words than the documents' would be told
     that there is no answer.

@@ -20,7 +20,7 @@ Row = Mapping[str, str]
 
 
 def cells(row: str) -> list[Typed]:
-    """Return the values of a row with their headers.
+    """The values of a row with their headers.
 
     >>> [cell.header for cell in cells("Plan: Pro; Price: 9")]
     ['Plan', 'Price']
@@ -32,7 +32,7 @@ def cells(row: str) -> list[Typed]:
 
 
 def best_cell(question: Question, row: str, language: str | None) -> tuple[Typed, float] | None:
-    """Return the cell that answers a question about the row, and how well it fits (0 to 1).
+    """The cell that answers a question about the row, and how well it fits (0 to 1).
 
     The cells that the question names say which row is meant; the cell whose header it names, or
     whose value is of the type it wants, is the answer.
@@ -89,7 +89,7 @@ class Table:
 
 
 def confidence(passage: Passage) -> float:
-    """Return the chance that a passage answers, as the reader sees it; 0 if it was not read."""
+    """The chance that a passage answers, as the reader sees it; 0 if it was not read."""
     return 1 - passage.reading.no_answer if passage.reading else 0.0
 
 

@@ -111,7 +111,7 @@ class FootnoteQueryEngine(BaseQueryEngine):  # type: ignore[misc]
         return {}
 
     def retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        """Return the passages that an answer would be drawn from."""
+        """The passages that an answer would be drawn from."""
         found = self._pipeline.search(query_bundle.query_str, **dict(self._filter))
         return [node_of(passage) for passage in found]
 
@@ -139,7 +139,7 @@ class FootnoteEmbedding(BaseEmbedding):  # type: ignore[misc]
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that LlamaIndex serialises the component under."""
+        """The name that LlamaIndex serialises the component under."""
         return "FootnoteEmbedding"
 
     def _get_query_embedding(self, query: str) -> list[float]:

@@ -85,7 +85,7 @@ class Weights(BaseModel):
         return weights
 
     def support(self, measured: Measured, more: Mapping[str, float] | None = None) -> float:
-        """Return the estimated probability that the claim is supported."""
+        """The estimated probability that the claim is supported."""
         values = {**dict(zip(FEATURES, measured.values, strict=True)), **(more or {})}
         score = self.bias + sum(w * values[name] for name, w in self.weights.items())
         probability = sigmoid(score)
@@ -240,7 +240,7 @@ class CrossChecker(HeuristicChecker):
         ]
 
     def logits(self, pairs: Sequence[Pair], vectors: Vectors) -> list[float]:
-        """Return the model's logit of support for each claim, scaled.
+        """The model's logit of support for each claim, scaled.
 
         ``vectors`` need not have those of evidence that ``fits``.
         """
@@ -271,7 +271,7 @@ def fits(evidence: Evidence) -> bool:
 def nearest(
     claim: Claim, evidence: Evidence, vectors: Vectors, room: int = EVIDENCE_CHARACTERS
 ) -> str:
-    """Return the sentences that are nearest to a claim, in their order, in ``room`` characters.
+    """The sentences that are nearest to a claim, in their order, in ``room`` characters.
 
     The nearest one is there in any case.
     """

@@ -164,7 +164,7 @@ def _measures(word: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def words_of(text: str) -> Words:
-    """Return the words of a text as they are written."""
+    """The words of a text as they are written."""
     return tuple(_WORD.findall(text))
 
 
@@ -251,7 +251,7 @@ class Statement:
 
 @lru_cache(maxsize=1024)
 def statements(sentence: str, before: str = "") -> tuple[Statement, ...]:
-    """Return the statements of a sentence; ``before`` is the sentence before it in its text."""
+    """The statements of a sentence; ``before`` is the sentence before it in its text."""
     found: list[Statement] = []
     pieces = pieces_of(sentence)
     for index, (start, end, seam) in enumerate(pieces):
@@ -276,12 +276,12 @@ def statements(sentence: str, before: str = "") -> tuple[Statement, ...]:
 
 
 def statement_at(found: tuple[Statement, ...], start: int, end: int) -> Statement | None:
-    """Return the statement that has a place of its sentence."""
+    """The statement that has a place of its sentence."""
     return next((s for s in found if s.start <= start and end <= s.end), None)
 
 
 def _topic(words: Words, place: int | None, taken: frozenset[str]) -> frozenset[str]:
-    """Return the subject: what stands before the verb, or what the statement took from another."""
+    """The subject: what stands before the verb, or what the statement took from another."""
     if begins_with_verb(words) or words[0].casefold() in _PRONOUN:
         return taken
     if place is None:

@@ -161,5 +161,5 @@ def with_forms(found: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def stem_set(text: str) -> frozenset[str]:
-    """Return the stems of all words of a text, with the other forms of irregular verbs."""
+    """The stems of all words of a text, with the other forms of irregular verbs."""
     return with_forms(frozenset(stems(text)))

@@ -119,7 +119,7 @@ def measure(claim: Claim, evidence: Evidence, vector_of: Callable[[str], Vector]
     english = _english(claim.body)
     short = english and len(claim.body) <= _SHORT
     length = sum(map(len, evidence.texts))
-    facts = check(claim.parts, evidence.units, english=short and length <= _PAGE)
+    facts = check(claim.parts, evidence.units, placed=short and length <= _PAGE)
     # "14 days" is there where the evidence says "two weeks".
     terms = list(content_terms(claim.body))
     absent = [term for term in terms if term not in everything]

@@ -93,7 +93,7 @@ _COUNTED_OUT = re.compile(
 
 @lru_cache(maxsize=4096)
 def canonical(text: str) -> str:
-    """Return the text with its words of negation in one form."""
+    """The text with its words of negation in one form."""
     text = _NEITHER.sub(r"not\g<one>&", text)  # "or" might begin another clause
     return _ANY.sub(_rewritten, _COUNTED_OUT.sub(" ", text))
 
@@ -161,7 +161,7 @@ def clean(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def denials(clause: str) -> tuple[Denial, ...]:
-    """Return the negations of a clause that was cleaned."""
+    """The negations of a clause that was cleaned."""
     found: list[Denial] = []
     for match in _DENIAL.finditer(clause):
         word, after = match[0].casefold(), clause[match.end() :]
@@ -197,7 +197,7 @@ def nearest(
     clause_list: list[str], wanted_by: str,
     related: Callable[[str, frozenset[str]], bool] = lambda _term, _there: False,
 ) -> str:  # fmt: skip
-    """Return the clause that is meant: a denial in another one says nothing about it."""
+    """The clause that is meant: a denial in another one says nothing about it."""
     if len(clause_list) == 1:
         return clause_list[0]
     wanted = set(content_terms(wanted_by))
@@ -218,7 +218,7 @@ def nearest(
 def applying(
     clause: str, other: str, related: Callable[[str, frozenset[str]], bool]
 ) -> list[Denial]:
-    """Return the negations of a clause that deny something which the other text speaks of."""
+    """The negations of a clause that deny something which the other text speaks of."""
     there = stem_set(other) - _LITTLE
     return [
         denial
@@ -290,7 +290,7 @@ def _opposites() -> dict[str, dict[str, str]]:
 
 
 def opposites(stem: str) -> frozenset[str]:
-    """Return the stems that are opposites of one."""
+    """The stems that are opposites of one."""
     return frozenset(_opposites().get(stem, ()))
 
 
@@ -378,7 +378,7 @@ def compare(claim: str, sentence: str, units: tuple[str, ...] = ()) -> Polarity:
 
 
 def _said_in(claim: str, sentence: str, units: tuple[str, ...]) -> str:
-    """Return the sentence that has the predicate of a claim: the closest, unless it has none."""
+    """The sentence that has the predicate of a claim: the closest, unless it has none."""
     found = statements(claim)
     topic = found[0].topic if found else frozenset()
     terms = content_terms(claim)
@@ -409,7 +409,7 @@ def _said_in(claim: str, sentence: str, units: tuple[str, ...]) -> str:
 
 
 def _shown(words: list[str]) -> str:
-    """Return the word of denial for people; the small ones are all shown as "not"."""
+    """The word of denial for people; the small ones are all shown as "not"."""
     return next((word for word in words if word.startswith(_STRONG)), "not")
 
 

@@ -31,7 +31,7 @@ _CLAUSE = 4
 
 @lru_cache(maxsize=1024)
 def _words(text: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
-    """Return the folded words with where each starts and ends in the text."""
+    """The folded words with where each starts and ends in the text."""
     found = [(fold(m[0]).replace("’", "'"), m.start(), m.end()) for m in _WORD.finditer(text)]
     return (
         tuple(word for word, _, _ in found),
@@ -41,7 +41,7 @@ def _words(text: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]
 
 
 def quoted_from(claim: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """Return the sentences that the claim repeats word for word; empty where it does not."""
+    """The sentences that the claim repeats word for word; empty where it does not."""
     whole = _find(claim, texts)
     if whole:
         return (whole,)
@@ -53,7 +53,7 @@ def quoted_from(claim: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _find(piece: str, texts: Sequence[str]) -> str | None:
-    """Return the sentences of a text around the first fair occurrence of the piece."""
+    """The sentences of a text around the first fair occurrence of the piece."""
     wanted = _words(piece)[0]
     for text in texts:
         for left, right in _occurrences(wanted, text):

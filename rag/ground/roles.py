@@ -78,7 +78,7 @@ class Entity:
 
 @lru_cache(maxsize=2048)
 def entities(text: str) -> tuple[Entity, ...]:
-    """Return the names in a clause with their roles; a capital at the start may be none."""
+    """The names in a clause with their roles; a capital at the start may be none."""
     found: list[Entity] = []
     for match in _NAME.finditer(text):
         words, gender = [], ""
@@ -161,7 +161,7 @@ def _exchange(claim: str, piece: str) -> tuple[Entity, Entity] | None:
 
 
 def _best(name: Entity, theirs: Sequence[Entity], taken: Entity | None) -> Entity | None:
-    """Return the name of a sentence that may be the claim's, one with the same words first."""
+    """The name of a sentence that may be the claim's, one with the same words first."""
     candidates = [e for e in theirs if known(name, e) and e is not taken]
     return max(candidates, key=lambda e: len(set(e.words) & set(name.words)), default=None)
 
@@ -258,7 +258,7 @@ def said(texts: tuple[str, ...]) -> tuple[frozenset[str], str, frozenset[str]]:
 
 
 def strangers(parts: tuple[str, ...], texts: tuple[str, ...], units: tuple[str, ...]) -> list[str]:
-    """Return the names of a claim that are not in the evidence, as they are written."""
+    """The names of a claim that are not in the evidence, as they are written."""
     words, joined, initials = said(texts)
     everything = frozenset().union(*(stem_set(unit) for unit in units))
     found: dict[str, None] = {}

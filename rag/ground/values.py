@@ -62,7 +62,7 @@ class Place:
 
 @lru_cache(maxsize=64)
 def places(units: tuple[str, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """Return the numbers and the dates of the evidence."""
+    """The numbers and the dates of the evidence."""
     numbers: list[Place] = []
     dates: list[Place] = []
     for index, unit in enumerate(units):
@@ -87,7 +87,7 @@ def _place(
 
 
 def head_of(text: str, value: Quantity | Moment) -> tuple[str, str]:
-    """Return the participle right before a date, and the preposition between them."""
+    """The participle right before a date, and the preposition between them."""
     if not isinstance(value, Moment):
         return ("", "")
     match = _HEAD.search(text[max(0, value.start - 40) : value.start])
@@ -97,7 +97,7 @@ def head_of(text: str, value: Quantity | Moment) -> tuple[str, str]:
 
 
 def asked_of(part: str, value: Quantity | Moment) -> tuple[str, ...]:
-    """Return the terms of the statement of a claim that a value stands in, without the value."""
+    """The terms of the statement of a claim that a value stands in, without the value."""
     own = statement_at(statements(part), value.start, value.end)
     inside = set(content_terms(part[value.start : value.end]))
     every = tuple(term for term in content_terms(part) if term not in inside)
@@ -152,7 +152,7 @@ def _at(place: Place, term: str, around: float) -> float:
 
 def check_dates(
     part: str, places_: tuple[Place, ...], numbers: list[Quantity],
-    proved: set[str], *, english: bool, crowded: bool = False,
+    proved: set[str], *, placed: bool, crowded: bool = False,
 ) -> Iterator[tuple[str, bool]]:  # fmt: skip
     """Yield what is wrong with the dates of a statement, and whether it is a year.
 
@@ -191,7 +191,7 @@ def check_dates(
             if soft:
                 about_it = asked_of(part, moment)
                 rivals = [p for p in rivals if about(p, about_it)]
-                if rivals and english:
+                if rivals and placed:
                     yield f"the evidence gives {rivals[0].value.shown}, not {moment.shown}", False
             elif "month" in gone:
                 yield (
@@ -204,7 +204,7 @@ def check_dates(
             elif gone or (len(moment.fields) > 1 and said):
                 kind = "time" if "minute" in gone else "day" if "weekday" in gone else "date"
                 yield f"the {kind} {moment.shown} is not in the evidence", False
-        elif english:
+        elif placed:
             reason = _misdated(part, moment, matches, rivals)
             if reason:
                 yield reason, False
@@ -265,8 +265,12 @@ class _Said:
     value: Quantity
 
 
-def check(parts: Sequence[str], units: tuple[str, ...], *, english: bool) -> Facts:
-    """Compare the values in the statements of a claim with those of the evidence."""
+def check(parts: Sequence[str], units: tuple[str, ...], *, placed: bool) -> Facts:
+    """Compare the values in the statements of a claim with those of the evidence.
+
+    With ``placed`` a value has to be the one that English evidence gives for the same thing; else
+    it need only occur.
+    """
     numbers, dates = places(units)
     said = [_Said(p, p.value) for p in numbers if isinstance(p.value, Quantity)]
     values = [s.value for s in said]
@@ -277,13 +281,13 @@ def check(parts: Sequence[str], units: tuple[str, ...], *, english: bool) -> Fac
     proved: set[str] = set()
     for part in parts:
         for moment_reason, is_year in check_dates(
-            part, dates, values, proved, english=english, crowded=crowded
+            part, dates, values, proved, placed=placed, crowded=crowded
         ):
             (lost_numbers if is_year else lost_dates)[moment_reason] = None
         if crowded:
             lost_numbers |= dict.fromkeys(_unsaid(part, values))
             continue
-        for reason in _numbers(part, said, dates, proved, english=english):
+        for reason in _numbers(part, said, dates, proved, placed=placed):
             lost_numbers[reason] = None
     if proved:
         proved |= _LITTLE
@@ -291,7 +295,7 @@ def check(parts: Sequence[str], units: tuple[str, ...], *, english: bool) -> Fac
 
 
 def _asked(part: str) -> tuple[Quantity, ...]:
-    """Return the numbers of a statement, without those in names."""
+    """The numbers of a statement, without those in names."""
     return quantities(blanked(_NAMED.sub(lambda match: " " * len(match[0]), part)))
 
 
@@ -304,13 +308,13 @@ def _unsaid(part: str, said: Sequence[Quantity]) -> Iterator[str]:
 
 
 def _numbers(
-    part: str, said: list[_Said], dates: tuple[Place, ...], proved: set[str], *, english: bool
+    part: str, said: list[_Said], dates: tuple[Place, ...], proved: set[str], *, placed: bool
 ) -> Iterator[str]:
     asked = _asked(part)
     wholes = [q for q in asked if not q.asked or q.kind == FACTOR]
     free = [s for s in said if not any(same(q, s.value) for q in asked)]
     for quantity in asked:
-        if not quantity.asked and not (english and quantity.kind == "th"):
+        if not quantity.asked and not (placed and quantity.kind == "th"):
             continue
         matches = [s for s in said if same(quantity, s.value)]
         alike = [s for s in said if _alike(quantity, s.value)]
@@ -325,7 +329,7 @@ def _numbers(
         ):  # fmt: skip
             continue  # "three times as many" where the evidence has "tripled"
         if matches:
-            reason = _misplaced(part, quantity, matches, alike, free) if english else ""
+            reason = _misplaced(part, quantity, matches, alike, free) if placed else ""
             if reason:
                 yield reason
                 continue
@@ -402,7 +406,7 @@ def _denies(text: str) -> bool:
 
 
 def _plain(quantity: Quantity, part: str) -> str:
-    """Return the number as the claim writes it, without its unit where that is a word apart."""
+    """The number as the claim writes it, without its unit where that is a word apart."""
     words = quantity.shown.split()
     return words[0] if words and quantity.shown in part else quantity.shown
 

@@ -83,7 +83,7 @@ _VECTOR = "<f2"
 
 
 def key_of(chunk_id: str) -> int:
-    """Return the number (60 bits) under which the stores know a chunk."""
+    """The number (60 bits) under which the stores know a chunk."""
     return int(chunk_id[:15], 16)
 
 
@@ -286,14 +286,14 @@ class Catalog:
         return next(iter(self._documents("WHERE id = ?", document_id)), None)
 
     def find(self, uri: str) -> list[Document]:
-        """Return the documents of exactly this uri, else those whose uri ends in it."""
+        """The documents of exactly this uri, else those whose uri ends in it."""
         end = "/" + uri.lstrip("./")
         return self._documents("WHERE uri = ?", uri) or self._documents(
             "WHERE substr(uri, -length(?1)) = ?1 ORDER BY uri", end
         )
 
     def document_uris(self) -> list[str]:
-        """Return the uris of all documents, in order."""
+        """The uris of all documents, in order."""
         return self._column("SELECT uri FROM documents ORDER BY uri")
 
     def documents(self) -> Iterator[tuple[str, Document]]:
@@ -303,7 +303,7 @@ class Catalog:
                 yield row["item"], _document(row)
 
     def documents_of(self, item: str) -> list[Document]:
-        """Return the documents that came out of an item (one file may hold many rows)."""
+        """The documents that came out of an item (one file may hold many rows)."""
         return self._documents("WHERE item = ? ORDER BY rowid", item)
 
     def uris_of(self, item: str) -> dict[str, str]:
@@ -326,11 +326,11 @@ class Catalog:
         return self._value("SELECT 1 FROM documents LIMIT 1") is None
 
     def languages(self) -> frozenset[str]:
-        """Return the languages of the indexed documents; "" stands for not known."""
+        """The languages of the indexed documents; "" stands for not known."""
         return frozenset(self._column("SELECT DISTINCT coalesce(language, '') FROM documents"))
 
     def allowed(self, wanted: Filter) -> set[str]:
-        """Return the ids of the documents that a filter lets through."""
+        """The ids of the documents that a filter lets through."""
         bounds = (("published >= ?", wanted.after), ("published <= ?", wanted.before))
         conditions = [
             *((clause, [bound.isoformat()]) for clause, bound in bounds if bound is not None),
@@ -350,11 +350,11 @@ class Catalog:
         return self._value(f"SELECT 1 FROM chunks WHERE {_CURRENT} LIMIT 1") is not None
 
     def keys(self) -> set[int]:
-        """Return the keys of all chunks."""
+        """The keys of all chunks."""
         return set(self._column(f"SELECT key FROM chunks WHERE {_CURRENT}"))
 
     def uris(self) -> dict[int, str]:
-        """Return the uri of the document of every chunk, by key."""
+        """The uri of the document of every chunk, by key."""
         rows = self._rows(
             "SELECT c.key, d.uri FROM chunks c JOIN documents d ON d.id = c.document "
             f"WHERE {_CURRENT}"
@@ -376,7 +376,7 @@ class Catalog:
         return {row["content"]: _vector(row["vector"]) for row in rows}
 
     def chunks_of(self, document: Document) -> list[tuple[Chunk, str]]:
-        """Return the chunks of a document in reading order, with the digests of their words."""
+        """The chunks of a document in reading order, with the digests of their words."""
         rows = self._rows(
             f"SELECT * FROM chunks WHERE {_CURRENT} AND document = ? ORDER BY start", document.id
         )
@@ -396,7 +396,7 @@ class Catalog:
         return {row["key"]: _passage(row) for row in rows}
 
     def beside(self, passage: Passage, *, after: bool) -> Passage | None:
-        """Return the passage of the chunk before or after in the same document, if there is one."""
+        """The passage of the chunk before or after in the same document, if there is one."""
         sign, order = (">", "ASC") if after else ("<", "DESC")
         keys = self._column(
             f"SELECT key FROM chunks WHERE {_CURRENT} AND document = ? AND start {sign} ? "
@@ -413,7 +413,7 @@ class Catalog:
         self._write("INSERT OR IGNORE INTO pending VALUES (?, ?)", [(store, k) for k in keys])
 
     def pending(self) -> list[int]:
-        """Return the keys that no chunk stands for: they may be deleted from the stores."""
+        """The keys that no chunk stands for: they may be deleted from the stores."""
         return self._column(
             f"SELECT key FROM pending p WHERE {_CURRENT} AND NOT EXISTS "
             "(SELECT 1 FROM chunks c WHERE c.store = p.store AND c.key = p.key)"
@@ -463,7 +463,7 @@ class Catalog:
             self.clear_source_failures(location)
 
     def orphans(self, location: str) -> list[str]:
-        """Return the items that only this source claims."""
+        """The items that only this source claims."""
         return self._column(
             "SELECT item FROM item_sources WHERE source = ?1 AND item NOT IN "
             "(SELECT item FROM item_sources WHERE source != ?1)",
@@ -471,15 +471,15 @@ class Catalog:
         )
 
     def items_of(self, location: str) -> set[str]:
-        """Return the items that a source claims."""
+        """The items that a source claims."""
         return set(self._column("SELECT item FROM item_sources WHERE source = ?", location))
 
     def sources_of(self, item: str) -> list[str]:
-        """Return the sources that claim an item."""
+        """The sources that claim an item."""
         return self._column("SELECT source FROM item_sources WHERE item = ? ORDER BY source", item)
 
     def item_of(self, document_id: str) -> str | None:
-        """Return the item that a document came out of, if it is known."""
+        """The item that a document came out of, if it is known."""
         return self._value("SELECT item FROM documents WHERE id = ?", document_id)
 
     def claim(self, location: str, item: str) -> None:
@@ -494,7 +494,7 @@ class Catalog:
         )
 
     def item_digest(self, item: str) -> str | None:
-        """Return the digest of the bytes that an item had when it was last indexed."""
+        """The digest of the bytes that an item had when it was last indexed."""
         return self._value("SELECT digest FROM items WHERE uri = ?", item)
 
     def put_item(self, item: str, digest: str) -> None:
@@ -613,7 +613,7 @@ def _passage(row: sqlite3.Row) -> Passage:
 def _outline(
     headings: Sequence[Mapping[str, Any]], start: int, end: int
 ) -> list[Mapping[str, Any]]:
-    """Return the headings that a chunk stands under, then those inside it."""
+    """The headings that a chunk stands under, then those inside it."""
     above: list[Mapping[str, Any]] = []
     inside: list[Mapping[str, Any]] = []
     for heading in headings:
@@ -631,7 +631,7 @@ _FULL = ("is full", "no space left", "disk i/o error", "os error 28")
 
 
 def corrupt(what: str, path: Path, error: str, remedy: str) -> IndexCorruptError:
-    """Return the error for a file or folder of the index that fails; a full disk is told apart."""
+    """The error for a file or folder of the index that fails; a full disk is told apart."""
     if any(sign in error.lower() for sign in _FULL):
         folder = path if path.is_dir() else path.parent
         return IndexCorruptError(

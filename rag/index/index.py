@@ -414,7 +414,7 @@ class Index:
         return name
 
     def _stores(self) -> tuple[DenseStore, LexicalStore]:
-        """Return the open stores of the current generation; a lock, shared or not, is held."""
+        """The open stores of the current generation; a lock, shared or not, is held."""
         with self._mutex:
             generation = self.catalog.generation
             if self._opened is None or self._opened[0] != generation:

@@ -28,7 +28,7 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 
 
 def field_of(language: str | None) -> str:
-    """Return the field that holds texts of a language."""
+    """The field that holds texts of a language."""
     return f"words_{language if language in STEMMERS else 'en'}"
 
 
@@ -155,7 +155,7 @@ class LexicalStore:
         return {term: log(1 + (total - n + 0.5) / (n + 0.5)) for term, n in counts.items() if n}
 
     def _terms(self, question: str, field: str) -> list[str]:
-        """Return the stems that carry meaning; of a question without any, all."""
+        """The stems that carry meaning; of a question without any, all."""
         language = field.removeprefix("words_")
         words = spaced(without_stopwords(question, detect(question)[0]))
         terms = content_terms(words, language) or tuple(dict.fromkeys(stems(words, language)))

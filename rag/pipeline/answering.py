@@ -85,7 +85,7 @@ class Answering:
             self.wanted = Filter(where={"uri": self.meant.uri})
 
     def stream(self) -> AnswerStream:
-        """Return the steps; nothing is done before the first is taken."""
+        """The steps; nothing is done before the first is taken."""
         return AnswerStream(self._steps(), self._partial)
 
     def read(self, document: Document) -> Answer:
@@ -323,7 +323,7 @@ class Answering:
 
 
 def question_of(text: str) -> str:
-    """Return the question on one line. Raises QuestionError if it is empty or too long.
+    """The question on one line. Raises QuestionError if it is empty or too long.
 
     >>> question_of("  How long\\n do refunds take? ")
     'How long do refunds take?'
@@ -512,7 +512,7 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
 
 
 def whole(events: Iterable[Event]) -> Answer:
-    """Return the answer at the end of its events."""
+    """The answer at the end of its events."""
     answer = None
     for event in events:
         answer = event.answer
@@ -521,5 +521,5 @@ def whole(events: Iterable[Event]) -> Answer:
 
 
 def confidence_of(passages: Sequence[Passage]) -> float:
-    """Return the probability that one of the passages answers, as the reader sees it."""
+    """The probability that one of the passages answers, as the reader sees it."""
     return max((1 - p.reading.no_answer for p in passages if p.reading), default=0.0)

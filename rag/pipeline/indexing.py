@@ -66,7 +66,7 @@ def remove(stages: Stages, source: str) -> SyncReport:
 
 
 def _location(stages: Stages, source: str) -> str | None:
-    """Return the source that is meant: by its name, its path, or the end of its path."""
+    """The source that is meant: by its name, its path, or the end of its path."""
     from rag.ingest.fetch import discover
 
     known = [row["location"] for row in stages.index.catalog.sources()]
@@ -163,7 +163,7 @@ def document_of(stages: Stages, uri: str) -> Document:
 
 
 def _meant(uri: str, known: Sequence[str], base: Path) -> list[str]:
-    """Return the uris that a name may stand for: those that fit it most strictly, perhaps none.
+    """The uris that a name may stand for: those that fit it most strictly, perhaps none.
 
     How its letters are written does not matter. A suffix may be left out, and so may what stands
     behind a "#", on either side: the place in a page, or the row of a table.
@@ -202,7 +202,7 @@ def _key(uri: str, *, fold: bool = True) -> str:
 
 
 def _nearest(uri: str, known: Sequence[str]) -> list[str]:
-    """Return the uris that are written most like a name."""
+    """The uris that are written most like a name."""
     from rapidfuzz import fuzz, process
 
     keys = dict(enumerate(map(_key, known)))

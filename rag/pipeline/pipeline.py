@@ -155,7 +155,7 @@ class Pipeline(Stages):
     def stream(
         self, question: str, *, history: Sequence[Turn] = (), **conditions: Unpack[Conditions]
     ) -> AnswerStream:
-        """Return the steps of an answer as they come: ``for event in pipeline.stream(question)``.
+        """The steps of an answer as they come: ``for event in pipeline.stream(question)``.
 
         The passages, what a language model writes as it comes, each sentence once it is checked,
         and at last the whole answer. ``stop`` ends it early with the sentences that hold. Where the
@@ -233,7 +233,7 @@ class Chat:
         return answer
 
     def stream(self, question: str, **conditions: Unpack[Conditions]) -> AnswerStream:
-        """Return the steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
+        """The steps of an answer; ``remember`` it, whole or stopped, to go on from there."""
         from rag.answer.clarify import meant
 
         question, wanted = question_of(question), filter_of(**conditions)
@@ -253,7 +253,7 @@ class Chat:
 
 
 def find_index(start: Path | None = None) -> Path:
-    """Return the nearest ``.rag`` folder from ``start`` upwards, else the one to be made there."""
+    """The nearest ``.rag`` folder from ``start`` upwards, else the one to be made there."""
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / FOLDER / "catalog.db").exists():

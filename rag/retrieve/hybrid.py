@@ -85,7 +85,7 @@ class HybridRetriever:
         return dense, {key: score for key, score in lexical.items() if key in dense}
 
     def unknown_language(self, question: str) -> str | None:
-        """Return the question's language if it is one that the embedder does not know."""
+        """The question's language if it is one that the embedder does not know."""
         if self._embedder.languages is None:
             return None
         language, _ = detect(question)

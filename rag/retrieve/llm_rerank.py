@@ -73,7 +73,7 @@ class LanguageModelReranker:
         return Ranking(_in_order(passages, first, k), usage)
 
     def _asked(self, question: str, passages: Sequence[Passage]) -> tuple[list[int], Usage | None]:
-        """Return the places that the model names, best first; no usage where it was not asked."""
+        """The places that the model names, best first; no usage where it was not asked."""
         messages, shown = self.messages(question, passages)
         if shown < 2:
             return [], None
@@ -130,7 +130,7 @@ def reply_tokens(shown: int) -> int:
 
 
 def read(text: str, count: int) -> list[int]:
-    """Return the places from 0 that a reply names, each once; what is out of range is left out."""
+    """The places from 0 that a reply names, each once; what is out of range is left out."""
     # The last line that has numbers: some models think aloud before it.
     lines = [line for line in text.splitlines() if _NUMBER.search(line)]
     ordered = [line for line in lines if ">" in line] or lines

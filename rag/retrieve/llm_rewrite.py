@@ -39,7 +39,7 @@ class LanguageModelRewriter:
         self._prompt = load_prompt("rewrite", "nonce", "data")
 
     def rewrite(self, history: Sequence[Turn], question: str) -> str:
-        """Return the standalone question; with an empty history, the question unchanged."""
+        """The standalone question; with an empty history, the question unchanged."""
         return self.standalone(history, question).question
 
     def standalone(self, history: Sequence[Turn], question: str) -> Standalone:
@@ -64,7 +64,7 @@ class LanguageModelRewriter:
 
 
 def _line(text: str) -> str:
-    """Return the one line of a reply without quotes around it; empty if there are several."""
+    """The one line of a reply without quotes around it; empty if there are several."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) != 1:
         return ""

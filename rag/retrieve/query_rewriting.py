@@ -89,7 +89,7 @@ class RuleRewriter:
     """
 
     def rewrite(self, history: Sequence[Turn], question: str) -> str:
-        """Return the question, with the topic's words appended in brackets where it needs them."""
+        """The question, with the topic's words appended in brackets where it needs them."""
         if not history or not depends(question):
             return question
         have = set(content_terms(question))
@@ -167,7 +167,7 @@ class TrainedRewriter:
     """
 
     def rewrite(self, history: Sequence[Turn], question: str) -> str:
-        """Return the question, with words of the talk appended in brackets where it needs them."""
+        """The question, with words of the talk appended in brackets where it needs them."""
         if not history or not question.strip():
             return question
         if not _may_be_english(history, question):
@@ -196,13 +196,13 @@ def is_courtesy(read: Conversation) -> bool:
 
 
 def pick(read: Conversation, probabilities: Floats) -> list[int]:
-    """Return the candidates to add: the likely ones, set right by what the conversation says."""
+    """The candidates to add: the likely ones, set right by what the conversation says."""
     likely = choose(len({word.term for word in read.asked}), probabilities)
     return with_whole_names(read, without_rivals(read, without_replies(read, likely)))
 
 
 def choose(own: int, probabilities: Floats) -> list[int]:
-    """Return the candidates to add, the likeliest first: as many as make the expected F1 highest.
+    """The candidates to add, the likeliest first: as many as make the expected F1 highest.
 
     ``own`` is the number of terms that the question has itself.
     """
@@ -271,7 +271,7 @@ def with_whole_names(read: Conversation, chosen: Sequence[int]) -> list[int]:
 
 
 def _written(read: Conversation, chosen: Sequence[Candidate]) -> str:
-    """Return the words as they were said, in their order; neighbours keep what joins them."""
+    """The words as they were said, in their order; neighbours keep what joins them."""
     words = sorted((candidate.main for candidate in chosen), key=lambda w: (w.turn, w.start))
     texts = {turn.turn: turn.text for turn in read.turns}
     added, end = "", 0

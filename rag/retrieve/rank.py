@@ -83,7 +83,7 @@ class LearnedReranker:
     def _scored(
         self, question: str, passages: Sequence[Passage], blend: Mapping[str, float], read: int
     ) -> list[Passage]:
-        """Return the passages with their scores; the first ``read`` of them are read."""
+        """The passages with their scores; the first ``read`` of them are read."""
         known = [n for n, p in enumerate(passages[:read]) if (p.language or "en") in LANGUAGES]
         judged: dict[int, Judged] = {}
         if known and blend["relevance"] > 0:
@@ -106,7 +106,7 @@ def base_score(passage: Passage, blend: Mapping[str, float]) -> float:
 
 
 def combined(base: float, p: float, blend: Mapping[str, float]) -> float:
-    """Return the score that decides, a fraction of 1."""
+    """The score that decides, a fraction of 1."""
     return (base + blend["relevance"] * p) / (1 + sum(blend.values()))
 
 
@@ -144,7 +144,7 @@ def model_features(judged: Judged, passage: Passage) -> dict[str, float]:
 
 
 def probability(judged: Judged, passage: Passage) -> float:
-    """Return the probability that a passage is relevant, by what the model says of it."""
+    """The probability that a passage is relevant, by what the model says of it."""
     values = model_features(judged, passage)
     logit = model()["bias"] + sum(w * values[name] for name, w in model()["weights"].items())
     return sigmoid(logit)

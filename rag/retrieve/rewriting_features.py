@@ -257,7 +257,7 @@ def _tokens(text: str) -> list[_Token]:
 
 @lru_cache(maxsize=256)
 def words_of_turn(text: str, turn: int, user: bool, back: int) -> tuple[Word, ...]:
-    """Return the content words of a text with their places."""
+    """The content words of a text with their places."""
     tokens = _tokens(text)
     runs: list[list[int]] = []  # of tokens that make a phrase
     for n, token in enumerate(tokens):
@@ -442,7 +442,7 @@ def form_features(read: Conversation) -> list[dict[str, float]]:
 
 
 def form_array(read: Conversation, names: Sequence[str]) -> Array:
-    """Return the named features of form as an array, a row for each candidate."""
+    """The named features of form as an array, a row for each candidate."""
     rows = form_features(read)
     return np.array([[row[name] for name in names] for row in rows], np.float32)
 
@@ -534,7 +534,7 @@ def similarity_features(states: Array) -> Array:
 
 
 def neighbour_features(read: Conversation, first: Array) -> Array:
-    """Return the first model's result for each candidate beside its rivals and neighbours."""
+    """The first model's result for each candidate beside its rivals and neighbours."""
     result = dict(zip([c.term for c in read.candidates], first.tolist(), strict=True))
     phrases: dict[tuple[int, int], list[float]] = defaultdict(list)
     for turn in read.turns:

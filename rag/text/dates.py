@@ -130,12 +130,12 @@ def periods(text: str) -> Iterator[tuple[Fields, int, int]]:
 
 
 def season_of(month: int) -> Range:
-    """Return the seasons that a month of the northern year can be in."""
+    """The seasons that a month of the northern year can be in."""
     return {3: (1, 4), 6: (1, 2), 9: (2, 3), 12: (3, 4)}.get(month, ((month % 12) // 3 or 4,) * 2)
 
 
 def part_of(minute: int) -> Range:
-    """Return the parts of the day that a time can be in."""
+    """The parts of the day that a time can be in."""
     limits = ((300, (4, 4)), (720, (1, 1)), (1020, (2, 2)), (1140, (2, 3)), (1260, (3, 3)))
     return next((part for limit, part in limits if minute < limit), (3, 4))
 
@@ -155,13 +155,13 @@ class Moment:
     span: bool = False
 
     def get(self, name: str) -> Range | None:
-        """Return the range of a field."""
+        """The range of a field."""
         return next(((low, high) for key, low, high in self.fields if key == name), None)
 
 
 @lru_cache(maxsize=2048)
 def moments(text: str) -> tuple[Moment, ...]:
-    """Return the dates and times of a text; ranges come after their ends."""
+    """The dates and times of a text; ranges come after their ends."""
     found: list[Moment] = []
     for match in MOMENT.finditer(text):
         first_day = match["d0"] or match["d3"]
@@ -202,7 +202,7 @@ def _softened(fields: Fields) -> Fields:
 
 @lru_cache(maxsize=2048)
 def blanked(text: str) -> str:
-    """Return the text with its dates and times blanked out, of the same length.
+    """The text with its dates and times blanked out, of the same length.
 
     >>> blanked("on 3 May at 9 am").split()
     ['on', 'at']
@@ -215,7 +215,7 @@ def blanked(text: str) -> str:
 
 
 def _fields(match: re.Match[str], text: str) -> Iterable[Fields]:
-    """Return the readings of one match: 03/04/2024 has two."""
+    """The readings of one match: 03/04/2024 has two."""
     kind = match.lastgroup
     got = match.groupdict()
     if got["iso"]:
@@ -388,7 +388,7 @@ def passed(claim: Moment, said: Moment) -> bool:
 
 
 def missing(claim: Moment, said: Iterable[Moment]) -> list[str]:
-    """Return the fields of a claim's moment that no moment of the evidence can be."""
+    """The fields of a claim's moment that no moment of the evidence can be."""
     everything = tuple(said)
     gone = []
     for name, low, high in claim.fields:
@@ -400,14 +400,14 @@ def missing(claim: Moment, said: Iterable[Moment]) -> list[str]:
 
 
 def month_name(moment: Moment) -> str:
-    """Return the English name of a moment's month."""
+    """The English name of a moment's month."""
     month = moment.get("month")
     alone = month and month[0] == month[1] and 1 <= month[0] <= 12
     return ENGLISH_MONTHS[month[0] - 1] if month and alone else ""
 
 
 def months(text: str) -> frozenset[int]:
-    """Return the months that a text names, 1 to 12; "may" only where a day or year is beside it."""
+    """The months that a text names, 1 to 12; "may" only where a day or year is beside it."""
     found = set()
     for match in re.finditer(r"[^\W\d_]+", text.casefold()):
         number = MONTHS.get(match[0])

@@ -90,7 +90,7 @@ _lock = Lock()
 
 
 def detect(text: str) -> tuple[str | None, float]:
-    """Return the ISO 639-1 code and its probability; None when it is not sure enough.
+    """The ISO 639-1 code and its probability; None when it is not sure enough.
 
     A script that is not Latin always gives a language, the likeliest of those that are written in
     it. A text without words gives ``(None, 0.0)``; of a long one, parts of all of it are looked at.
@@ -115,7 +115,7 @@ def detect(text: str) -> tuple[str | None, float]:
 
 
 def language_of(text: str, declared: str | None = None) -> str | None:
-    """Return the language of a document: the one it declares, unless that cannot be.
+    """The language of a document: the one it declares, unless that cannot be.
 
     It cannot if ISO 639-1 has no such code, if the script is not that of the language, or if a long
     text that declares English, as templates do, is surely in another language.
@@ -153,7 +153,7 @@ def _is_code(token: str) -> bool:
 
 
 def _script(words: Sequence[str]) -> str | None:
-    """Return the script that most words are in; None where Latin names may stand in another."""
+    """The script that most words are in; None where Latin names may stand in another."""
     counts: dict[str, float] = defaultdict(float)
     letters: Counter[str] = Counter()
     for word in words:

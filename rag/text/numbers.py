@@ -98,7 +98,7 @@ def tokens_of(text: str) -> list[Token]:
 
 
 def low_at(tokens: list[Token], place: int) -> str:
-    """Return the text of a token in lower case; empty outside of the list."""
+    """The text of a token in lower case; empty outside of the list."""
     return tokens[place].low if 0 <= place < len(tokens) else ""
 
 
@@ -134,7 +134,7 @@ def spelled(tokens: list[Token], place: int) -> tuple[float, int, bool] | None:
 
 
 def decimal(digits: str) -> tuple[float, float | None]:
-    """Return the value, and another where a point may be a separator of thousands (1.000)."""
+    """The value, and another where a point may be a separator of thousands (1.000)."""
     plain = re.sub(r"[^\d.,]", "", digits)  # of "45 , 000", as some corpora have it, and of "10th"
     other: float | None = None
     if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", plain):
@@ -203,7 +203,7 @@ class Quantity:
 
 
 def things_at(tokens: list[Token], place: int) -> frozenset[str]:
-    """Return the stems of the next words up to a function word: what is counted."""
+    """The stems of the next words up to a function word: what is counted."""
     if low_at(tokens, place) == "of" and low_at(tokens, place + 1) in ("which", "whom", "them"):
         # "64 rooms, 12 of which are suites" counts 12 suites.
         place += 3
@@ -504,7 +504,7 @@ _DEGREES = 0.6
 
 @lru_cache(maxsize=2048)
 def quantities(text: str) -> tuple[Quantity, ...]:
-    """Return the quantities of a text in order; dates are to be blanked before.
+    """The quantities of a text in order; dates are to be blanked before.
 
     >>> [(q.value, q.kind) for q in quantities("1.5 km, two thirds of the men")][0]
     (1500.0, 'm')
@@ -661,7 +661,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Return the numbers that a text states, as plain decimals: ``1,000`` and ``1000`` are equal.
+    """The numbers that a text states, as plain decimals: ``1,000`` and ``1000`` are equal.
 
     Words from zero to twenty and the tens count; "one" alone does not, it is mostly a pronoun.
 

@@ -61,7 +61,7 @@ class Span:
     marker: str = ""
 
     def of(self, text: str) -> str:
-        """Return the words of the span."""
+        """The words of the span."""
         return text[self.start : self.end]
 
 

@@ -43,7 +43,7 @@ _STOPWORD_LISTS = frozenset("da de es fi fr hu it nl no pt ru sv".split())
 
 @lru_cache(maxsize=64)
 def analyzer(language: str | None, *, drop_stopwords: bool = False) -> Any:
-    """Return the tantivy analyser of a language: words, lower case, stem, no accents.
+    """The tantivy analyser of a language: words, lower case, stem, no accents.
 
     Accents are folded after the stemmer, which needs them, so that "café" and "cafe" meet.
     English stop words are ours (``STOPWORDS``); other languages have those of Snowball.
@@ -69,7 +69,7 @@ def stems(text: str, language: str | None = "en") -> list[str]:
 
 @lru_cache(maxsize=4096)
 def content_terms(text: str, language: str | None = "en") -> tuple[str, ...]:
-    """Return the distinct stems of the words that carry meaning, in order of appearance."""
+    """The distinct stems of the words that carry meaning, in order of appearance."""
     words = [w for w in _PART.findall(_CLITIC.sub(" ", text.casefold())) if w not in STOPWORDS]
     kept = analyzer(language, drop_stopwords=True).analyze(encodable(" ".join(words)))
     return tuple(dict.fromkeys(kept))
@@ -77,7 +77,7 @@ def content_terms(text: str, language: str | None = "en") -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def without_stopwords(text: str, language: str | None) -> str:
-    """Return the words of a text that are no stop words of its language, as they are.
+    """The words of a text that are no stop words of its language, as they are.
 
     A question's own stop words are taken out before it is put to an index in another language,
     where they may be words with a meaning: the German "die" is an English verb.
@@ -97,7 +97,7 @@ def encodable(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text in lower case without accents and with single spaces, for comparisons.
+    """The text in lower case without accents and with single spaces, for comparisons.
 
     >>> fold("CAFÉ  Noël")
     'cafe noel'

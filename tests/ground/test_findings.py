@@ -30,7 +30,7 @@ from rag.text.dates import blanked
     ],
 )
 def test_facts(claim: str, evidence: str, found: bool) -> None:
-    facts = check((claim,), tuple(f"{e}." for e in evidence.split(".") if e), english=True)
+    facts = check((claim,), tuple(f"{e}." for e in evidence.split(".") if e), placed=True)
     assert bool(facts.numbers or facts.dates) is found, facts
 
 
@@ -124,7 +124,7 @@ ODD = st.text(
 @given(ODD, ODD)
 def test_nothing_fails_on_odd_text(claim: str, evidence: str) -> None:
     units = (evidence, claim)
-    assert check((claim,), units, english=True) == check((claim,), units, english=True)
+    assert check((claim,), units, placed=True) == check((claim,), units, placed=True)
     swapped(claim, evidence)
     taken(claim, units)
     strangers((claim,), units, units)
@@ -137,7 +137,7 @@ def test_nothing_fails_on_odd_text(claim: str, evidence: str) -> None:
 @given(ODD)
 def test_what_is_said_is_there(text: str) -> None:
     """A statement never lacks a number of its own."""
-    facts = check((text,), (text,), english=True)
+    facts = check((text,), (text,), placed=True)
     assert not any("not in the evidence" in r for r in (*facts.numbers, *facts.dates))
 
 

@@ -64,7 +64,7 @@ class Aligner:
         self._vectors: dict[str, Vector] = {}
 
     def align(self, pairs: Sequence[tuple[str, Passage]]) -> list[Aligned | None]:
-        """Return the best span for each sentence in its passage; None where nothing is about it.
+        """The best span for each sentence in its passage; None where nothing is about it.
 
         Everything is embedded in one batch.
         """
@@ -76,7 +76,7 @@ class Aligner:
         self._embed({text[start:end] for start, end in _cut(text)})
 
     def ranked(self, pairs: Sequence[tuple[str, Passage]]) -> list[list[Aligned]]:
-        """Return the spans that are about each sentence in its passage, best first."""
+        """The spans that are about each sentence in its passage, best first."""
         cut = [_cut(passage.chunk.text) for _, passage in pairs]
         wanted = {sentence for sentence, _ in pairs}
         for (_, passage), spans in zip(pairs, cut, strict=True):
@@ -141,7 +141,7 @@ def _stem_set(text: str, language: str | None) -> frozenset[str]:
 
 @lru_cache(maxsize=256)
 def _cut(text: str) -> tuple[tuple[int, int], ...]:
-    """Return the sentences of a passage that have a word in them; very long ones in pieces."""
+    """The sentences of a passage that have a word in them; very long ones in pieces."""
     return tuple(
         piece
         for span in sentences(text)
@@ -174,7 +174,7 @@ def _candidates(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[i
 def cite(
     text: str, passages: Sequence[Passage], embedder: Embedder
 ) -> tuple[list[Sentence], list[str]]:
-    """Return the sentences of a text that was written over numbered passages, and problems.
+    """The sentences of a text that was written over numbered passages, and problems.
 
     ``[1]`` is ``passages[0]``. Every citation is an exact span of its passage, and citations are
     numbered from 1 by first use. A sentence without a mark, or with marks that nothing in their

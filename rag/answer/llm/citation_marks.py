@@ -94,7 +94,7 @@ def marks_of(numbers: Any) -> str:
 
 
 def neutralise(passage_text: str) -> str:
-    """Return the text of a passage for a prompt, with ``(ref 3)`` for whatever could pose as mark.
+    """The text of a passage for a prompt, with ``(ref 3)`` for whatever could pose as mark.
 
     Only for the eyes of the model: citations are aligned with the passage itself and quote that.
     ``(ref 3)`` is no mark to ``parse``, so it may be repeated in an answer.
@@ -453,7 +453,7 @@ def _bibliography(mask: str, marks: Sequence[Mark]) -> int | None:
 
 
 def _heads(mask: str, line: tuple[int, int], marks: Sequence[Mark]) -> tuple[int, ...] | None:
-    """Return the numbers at the front of an entry; None for a line that is none.
+    """The numbers at the front of an entry; None for a line that is none.
 
     A line with a mark elsewhere is a statement: "Sources:" may announce those of energy.
     """
@@ -556,7 +556,7 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?。…][\"'”’)»]*\s+|^[ \t>]*(?:[-*
 
 
 def _standing_for(before: str, after: str, several: bool) -> str:
-    """Return the words that a mark stands for in its sentence; empty where it can simply go.
+    """The words that a mark stands for in its sentence; empty where it can simply go.
 
     ``before`` and ``after`` are what stands on the line on either side of it.
     """

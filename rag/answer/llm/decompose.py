@@ -70,11 +70,11 @@ class Decomposer:
         return self._prompt.over(as_data([{"question": question}]))
 
     def planned(self, model: ChatModel, question: str) -> dict[str, Any]:
-        """Return the body of the request that ``parts`` would send to it. Nothing is sent."""
+        """The body of the request that ``parts`` would send to it. Nothing is sent."""
         return model.planned(self.messages(question), max_tokens=_TOKENS, streamed=False)
 
     def parts(self, question: str) -> Parts:
-        """Return the parts of a question, none where it is better looked up as it is.
+        """The parts of a question, none where it is better looked up as it is.
 
         ``filled`` puts the answers of earlier parts into those that need them.
 
@@ -91,7 +91,7 @@ class Decomposer:
 
 
 def read(text: str, question: str) -> tuple[str, ...]:
-    """Return the parts of a reply; none if they bring in what the question does not name."""
+    """The parts of a reply; none if they bring in what the question does not name."""
     lines = [_BULLET.sub("", line).strip() for line in text.splitlines()]
     lines = [line for line in lines if any(c.isalnum() for c in line)]
     found = list(dict.fromkeys(lines))
@@ -148,7 +148,7 @@ def answer_in(passages: Sequence[Passage], threshold: float) -> str:
 
 
 def together(found: Sequence[Sequence[Passage]], k: int) -> list[Passage]:
-    """Return the passages of all parts in turns, each once: every part has its best in front."""
+    """The passages of all parts in turns, each once: every part has its best in front."""
     merged: dict[str, Passage] = {}
     longest = max(map(len, found), default=0)
     for rank in range(longest):

@@ -152,7 +152,7 @@ class LanguageModelGenerator:
     def draft_text(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
     ) -> Draft:
-        """Return the text as it comes; nothing is sent before the first ``next``.
+        """The text as it comes; nothing is sent before the first ``next``.
 
         Its marks count the passages from 1, up to ``draft.request.sent``.
         """
@@ -305,7 +305,7 @@ class JsonReply:
         return shown
 
     def _next_item(self) -> Any:
-        """Return the next whole item of the list; None if there is none yet."""
+        """The next whole item of the list; None if there is none yet."""
         at = self._at or 0
         while at < len(self._buffer) and self._buffer[at] in " \t\r\n,":
             at += 1

@@ -59,7 +59,7 @@ _NO_GLYPH = re.compile(f"[{HIDDEN}]")
 
 
 def _pairs_of(content: str) -> tuple[tuple[int, int], ...]:
-    """Return the numbers of what stands in a mark's brackets; empty where it is something else."""
+    """The numbers of what stands in a mark's brackets; empty where it is something else."""
     content = _NO_GLYPH.sub("", content).rstrip("\\").strip()
     found: list[tuple[int, int]] = []
     place = 0
@@ -250,7 +250,7 @@ def _closes(
 
 
 def find(masked: str, count: int | None) -> list[Mark]:
-    """Return the marks in reading order; ``count`` is None where any number may be one."""
+    """The marks in reading order; ``count`` is None where any number may be one."""
     marks = [*_bracketed(masked), *_raised(masked), *_rounded(masked, count)]
     result: list[Mark] = []
     for mark in sorted(marks, key=lambda mark: (mark.start, -mark.end)):
@@ -326,7 +326,7 @@ _ADDRESS = re.compile(
 
 
 def masked(text: str) -> str:
-    """Return the text with a filler for every character of code, links, formulas and HTML."""
+    """The text with a filler for every character of code, links, formulas and HTML."""
     text = _fill(text, blocks(text))
     for pattern in (_INLINE_CODE, _FORMULA, _DOLLARS, _HTML, _LINK):
         text = _fill(text, [match.span() for match in pattern.finditer(text)])
@@ -341,7 +341,7 @@ def _fill(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def blocks(text: str) -> list[tuple[int, int]]:
-    """Return the fenced and the indented code blocks; a fence that is not closed runs to the end.
+    """The fenced and the indented code blocks; a fence that is not closed runs to the end.
 
     Fences belong to their block. Indented lines are code only after an empty line, and not below a
     list, where they carry on an item.

@@ -107,7 +107,7 @@ class Requests:
         return Request(messages, len(rows), self._estimate(messages), structured)
 
     def _room(self, asked: Mapping[str, Any], structured: bool) -> int:
-        """Return the tokens that are left for passages and conversation."""
+        """The tokens that are left for passages and conversation."""
         alone = self._messages(asked["question"], as_data([asked]), structured)
         window = self._window
         needed = self._estimate(alone) + self._reply
@@ -152,7 +152,7 @@ def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
 
 
 def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str, Any]]:
-    """Return the last turns that fit, as one row; none if there are none."""
+    """The last turns that fit, as one row; none if there are none."""
     kept: list[dict[str, str]] = []
     for turn in reversed(history[-_TURNS:]):
         longer = [{"role": turn.role, "text": sanitized(turn.text)}, *kept]
@@ -163,7 +163,7 @@ def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str,
 
 
 def fitting(rows: Sequence[dict[str, Any]], room: int, window: Window) -> list[dict[str, Any]]:
-    """Return the first rows that fit into so many tokens; of a first that does not, sentences."""
+    """The first rows that fit into so many tokens; of a first that does not, sentences."""
     kept: list[dict[str, Any]] = []
     for row in rows:
         room -= _cost([row], window)

@@ -122,7 +122,7 @@ def whole_sentences(text: str) -> str:
 
 
 def _decided(text: str) -> str:
-    """Return the text without an end whose meaning hangs on what comes next."""
+    """The text without an end whose meaning hangs on what comes next."""
     fences = [found.start() for found in _FENCE.finditer(text)]
     if len(fences) % 2:
         text = text[: fences[-1]]

@@ -71,7 +71,7 @@ class Judged:
         return self.state in ("weak", "failing")
 
     def with_problem(self, note: str, **changes: Any) -> Judged:
-        """Return the same with one more problem, and with other changes."""
+        """The same with one more problem, and with other changes."""
         return replace(self, problems=(*self.problems, note), **changes)
 
 
@@ -278,7 +278,7 @@ class Verifier:
     # Citing again
 
     def _cited_again(self, judged: Judged) -> Judged:
-        """Return the sentence with citations that support it better, if there are any."""
+        """The sentence with citations that support it better, if there are any."""
         if not self._passages:
             return judged
         candidates = self._candidates(judged)
@@ -298,7 +298,7 @@ class Verifier:
         return judged.with_problem(note, sentence=best.sentence, state=best.state)
 
     def _ranked(self, judged: Judged) -> list[list[Aligned]]:
-        """Return the spans of each passage that are about the sentence, best first."""
+        """The spans of each passage that are about the sentence, best first."""
         text = judged.sentence.text
         return self._aligner.ranked([(text, passage) for passage in self._passages])
 
@@ -347,7 +347,7 @@ class Verifier:
         return Broken(judged.sentence.text, judged.verdict.reasons, near)
 
     def _better(self, judged: Judged, text: str | None) -> list[Judged] | None:
-        """Return the sentences of a rewriting that hold; None if it does not hold as a whole."""
+        """The sentences of a rewriting that hold; None if it does not hold as a whole."""
         if not text or text.strip() == judged.sentence.text:
             return None
         marked = list(without_headings(parse(text, len(self._passages)).sentences))
@@ -387,7 +387,7 @@ def _without_orders(passage: Passage) -> Passage:
 
 
 def _evidence(citations: Sequence[Citation]) -> list[str]:
-    """Return the quotes, and the places that they stand in."""
+    """The quotes, and the places that they stand in."""
     return list(dict.fromkeys([*(c.quote for c in citations), *(c.place for c in citations)]))
 
 
@@ -441,7 +441,7 @@ def written_again(
 
 
 def read(text: str, count: int) -> dict[int, str]:
-    """Return the sentences of a reply by their place from 0; what cannot be read is left out."""
+    """The sentences of a reply by their place from 0; what cannot be read is left out."""
     found = _from_json(text)
     found = _from_lines(text) if found is None else found
     return {n - 1: said for n, said in found.items() if 1 <= n <= count and said.strip()}
@@ -486,7 +486,7 @@ _AMOUNT = re.compile(r"\b(?:(?P<number>\d[\d.,]*)[ \u00a0-]?|(?P<word>[^\W\d_]+)
 
 
 def derived(claim: str, evidence: str) -> dict[str, str]:
-    """Return the numbers of a claim that follow from the evidence, and how; as plain decimals."""
+    """The numbers of a claim that follow from the evidence, and how; as plain decimals."""
     said = numbers(evidence)
     lost = numbers(claim) - said
     if not lost:
@@ -501,7 +501,7 @@ def derived(claim: str, evidence: str) -> dict[str, str]:
 
 
 def in_terms_of(claim: str, figure: str, how: str) -> str:
-    """Return the claim with the amount that a figure was converted from; a sum stays as it is."""
+    """The claim with the amount that a figure was converted from; a sum stays as it is."""
     if any(sign in how for sign in "+-×"):
         return claim
     return re.sub(rf"(?<!\w){re.escape(figure)}[ \u00a0-]?[^\W\d_]+", how, claim, count=1)
