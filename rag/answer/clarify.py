@@ -185,8 +185,9 @@ def _sections(asked: Question, passages: Sequence[Passage]) -> dict[str, Passage
     sections: dict[str, tuple[Passage, str]] = {}
     for passage, value in found:
         headings = passage.chunk.headings
-        sections.setdefault(passage.title if apart or not headings else headings[-1],
-                            (passage, value))  # fmt: skip
+        sections.setdefault(
+            passage.title if apart or not headings else headings[-1], (passage, value)
+        )
     if len({value for _, value in sections.values()}) < max(len(sections), 2):
         return {}
     named = {label: passage for label, (passage, _) in sections.items()}

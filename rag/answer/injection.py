@@ -381,9 +381,10 @@ def _flat(text: str) -> str:
 def _letter(character: str) -> str:
     """Return a plain letter for one of another form, "" for an accent or what has no glyph."""
     kept = [
-        c for c in unicodedata.normalize("NFKD", character)
+        c
+        for c in unicodedata.normalize("NFKD", character)
         if unicodedata.category(c) not in ("Mn", "Me", "Cf")
-    ]  # fmt: skip
+    ]
     return "".join(kept).translate(_LOOKS_LIKE)
 
 

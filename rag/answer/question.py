@@ -22,7 +22,7 @@ from rag.text.words import MONTHS, SMALL
 
 Wants = Literal[
     "comparison", "procedure", "yesno", "date", "duration", "money", "percent", "number", "open"
-]  # fmt: skip
+]
 
 # Words that say what kind of answer is wanted: the type stands for them, and texts put them in
 # other words.

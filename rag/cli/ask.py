@@ -157,9 +157,13 @@ class LiveText:
         from rag.types import Answer
 
         settled = Answer(
-            question="", standalone="", sentences=tuple(self._sentences), abstained=False,
-            confidence=0.0, generator="",
-        ).text  # fmt: skip
+            question="",
+            standalone="",
+            sentences=tuple(self._sentences),
+            abstained=False,
+            confidence=0.0,
+            generator="",
+        ).text
         settled, rest = printable(settled), printable(self._written[self._place :].rstrip())
         gap = " " if settled and rest and not rest.startswith("\n") else ""
         return Text.assemble((settled, "bold"), gap, (rest, "dim"))

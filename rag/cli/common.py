@@ -32,9 +32,12 @@ IndexOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 WhereOption = Annotated[
     list[str] | None,
-    typer.Option("--where", help="Only documents with this source, language or metadata value.",
-                 metavar="KEY=VALUE"),
-]  # fmt: skip
+    typer.Option(
+        "--where",
+        help="Only documents with this source, language or metadata value.",
+        metavar="KEY=VALUE",
+    ),
+]
 AfterOption = Annotated[
     str | None, typer.Option("--after", help="Only published on or after.", metavar="DATE")
 ]
@@ -43,14 +46,18 @@ BeforeOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", help="Language model that writes: ollama/llama3.2, hub:FOLDER, ….",
-                 metavar="NAME"),
-]  # fmt: skip
+    typer.Option(
+        "--model",
+        help="Language model that writes: ollama/llama3.2, hub:FOLDER, ….",
+        metavar="NAME",
+    ),
+]
 StyleOption = Annotated[
     str | None,
-    typer.Option("--style", help="Of a language model: brief, normal, detailed or steps.",
-                 metavar="STYLE"),
-]  # fmt: skip
+    typer.Option(
+        "--style", help="Of a language model: brief, normal, detailed or steps.", metavar="STYLE"
+    ),
+]
 KeepOption = Annotated[
     bool,
     typer.Option("--keep-unsupported", help="Mark what the documents do not support; show it."),

@@ -99,17 +99,27 @@ def retrieval(
     pipeline = open_pipeline(None)
     with progress("Ranking") as on_progress:
         runs = evaluate(
-            beir, pipeline, stages=[stage] if stage else [], rewrite=rewrite, limit=limit,
-            out=out, seed=seed, resume=resume, cache=cache, on_progress=on_progress,
-        )  # fmt: skip
+            beir,
+            pipeline,
+            stages=[stage] if stage else [],
+            rewrite=rewrite,
+            limit=limit,
+            out=out,
+            seed=seed,
+            resume=resume,
+            cache=cache,
+            on_progress=on_progress,
+        )
     _name_rows([row for run in runs.values() for row in run.rows], "problem", "as fused")
     if stage:
         _show(runs[stage].summary, runs[stage].tables, markdown=markdown, as_json=as_json)
     else:
         _show(
             lambda: {name: run.summary() for name, run in runs.items()},
-            lambda: [side_by_side(runs)], markdown=markdown, as_json=as_json,
-        )  # fmt: skip
+            lambda: [side_by_side(runs)],
+            markdown=markdown,
+            as_json=as_json,
+        )
     _close(list(runs.values()))
 
 
@@ -126,8 +136,18 @@ def _of_file(title: str, task: str) -> Callable[..., None]:
         as_json: JsonOption = False,
     ) -> None:
         evaluate = import_module(f"rag.evaluate.{task}").evaluate
-        _measure(title, evaluate, file, None, limit=limit, out=out, seed=seed, resume=resume,
-                 markdown=markdown, as_json=as_json)  # fmt: skip
+        _measure(
+            title,
+            evaluate,
+            file,
+            None,
+            limit=limit,
+            out=out,
+            seed=seed,
+            resume=resume,
+            markdown=markdown,
+            as_json=as_json,
+        )
 
     return command
 
@@ -157,9 +177,18 @@ def answers(
     """Ask every question of a set end to end; measure answers, citations, abstentions."""
     from rag.evaluate.answers import evaluate
 
-    run = _measure("Asking", _judging(evaluate) if judge else evaluate, file, index,
-                   limit=limit, out=out, seed=seed, resume=resume, markdown=markdown,
-                   as_json=as_json)  # fmt: skip
+    run = _measure(
+        "Asking",
+        _judging(evaluate) if judge else evaluate,
+        file,
+        index,
+        limit=limit,
+        out=out,
+        seed=seed,
+        resume=resume,
+        markdown=markdown,
+        as_json=as_json,
+    )
     unlocated = [row["id"] for row in run.rows if row.get("unlocated")]
     if unlocated:
         names = ", ".join(unlocated)
@@ -259,9 +288,15 @@ def make_questions(
             raise UsageError(missing(pipeline.settings.llm) or "no language model is configured")
         with progress("Drafting") as on_progress, _without_model(pipeline) as reading:
             drafts = draft(
-                reading, writer, out, count=count, unanswerable=unanswerable, each=each, seed=seed,
+                reading,
+                writer,
+                out,
+                count=count,
+                unanswerable=unanswerable,
+                each=each,
+                seed=seed,
                 on_progress=on_progress,
-            )  # fmt: skip
+            )
     if as_json:
         print_json(drafts.to_json())
     else:

@@ -39,8 +39,10 @@ def ingest(
         with progress("Ingesting") as on_progress, _second_interrupt_exits():
             report = pipeline.ingest(*sources, on_progress=on_progress, prune=prune)
     except KeyboardInterrupt:
-        echo("\nrag: interrupted; what was written is complete, run the same command to go on",
-             err=True)  # fmt: skip
+        echo(
+            "\nrag: interrupted; what was written is complete, run the same command to go on",
+            err=True,
+        )
         raise typer.Exit(130) from None
     if as_json:
         print_json(report.to_json())

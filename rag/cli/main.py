@@ -45,9 +45,19 @@ def _root(
 
 
 for _command in (
-    demo.demo, ingest.ingest, index.sources, index.show, index.remove, ask.search, ask.ask,
-    chat.chat, check.check, evaluate.compare, evaluate.report, models.models,
-):  # fmt: skip
+    demo.demo,
+    ingest.ingest,
+    index.sources,
+    index.show,
+    index.remove,
+    ask.search,
+    ask.ask,
+    chat.chat,
+    check.check,
+    evaluate.compare,
+    evaluate.report,
+    models.models,
+):
     app.command()(_command)
 for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
     app.add_typer(_group, name=_name)
@@ -118,9 +128,10 @@ def _mend_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     for stream, errors in (
-        (sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace"),
+        (sys.stdin, "surrogateescape"),
+        (sys.stdout, "backslashreplace"),
         (sys.stderr, "backslashreplace"),
-    ):  # fmt: skip
+    ):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors=errors)
 

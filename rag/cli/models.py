@@ -29,8 +29,10 @@ def models(
     rows = [{"stage": "embedder", "model": pipeline.settings.models.embedder}]
     try:
         embedder = pipeline.embedder
-        rows[0] |= {"state": f"ready: {embedder.identity}, {embedder.dimension} dimensions, "
-                             f"{embedder.max_tokens} tokens"}  # fmt: skip
+        rows[0] |= {
+            "state": f"ready: {embedder.identity}, {embedder.dimension} dimensions, "
+            f"{embedder.max_tokens} tokens"
+        }
     except RagError as error:
         rows[0] |= {"state": f"missing: {error}"}
     rows += [_trained(stage, pipeline) for stage in ("reranker", "reader", "checker")]
@@ -42,11 +44,13 @@ def models(
             if what := asked.get(row["stage"]):
                 row.update(_writing(pipeline, what))
     hub = "installed" if find_spec("sentence_transformers") else "not installed"
-    rows.append({
-        "stage": "hub models",
-        "model": "by name in models.embedder, reranker, checker and generator",
-        "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
-    })  # fmt: skip
+    rows.append(
+        {
+            "stage": "hub models",
+            "model": "by name in models.embedder, reranker, checker and generator",
+            "state": f'{hub}: pip install "footnote-rag[hub]"' if hub != "installed" else hub,
+        }
+    )
     rows += _language_model(pipeline.settings.llm, probe=probe)
     if as_json:
         print_json({"models": rows})

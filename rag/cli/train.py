@@ -107,16 +107,33 @@ def reader(
         raise UsageError("--average does not go with --corpus")
     if corpus is not None:
         result = train_on_corpus(
-            corpus, out, start=start, install=install, epochs=epochs, minutes=minutes,
-            device=device, threads=threads, log=_log,
-        )  # fmt: skip
+            corpus,
+            out,
+            start=start,
+            install=install,
+            epochs=epochs,
+            minutes=minutes,
+            device=device,
+            threads=threads,
+            log=_log,
+        )
         _print(result, as_json=as_json)
         return
     assert data is not None
     result = train_reader(
-        data, out, epochs=epochs, start=start, averaged=averaged, share=share, seed=seed,
-        scale=scale, minutes=minutes, device=device, threads=threads, log=_log,
-    )  # fmt: skip
+        data,
+        out,
+        epochs=epochs,
+        start=start,
+        averaged=averaged,
+        share=share,
+        seed=seed,
+        scale=scale,
+        minutes=minutes,
+        device=device,
+        threads=threads,
+        log=_log,
+    )
     if as_json:
         print_json(result)
         return

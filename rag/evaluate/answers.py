@@ -240,15 +240,20 @@ def _ask(pipeline: Pipeline, judge: LanguageModelJudge | None, case: Case) -> Re
             for c in answer.citations
         ],
         "passages": [
-            {"uri": p.uri, "start": p.chunk.start, "end": p.chunk.end, "score": p.score,
-             "text": p.chunk.text}
+            {
+                "uri": p.uri,
+                "start": p.chunk.start,
+                "end": p.chunk.end,
+                "score": p.score,
+                "text": p.chunk.text,
+            }
             for p in answer.passages
         ],
         "problems": list(answer.problems),
         "timings": dict(answer.timings),
         "usage": answer.usage.model_dump() if answer.usage else None,
         **(judged.row() if judged else {}),
-    }  # fmt: skip
+    }
 
 
 # One case

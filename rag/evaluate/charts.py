@@ -80,9 +80,12 @@ def _frame(
 ) -> Element:
     """A picture with axes; ticks are labels by their share of an axis."""
     picture = element(
-        "svg", element("title", said), role="img", aria_label=said,
+        "svg",
+        element("title", said),
+        role="img",
+        aria_label=said,
         viewBox=f"0 0 {_n(_WIDTH)} {_n(_HEIGHT)}",
-    )  # fmt: skip
+    )
     for share, label in y_ticks.items():
         picture.append(_line(_x(0), _y(share), _x(1), _y(share), "grid"))
         picture.append(_text(_x(0) - 6, _y(share) + 4, label, anchor="end"))
@@ -153,11 +156,15 @@ def histogram(values: Sequence[float], marks: Mapping[str, float], *, x_label: s
         height = _y(0) - _y(_BAR_TOP * size / highest)
         picture.append(
             element(
-                "rect", element("title", f"{size} cases: {range_}"), class_="bar",
-                x=_n(_x(n / count) + 0.5), y=_n(_y(0) - height),
-                width=_n((_x(1) - _x(0)) / count - 1), height=_n(height),
+                "rect",
+                element("title", f"{size} cases: {range_}"),
+                class_="bar",
+                x=_n(_x(n / count) + 0.5),
+                y=_n(_y(0) - height),
+                width=_n((_x(1) - _x(0)) / count - 1),
+                height=_n(height),
             )
-        )  # fmt: skip
+        )
     _mark(picture, {name: min(1.0, v / (step * count)) for name, v in marks.items()}, marks)
     return picture
 
@@ -189,11 +196,22 @@ def whisker(
 
     tone = {True: "good", False: "bad", None: "open"}[better]
     return element(
-        "svg", element("title", said),
+        "svg",
+        element("title", said),
         element("line", x1="70", y1="1", x2="70", y2="19", class_="axis"),
-        element("line", x1=_n(place(low)), y1="10", x2=_n(place(high)), y2="10",
-                class_=f"whisker {tone}"),
+        element(
+            "line",
+            x1=_n(place(low)),
+            y1="10",
+            x2=_n(place(high)),
+            y2="10",
+            class_=f"whisker {tone}",
+        ),
         element("circle", cx=_n(place(value)), cy="10", r="4", class_=f"whisker {tone}"),
-        role="img", aria_label=said, viewBox="0 0 140 20", width="140", height="20",
+        role="img",
+        aria_label=said,
+        viewBox="0 0 140 20",
+        width="140",
+        height="20",
         class_="small",
-    )  # fmt: skip
+    )

@@ -155,7 +155,8 @@ class Comparison:
             "verdict": self.verdict,
             "regression": self.regression,
             "metrics": {name: _figures(one) for name, one in self.metrics.items()},
-            "latency_ms": self.latency and {
+            "latency_ms": self.latency
+            and {
                 "a": round(self.latency.a, 2),
                 "b": round(self.latency.b, 2),
                 "ratio": round(self.latency.ratio, 4),
@@ -180,7 +181,7 @@ class Comparison:
             "notes": list(self.notes),
             "differs": {key: list(values) for key, values in self.differs.items()},
             "seed": self.seed,
-        }  # fmt: skip
+        }
 
     def tables(self) -> list[Table]:
         """The metrics with their tests, and the cases that changed most."""
@@ -189,13 +190,17 @@ class Comparison:
     def _metrics_table(self) -> Table:
         rows = [
             [
-                name, number(one.a), number(one.b), signed(one.difference),
-                _interval(one.interval), _p(one.p),
+                name,
+                number(one.a),
+                number(one.b),
+                signed(one.difference),
+                _interval(one.interval),
+                _p(one.p),
                 "decides" if one.p_holm is None else _p(one.p_holm),
             ]
             for name, one in self.metrics.items()
             if one.a is not None or one.b is not None
-        ]  # fmt: skip
+        ]
         if took := self.latency:
             ratio = f"[{took.interval[0]:.2f}, {took.interval[1]:.2f}]" if took.interval else ""
             medians = [number(took.a, 1), number(took.b, 1), f"× {took.ratio:.2f}"]

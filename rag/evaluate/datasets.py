@@ -276,9 +276,14 @@ def scan_rows(path: Path, model: type[AnyRow]) -> RowFile[AnyRow]:
     if not rows and not faults:
         faults.append(Fault(path, 0, f"there are no {model.noun} in it"))
     return RowFile(
-        path, tuple(rows), lines, tuple(faults), digest.hexdigest()[:32], frozenset(reader.broken),
+        path,
+        tuple(rows),
+        lines,
+        tuple(faults),
+        digest.hexdigest()[:32],
+        frozenset(reader.broken),
         whole=not stopped,
-    )  # fmt: skip
+    )
 
 
 def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, bytes]]:

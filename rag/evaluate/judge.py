@@ -132,9 +132,12 @@ class LanguageModelJudge:
         except ValueError as error:
             reason = "the reply was cut off" if reply.cut_off else f"unreadable reply: {error}"
             return Judgement(
-                measures(0.0), failed=reason, reply=reply.text[:_KEPT], usage=reply.usage,
+                measures(0.0),
+                failed=reason,
+                reply=reply.text[:_KEPT],
+                usage=reply.usage,
                 milliseconds=took,
-            )  # fmt: skip
+            )
         fractions = {f"judged_{aspect}": getattr(grades, aspect).grade / TOP for aspect in ASPECTS}
         return Judgement(fractions, grades, usage=reply.usage, milliseconds=took)
 

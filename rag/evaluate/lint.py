@@ -252,9 +252,12 @@ def spread(shares: list[float]) -> Overlap:
     low, middle, high = (round(float(v), 4) for v in np.percentile(shares, (25, 50, 75)))
     few = sum(share < FEW for share in shares) / len(shares)
     return Overlap(
-        n=len(shares), median=middle, lower_quartile=low, upper_quartile=high,
+        n=len(shares),
+        median=middle,
+        lower_quartile=low,
+        upper_quartile=high,
         under_a_third=round(few, 4),
-    )  # fmt: skip
+    )
 
 
 def _missing(document: Document, uri: str, quote: str) -> str:

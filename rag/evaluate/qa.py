@@ -152,8 +152,13 @@ def measures(case: QaRow, given: str, guess: str, confidence: float) -> dict[str
     accepted = [answer.text for answer in case.answers]
     if not case.answerable:
         silent = float(not given)
-        return {**decided, "f1": silent, "exact_match": silent, "no_answer_accuracy": silent,
-                "gain": 0.0}  # fmt: skip
+        return {
+            **decided,
+            "f1": silent,
+            "exact_match": silent,
+            "no_answer_accuracy": silent,
+            "gain": 0.0,
+        }
     answered = {**decided, "answered": float(bool(given))}
     if not accepted:
         return answered

@@ -78,8 +78,9 @@ def _pairs(runs: Sequence[Run]) -> Iterator[tuple[int, int]]:
         ids = {row["id"] for row in run.rows}
         for one, earlier in enumerate(runs[:other]):
             alike = (run.kind.name, run.header["data"]["digest"]) == (
-                earlier.kind.name, earlier.header["data"]["digest"],
-            )  # fmt: skip
+                earlier.kind.name,
+                earlier.header["data"]["digest"],
+            )
             if alike and any(row["id"] in ids for row in earlier.rows):
                 yield one, other
                 break
@@ -125,8 +126,9 @@ def _comparison(one: int, other: int, found: Comparison) -> Element:
         _differences(found),
         element("h3", "What differs between the runs"),
         element("ul", *(element("li", line) for line in found.what_differs())),
-        class_="comparison", id=f"compare-{other + 1}",
-    )  # fmt: skip
+        class_="comparison",
+        id=f"compare-{other + 1}",
+    )
     if found.changed:
         made.extend(_changed(found))
     return made
@@ -197,8 +199,9 @@ def _run(place: int, run: Run) -> Element:
         _table(main, primary=run.kind.primary, explained=True),
         element("div", *charts, class_="charts") if charts else None,
         *(_table(table) for table in further),
-        class_="run", id=f"run-{place}",
-    )  # fmt: skip
+        class_="run",
+        id=f"run-{place}",
+    )
     made.extend(_worst(run))
     made.extend(_measured_with(run))
     return made

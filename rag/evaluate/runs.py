@@ -231,11 +231,15 @@ class Run:
             f"{self.name} by {self.kind.sliced_by}" + (f" ({renamed})" if renamed else ""),
             [str(self.kind.sliced_by), "n", *heads.values(), *(f"{key} ms" for key in timed)],
             [
-                [name, str(one["n"]), *(number(one[key], 2) for key in heads),
-                 *(number(one["latency_ms"][key], 0) for key in timed)]
+                [
+                    name,
+                    str(one["n"]),
+                    *(number(one[key], 2) for key in heads),
+                    *(number(one["latency_ms"][key], 0) for key in timed),
+                ]
                 for name, one in slices.items()
             ],
-        )  # fmt: skip
+        )
 
 
 def columns(rows: Sequence[Result], names: Iterable[str]) -> dict[str, Array]:
@@ -303,9 +307,15 @@ def measure_file(
     data = {"file": path.name, "digest": found.digest, "n": len(found.rows)}
     limit = options.get("limit")
     return measure_cases(
-        kind, pipeline, data, {"limit": limit, **prepare()}, found.rows[:limit], measure, options,
+        kind,
+        pipeline,
+        data,
+        {"limit": limit, **prepare()},
+        found.rows[:limit],
+        measure,
+        options,
         batch=batch,
-    )  # fmt: skip
+    )
 
 
 def measure_cases(

@@ -335,8 +335,14 @@ class Difference:
     @property
     def before_and_after(self) -> dict[str, Any]:
         """The figures where A is the state before a change and B the one after it, as JSON."""
-        return {"before": self.a, "after": self.b, "difference": self.difference,
-                "ci": self.interval, "p": self.p, "better": self.better}  # fmt: skip
+        return {
+            "before": self.a,
+            "after": self.b,
+            "difference": self.difference,
+            "ci": self.interval,
+            "p": self.p,
+            "better": self.better,
+        }
 
     @property
     def better(self) -> bool | None:

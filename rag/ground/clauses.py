@@ -152,10 +152,12 @@ def _repeated(left: Words, right: Words, preposition: str) -> bool:
     """Tell whether "at 9:30 on Sundays" follows "at 7:45 on weekdays"."""
     again = [n for n, word in enumerate(left[:-1]) if word.casefold() == preposition]
     return (
-        len(right) > 3 and not has_verb(right) and _measures(right[1])
+        len(right) > 3
+        and not has_verb(right)
+        and _measures(right[1])
         and any(_measures(left[n + 1]) for n in again)
         and any(word.casefold() in PREPOSITIONS for word in right[2:6])
-    )  # fmt: skip
+    )
 
 
 def _measures(word: str) -> bool:

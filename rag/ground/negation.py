@@ -194,9 +194,10 @@ def _clauses_of(text: str) -> tuple[str, ...]:
 
 
 def nearest(
-    clause_list: list[str], wanted_by: str,
+    clause_list: list[str],
+    wanted_by: str,
     related: Callable[[str, frozenset[str]], bool] = lambda _term, _there: False,
-) -> str:  # fmt: skip
+) -> str:
     """The clause that is meant: a denial in another one says nothing about it."""
     if len(clause_list) == 1:
         return clause_list[0]
@@ -321,9 +322,12 @@ def elsewhere(
     said = stem_set(chosen)
     return any(
         len(scope & other.scope) > len(scope & said)
-        for clause in clause_list if clause != chosen
-        for other in denials(clause) if not other.implied for scope in scopes
-    )  # fmt: skip
+        for clause in clause_list
+        if clause != chosen
+        for other in denials(clause)
+        if not other.implied
+        for scope in scopes
+    )
 
 
 _HOURS = frozenset("open close start end begin stop".split())

@@ -340,10 +340,11 @@ def _related(name: str, words: frozenset[str]) -> bool:
         return True
     root = _ENDINGS.sub("", name)
     return len(root) >= 4 and any(
-        word.startswith(root) and _ENDINGS.sub("", word)[: len(root) + 1].startswith(root)
+        word.startswith(root)
+        and _ENDINGS.sub("", word)[: len(root) + 1].startswith(root)
         and len(word) <= len(root) + 4
         for word in words
-    )  # fmt: skip
+    )
 
 
 _SUBORDINATE = re.compile(
@@ -394,11 +395,12 @@ def _taken(
 ) -> str:
     initials = name.shown.isupper() or len(own) > 2
     with_name = [
-        n for n, s in enumerate(found)
+        n
+        for n, s in enumerate(found)
         # Initials share no word with what they stand for.
         if (initials or not own.isdisjoint(s.stems) or not own.isdisjoint(s.subject))
         and _has(s, name, own)
-    ]  # fmt: skip
+    ]
     if not any(_predicate(found[n].text, own) for n in with_name):
         return ""
     for n in with_name:

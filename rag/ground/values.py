@@ -76,9 +76,12 @@ def places(units: tuple[str, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...]
 
 
 def _place(
-    index: int, unit: str, value: Quantity | Moment, parts: tuple[Statement, ...],
+    index: int,
+    unit: str,
+    value: Quantity | Moment,
+    parts: tuple[Statement, ...],
     around: frozenset[str],
-) -> Place:  # fmt: skip
+) -> Place:
     found = statement_at(parts, value.start, value.end)
     head = head_of(unit, value)
     if not found:
@@ -151,9 +154,14 @@ def _at(place: Place, term: str, around: float) -> float:
 
 
 def check_dates(
-    part: str, places_: tuple[Place, ...], numbers: list[Quantity],
-    proved: set[str], *, placed: bool, crowded: bool = False,
-) -> Iterator[tuple[str, bool]]:  # fmt: skip
+    part: str,
+    places_: tuple[Place, ...],
+    numbers: list[Quantity],
+    proved: set[str],
+    *,
+    placed: bool,
+    crowded: bool = False,
+) -> Iterator[tuple[str, bool]]:
     """Yield what is wrong with the dates of a statement, and whether it is a year.
 
     The terms of those that are right are added to ``proved``. Where it is ``crowded`` they need
@@ -167,22 +175,29 @@ def check_dates(
         yield from ((f"the date {moment.shown} is not in the evidence", False) for moment in lost)
         return
     free = [
-        p for p in places_ if isinstance(p.value, Moment)
-        and not any(says(other, p.value) for other in asked)
-    ]  # fmt: skip
+        p
+        for p in places_
+        if isinstance(p.value, Moment) and not any(says(other, p.value) for other in asked)
+    ]
     for moment in asked:
         if any(
-            other is not moment and (other.start, other.end) == (moment.start, moment.end)
-            and any(says(other, value) for value in said) for other in asked
-        ):  # fmt: skip
+            other is not moment
+            and (other.start, other.end) == (moment.start, moment.end)
+            and any(says(other, value) for value in said)
+            for other in asked
+        ):
             continue
         matches = [p for p in places_ if isinstance(p.value, Moment) and says(moment, p.value)]
         rivals = [p for p in free if isinstance(p.value, Moment) and conflicting(moment, p.value)]
         gone = missing(moment, said)
         year = moment.get("year")
-        if "year" in gone and year and any(
-            not number.kind and year[0] in (number.value, number.other) for number in numbers
-        ):  # fmt: skip
+        if (
+            "year" in gone
+            and year
+            and any(
+                not number.kind and year[0] in (number.value, number.other) for number in numbers
+            )
+        ):
             gone.remove("year")
         if gone or not matches:
             if any(passed(moment, value) for value in said):
@@ -323,10 +338,12 @@ def _numbers(
         if not quantity.asked and (matches or not alike):
             continue
         if not matches and any(
-            whole is not quantity and whole.start <= quantity.start and quantity.end <= whole.end
+            whole is not quantity
+            and whole.start <= quantity.start
+            and quantity.end <= whole.end
             and any(same(whole, s.value) for s in said)
             for whole in wholes
-        ):  # fmt: skip
+        ):
             continue  # "three times as many" where the evidence has "tripled"
         if matches:
             reason = _misplaced(part, quantity, matches, alike, free) if placed else ""
@@ -428,5 +445,7 @@ def _dated(quantity: Quantity, dates: tuple[Place, ...]) -> bool:
     number = int(quantity.value) if abs(quantity.value) < 1e9 else -1
     return not quantity.things and any(
         p.value.get(name) == (number, number)
-        for p in dates if isinstance(p.value, Moment) for name in fields
-    )  # fmt: skip
+        for p in dates
+        if isinstance(p.value, Moment)
+        for name in fields
+    )

@@ -237,11 +237,18 @@ class Catalog:
         keys = [key_of(chunk.id) for chunk in entry.chunks]
         chunks = [
             (
-                store, key, c.id, c.document_id, c.start, c.end,
-                json.dumps(c.headings, ensure_ascii=False), c.page, content,
+                store,
+                key,
+                c.id,
+                c.document_id,
+                c.start,
+                c.end,
+                json.dumps(c.headings, ensure_ascii=False),
+                c.page,
+                content,
             )
             for key, c, content in zip(keys, entry.chunks, entry.contents, strict=True)
-        ]  # fmt: skip
+        ]
         packed = [
             (store, key, vectors[content].astype(_VECTOR).tobytes())
             for key, content in zip(keys, entry.contents, strict=True)

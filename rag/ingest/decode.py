@@ -177,8 +177,10 @@ def wide(data: bytes) -> str | None:
     else:
         encoding = "utf-16-le" if zeros[1] + zeros[3] > zeros[0] + zeros[2] else "utf-16-be"
     text = head.decode(encoding, "replace").removesuffix("\ufffd")
-    bad = sum(unicodedata.category(letter) in ("Cc", "Cn", "Co") and letter not in "\t\n\r\f"
-              for letter in text)  # fmt: skip
+    bad = sum(
+        unicodedata.category(letter) in ("Cc", "Cn", "Co") and letter not in "\t\n\r\f"
+        for letter in text
+    )
     return None if bad + text.count("\ufffd") > 0.01 * len(text) else encoding
 
 

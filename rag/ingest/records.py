@@ -113,9 +113,13 @@ def _split_above(cells: list[list[str]]) -> tuple[str, list[list[str]]]:
         cells[comments][0] = cells[comments][0].lstrip("# ")
     # A header of two names may have an empty one; in wider tables programs fill a title up.
     start = next(
-        (index for index, row in enumerate(cells[comments:_MOST_ABOVE], comments)
-         if _filled(row) > (len(row) != 2)), comments
-    )  # fmt: skip
+        (
+            index
+            for index, row in enumerate(cells[comments:_MOST_ABOVE], comments)
+            if _filled(row) > (len(row) != 2)
+        ),
+        comments,
+    )
     title, gap, top, first = [*cells[start : start + 4], [], [], [], []][:4]
     if _is_blank(gap) and len(title) < len(top) == len(first) and _is_labels(top):
         start += 2

@@ -504,9 +504,11 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     order = ", in the order of that reply; here they are as retrieved" if ranking else ""
     schema = SCHEMA if request.structured else None
     bodies.append(
-        (f"an answer from {request.sent} passages{order}",
-         model.planned(request.messages, schema=schema))
-    )  # fmt: skip
+        (
+            f"an answer from {request.sent} passages{order}",
+            model.planned(request.messages, schema=schema),
+        )
+    )
     tokens += request.tokens
     return plan("")
 

@@ -184,9 +184,10 @@ def _meant(uri: str, known: Sequence[str], base: Path) -> list[str]:
         for forms in shapes:
             for fits in (str.__eq__, lambda key, name: key.endswith(f"/{name}")):
                 found = [
-                    one for one, key in zip(known, forms, strict=True)
+                    one
+                    for one, key in zip(known, forms, strict=True)
                     if any(fits(key, name) for name in wanted)
-                ]  # fmt: skip
+                ]
                 if found:
                     return found
     return []

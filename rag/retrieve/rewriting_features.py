@@ -287,13 +287,24 @@ def words_of_turn(text: str, turn: int, user: bool, back: int) -> tuple[Word, ..
             token = tokens[n]
             words.append(
                 Word(
-                    token.text, token.term, turn, token.start, token.end, user, back, sentence,
-                    position=n, phrase=phrase, left=place, right=len(run) - 1 - place,
-                    before=before, after=after,
+                    token.text,
+                    token.term,
+                    turn,
+                    token.start,
+                    token.end,
+                    user,
+                    back,
+                    sentence,
+                    position=n,
+                    phrase=phrase,
+                    left=place,
+                    right=len(run) - 1 - place,
+                    before=before,
+                    after=after,
                     verb=place == 0 and before in ("pronoun", "auxiliary"),
                     first=n == 0 or tokens[n - 1].sentence != sentence,
                 )
-            )  # fmt: skip
+            )
     return tuple(words)
 
 

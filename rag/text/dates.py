@@ -172,9 +172,15 @@ def moments(text: str) -> tuple[Moment, ...]:
             # The first day of "4 to 8 May" is a moment of its own; other readings share a place.
             end = match.end() - (1 if number and first_day else 0)
             found.append(
-                Moment(packed, match.start(), end, match[0].strip(),
-                       RELATIONS[relation[1]] if relation else "", match["week"] is not None)
-            )  # fmt: skip
+                Moment(
+                    packed,
+                    match.start(),
+                    end,
+                    match[0].strip(),
+                    RELATIONS[relation[1]] if relation else "",
+                    match["week"] is not None,
+                )
+            )
     soft = [made_of(f, start, end, text[start:end]) for f, start, end in periods(text)]
     # "Autumn 2020" is one moment: its year alone says less.
     found = [m for m in found if not any(s.start <= m.start and m.end <= s.end for s in soft)]

@@ -234,9 +234,15 @@ def made(
         bound = "<"
     value = max(-_LARGEST, min(_LARGEST, value))
     return Quantity(
-        value, kind, things, start, end, text[start:end], bound,
+        value,
+        kind,
+        things,
+        start,
+        end,
+        text[start:end],
+        bound,
         about=bool(_ABOUT.search(left)),
-    )  # fmt: skip
+    )
 
 
 _PERSONS = frozenset(
@@ -417,8 +423,7 @@ def _finished(
             over = unit_of(low_at(tokens, step + 1))
             per = f"{over[1]:g}{over[0]}" if over else ""
             break
-    built = made(text, -value * factor if signed else value * factor, kind, things,
-                 start, end)  # fmt: skip
+    built = made(text, -value * factor if signed else value * factor, kind, things, start, end)
     lone = value == 1 and tokens[first].low == "one" and not unit
     # Two people need no number in the evidence: they may be named there one by one.
     lone |= value < 5 and not things.isdisjoint(_PERSONS) and tokens[first].kind == "word"
@@ -558,14 +563,19 @@ def _compounds(text: str, found: list[Quantity]) -> list[Quantity]:
     for one in found:
         last = joined[-1] if joined else None
         if (
-            last and last.kind == one.kind and one.kind in ("s", "m", "g", "month")
-            and not last.span and last.value > one.value and not one.bound
+            last
+            and last.kind == one.kind
+            and one.kind in ("s", "m", "g", "month")
+            and not last.span
+            and last.value > one.value
+            and not one.bound
             and _unit_word(last) != _unit_word(one)
             and _COMPOUND.fullmatch(text[last.end : one.start])
-        ):  # fmt: skip
+        ):
             shown = text[last.start : one.end]
-            joined[-1] = replace(last, value=last.value + one.value, end=one.end, shown=shown,
-                                 asked=True)  # fmt: skip
+            joined[-1] = replace(
+                last, value=last.value + one.value, end=one.end, shown=shown, asked=True
+            )
         else:
             joined.append(one)
     return joined
@@ -616,9 +626,10 @@ def same(claim: Quantity, said: Quantity) -> bool:
     mine = [claim.value] if claim.other is None else [claim.value, claim.other]
     theirs = [said.value] if said.other is None else [said.value, said.other]
     return any(
-        math.isclose(a, b, rel_tol=limit, abs_tol=_share_limit(claim, said)) for a in mine
+        math.isclose(a, b, rel_tol=limit, abs_tol=_share_limit(claim, said))
+        for a in mine
         for b in theirs
-    ) or _rounded(claim, said)  # fmt: skip
+    ) or _rounded(claim, said)
 
 
 def _share_limit(claim: Quantity, said: Quantity) -> float:

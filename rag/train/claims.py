@@ -258,10 +258,13 @@ def _subject(wh: str, place: str, words: list[str], answer: str) -> str | None:
     if wh == "who":
         return _sentence([answer, *words])
     verb = next(
-        (n for n, word in enumerate(words[:5])
-         if n and (word.lower() in PAST or (word.endswith("ed") and len(word) > 4))),
+        (
+            n
+            for n, word in enumerate(words[:5])
+            if n and (word.lower() in PAST or (word.endswith("ed") and len(word) > 4))
+        ),
         None,
-    )  # fmt: skip
+    )
     counts = wh in ("how many", "how much")
     if not counts and (words[0].lower() in PAST or words[0].endswith("ed")):
         return _sentence([answer, *words])

@@ -90,9 +90,13 @@ def load_encoder(folder: Path, frozen_layers: int, dropout: float = 0.0, **optio
     ALL_MASK_ATTENTION_FUNCTIONS.register(_NAME, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
     with _quiet():
         encoder = AutoModel.from_pretrained(
-            str(folder), attn_implementation=_NAME, local_files_only=True,
-            hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **options,
-        )  # fmt: skip
+            str(folder),
+            attn_implementation=_NAME,
+            local_files_only=True,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            **options,
+        )
     if dropout:
         masks = Dropout(dropout)
         encoder.embeddings.dropout = masks

@@ -129,8 +129,17 @@ def question_of(row: dict[str, Any], source: str, article: str, chunks: Chunks) 
     if place is None:
         return None
     piece, start, end = chunks.around(row["title"], row["context"], *place)
-    return Question(row["id"], row["question"], row["title"], piece, start, end, source, article,
-                    bool(row["answerable"]))  # fmt: skip
+    return Question(
+        row["id"],
+        row["question"],
+        row["title"],
+        piece,
+        start,
+        end,
+        source,
+        article,
+        bool(row["answerable"]),
+    )
 
 
 def _answer_place(row: dict[str, Any]) -> tuple[int, int] | None:
@@ -273,12 +282,14 @@ def hard_negatives(
     near = near_misses(chosen, questions, embedder, random_)
     return [
         _not_here(
-            asked(question.text, random_), random_.choice(usable),
-            f"{question.source}/negative", random_,
+            asked(question.text, random_),
+            random_.choice(usable),
+            f"{question.source}/negative",
+            random_,
         )
         for question, usable in zip(chosen, near, strict=True)
         if usable
-    ]  # fmt: skip
+    ]
 
 
 def near_misses(

@@ -481,8 +481,10 @@ _GERMAN = {
     "sekund": "second", "minut": "minute", "stund": "hour", "tag": "day", "woch": "week",
     "monat": "month", "jahr": "year",
 }  # fmt: skip
-_AMOUNT = re.compile(r"\b(?:(?P<number>\d[\d.,]*)[ \u00a0-]?|(?P<word>[^\W\d_]+)[ \u00a0-])"
-                     r"(?=(?P<unit>[^\W\d_]+))")  # fmt: skip
+_AMOUNT = re.compile(
+    r"\b(?:(?P<number>\d[\d.,]*)[ \u00a0-]?|(?P<word>[^\W\d_]+)[ \u00a0-])"
+    r"(?=(?P<unit>[^\W\d_]+))"
+)
 
 
 def derived(claim: str, evidence: str) -> dict[str, str]:
