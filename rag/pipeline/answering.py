@@ -372,13 +372,14 @@ def ranked(
     stages: Stages, question: str, k: int, wanted: Filter, *, asking: bool = True
 ) -> Ranking:
     """Retrieve and rank; a language model is asked to rank only if ``asking``."""
-    from rag.retrieve.llm_rerank import Ranking
+    from rag.retrieve.llm_rerank import LanguageModelReranker, Ranking
 
-    found = candidates(stages, question, k, wanted)
-    if ranker := stages.model_ranker:
-        return ranker.rank(question, found, k) if asking else Ranking(found[:k])
-    reranker = stages.reranker
-    return Ranking(reranker.rerank(question, found, k) if reranker else found[:k])
+    found, reranker = candidates(stages, question, k, wanted), stages.reranker
+    if reranker is None or not (asking or stages.model_ranker is None):
+        return Ranking(found[:k])
+    if type(reranker) is LanguageModelReranker:  # a subclass may rank in its own way
+        return reranker.rank(question, found, k)
+    return Ranking(reranker.rerank(question, found, k))
 
 
 def candidates(stages: Stages, question: str, k: int, wanted: Filter) -> list[Passage]:

@@ -158,8 +158,7 @@ class Stages:
         from rag.retrieve.llm_rerank import LanguageModelReranker
 
         reranker = self.reranker
-        # A subclass of a user may rank in its own way.
-        return reranker if type(reranker) is LanguageModelReranker else None
+        return reranker if isinstance(reranker, LanguageModelReranker) else None
 
     # From passages to a checked answer
 

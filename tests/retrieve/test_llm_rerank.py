@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
+from rag import Pipeline
 from rag.errors import ModelError
 from rag.models import chat
 from rag.models.chat import ChatModel
@@ -13,6 +15,7 @@ from rag.retrieve.llm_rerank import LanguageModelReranker, read
 from rag.settings import LlmSettings
 from rag.testing import check_reranker, sample_passages
 from rag.testing.scripted_llm import Request, Scripted, ScriptedServer, error
+from rag.types import Passage
 
 
 @pytest.fixture
@@ -37,6 +40,24 @@ def reversed_order(request: Request) -> str:
 def test_it_keeps_the_rules_of_its_seam(server: ScriptedServer, model: ChatModel) -> None:
     server.respond = reversed_order
     check_reranker(LanguageModelReranker(model))
+
+
+def test_a_subclass_ranks_in_its_own_way(
+    server: ScriptedServer, model: ChatModel, tmp_path: Path, make_pipeline: Callable[..., Pipeline]
+) -> None:
+    class Backwards(LanguageModelReranker):
+        def rerank(self, question: str, passages: Sequence[Passage], k: int) -> list[Passage]:
+            return list(reversed(passages))[:k]
+
+    for name in ("boats", "barges"):
+        (tmp_path / f"{name}.md").write_text(f"# {name}\n\nThe {name} leave the old pier at nine.")
+    plain = make_pipeline()
+    plain.ingest(tmp_path)
+    own = make_pipeline(reranker=Backwards(model))
+    question = "When do the boats leave?"
+    found = [p.uri for p in plain.search(question)]
+    assert [p.uri for p in own.search(question)] == found[::-1] != found
+    assert own.related(own.ask(question)) is not None and not server.requests
 
 
 def test_the_order_is_the_model_s(server: ScriptedServer, model: ChatModel) -> None:
