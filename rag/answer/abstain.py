@@ -167,6 +167,19 @@ _NAMED_VERSION = re.compile(
     r"\b([^\W\d_]+) (\d{1,3}(?:\.\d{1,3})+)(?!\.?\d|,\d|\w| ?(?:%|[^\W\d_]{1,2}\b))"
 )
 _RELEASE = re.compile(r"(?<![\w.])()(\d{1,3}\.\d{1,3}\.\d{1,3})(?!\w|\.\d)")
+_NUMBERED = re.compile(
+    r"\b(version|chapter|section|article|clause|step|phase|stage|level|class|category|type|grade|"
+    r"model|series|generation|season|episode|volume|page|table|figure|annex|zone)(?:: | )(\d{1,4})"
+    r"(?!\w|[.,]?\d)",
+    re.IGNORECASE,
+)
+_COLOURS = {
+    word: group.split()[0]
+    for group in ("red", "green", "blue", "white", "black", "pink magenta", "brown", "gold",
+                  "orange amber yellow", "violet purple", "turquoise cyan teal", "grey gray silver")
+    for word in group.split()
+}  # fmt: skip
+_COLOUR = re.compile(rf"\b(?:{'|'.join(_COLOURS)})\b", re.IGNORECASE)
 _RANGE = re.compile(r"\d\s?(?:to|until|through|bis|–|-)\s?[A-Z]{0,4}-?\d")
 _BOUND = re.compile(
     r"\b(?:before|after|since|until|till|from|by|as of|at least|than|up to|minimum|required?s?)\b"
@@ -233,7 +246,7 @@ class Rivals:
         return "release" in self._asked
 
     def names(self, text: str) -> bool:
-        """Tell whether a text names a code, release or country that is asked about."""
+        """Tell whether a text names a code, number, colour or country that is asked about."""
         return self._shares(self._named(text))
 
     def _moment(self, text: str) -> str:
@@ -270,13 +283,13 @@ def _fields_of(moment: Moment, text: str) -> tuple[str, ...]:
 
 
 def _named(text: str, *, countries: bool = True) -> Named:
-    """Return what a text names by its kind: L-05, release 4.10.1, Belgium.
+    """Return what a text names by its kind: L-05, release 4.10.1, step 3, red, Belgium.
 
-    Codes and releases lead wherever they stand, a country only where a sentence or a cell begins
-    with it: "send it to Venlo, Netherlands" holds for customers in Spain.
+    Codes and numbers lead wherever they stand, a country or a colour only where a sentence or a
+    cell begins with it: "send it to Venlo, Netherlands" holds for customers in Spain.
     """
     found: Named = defaultdict(dict)
-    for pattern in (_CODE_PARTS, _NAMED_VERSION, _RELEASE):
+    for pattern in (_CODE_PARTS, _NUMBERED, _NAMED_VERSION, _RELEASE):
         for match in pattern.finditer(text):
             # What lies between the ends of a range, or beyond one, may be meant as well.
             if (
@@ -285,14 +298,18 @@ def _named(text: str, *, countries: bool = True) -> Named:
                 or _OPEN.match(text, match.end())
             ):
                 continue
-            if pattern is _CODE_PARTS:
-                found[match[1]][match[2]] = Mention(match[0], True)
+            if pattern in (_CODE_PARTS, _NUMBERED):
+                kind = match[1] if pattern is _CODE_PARTS else match[1].lower()
+                found[kind][match[2]] = Mention(match[0], True)
             elif match[1] not in CURRENCIES and match[1].lower() not in STOPWORDS:
                 found["release"][match[2]] = Mention(match[0], True)
-    for code, start, shown in _countries_in(text) if countries else ():
+    named = [("colour", _COLOURS[m[0].lower()], m.start(), m[0]) for m in _COLOUR.finditer(text)]
+    if countries:
+        named += [("country", *country) for country in _countries_in(text)]
+    for kind, value, start, shown in named:
         begins = bool(_BEGINS.search(text, max(0, start - 16), start))
-        if begins or code not in found["country"]:
-            found["country"][code] = Mention(shown, begins)
+        if begins or value not in found[kind]:
+            found[kind][value] = Mention(shown, begins)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Sentences about another year, code, release or country than the question's."""
+"""Sentences about another year, code, release, colour or country than the question's."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ from rag.answer.abstain import Rivals
         ("Leak sensor shows L-05. What now?", "Code: L-04; Meaning: contacts dirty", "L-04"),
         ("On what day was app 5.9 released?", "App 5.8 came on 24 March.", "App 5.8"),
         ("What changed in firmware 4.7.1?", "We stopped three: 4.3.1, 4.5.2 and 4.7.0.", "4.3.1"),
+        ("What does section 4 say?", "Section 9 says that nobody pays.", "Section 9"),
+        ("When did version 5 of the handbook come out?", "Version 7, in force from 15 January.",
+         "Version 7"),
+        ("What does slowly blinking turquoise mean?", "Colour: Violet; Slow: not used",
+         "Violet"),
         ("Which carrier brings parcels to Luxembourg?", "Country: Germany; Carrier: Paketweg",
          "Germany"),
         ("Qui livre au Luxembourg ?", "Pays : Allemagne ; Transporteur : Paketweg", "Allemagne"),
