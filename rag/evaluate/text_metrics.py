@@ -18,6 +18,14 @@ _SYMBOLS = str.maketrans({"€": " eur ", "$": " usd ", "£": " gbp ", "%": " pe
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SPACED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
+_SIGNS = str.maketrans(
+    dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛′", "'") | dict.fromkeys("‐‑‒–−", "-")
+    | {"—": " - ", "―": " - ", "`": ""}
+)  # fmt: skip
+_EMPHASIS = re.compile(r"(?<![\w*/.])(\*{1,3})(?=[^\s*])(.*?)(?<=[^\s*])\1(?![\w*])", re.DOTALL)
+_SHORT_OPTION = re.compile(r"((?<![\w-])-[A-Z](?![\w-]))")
+_FINAL = re.compile(r"(?<=[^\s.,])[.,]$")
+_LITERAL = re.compile(r"(?:--?)?(?:(?<!\.)\.)?\w+(?:(?:[-.]|(?<=\d),(?=\d))\w+|'t\b)*")
 _WORDS_OF_NUMBERS = {word: str(value) for word, value in SMALL.items() if word != "one"}
 
 
@@ -99,6 +107,39 @@ def contains(text: str, answer: str) -> bool:
     """Tell whether the answer occurs in the text as a run of whole words and numbers."""
     wanted = words(answer)
     return bool(wanted) and f" {' '.join(wanted)} " in f" {' '.join(words(text))} "
+
+
+def stands(text: str, value: str) -> bool:
+    """Tell whether a value stands in a text with its punctuation, from token edge to token edge.
+
+    A token is a run of letters, digits and ``_`` that goes on over a single ``-`` or ``.`` before
+    another of them, over a ``,`` between digits and over the end of "can't"; ``-``, ``--`` or ``.``
+    before it belong to it. So ``-S`` is no "s", ``--max`` not in ``--max-size``, ``5`` in none of
+    ``5.5``, ``-5`` and ``1,500``, ``foo_bar`` not in ``foo_bar_baz``.
+
+    Case, the kind of white space, quotes and dashes, Markdown's backquotes and emphasis, and a full
+    stop or comma that ends the value do not matter. A one-letter option keeps its case: ``-S`` and
+    ``-s`` are two.
+
+    >>> stands("Pass **`--max`**, or “5” – at most.", '--max, or "5" - AT  most')
+    True
+    >>> stands("Pass --max-size 5.5 or -5", "--max") or stands("Pass --max-size 5.5 or -5", "5")
+    False
+    """
+    text, value = _literal(text), _FINAL.sub("", _literal(value))
+    inside = {
+        place
+        for token in _LITERAL.finditer(text)
+        for place in range(token.start() + 1, token.end())
+    }
+    starts = (found.start() for found in re.finditer(f"(?={re.escape(value)})", text))
+    return bool(value) and any(inside.isdisjoint((at, at + len(value))) for at in starts)
+
+
+def _literal(text: str) -> str:
+    text = _EMPHASIS.sub(r"\2", unicodedata.normalize("NFC", text).translate(_SIGNS))
+    parts = _SHORT_OPTION.split(" ".join(text.split()))
+    return "".join(part if n % 2 else part.casefold() for n, part in enumerate(parts))
 
 
 # Quotes

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.evaluate.text_metrics import (
     contains,
@@ -13,6 +17,7 @@ from rag.evaluate.text_metrics import (
     overlaps,
     rouge_l,
     squad_normalise,
+    stands,
     term_f1,
     terms,
     words,
@@ -74,6 +79,77 @@ def test_squad_f1(prediction: str, accepted: str, value: float) -> None:
 )
 def test_containment_stops_at_words_and_numbers(text: str, accepted: str, found: bool) -> None:
     assert contains(text, accepted) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ("Use -S here.", "-S", True),
+        ("It uses signals.", "-S", False),
+        ("Use -s here.", "-S", False),  # another option
+        ("MUTT -F file", "mutt -f file", False),
+        ("Give --MAX=5.", "--max", True),
+        ("Give --max-size.", "--max", False),
+        ("Give --max.", "max", False),
+        ("takes 5.", "5", True),
+        ("5, perhaps 6", "5", True),
+        ("5.5", "5", False),
+        ("x = -5", "5", False),
+        ("x = −5", "-5", True),
+        ("1,500 rows", "1", False),
+        ("1,500 rows", "500", False),
+        (".5", "5", False),
+        ("wait ...5", "5", True),
+        ("5MB", "5", False),
+        ("5 to 10 or 5–10", "5-10", True),
+        ("foo_bar_baz", "foo_bar", False),
+        ("foo_bar_baz, foo_bar.", "foo_bar", True),
+        ("edit borg.conf", "borg", False),
+        ("the default—5—holds", "5", True),
+        ("you can’t", "can", False),
+        ("you can’t", "can't", True),
+        ("the user's file", "user", True),
+        ("Run **`ls  -l`**\nnow", "run ls -l now", True),
+        ("of *.py files", "*.py", True),
+        ("x.py", "*.py", False),
+        ("2*3", "23", False),
+        ("“five days”, then", '"five days."', False),
+        ("five days, then", "five days.", True),
+        ("cd ..", "cd ..", True),
+        ("anything", ".", False),
+        ("anything", "`", False),
+        ("anything", "", False),
+    ],
+)
+def test_values_stand_with_their_punctuation(text: str, value: str, found: bool) -> None:
+    assert stands(text, value) is found
+
+
+WORDS = st.from_regex(re.compile(r"[a-z0-9][a-z0-9_.]{0,6}[a-z0-9]", re.ASCII), fullmatch=True)
+VALUES = st.builds(str.__add__, st.sampled_from(["", "-", "--"]), WORDS)
+
+
+@given(
+    VALUES,
+    st.sampled_from(["{}", "({})", "is {}.", "“{}”, or", "`{}`", "**{}**", "{}: x", "a\n{}"]),
+)
+def test_a_value_stands_in_what_only_surrounds_it(value: str, around: str) -> None:
+    assert stands(around.format(value), value)
+    assert stands(around.format(value.upper()), f" {value}. ")
+
+
+@given(
+    WORDS,
+    st.sampled_from(["{}x", "{}0", "{}_", "x{}", "0{}", "_{}", "{}-x", "{}.x", "x-{}", "x.{}"]),
+)
+def test_a_value_does_not_stand_in_a_longer_token(value: str, longer: str) -> None:
+    assert not stands(longer.format(value), value)
+
+
+@given(st.text(), st.text())
+def test_any_text_can_be_asked_for(text: str, value: str) -> None:
+    assert not stands("", value)
+    stands(text, value)
 
 
 def test_words_are_comparable() -> None:
