@@ -5,14 +5,15 @@ end its lines as on Windows; blank lines are skipped. All that is wrong is colle
 and reported at once. A row of a question file is::
 
     {"id": "dev-029", "question": "What VAT …?", "type": "table", "answerable": true,
-     "answers": ["8.1 %", "8.1%"],
+     "answers": ["8.1 %", "8.1%"], "needs": [["Pro", "Team"], "a year"], "rivals": ["2.6 %"],
      "evidence": [{"uri": "billing/invoices-and-vat.md", "quote": "Rate on plans: 8.1 %"}],
      "history": [{"role": "user", "text": "…"}, {"role": "assistant", "text": "…"}]}
 
-``evidence`` and ``history`` may be left out, and so may ``human_labels``: how a person graded the
-pipeline's answer, for holding a judge against. ``draft`` is true for what a language model wrote
-and no person has accepted yet. Evidence is a quote and not offsets, so that a set outlives a change
-of the extraction.
+An answer is right if it has any of ``answers``, all of ``needs`` (of a list, any) and none of
+``rivals``, which are what a wrong answer would say. All from ``needs`` on may be left out, and so
+may ``human_labels``: how a person graded the pipeline's answer, for holding a judge against.
+``draft`` is true for what a language model wrote and no person has accepted yet. Evidence is a
+quote and not offsets, so that a set outlives a change of the extraction.
 """
 
 from __future__ import annotations
@@ -67,6 +68,16 @@ def _turn(value: Any) -> Any:
         return value
     return {field: value[field] for field in Turn.model_fields if field in value}
 
+
+def _alternatives(value: Any) -> Any:
+    """Take one text for a list of one; a tuple, because validation after this is strict."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Need = Annotated[tuple[Words, ...], BeforeValidator(_alternatives), Field(min_length=1)]
+"""What an answer has to say: a text, or several of which any will do."""
 
 Name = Annotated[Words, BeforeValidator(_number_as_text), AfterValidator(_on_one_line)]
 """An id: words on one line, so that it fits into a table; a whole number counts as its digits."""
@@ -123,6 +134,8 @@ class Case(Row):
     type: Words
     answers: tuple[Words, ...]
     answerable: bool
+    needs: tuple[Need, ...] = ()
+    rivals: tuple[Words, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     history: tuple[Turn, ...] = ()
     human_labels: HumanLabels | None = None

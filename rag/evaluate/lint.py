@@ -19,7 +19,7 @@ from rag.errors import QuestionError, SourceError
 from rag.evaluate.datasets import Case, scan_rows
 from rag.evaluate.runs import Progress
 from rag.evaluate.tables import Table, between, number
-from rag.evaluate.text_metrics import contains, locate, longest_start
+from rag.evaluate.text_metrics import contains, locate, longest_start, stands
 from rag.text.numbers import numbers
 from rag.text.terms import content_terms, fold
 from rag.types import SCHEMA, Document, Value
@@ -143,6 +143,7 @@ class _Linter:
             if case.answerable and case.answers and case.evidence:
                 language = next((d.language for d in documents), None) or "en"
                 self._answers(case, language)
+                self._told_apart(case)
                 self.overlaps[case.type].append(overlap(case, language))
             if not case.answerable:
                 self._unanswerable(case)
@@ -184,6 +185,20 @@ class _Linter:
             self._add("faults", case, "answer", f"{message}, nor any of their words or numbers")
         else:
             self._add("to_look_at", case, "answer", message)
+
+    def _told_apart(self, case: Case) -> None:
+        """Hold needs and rivals against the quotes, which are a right answer word for word."""
+        quotes = [evidence.quote for evidence in case.evidence]
+
+        def quoted(values: Iterable[str]) -> bool:
+            return any(stands(quote, value) for quote in quotes for value in values)
+
+        for need in case.needs:
+            if not quoted(need):
+                self._add("faults", case, "need", f"no quote has the need {_listed(need)}")
+        for rival in case.rivals:
+            if quoted([rival]):
+                self._add("faults", case, "rival", f"a quote has the rival “{rival}”")
 
     def _unanswerable(self, case: Case) -> None:
         try:
@@ -229,6 +244,8 @@ def shape(case: Case) -> Iterator[str]:
         yield f"unanswerable, but there are accepted answers: {_listed(case.answers)}"
     if not case.answerable and case.evidence:
         yield "unanswerable, but there is evidence"
+    if not case.answerable and (case.needs or case.rivals):
+        yield "unanswerable, but there are needs or rivals"
     if case.answerable and kind in _SEVERAL_QUOTES and len(case.evidence) == 1:
         yield f"a question of type {case.type} needs two quotes or more"
     if kind == "followup" and not case.history:

@@ -66,6 +66,8 @@ def test_a_sound_set_is_clean(tmp_path: Path) -> None:
             "not even its first word",
         ),
         ({"answers": ["purple parrots", "99"]}, "answer", "nor any of their words or numbers"),
+        ({"needs": [["fife", "6"], "five"]}, "need", "no quote has the need “fife”, “6”"),
+        ({"rivals": ["five", "six"]}, "rival", "a quote has the rival “five”"),
         ({"answers": []}, "shape", "there is no accepted answer"),
         ({"evidence": []}, "shape", "there is no evidence"),
         ({"answerable": False, "evidence": []}, "shape", "there are accepted answers"),
@@ -81,6 +83,17 @@ def test_faults(tmp_path: Path, changes: dict[str, Any], kind: str, message: str
     [fault] = report.faults
     assert (fault.line, fault.id, fault.kind) == (2, "bad", kind)
     assert message in fault.message
+
+
+def test_needs_and_rivals_of_what_is_unanswerable_are_a_fault(tmp_path: Path) -> None:
+    for changes in ({"needs": ["five"]}, {"rivals": ["five"]}):
+        [fault] = check(tmp_path, row(**UNANSWERABLE, **changes)).faults
+        assert fault.message == "unanswerable, but there are needs or rivals"
+
+
+def test_needs_and_rivals_that_tell_answers_apart_are_clean(tmp_path: Path) -> None:
+    changes = {"needs": [["5 days", "Five"], "refunds"], "rivals": ["six", "days busin"]}
+    assert check(tmp_path, row(**changes)).clean
 
 
 def test_faults_of_the_file_are_reported_beside_the_others(tmp_path: Path) -> None:

@@ -54,6 +54,22 @@ def test_evidence_and_history_may_be_left_out(tmp_path: Path) -> None:
     assert (case.evidence, case.history) == ((), ())
 
 
+def test_a_need_is_a_text_or_several_of_which_any_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_bytes(lines(row(needs=["a", ["-S", "--sort"]], rivals=["six days"])))
+    [case] = read_rows(path, Case).rows
+    assert (case.needs, case.rivals) == ((("a",), ("-S", "--sort")), ("six days",))
+    path.write_bytes(lines(case.model_dump(mode="json", exclude={"human_labels"})))
+    assert read_rows(path, Case).rows == (case,)
+    path.write_bytes(lines(row("b", needs=[[]]), row("c", needs=[" "]), row("d", needs=[3])))
+    with pytest.raises(DataError) as caught:
+        read_rows(path, Case)
+    message = str(caught.value)
+    assert "b: needs[1] is empty" in message
+    assert "c: needs[1][1] is empty" in message
+    assert "d: needs[1]: it should be a valid array" in message
+
+
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     missing = {key: value for key, value in row("d").items() if key != "question"}
