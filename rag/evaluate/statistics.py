@@ -73,6 +73,20 @@ def mean(name: str, meaning: str, *, lower_is_better: bool = False) -> Metric:
     )
 
 
+def ratio(name: str, meaning: str, *, over: str, under: str) -> Metric:
+    """The sum of one column by that of another, where cases have parts to be counted."""
+
+    def figure(columns: Columns, weights: Array) -> Array:
+        known = ~(np.isnan(columns[over]) | np.isnan(columns[under]))
+        above, below = (weights @ np.where(known, columns[name], 0.0) for name in (over, under))
+        return _ratio(above, below)
+
+    def per_case(columns: Columns) -> Array:
+        return _ratio(columns[over], columns[under])
+
+    return Metric(name, meaning, figure, (over, under), per_case=per_case)
+
+
 def auroc(name: str, meaning: str, *, score: str, positive: str) -> Metric:
     """The area under the ROC curve of ``score`` for ``positive`` (1 or 0).
 
@@ -184,6 +198,22 @@ def area_under_risk_coverage(name: str, meaning: str, *, score: str, gain: str) 
         return _ratio((weights * np.nan_to_num(running)).sum(axis=1), answered[:, -1])
 
     return Metric(name, meaning, figure, (score, gain), lower_is_better=True)
+
+
+def mean_of_confident(name: str, meaning: str, *, score: str, gain: str) -> Metric:
+    """The mean ``gain`` of the half of the cases with the highest scores.
+
+    A case that lies across the middle counts with its part; those of equal score with their mean.
+    """
+
+    def figure(columns: Columns, weights: Array) -> Array:
+        order, risks = _by_confidence(columns[score], columns[gain])
+        weights = weights[:, order]
+        half = weights.sum(axis=1) / 2
+        taken = np.clip(half[:, None] - np.cumsum(weights, axis=1) + weights, 0.0, weights)
+        return _ratio(taken @ (1 - risks), half)
+
+    return Metric(name, meaning, figure, (score, gain))
 
 
 def risk_coverage(score: Array, gain: Array, points: int = 20) -> list[list[float]]:

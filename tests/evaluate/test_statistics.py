@@ -17,7 +17,9 @@ from rag.evaluate.statistics import (
     f1_of_class,
     figures,
     mean,
+    mean_of_confident,
     percentiles,
+    ratio,
     risk_coverage,
 )
 
@@ -120,6 +122,28 @@ def test_risk_and_coverage_by_hand() -> None:
     ]  # fmt: skip
     ties = column(0.5, 0.5)
     assert of(metric, s=ties, g=column(1, 0)) == of(metric, s=ties, g=column(0, 1)) == 0.5
+
+
+def test_the_more_confident_half_by_hand() -> None:
+    metric = mean_of_confident("m", "", score="s", gain="g")
+    assert of(metric, s=column(0.1, 0.9, 0.8, 0.2, 1), g=column(0, 1, 0, 1, None)) == 0.5
+    odd = {"s": column(0.9, 0.5, 0.1), "g": column(1, 0, 0)}
+    assert of(metric, **odd) == pytest.approx(1 / 1.5)  # the one in the middle counts half
+    ties = column(0.5, 0.5)
+    assert of(metric, s=ties, g=column(1, 0)) == of(metric, s=ties, g=column(0, 1)) == 0.5
+    assert np.isnan(of(metric, s=column(0.5), g=column(None)))
+    drawn = metric.figure(odd, np.array([[1.0, 3.0, 0.0], [0.0, 0.0, 0.0]]))
+    assert drawn == pytest.approx([0.5, np.nan], nan_ok=True)
+
+
+def test_a_ratio_is_of_sums() -> None:
+    metric = ratio("r", "", over="o", under="u")
+    columns = {"o": column(1, 0, 0, None), "u": column(1, 3, 0, None)}
+    assert of(metric, **columns) == 0.25
+    assert metric.per_case
+    assert metric.per_case(columns) == pytest.approx([1, 0, np.nan, np.nan], nan_ok=True)
+    assert figures([metric], columns, range(4), seed=0)["r_ci"][0] >= 0
+    assert np.isnan(of(metric, o=column(0), u=column(0)))
 
 
 def test_percentiles() -> None:
