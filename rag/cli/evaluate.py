@@ -174,7 +174,10 @@ def answers(
     markdown: MarkdownOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask every question of a set end to end; measure answers, citations, abstentions."""
+    """Ask every question of a set end to end; measure answers, citations, abstentions.
+
+    Where the rows name evidence, it also says at which stage the answers were lost.
+    """
     from rag.evaluate.answers import evaluate
 
     run = _measure(

@@ -7,6 +7,7 @@ back for them: one that crashed has the worst value and stays in the denominator
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +19,25 @@ from rag.errors import ModelError, SourceError, StoreError, UsageError
 from rag.evaluate import judge as judging
 from rag.evaluate.datasets import Case
 from rag.evaluate.judge import LanguageModelJudge
-from rag.evaluate.runs import Kind, Options, Result, Run, Source, each, measure_file, since
-from rag.evaluate.statistics import auroc, mean
-from rag.evaluate.text_metrics import contains, f1, locate, overlaps
+from rag.evaluate.runs import (
+    RIGHT,
+    Kind,
+    Options,
+    Result,
+    Run,
+    Source,
+    each,
+    measure_file,
+    since,
+)
+from rag.evaluate.statistics import (
+    area_under_risk_coverage,
+    auroc,
+    mean,
+    mean_of_confident,
+    ratio,
+)
+from rag.evaluate.text_metrics import contains, f1, locate, overlaps, stands
 from rag.types import Answer, Chunk, Citation
 
 if TYPE_CHECKING:
@@ -33,6 +50,8 @@ ANSWERABLE_AUROC = auroc(
     score="confidence",
     positive="answerable",
 )
+
+_MARKS = re.compile(r"\s(?:\[(?:\d+|not supported)\])+$")
 
 # A gold quote: the id of its document, and every span of it in there.
 Quote = tuple[str, tuple[tuple[int, int], ...]]
@@ -56,7 +75,9 @@ def accepted(row: Result) -> str:
     """What was expected of a question, in words."""
     if not row["answerable"]:
         return NO_ANSWER
-    return " | ".join(dict.fromkeys(row["accepted"])) or "an answer"
+    said = " | ".join(dict.fromkeys(row["accepted"])) or "an answer"
+    needs = "".join(f"; with {' or '.join(need)}" for need in row.get("needs") or ())
+    return said + needs + "".join(f"; without {rival}" for rival in row.get("rivals") or ())
 
 
 def sources(row: Result) -> list[Source]:
@@ -85,11 +106,16 @@ def worst(case: Case, *, judged: bool = False) -> Measures:
         if case.answerable
         else {"abstention_right", "answered_unanswerable"}
     )
+    if case.answers or not case.answerable:
+        applies |= {"correct", "correct_if_answered"}
+    if case.answerable and case.answers:
+        applies |= {"right", "wrong"}
     if case.answerable and case.evidence:
-        applies |= {"evidence_retrieved", "citation_precision", "citation_recall", "document_cited"}
+        applies |= _OF_EVIDENCE
     if case.answerable and judged:
         applies |= judging.measures(0.0).keys()
-    lower = {metric.name for metric in KIND.metrics if metric.lower_is_better}
+    # Of no sentence there would be no share: a crash is as bad as one that is beside the evidence.
+    lower = {m.name for m in KIND.metrics if m.lower_is_better} | {"sentences_shown"}
     return {
         **{name: float(name in lower) if name in applies else None for name in _MEASURES},
         # A crash is on the wrong side of every threshold.
@@ -100,8 +126,10 @@ def worst(case: Case, *, judged: bool = False) -> Measures:
 
 def _describe(case: Case) -> Result:
     labels = case.human_labels
+    told = {"id", "type", "question", "answerable", "needs", "rivals"}
     return {
-        **case.model_dump(mode="json", include={"id", "type", "question", "answerable"}),
+        **case.model_dump(mode="json", include=told),
+        "stage": "failed" if case.answerable and case.answers and case.evidence else None,
         "accepted": list(case.answers),
         "group": "/".join(case.conversation),
         **({"human_labels": labels.model_dump()} if labels else {}),
@@ -115,9 +143,36 @@ KIND = Kind(
         mean("f1", "SQuAD F1 of the short answer; unanswerable: 1 for an abstention, else 0"),
         mean("answerable_f1", "the same, answerable questions only"),
         mean("containment", "an accepted answer stands in the answer's text"),
+        mean("right", "an accepted answer and all needs are shown, to the sign, and no rival"),
+        mean("wrong", "answerable, and got an answer that is not right", lower_is_better=True),
+        mean_of_confident(
+            "right_confident",
+            "right, of the more confident half of all answers; to what is unanswerable, none is",
+            score="confidence",
+            gain="correct_if_answered",
+        ),
+        area_under_risk_coverage(
+            "aurc",
+            "mean risk over all coverages; risk: not right, or an answer where there is none",
+            score="confidence",
+            gain="correct",
+        ),
+        mean("page_found", "a passage is of a document of the gold evidence"),
         mean("evidence_retrieved", "gold quotes that a retrieved passage overlaps"),
-        mean("citation_precision", "cited sentences whose citations overlap the gold evidence"),
-        mean("citation_recall", "gold quotes that a citation overlaps"),
+        mean("evidence_first", "the first passage overlaps a gold quote"),
+        mean("unit_first", "the sentence that the reader thinks best overlaps a gold quote"),
+        mean("evidence_shown", "the citation of a sentence overlaps a gold quote"),
+        ratio(
+            "sentence_precision",
+            "of all sentences shown to answerable questions, those that cite a gold quote",
+            over="sentences_on_evidence",
+            under="sentences_shown",
+        ),
+        mean(
+            "citation_precision",
+            "cited sentences that do, by question: their mean, 0 for each without an answer",
+        ),
+        mean("citation_recall", "recall of the evidence: gold quotes that a citation overlaps"),
         mean("document_cited", "a document of the gold evidence is cited"),
         mean("supported", "sentences that the checker calls supported by what they cite"),
         mean("abstention_right", "unanswerable questions that got no answer"),
@@ -143,16 +198,31 @@ KIND = Kind(
     heads={
         "f1": "F1",
         "containment": "found",
+        "right": "right",
+        "wrong": "wrong",
         "evidence_retrieved": "seen",
         "citation_precision": "cite P",
         "citation_recall": "cite R",
-        "document_cited": "doc cited",
         "abstention_right": "abst. right",
         "abstention_wrong": "abst. wrong",
     },
     extra=_extra,
+    stages={
+        "failed": "it crashed, or nothing came back",
+        "page": "no passage is of a document of the evidence",
+        "passage": "passages of the document, none with the evidence",
+        "unit": "the reader thought another sentence best, and the evidence is not shown",
+        "abstained": "it thought the evidence best, and no answer was given",
+        "shown": "it thought the evidence best, and other sentences are shown",
+        "answer": "the evidence is shown, but not the answer or not all needs, or a rival beside",
+        RIGHT: "nothing was lost",
+    },
 )
-_MEASURES = tuple(metric.name for metric in KIND.metrics if metric.name in metric.columns)
+_MEASURES = tuple(name for name in KIND.columns if name not in ("confidence", "answerable"))
+_OF_EVIDENCE = frozenset(
+    "page_found evidence_retrieved evidence_first unit_first evidence_shown citation_precision "
+    "citation_recall document_cited sentences_on_evidence sentences_shown".split()
+)
 
 
 def evaluate(
@@ -219,10 +289,12 @@ def _ask(pipeline: Pipeline, judge: LanguageModelJudge | None, case: Case) -> Re
     if answer is None or not (answer.abstained or answer_text(answer).strip()):
         return {"failed": "nothing came back", "unlocated": unlocated}
     judged = judge.judge(case, answer) if judge else None
+    measured = measure(case, answer, gold)
     return {
         "unlocated": unlocated,
+        "stage": stage(measured),
         "measures": {
-            **measure(case, answer, gold),
+            **measured,
             "confidence": answer.confidence,
             "answerable": float(case.answerable),
             **(judged.measures if judged else {}),
@@ -264,6 +336,11 @@ def answer_text(answer: Answer) -> str:
     return "\n".join(sentence.text for sentence in answer.sentences)
 
 
+def shown_text(answer: Answer) -> str:
+    """What a person reads as the answer, without its marks."""
+    return "\n".join(_MARKS.sub("", sentence.marked) for sentence in answer.sentences)
+
+
 def short_answer(answer: Answer) -> str:
     """The fact that an answer leads with, if it names one, else all of its words."""
     facts = [sentence.text for sentence in answer.sentences if sentence.kind == "short"]
@@ -282,22 +359,56 @@ def measure(case: Case, answer: Answer, gold: Sequence[Quote]) -> Measures:
             **dict.fromkeys(_MEASURES),
             "f1": abstained,
             "supported": _supported(answer),
+            "correct": abstained,
+            "correct_if_answered": None if answer.abstained else 0.0,
             "abstention_right": abstained,
             "abstention_precision": 1.0 if answer.abstained else None,
             "answered_unanswerable": 1 - abstained,
         }
-    text = answer_text(answer)
+    text, right = answer_text(answer), _right(case, answer)
     best = max((f1(short_answer(answer), a) for a in case.answers), default=0.0) if text else 0.0
     return {
         **dict.fromkeys(_MEASURES),
         "f1": best,
         "answerable_f1": best,
         "containment": float(any(contains(text, accepted) for accepted in case.answers)),
+        "right": right,
+        "wrong": None if right is None else float(not (right or answer.abstained)),
+        "correct": right,
+        "correct_if_answered": None if answer.abstained else right,
         "supported": _supported(answer),
         "abstention_wrong": float(answer.abstained),
         "abstention_precision": 0.0 if answer.abstained else None,
         **(_evidence(answer, gold) if gold else {}),
     }
+
+
+def _right(case: Case, answer: Answer) -> float | None:
+    """Whether what is shown is the answer; None where no accepted answer is known."""
+    if not case.answers:
+        return None
+    shown = partial(stands, shown_text(answer))
+    needed = all(any(map(shown, need)) for need in (case.answers, *case.needs))
+    return float(needed and not any(map(shown, case.rivals)))
+
+
+def stage(measures: Measures) -> str | None:
+    """The first stage at which a right answer was lost, in the words of ``KIND.stages``.
+
+    Empty if it was not lost: a right answer is none, wherever it is from, and neither is evidence
+    that the reader did not think best if it is shown. None where evidence or answer is unknown.
+    """
+    if measures["right"] is None or measures["page_found"] is None:
+        return None
+    kept = {
+        "page": measures["page_found"],
+        "passage": measures["evidence_retrieved"],
+        "unit": measures["unit_first"] or measures["evidence_shown"],
+        "abstained": not measures["abstention_wrong"],
+        "shown": measures["evidence_shown"],
+        "answer": measures["right"],
+    }
+    return "" if measures["right"] else next(name for name, here in kept.items() if not here)
 
 
 def _evidence(answer: Answer, gold: Sequence[Quote]) -> dict[str, float | None]:
@@ -311,12 +422,35 @@ def _evidence(answer: Answer, gold: Sequence[Quote]) -> dict[str, float | None]:
     right = [any(_meets(c, quote) for c in citations for quote in gold) for citations in cited]
     found = [any(_meets(c, quote) for c in flat) for quote in gold]
     seen = [any(_meets(passage.chunk, quote) for passage in answer.passages) for quote in gold]
+    leading = [passage.chunk for passage in answer.passages[:1]]
+    documents = {document for document, _ in gold}
     return {
+        "page_found": float(any(p.chunk.document_id in documents for p in answer.passages)),
         "evidence_retrieved": sum(seen) / len(seen),
+        "evidence_first": float(any(_meets(c, quote) for c in leading for quote in gold)),
+        "unit_first": float(any(_meets(c, quote) for c in _best_unit(answer) for quote in gold)),
+        "evidence_shown": float(any(found)),
+        "sentences_on_evidence": float(sum(right)),
+        "sentences_shown": float(len(answer.sentences)),
         "citation_precision": sum(right) / len(right) if right else 0.0,
         "citation_recall": sum(found) / len(found),
-        "document_cited": float(bool({c.document_id for c in flat} & {d for d, _ in gold})),
+        "document_cited": float(any(c.document_id in documents for c in flat)),
     }
+
+
+def _best_unit(answer: Answer) -> list[Chunk]:
+    """The sentence of all passages that the reader thinks most relevant, the first of equals."""
+    units = [
+        (relevance, n, start, end)
+        for n, passage in enumerate(answer.passages)
+        if passage.reading
+        for start, end, relevance in passage.reading.sentences
+    ]
+    if not units:
+        return []
+    _, n, start, end = max(units, key=lambda unit: unit[0])
+    chunk = answer.passages[n].chunk
+    return [chunk.model_copy(update={"start": chunk.start + start, "end": chunk.start + end})]
 
 
 def _meets(one: Citation | Chunk, quote: Quote) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import DataError, UsageError
-from rag.evaluate.runs import Explained, Run
+from rag.evaluate.runs import Explained, Run, stage_tables
 from rag.evaluate.statistics import Difference, Metric, differences, median_ratio
 from rag.evaluate.tables import Table, number, signed, spoken
 from rag.types import SCHEMA
@@ -51,7 +51,8 @@ class Comparison:
 
     ``better`` and ``worse`` are the cases of the primary metric in which B wins and loses, most
     changed first; both and ``ties`` are None for a metric that a single case does not have.
-    ``left_out`` counts the cases that only A and only B have.
+    ``stages`` is the table of where they lost cases, if they say it; ``left_out`` counts the cases
+    that only A and only B have.
     """
 
     a: Run
@@ -62,6 +63,7 @@ class Comparison:
     better: tuple[Change, ...] | None
     worse: tuple[Change, ...] | None
     ties: int | None
+    stages: Sequence[Table]
     latency: Latency | None
     left_out: tuple[int, int]
     differs: Mapping[str, tuple[Any, Any]]
@@ -103,7 +105,10 @@ class Comparison:
             names = [
                 spoken(name)
                 for name, one in self.metrics.items()
-                if name != self.primary and one.better is better and not one.same
+                if name != self.primary
+                and one.better is better
+                and not one.same
+                and one.difference is not None
             ]
             if names and not (silent and better is None):
                 listed = (
@@ -114,7 +119,7 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which cases are not compared, and why; which prompts were others."""
+        """Which cases and measures are not compared, and why; which prompts were others."""
         return tuple(self._notes())
 
     def _notes(self) -> Iterator[str]:
@@ -130,6 +135,14 @@ class Comparison:
         for letter, run in runs.items():
             if run.failed:
                 yield f"{run.failed} {cases} failed in {letter} and count as wrong"
+        found = self.metrics.items()
+        lacking = {
+            "A": [spoken(name) for name, one in found if one.a is None and one.b is not None],
+            "B": [spoken(name) for name, one in found if one.b is None and one.a is not None],
+        }
+        for letter, names in lacking.items():
+            if names:
+                yield f"not compared, since {letter} has none: {', '.join(names)}"
         yield from prompts_that_differ(self.a.header, self.b.header)
 
     @property
@@ -184,8 +197,9 @@ class Comparison:
         }
 
     def tables(self) -> list[Table]:
-        """The metrics with their tests, and the cases that changed most."""
-        return [self._metrics_table(), *([self._changed_table()] if self.changed else [])]
+        """The metrics with their tests, where cases were lost, and those that changed most."""
+        changed = [self._changed_table()] if self.changed else []
+        return [self._metrics_table(), *self.stages, *changed]
 
     def _metrics_table(self) -> Table:
         rows = [
@@ -255,6 +269,7 @@ def compare(
         better=better,
         worse=worse,
         ties=ties,
+        stages=stage_tables({"A": first, "B": second}),
         latency=_latency(first, second, seed),
         left_out=(len(a.rows) - len(first.rows), len(b.rows) - len(first.rows)),
         differs=_differs(a.header, b.header),

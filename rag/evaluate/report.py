@@ -25,8 +25,12 @@ _WORST = 20  # cases that are shown of a run
 _SAID = 600  # characters of a text that is shown
 _STYLE = Path(__file__).with_name("report.css")
 
-# kind -> the columns of the risk–coverage curve, and those of the calibration plot
-_RISK = {"qa": ("confidence", "gain"), "answers": ("confidence", "f1")}
+# kind -> what is 1 less the risk of the risk–coverage curve, and what the risk is; then the columns
+# of the calibration plot
+_RISK = {
+    "qa": ("gain", "1 - F1"),
+    "answers": ("correct", "The share that is not right, or an answer where there is none,"),
+}
 _CALIBRATION = {
     "qa": ("confidence", "answerable"),
     "answers": ("confidence", "answerable"),
@@ -124,6 +128,7 @@ def _comparison(one: int, other: int, found: Comparison) -> Element:
         element("p", found.verdict, class_=f"verdict {tone}".strip()),
         *(element("p", note, class_="warning") for note in found.notes),
         _differences(found),
+        *(_table(table) for table in found.stages),
         element("h3", "What differs between the runs"),
         element("ul", *(element("li", line) for line in found.what_differs())),
         class_="comparison",
@@ -235,14 +240,14 @@ def _tiles(run: Run, body: dict[str, Any]) -> Element:
 
 
 def _risk_figure(run: Run) -> Element | None:
-    score, gain = _RISK.get(run.kind.name, ("", ""))
-    points = risk_coverage(run.columns[score], run.columns[gain]) if score else []
+    gain, said = _RISK.get(run.kind.name, ("", ""))
+    points = risk_coverage(run.columns["confidence"], run.columns[gain]) if gain else []
     if not points:
         return None
     rows = [[number(coverage, 2), number(risk)] for coverage, risk in points]
     return _figure(
         "Risk and coverage",
-        "1 - F1 where only the most confident questions are answered: lower to the left is what a "
+        f"{said} where only the most confident questions are answered: lower to the left is what a "
         "threshold can buy.",
         curve(points, x_label="coverage", y_label="risk"),
         Table("risk by coverage", ["coverage", "risk"], rows, words=frozenset()),

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ Result = dict[str, Any]
 Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
 """Gives the results of some cases without what describes them; one may say why it ``failed``."""
 
+RIGHT = "right"
+"""The last of the stages, where nothing was lost."""
+
 KINDS = ("retrieval", "qa", "grounding", "rewrite", "answers")
 
 _PACKAGES = (
@@ -60,7 +64,8 @@ class Kind:
     shown by slice, with the heads of their columns. ``extra`` adds what is not a metric.
     ``describe`` gives what a result says of its case, ``worst`` the measures of one that failed.
     ``explain`` puts a result into words: what was said, what was expected (None where only grades
-    of documents are known), what its sources are called, and the sources.
+    of documents are known), what its sources are called, and the sources. ``stages`` says of each
+    stage of the pipeline, in its order, how a case is lost there, which a row names as ``stage``.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Kind:
     heads: Mapping[str, str] = field(default_factory=dict)
     extra: Callable[[Run], dict[str, Any]] = lambda _: {}
     show: Callable[[Run], list[Table]] = lambda _: []
+    stages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -145,6 +151,16 @@ class Run:
         return len(self.rows) < int(self.header["planned"])
 
     @cached_property
+    def stages(self) -> dict[str, int]:
+        """How many cases were lost at each stage, in order; nothing where no row says it.
+
+        The ``stage`` of a row is empty if nothing was lost, and None if that cannot be told.
+        """
+        told = [row["stage"] for row in self.rows if row.get("stage") is not None]
+        found = Counter(stage or RIGHT for stage in told)
+        return {stage: found[stage] for stage in self.kind.stages} if found else {}
+
+    @cached_property
     def groups(self) -> list[int]:
         """A number for each case; those that must be resampled together share theirs."""
         numbers: dict[str, int] = {}
@@ -169,6 +185,7 @@ class Run:
             "interrupted": self.interrupted,
             "seed": self.header["seed"],
             "primary": self.kind.primary,
+            **({"stages": self.stages} if self.stages else {}),
             **self.kind.extra(self),
             "failures": [
                 {"id": row["id"], "reason": row["failed"]} for row in self.rows if row["failed"]
@@ -218,6 +235,7 @@ class Run:
             ]
         head = ["measure", "value", "95% interval", "what it says"]
         tables = [Table(title, head, rows, words=frozenset({0, 3})), *self.kind.show(self)]
+        tables += stage_tables({"questions": self})
         slices = body.get(f"by_{self.kind.sliced_by}", {})
         if len(slices) > 1:
             tables.append(self._slice_table({**slices, "all": body}))
@@ -247,6 +265,19 @@ def columns(rows: Sequence[Result], names: Iterable[str]) -> dict[str, Array]:
     return {
         name: np.array([row["measures"].get(name) for row in rows], dtype=float) for name in names
     }
+
+
+def stage_tables(runs: Mapping[str, Run]) -> list[Table]:
+    """Where the cases of runs of one kind were lost, a column a run; no table if no run says it."""
+    if not any(run.stages for run in runs.values()):
+        return []
+    [kind, *_] = [run.kind for run in runs.values()]
+    rows = [
+        [stage, *(str(run.stages.get(stage, "–")) for run in runs.values()), said]
+        for stage, said in kind.stages.items()
+    ]
+    words = frozenset({0, len(runs) + 1})
+    return [Table("Where answers were lost", ["stage", *runs, "what it says"], rows, words)]
 
 
 def side_by_side(runs: Mapping[str, Run]) -> Table:

@@ -8,14 +8,17 @@ from typing import Any
 
 from rag.errors import SourceError
 from rag.settings import Settings
-from rag.types import Answer, Chunk, Citation, Document, Passage, Sentence, Verdict
+from rag.types import Answer, Chunk, Citation, Document, Passage, Reading, Sentence, Verdict
 
 
 class FakeEmbedder:
     identity = "fake"
 
 
-def passage(document: Document) -> Passage:
+def passage(document: Document, best: str = "") -> Passage:
+    """The whole document; its reader thinks the text ``best`` most relevant, if one is given."""
+    at = document.text.index(best)
+    read = ((at, at + len(best), 0.9), (0, 1, 0.1)) if best else ()
     chunk = Chunk(
         id="c", document_id=document.id, start=0, end=len(document.text), text=document.text
     )
@@ -25,6 +28,7 @@ def passage(document: Document) -> Passage:
         title=document.title,
         uri=document.uri,
         score=1.0,
+        reading=Reading(relevance=0.9, no_answer=0.1, sentences=read),
     )
 
 

@@ -109,6 +109,45 @@ def test_a_tenth_that_crashes_or_returns_nothing_stays_in_the_denominator(
     assert [line["failed"] for line in lines if line["id"] == "q1"] == ["nothing came back"]
 
 
+def test_a_run_says_where_answers_were_lost(file: Path, fake: FakePipeline) -> None:
+    changed = rows(20)
+    for row in changed[:15]:
+        row["answers"] = row["answers"] and ["five business days"]
+    changed[5]["evidence"] = []  # where it is lost cannot be told
+    file.write_text("".join(json.dumps(r) + "\n" for r in changed))
+    page = fake.document("page.md")
+    beside = answer(("The hub is white.", page, "The hub is white."), confidence=0.5)
+    unsure = answer((QUOTE, page, QUOTE), confidence=0.2)
+    fake.answers |= {
+        "question 0": crash,
+        "question 1": beside,
+        "question 2": answer(),
+        "question 3": unsure,
+        "question 4": unsure,  # unanswerable
+    }
+    run = evaluate(file, fake)
+    body = run.summary()
+    assert body["stages"] == {
+        "failed": 1, "page": 1, "passage": 0, "unit": 1, "abstained": 0, "shown": 0, "answer": 4,
+        "right": 8,
+    }  # fmt: skip
+    assert run.rows[3]["stage"] == ""
+    assert run.rows[4]["stage"] is run.rows[5]["stage"] is None
+    assert body["right"] == pytest.approx(9 / 16, abs=1e-4)  # those five that are named by "5" too
+    assert body["wrong"] == pytest.approx(6 / 16, abs=1e-4)
+    assert body["abstention_wrong"] == pytest.approx(2 / 16, abs=1e-4)  # the crash is both
+    assert body["page_found"] == pytest.approx(13 / 15, abs=1e-4)
+    assert body["sentence_precision"] == pytest.approx(12 / 14, abs=1e-4)
+    # Of 16 answers, one of them a crash, the eight most confident: 8 of 12 equal ones are right.
+    assert body["right_confident"] == pytest.approx(8 / 12, abs=1e-4)
+    assert body["aurc_ci"][0] < body["aurc"] < body["aurc_ci"][1]
+    [_, table, _] = run.tables()
+    assert table.title == "Where answers were lost"
+    assert list(table.columns) == ["stage", "questions", "what it says"]
+    assert table.rows[3][:2] == ["unit", "1"]
+    assert "| right | 8 |" in table.markdown()
+
+
 def test_the_run_file_says_what_was_measured(file: Path, fake: FakePipeline) -> None:
     run = evaluate(file, fake, limit=3, seed=7)
     assert run.path.parent == fake.folder / "runs"
@@ -191,7 +230,9 @@ SMALL = [
         "id": "a",
         "question": "How long do refunds take?",
         "type": "fact",
-        "answers": ["5 business days"],
+        "answers": ["5 business days", "five business days"],
+        "needs": ["refunds", ["take", "last"]],
+        "rivals": ["six"],
         "answerable": True,
         "evidence": [{"uri": "docs/refunds.md", "quote": "Refunds take five business days"}],
     },
@@ -214,8 +255,12 @@ def test_a_real_run_from_the_command_line(rag: Callable[..., Done]) -> None:
     assert (body["n"], body["failed"], body["run"]) == (2, 0, "run.jsonl")
     for name in ("containment", "evidence_retrieved", "citation_recall", "abstention_right"):
         assert body[name] == 1, name
+    assert body["right"] == body["evidence_first"] == body["unit_first"] == 1
+    assert body["wrong"] == body["aurc"] == 0
+    assert body["stages"]["right"] == 1
     plain = rag("eval", "answers", "q.jsonl", "--limit", "1").out
     assert plain.startswith("q.jsonl: 1 questions, 0 failed\nmeasure")
+    assert "\nWhere answers were lost\nstage" in plain
     page = rag("eval", "answers", "q.jsonl", "--markdown").out
     assert "| all | 2 | 1.00 |" in page or "| all | 2 | ." in page
     assert rag("eval", "answers", "q.jsonl", "--markdown", "--json").status == 2

@@ -360,6 +360,30 @@ def test_every_kind_can_be_compared(tmp_path: Path) -> None:
         assert all(table.plain() and table.markdown() for table in found.tables())
 
 
+def test_measures_that_one_run_lacks_are_named_and_not_judged(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    before = [{"f1": float(value), "supported": 1.0} for value in random.uniform(0, 0.5, 30)]
+    after = [{"f1": (row["f1"] or 0) + 0.2, "right": 1.0, "wrong": 0.0} for row in before]
+    a = run_files.write(tmp_path / "a.jsonl", "answers", before)
+    b = run_files.write(
+        tmp_path / "b.jsonl", "answers", after,
+        change=lambda n, row: {**row, "stage": "unit" if n % 3 else ""},
+    )  # fmt: skip
+    found = compare(a, b)
+    assert found.verdict.startswith("B is better on F1: +0.2")
+    assert found.verdict.endswith("].")
+    assert found.notes == (
+        "not compared, since A has none: right, wrong",
+        "not compared, since B has none: supported",
+    )
+    [_, stages, _] = found.tables()
+    assert list(stages.columns) == ["stage", "A", "B", "what it says"]
+    assert [row[1:3] for row in stages.rows if row[0] in ("unit", "right")] == [
+        ["–", "20"], ["–", "10"],
+    ]  # fmt: skip
+    assert compare(a, b, primary="right").verdict.startswith("Nothing can be said about right: ")
+
+
 def test_what_cannot_be_compared(pair: tuple[Run, Run], tmp_path: Path) -> None:
     a, b = pair
     other = run_files.write(tmp_path / "q.jsonl", "qa", [{"f1": 1.0}])

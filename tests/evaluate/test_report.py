@@ -174,6 +174,21 @@ def test_runs_of_one_kind_and_data_are_compared_with_the_first(tmp_path: Path) -
     assert len([one for one in parsed.of("svg") if one.get("class") == "small"]) == 4
 
 
+def test_where_answers_were_lost_stands_with_each_run_and_side_by_side(tmp_path: Path) -> None:
+    runs = [
+        make(
+            tmp_path, "answers", name,
+            change=lambda n, row, lost=lost: {**row, "stage": lost if n % 2 else ""},
+        )
+        for name, lost in (("a", "page"), ("b", "unit"))
+    ]  # fmt: skip
+    parsed = Parsed(page(runs))
+    titles = [one["aria-label"] for one in parsed.of("table")]
+    assert titles.count("Where answers were lost") == 3
+    assert "no passage is of a document of the evidence" in parsed.text
+    assert "Where answers were lost" not in page([make(tmp_path, "answers", "old")])
+
+
 def test_an_interrupted_run_says_so_and_settings_are_named(tmp_path: Path) -> None:
     settings = run_files.header(kind_named("qa"), 0)["settings"]
     settings["retrieve"]["k"] = 21
