@@ -19,11 +19,13 @@ _TOKEN = re.compile(r"\d+(?:[.,]\d+)+(?![^\W_])|[^\W_]+")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _SPACED = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _SIGNS = str.maketrans(
-    dict.fromkeys("“”„‟«»″", '"') | dict.fromkeys("‘’‚‛′", "'") | dict.fromkeys("‐‑‒–−", "-")
+    dict.fromkeys("“”„‟«»″", '"')
+    | dict.fromkeys("‘’‚‛′", "'")
+    | dict.fromkeys("‐‑‒–−", "-")
     | {"—": " - ", "―": " - ", "`": ""}
-)  # fmt: skip
+)
 _EMPHASIS = re.compile(r"(?<![\w*/.])(\*{1,3})(?=[^\s*])(.*?)(?<=[^\s*])\1(?![\w*])", re.DOTALL)
-_SHORT_OPTION = re.compile(r"((?<![\w-])-[A-Z](?![\w-]))")
+_SHORT_OPTION = re.compile(r"((?<![\w-])-[A-Z](?![-.]?\w))")
 _FINAL = re.compile(r"(?<=[^\s.,])[.,]$")
 _LITERAL = re.compile(r"(?:--?)?(?:(?<!\.)\.)?\w+(?:(?:[-.]|(?<=\d),(?=\d))\w+|'t\b)*")
 _WORDS_OF_NUMBERS = {word: str(value) for word, value in SMALL.items() if word != "one"}

@@ -79,9 +79,11 @@ def test_what_was_expected_in_words() -> None:
 
 def test_sentences_beside_the_evidence_are_counted() -> None:
     said = answer(("Five.", PAGE, "five"), ("White.", PAGE, "The hub"), ("White.", OTHER, "The"))
-    bare = said.model_copy(update={"sentences": (*said.sentences, said.sentences[0].model_copy(
-        update={"citations": ()})),
-    })  # fmt: skip
+    bare = said.model_copy(
+        update={
+            "sentences": (*said.sentences, said.sentences[0].model_copy(update={"citations": ()})),
+        }
+    )
     measured = measure(case(), bare, GOLD)
     assert (measured["sentences_on_evidence"], measured["sentences_shown"]) == (1, 4)
     silent = measure(case(), answer(), GOLD)

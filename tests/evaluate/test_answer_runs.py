@@ -128,9 +128,15 @@ def test_a_run_says_where_answers_were_lost(file: Path, fake: FakePipeline) -> N
     run = evaluate(file, fake)
     body = run.summary()
     assert body["stages"] == {
-        "failed": 1, "page": 1, "passage": 0, "unit": 1, "abstained": 0, "shown": 0, "answer": 4,
+        "failed": 1,
+        "page": 1,
+        "passage": 0,
+        "unit": 1,
+        "abstained": 0,
+        "shown": 0,
+        "answer": 4,
         "right": 8,
-    }  # fmt: skip
+    }
     assert run.rows[3]["stage"] == ""
     assert run.rows[4]["stage"] is run.rows[5]["stage"] is None
     assert body["right"] == pytest.approx(9 / 16, abs=1e-4)  # those five that are named by "5" too

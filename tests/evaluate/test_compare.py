@@ -366,9 +366,11 @@ def test_measures_that_one_run_lacks_are_named_and_not_judged(tmp_path: Path) ->
     after = [{"f1": (row["f1"] or 0) + 0.2, "right": 1.0, "wrong": 0.0} for row in before]
     a = run_files.write(tmp_path / "a.jsonl", "answers", before)
     b = run_files.write(
-        tmp_path / "b.jsonl", "answers", after,
+        tmp_path / "b.jsonl",
+        "answers",
+        after,
         change=lambda n, row: {**row, "stage": "unit" if n % 3 else ""},
-    )  # fmt: skip
+    )
     found = compare(a, b)
     assert found.verdict.startswith("B is better on F1: +0.2")
     assert found.verdict.endswith("].")
@@ -379,8 +381,9 @@ def test_measures_that_one_run_lacks_are_named_and_not_judged(tmp_path: Path) ->
     [_, stages, _] = found.tables()
     assert list(stages.columns) == ["stage", "A", "B", "what it says"]
     assert [row[1:3] for row in stages.rows if row[0] in ("unit", "right")] == [
-        ["–", "20"], ["–", "10"],
-    ]  # fmt: skip
+        ["–", "20"],
+        ["–", "10"],
+    ]
     assert compare(a, b, primary="right").verdict.startswith("Nothing can be said about right: ")
 
 

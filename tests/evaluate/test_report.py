@@ -177,11 +177,13 @@ def test_runs_of_one_kind_and_data_are_compared_with_the_first(tmp_path: Path) -
 def test_where_answers_were_lost_stands_with_each_run_and_side_by_side(tmp_path: Path) -> None:
     runs = [
         make(
-            tmp_path, "answers", name,
+            tmp_path,
+            "answers",
+            name,
             change=lambda n, row, lost=lost: {**row, "stage": lost if n % 2 else ""},
         )
         for name, lost in (("a", "page"), ("b", "unit"))
-    ]  # fmt: skip
+    ]
     parsed = Parsed(page(runs))
     titles = [one["aria-label"] for one in parsed.of("table")]
     assert titles.count("Where answers were lost") == 3

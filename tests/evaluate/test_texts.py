@@ -125,7 +125,8 @@ def test_values_stand_with_their_punctuation(text: str, value: str, found: bool)
     assert stands(text, value) is found
 
 
-WORDS = st.from_regex(re.compile(r"[a-z0-9][a-z0-9_.]{0,6}[a-z0-9]", re.ASCII), fullmatch=True)
+_WORD = re.compile(r"[a-z0-9]{2}(?:[_.]?[a-z0-9]){0,4}|[a-z][_.][0-9]", re.ASCII)
+WORDS = st.from_regex(_WORD, fullmatch=True)
 VALUES = st.builds(str.__add__, st.sampled_from(["", "-", "--"]), WORDS)
 
 
