@@ -28,7 +28,7 @@ from pydantic import (
 from rag.errors import SettingsError
 from rag.types import Label, digest_of
 
-CHUNKER_VERSION = 2
+CHUNKER_VERSION = 3
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
 
 BUILT_IN = "built-in"

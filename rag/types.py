@@ -82,6 +82,20 @@ class Heading(Value):
     anchor: str | None = None
 
 
+class Scope(Value):
+    """A stretch of a document that is read under a name of its own, below its headings.
+
+    ``text[start:end]`` is what stands under the ``title``: a term with what is said of it in a
+    ``"term"``, which begins with the term; the items, rows or code that a ``"lead"`` introduces,
+    which stands before them.
+    """
+
+    kind: Literal["term", "lead"]
+    title: str
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+
+
 class Page(Value):
     """A page of a paginated source: it covers ``text[start:end]``; numbers begin at 1."""
 
@@ -93,6 +107,8 @@ class Page(Value):
 class Document(Value):
     """One document as indexed. ``text`` is what every offset refers to.
 
+    ``scopes`` are in the order of their starts, an outer one before those inside it.
+
     ``id`` derives from the canonical ``uri``. ``digest`` covers what it says, its own title and the
     text: when a page was fetched, and how its file is called, is no part of that.
     """
@@ -102,6 +118,7 @@ class Document(Value):
     title: str
     text: str
     headings: tuple[Heading, ...] = ()
+    scopes: tuple[Scope, ...] = ()
     pages: tuple[Page, ...] = ()
     language: str | None = None
     published: date | None = None
@@ -116,6 +133,7 @@ class Document(Value):
         title: str,
         text: str,
         headings: Iterable[Heading] = (),
+        scopes: Iterable[Scope] = (),
         pages: Iterable[Page] = (),
         language: str | None = None,
         published: date | None = None,
@@ -133,6 +151,7 @@ class Document(Value):
             title=title,
             text=text,
             headings=tuple(headings),
+            scopes=tuple(scopes),
             pages=tuple(pages),
             language=language,
             published=published,
@@ -181,8 +200,9 @@ class Passage(Value):
     ``scores`` names every stage that judged it (``dense`` is a cosine, ``lexical`` is BM25,
     ``fused`` and ``rerank`` are fractions of 1); ``score`` is the one that decided the order.
     ``duplicates`` lists the places of passages that say the same and were collapsed into this one.
-    ``outline`` has the headings that the chunk stands under and those inside it, ``pages`` the
-    pages that it lies on; both with offsets into the document.
+    ``outline`` has the headings that the chunk stands under and those inside it, ``scopes`` the
+    terms and leads that it stands under or holds, ``pages`` the pages that it lies on; all with
+    offsets into the document.
     """
 
     chunk: Chunk
@@ -194,6 +214,7 @@ class Passage(Value):
     published: date | None = None
     language: str | None = None
     outline: tuple[Heading, ...] = ()
+    scopes: tuple[Scope, ...] = ()
     pages: tuple[Page, ...] = ()
     metadata: Mapping[str, MetadataValue] = Field(default_factory=dict)
     matched: tuple[str, ...] = ()
@@ -220,6 +241,10 @@ class Passage(Value):
             path = [other for other in path if other.level < heading.level]
             path.append(heading)
         return path
+
+    def scopes_at(self, place: int) -> list[Scope]:
+        """The scopes that a place in the document stands in, outermost first."""
+        return [scope for scope in self.scopes if scope.start <= place < scope.end]
 
     def explain(self) -> str:
         """One line that says why this passage has its rank."""
@@ -298,7 +323,7 @@ class Sentence(Value):
 
     ``short`` is the fact that was asked for, ``step`` a step of a procedure (``marker`` keeps its
     number), ``item`` a list item, ``code`` a block of code with its fences, ``text`` everything
-    else.
+    else. ``subject`` is the term whose entry the text is from, where it does not say so itself.
     """
 
     text: str
@@ -306,10 +331,16 @@ class Sentence(Value):
     verdict: Verdict | None = None
     kind: Literal["short", "text", "item", "step", "code"] = "text"
     marker: str = ""
+    subject: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The text as a person reads it, under its subject: ``-n, --dry-run: Nothing is sent.``"""
+        return f"{self.subject}: {self.text}" if self.subject else self.text
 
     @property
     def marked(self) -> str:
-        """The text with its citation marks, e.g. ``It takes 5 days. [1][2]``.
+        """What is shown with its citation marks, e.g. ``It takes 5 days. [1][2]``.
 
         A sentence that its evidence does not support, where such are kept, says so.
         """
@@ -318,10 +349,10 @@ class Sentence(Value):
         if self.verdict and self.verdict.label == "unsupported":
             marks += "[not supported]"
         if not marks:
-            return self.text
+            return self.shown
         # A closing fence must have its line to itself.
         space = "\n" if self.kind == "code" else " "
-        return self.text + space + marks
+        return self.shown + space + marks
 
 
 class Turn(Value):

@@ -160,6 +160,48 @@ def _kind_of_unit(word: str) -> str | None:
     return found[0] if found else _MORE_UNITS.get(lower)
 
 
+_IDENTIFIER = re.compile(
+    r"(?<![\w@/:.\\-])(?:"
+    r"--[a-z][\w-]{1,60}"  # --dry-run
+    r"|[a-z][\w-]*_[\w.-]*\w"  # max_connections
+    r"|[a-z]\w+(?:\.[a-z]\w+)+"  # main.cf
+    r"|[a-z]+\d[\w-]*\w"  # sha256
+    r"|(?-i:[a-z]+[A-Z]\w+|[A-Z][a-z]+[A-Z]\w*)"  # camelCase, CamelCase
+    r")(?![\w@/\\-]|\.\w)",
+    re.IGNORECASE,
+)
+_SPACED = re.compile(r"[a-z]+\d[\w-]*", re.IGNORECASE)
+_HOST = re.compile(r"\.(?:com|org|net|edu|gov|io|info|example|local|localhost)$", re.IGNORECASE)
+
+
+def identifiers(question: str) -> list[str]:
+    """What a question names as a machine would: options, settings, files, functions, codes.
+
+    Addresses are somebody's own, and a word with a hyphen is a word.
+
+    >>> identifiers("Does --dry-run skip max_size in main.cf, e.g. for mail.corp.example?")
+    ['--dry-run', 'max_size', 'main.cf']
+    """
+    found = (match[0] for match in _IDENTIFIER.finditer(question))
+    return [name for name in dict.fromkeys(found) if not _HOST.search(name)]
+
+
+def forms_of(identifier: str) -> list[str]:
+    """How texts may write an identifier: letters and digits apart, a part left to the reader.
+
+    >>> forms_of("debian12")
+    ['debian12', 'debian 12', 'debian-12', 'debian_12']
+    >>> forms_of("MY_PATH_X")
+    ['MY_PATH_X', 'MY_PATH_<', 'MY_PATH_{', 'MY_PATH_*']
+    """
+    if not _SPACED.fullmatch(identifier):
+        cuts = [match.end() for match in re.finditer(r"(?<=\w)[_.]", identifier)][1:]
+        return [identifier, *(identifier[:cut] + sign for cut in cuts for sign in "<{*")]
+    letters = re.match(r"[^\W\d_]+", identifier)
+    cut = letters.end() if letters else 0
+    return [f"{identifier[:cut]}{between}{identifier[cut:]}" for between in ("", " ", "-", "_")]
+
+
 # --- another year, code or country than the question's ------------------------------------------
 
 _CODE_PARTS = re.compile(r"(?<![\w-])([A-Z]{1,4})-?(\d{1,5})(?!\w)")

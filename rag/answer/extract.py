@@ -21,7 +21,7 @@ from rag.answer.reader import logit, read_words
 from rag.models.runtime import sigmoid
 from rag.settings import AnswerSettings
 from rag.text.numbers import numbers
-from rag.text.terms import content_terms
+from rag.text.terms import content_terms, fold
 from rag.types import Citation, Passage, Reading, Sentence, Turn
 
 SHORT_FROM = 0.5
@@ -33,7 +33,8 @@ _ENOUGH = 0.45  # of the best sentence's relevance, that another one needs to be
 _ENOUGH_BESIDE_FACT = 0.6  # the same where a short answer has said it already
 _LIST_FROM = 0.45  # fit of a list to a procedure's question
 
-Kind = Literal["short", "text", "item", "step"]
+Kind = Literal["short", "text", "item", "step", "code"]
+_LONGEST_SUBJECT = 80  # characters
 
 
 class ExtractiveGenerator:
@@ -62,10 +63,37 @@ class ExtractiveGenerator:
         if short is not None:
             yield numbering.sentence(short.candidate.passage, short.start, short.end, "short")
         chosen = choose(asked, passages, candidates, short, self._settings.max_sentences)
+        named = ""
         for candidate in chosen:
             span = candidate.unit.span
             kind: Kind = "item" if span.kind in ("item", "row") else "text"
-            yield numbering.sentence(candidate.passage, span.start, span.end, kind)
+            subject = _subject(passages[candidate.passage], candidate.unit)
+            sentence = numbering.sentence(candidate.passage, span.start, span.end, kind)
+            yield sentence.model_copy(update={"subject": "" if subject == named else subject})
+            named = subject
+            if code := _code_after(passages[candidate.passage], candidate.unit):
+                yield numbering.sentence(candidate.passage, *code, "code")
+
+
+_CODE_BLOCK = re.compile(r"\s*(?P<all>(?P<fence>`{3,})\n.{1,1200}?\n(?P=fence))(?=\s|$)", re.DOTALL)
+
+
+def _code_after(passage: Passage, unit: Unit) -> tuple[int, int] | None:
+    """The block of code that a sentence ending in a colon introduces, and says little without."""
+    text, end = passage.chunk.text, unit.span.end
+    found = _CODE_BLOCK.match(text, end) if unit.text.endswith(":") else None
+    if found is None or overlaps(tainted(text), *found.span("all")):
+        return None
+    return found.span("all")
+
+
+def _subject(passage: Passage, unit: Unit) -> str:
+    """The term of the entry that a unit is from, if it does not say so itself."""
+    start = passage.chunk.start + unit.span.start
+    terms = [scope.title for scope in passage.scopes_at(start) if scope.kind == "term"]
+    if not terms or fold(terms[-1]) in fold(unit.text):
+        return ""
+    return terms[-1] if len(terms[-1]) <= _LONGEST_SUBJECT else ""
 
 
 @dataclass

@@ -33,7 +33,8 @@ class Unit:
     """A sentence of a passage that may answer; ``terms`` are the stems of it and its ``lead``.
 
     ``lead`` is what it is read with but not quoted with: the question of a FAQ that it answers.
-    ``heading`` is the nearest one above it.
+    ``heading`` is the nearest one above it, ``names`` are the terms and leads below that which it
+    is read under and does not say itself.
     """
 
     passage: int
@@ -43,6 +44,7 @@ class Unit:
     position: int
     lead: str = ""
     heading: str = ""
+    names: tuple[str, ...] = ()
 
 
 _ASKS = re.compile(r"\?[\"”’)*_]*$")
@@ -103,8 +105,16 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
             if found and lead == found[-1].lead:  # a question is answered by the next sentence
                 lead = ""
             terms = frozenset(content_terms(f"{lead} {words}" if lead else words, language))
-            found.append(Unit(index, span, words, terms, len(found), lead, heading))
+            names = _names(passage, span)
+            found.append(Unit(index, span, words, terms, len(found), lead, heading, names))
     return found
+
+
+def _names(passage: Passage, span: Span) -> tuple[str, ...]:
+    """What a unit is read under, outermost first, but for what it begins with."""
+    words = span.of(passage.chunk.text)
+    scopes = passage.scopes_at(passage.chunk.start + span.start)
+    return tuple(scope.title for scope in scopes if not words.startswith(scope.title))
 
 
 _LABEL = re.compile(r"[^\W\d_][^.:!?]{1,40}[.:]")
@@ -135,9 +145,9 @@ def _labelled(text: str, spans: list[Span]) -> list[Span]:
     return joined
 
 
-def context_terms(passage: Passage, heading: str = "") -> frozenset[str]:
-    """The stems of the title, the heading path and a heading inside the passage."""
-    words = " ".join((passage.title, *passage.chunk.headings, heading))
+def context_terms(passage: Passage, *names: str) -> frozenset[str]:
+    """The stems of the title, the heading path, and names inside the passage."""
+    words = " ".join((passage.title, *passage.chunk.headings, *names))
     return frozenset(content_terms(words, passage.language or "en"))
 
 
@@ -187,7 +197,7 @@ def sentence_features(
         language = passage.language or "en"
         worth = worths[language]
         row = _shape(question, unit, language)
-        around = unit.terms | context_terms(passage, unit.heading)
+        around = unit.terms | context_terms(passage, unit.heading, *unit.names)
         row["cover"] = coverage(worth, unit.terms, language)
         row["cover_context"] = coverage(worth, around, language)
         # The retriever can be led astray by a word of asking; without its topic, nothing answers.
@@ -227,7 +237,7 @@ def in_context(question: Question, passage: Passage, unit: Unit) -> str:
     Of a table row, only the cell that names it and the one that may answer: the others would
     drown them.
     """
-    names = dict.fromkeys(name for name in (passage.title, unit.heading) if name)
+    names = dict.fromkeys(name for name in (passage.title, unit.heading, *unit.names) if name)
     words = f"{unit.lead} {unit.text}" if unit.lead else unit.text
     is_row = unit.span.kind == "row"
     if is_row and (best := best_cell(question, unit.text, passage.language or "en")):

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import IndexCorruptError, StoreError
-from rag.types import Chunk, Document, Failure, Filter, Passage, digest_of
+from rag.types import Chunk, Document, Failure, Filter, Passage, Scope, digest_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = Mapping[str, NDArray[np.float32]]
 
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = f"""
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -50,7 +50,7 @@ CREATE TABLE failures (
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, item TEXT NOT NULL, uri TEXT NOT NULL UNIQUE, title TEXT NOT NULL,
     text TEXT NOT NULL, headings TEXT NOT NULL, pages TEXT NOT NULL, language TEXT,
-    published TEXT, digest TEXT NOT NULL, metadata TEXT NOT NULL
+    published TEXT, digest TEXT NOT NULL, metadata TEXT NOT NULL, scopes TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX documents_item ON documents (item);
 CREATE INDEX documents_language ON documents (language);
@@ -69,6 +69,8 @@ CREATE TABLE pending (store INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY 
 INSERT INTO state VALUES ('format', '{FORMAT}'), ('generation', '0'), ('store', '1');
 """
 
+# Statements that bring the format before up to each.
+_MIGRATIONS = {2: "ALTER TABLE documents ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]'"}
 _CURRENT = "store = (SELECT value FROM state WHERE key = 'store')"
 _LISTED = "IN (SELECT value FROM json_each(?))"  # any number of values, as one JSON list
 _OF_STORE = ("chunks", "vectors", "pending")
@@ -141,13 +143,27 @@ class Catalog:
             self._db.execute("PRAGMA foreign_keys = ON")
             if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            elif (found := self.state("format")) != str(FORMAT):
-                raise IndexCorruptError(
-                    f"{path} has format {found}, this version reads {FORMAT}: "
-                    "move the folder aside and ingest again"
-                )
+            else:
+                self._migrate(int(self.state("format") or 0))
         except sqlite3.DatabaseError as error:
             raise self._unreadable(error) from error
+
+    def _migrate(self, found: int) -> None:
+        """Bring an older file up to date; it is read with what it has until it is ingested again.
+
+        Its chunks are those of an older chunker, so that the index asks for a rebuild by itself.
+        """
+        if not 0 < found <= FORMAT:
+            raise IndexCorruptError(
+                f"{self.path} has format {found}, this version reads {FORMAT}: "
+                "move the folder aside and ingest again"
+            )
+        if found == FORMAT:
+            return
+        with self.transaction():
+            for number in range(int(self.state("format") or 0) + 1, FORMAT + 1):
+                self._db.execute(_MIGRATIONS[number])
+            self.set_state("format", str(FORMAT))
 
     def close(self) -> None:
         """Close the file; the catalog is of no use afterwards."""
@@ -269,9 +285,11 @@ class Catalog:
             json.dumps([(page.number, page.start, page.end) for page in document.pages]),
             document.language, document.published and document.published.isoformat(),
             document.digest, json.dumps(dict(document.metadata), ensure_ascii=False),
+            json.dumps([(s.kind, s.title, s.start, s.end) for s in document.scopes],
+                       ensure_ascii=False),
         )  # fmt: skip
         self._write(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [row]
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [row]
         )
 
     def delete_documents(self, ids: Sequence[str]) -> None:
@@ -394,7 +412,7 @@ class Catalog:
         """Return key -> passage, its score still 0, for those keys that are live."""
         rows = self._rows(
             "SELECT c.*, d.title, d.uri, d.published, d.language, d.digest, d.metadata, "
-            "d.headings AS outline, d.pages, "
+            "d.headings AS outline, d.scopes, d.pages, "
             "substr(d.text, c.start + 1, c.end - c.start) AS words "
             "FROM chunks c JOIN documents d ON d.id = c.document "
             f"WHERE c.{_CURRENT} AND c.key {_LISTED}",
@@ -581,7 +599,14 @@ def _document(row: sqlite3.Row) -> Document:
     values = dict(row)
     del values["item"]
     unpacked = {name: json.loads(values[name]) for name in ("headings", "metadata")}
-    return Document(**{**values, **unpacked, "pages": _pages(row)})
+    return Document(**{**values, **unpacked, "scopes": _scopes(row), "pages": _pages(row)})
+
+
+def _scopes(row: sqlite3.Row) -> list[Scope]:
+    return [
+        Scope(kind=kind, title=title, start=start, end=end)
+        for kind, title, start, end in json.loads(row["scopes"])
+    ]
 
 
 def _pages(row: sqlite3.Row) -> list[dict[str, int]]:
@@ -612,6 +637,7 @@ def _passage(row: sqlite3.Row) -> Passage:
         published=row["published"],
         language=row["language"],
         outline=_outline(json.loads(row["outline"]), start, end),
+        scopes=[scope for scope in _scopes(row) if scope.start < end and start < scope.end],
         pages=[page for page in _pages(row) if page["start"] < end and start < page["end"]],
         metadata=json.loads(row["metadata"]),
     )

@@ -7,6 +7,7 @@ shows either the old version of a document or the new one; the next writer sweep
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -46,6 +47,7 @@ _MOST_DELETED = 0.02  # of the chunks
 
 _IN_USE = "another process has kept {folder} in use for a minute: end it, then try again"
 _BUSY = "another process is writing to {folder}: wait for it to finish, then try again"
+_MOST_READ = 200  # chunks in which a name is looked for
 _PAUSE = 0.01  # seconds between tries of a lock
 
 
@@ -102,6 +104,23 @@ class View:
         store, languages = self._lexical, self._languages
         total = store.count()
         return self._live(wanted, n, total, lambda m, ids: store.query(question, m, languages, ids))
+
+    def mentions(self, forms: Sequence[str]) -> bool:
+        """Tell whether one of the forms of a name stands in a live chunk, or over it, as it is.
+
+        Case does not matter. Where very many chunks have the words of a name, it counts as there.
+        """
+        wanted = [re.compile(rf"(?<!\w){re.escape(form)}(?!(?<=\w)\w)", re.I) for form in forms]
+        for form in forms:
+            keys = self._lexical.holding(form, _MOST_READ, self._languages)
+            if len(keys) == _MOST_READ:
+                return True
+            for passage in self._catalog.passages(keys).values():
+                chunk = passage.chunk
+                words = words_of(passage.title, chunk.headings, chunk.text)
+                if any(pattern.search(words) for pattern in wanted):
+                    return True
+        return False
 
     def lexical_bound(self, question: str) -> float:
         """Return what no BM25 score for the question can exceed."""

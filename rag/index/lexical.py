@@ -124,6 +124,9 @@ class LexicalStore:
             query = tantivy.Query.boolean_query(
                 [(tantivy.Occur.Must, query), (tantivy.Occur.Must, scope)]
             )
+        return self._best(query, n)
+
+    def _best(self, query: Any, n: int) -> list[tuple[int, float]]:
         try:
             searcher = self._index.searcher()
             hits = searcher.search(query, limit=n, count=False).hits
@@ -132,6 +135,18 @@ class LexicalStore:
             raise _corrupt(self._folder, error) from error
         pairs = [(int(key), float(score)) for key, (score, _) in zip(keys, hits, strict=True)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+
+    def holding(self, text: str, n: int, languages: Iterable[str | None]) -> list[int]:
+        """Return the keys of at most ``n`` chunks that have every word of a text."""
+        clauses = []
+        for field in sorted({field_of(language) for language in languages}):
+            terms = stems(spaced(text), field.removeprefix("words_"))
+            every = [
+                (tantivy.Occur.Must, tantivy.Query.term_query(self._schema, field, term, "basic"))
+                for term in dict.fromkeys(terms)
+            ]
+            clauses.append((tantivy.Occur.Should, tantivy.Query.boolean_query(every)))
+        return [key for key, _ in self._best(tantivy.Query.boolean_query(clauses), n)]
 
     def bound(self, question: str, languages: Iterable[str | None]) -> float:
         """Return what no BM25 score for the question can exceed: all its known terms, saturated.

@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple
 
 from rag.ingest.fetched import Fetched
 from rag.text.rows import written
-from rag.types import Heading, MetadataValue, Page
+from rag.text.sentences import sentences
+from rag.types import Heading, MetadataValue, Page, Scope
 
 Kind = Literal["heading", "paragraph", "item", "row", "code"]
 
@@ -73,7 +74,8 @@ class Block:
 
     ``level`` is 1 to 6 for a heading and the depth of nesting for everything else. Items of one
     list and rows of one table share a ``group``. A paragraph with ``joins`` continues the paragraph
-    before it after that separator, as one that runs over the end of a page.
+    before it after that separator, as one that runs over the end of a page. A block with a ``term``
+    begins what is said of that, which goes on in the deeper blocks after it.
     """
 
     kind: Kind
@@ -84,6 +86,7 @@ class Block:
     anchor: str | None = None
     page: int | None = None
     joins: str | None = None
+    term: str = ""
 
 
 ReadBlocks = Callable[[Fetched], tuple[list[Block], list[str]]]
@@ -113,6 +116,7 @@ class Assembled(NamedTuple):
 
     text: str
     headings: list[Heading]
+    scopes: list[Scope]
     pages: list[Page]
 
 
@@ -121,6 +125,7 @@ def assemble(blocks: Iterable[Block], page_count: int = 0) -> Assembled:
     parts: list[str] = []
     headings: list[Heading] = []
     page_starts: dict[int, int] = {}
+    scopes = _Scopes()
     length = 0
     previous: Block | None = None
     for block in blocks:
@@ -130,6 +135,7 @@ def assemble(blocks: Iterable[Block], page_count: int = 0) -> Assembled:
         gap = "" if previous is None else _gap(previous, block, rendered)
         if gap in ("", " ") and previous is not None:
             rendered = rendered.lstrip()  # it goes on in the same line
+        scopes.end_before(block, length)
         length += len(gap)
         if block.kind == "heading":
             title = one_line(block.text)
@@ -138,9 +144,92 @@ def assemble(blocks: Iterable[Block], page_count: int = 0) -> Assembled:
         if block.page is not None:
             page_starts.setdefault(block.page, length)
         parts += (gap, rendered)
+        scopes.begin(block, length, rendered)
         length += len(rendered)
         previous = block
-    return Assembled("".join(parts), headings, _tile(page_starts, page_count, length))
+    scopes.end_before(None, length)
+    tiled = _tile(page_starts, page_count, length)
+    return Assembled("".join(parts), headings, scopes.found, tiled)
+
+
+class _Scopes:
+    """Finds what is read under a term or after a lead, as the blocks go by in order."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[Block, Scope]] = []
+        self._before: tuple[Block, int, str] | None = None
+        self._ended: list[Scope] = []
+
+    @property
+    def found(self) -> list[Scope]:
+        """The scopes that have ended, in the order of their starts."""
+        return sorted(self._ended, key=lambda scope: (scope.start, -scope.end))
+
+    def end_before(self, block: Block | None, end: int) -> None:
+        """End the scopes that a block is not in; without one, all of them."""
+        while self._open:
+            opener, scope = self._open[-1]
+            if block is not None and _belongs(block, opener, scope.kind):
+                break
+            self._open.pop()
+            self._ended.append(scope.model_copy(update={"end": end}))
+
+    def begin(self, block: Block, start: int, rendered: str) -> None:
+        """Note what a block that stands at ``start`` opens, and that before it does by this one."""
+        if self._before is not None:
+            before, began, text = self._before
+            if text.endswith((":", "：")):
+                if block.kind in _LED:
+                    self._push(block, "lead", _last_sentence(text), start)
+            elif _is_named_by(block, before) and _is_name(text):
+                self._push(before, "term", one_line(before.text), began)
+        term = block.term or (_run_in(block.text) if _is_bullet(block) else "")
+        if term:
+            self._push(block, "term", one_line(term), start)
+        self._before = None if block.kind in ("heading", "code") else (block, start, rendered)
+
+    def _push(self, block: Block, kind: Literal["term", "lead"], title: str, start: int) -> None:
+        if 0 < len(title) <= _LONGEST_TITLE:
+            self._open.append((block, Scope(kind=kind, title=title, start=start, end=start)))
+
+
+_LED = frozenset({"item", "row", "code"})
+"""Kinds of block that a line ending in a colon introduces."""
+_RUN_IN = re.compile(r"([^.!?:;,|]{1,60}?)(?:[:：]| [-–—]{1,2}) \S")
+_LONGEST_NAME = 60
+
+
+def _is_named_by(block: Block, before: Block) -> bool:
+    return _is_bullet(before) and not before.term and block.level > before.level
+
+
+def _is_bullet(block: Block) -> bool:
+    return block.kind == "item" and not any(map(str.isalnum, block.marker))
+
+
+def _run_in(text: str) -> str:
+    """The term that an item begins with, as in "verbose: prints more"."""
+    found = _RUN_IN.match(text)
+    return found[1] if found else ""
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and not text.endswith((".", "!", "?", "。"))
+
+
+def _belongs(block: Block, opener: Block, kind: str) -> bool:
+    """Tell whether a block is in the scope that another one opened."""
+    if block.kind == "heading":
+        return False
+    if block.level > opener.level:
+        return True
+    is_next = block.kind == opener.kind and block.group == opener.group
+    return kind == "lead" and is_next and block.level == opener.level and opener.kind != "code"
+
+
+def _last_sentence(text: str) -> str:
+    *_, last = sentences(text)
+    return last.of(text).rstrip(":： ")
 
 
 def _render(block: Block) -> str:

@@ -8,15 +8,15 @@ sentence at its phrases, words, and letters at last. Only offsets are kept on th
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from rag.settings import ChunkSettings
 from rag.text.sentences import iterate
-from rag.types import Chunk, Document, Heading, digest_of
+from rag.types import Chunk, Document, Heading, Scope, digest_of
 
 _COUNTED = 100_000  # characters that are given to the tokenizer at once
 _SHORT = 24
@@ -48,10 +48,11 @@ def chunk_document(
     unless a short section (under ``settings.minimum`` tokens) was joined with its neighbour.
     """
     count_tokens = _caching(count_tokens)
+    cutter = _Cutter(document, settings, count_tokens)
     chunks: list[Chunk] = []
     seen: set[tuple[int, int]] = set()
     for section in _merged_sections(document, settings, count_tokens):
-        for start, end in _pieces(document.text, section, settings.size, count_tokens):
+        for start, end in cutter.pieces(section):
             if (start, end) in seen:
                 continue
             seen.add((start, end))
@@ -62,7 +63,7 @@ def chunk_document(
                     start=start,
                     end=end,
                     text=document.text[start:end],
-                    headings=section.path,
+                    headings=(*section.path, *cutter.names(start, end)),
                     page=_page(document, start),
                 )
             )
@@ -118,17 +119,84 @@ def _common(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(one for one, _ in pairs)
 
 
-def _pieces(
-    text: str, section: _Section, size: int, count_tokens: Callable[[str], int]
-) -> Iterator[tuple[int, int]]:
-    """Yield the spans of a section's chunks: as many whole parts in each as it holds."""
-    start, tokens = section.start, 0
-    for left, count in _parts(text, section.start, section.end, size, count_tokens):
-        if tokens + count > size and left > start:
-            yield from _stripped(text, start, left)
-            start, tokens = left, 0
-        tokens += count
-    yield from _stripped(text, start, section.end)
+class _Cutter:
+    """Cuts the sections of a document: at its entries first, as small as it has to be."""
+
+    def __init__(
+        self, document: Document, settings: ChunkSettings, count_tokens: Callable[[str], int]
+    ) -> None:
+        self._text = document.text
+        self._size = settings.size
+        self._minimum = settings.minimum
+        self._count = count_tokens
+        self._entries = [scope for scope in document.scopes if scope.kind == "term"]
+        self._scopes = document.scopes
+
+    def names(self, start: int, end: int) -> list[str]:
+        """The terms and leads that all of a chunk is read under."""
+        return [s.title for s in self._scopes if s.start <= start and end <= s.end]
+
+    def pieces(self, section: _Section) -> Iterator[tuple[int, int]]:
+        """Yield the spans of a section's chunks: as many whole parts in each as it holds.
+
+        An entry is a chunk of its own, or several, unless it is short.
+        """
+        start, tokens, before = section.start, 0, None
+        for left, count, entry in self._parts(section.start, section.end):
+            if left > start and (tokens + count > self._size or entry is not before):
+                yield from _stripped(self._text, start, left)
+                start, tokens = left, 0
+            tokens += count
+            before = entry
+        yield from _stripped(self._text, start, section.end)
+
+    def _parts(
+        self, start: int, end: int, entry: Scope | None = None
+    ) -> Iterator[tuple[int, int, Scope | None]]:
+        """Yield (start, tokens, the entry that it stands in) of the largest parts that fit.
+
+        The entries within one that fits stay with it, and so do short ones with each other.
+        """
+        tokens = self._tokens(start, end)
+        fits = tokens <= self._size if entry else tokens <= self._minimum
+        inside = [] if fits else self._inside(start, end)
+        if not inside:
+            for left, count in self._cut(start, end, tokens):
+                yield left, count, entry
+            return
+        left = start
+        for scope in inside:
+            if scope.start > left:
+                yield from self._parts(left, scope.start, entry)
+            is_short = self._tokens(scope.start, scope.end) < self._minimum
+            yield from self._parts(scope.start, scope.end, entry if is_short else scope)
+            left = scope.end
+        if left < end:
+            yield from self._parts(left, end, entry)
+
+    def _inside(self, start: int, end: int) -> list[Scope]:
+        """The outermost entries of a stretch that are not all of it."""
+        found: list[Scope] = []
+        first = bisect_left(self._entries, start, key=lambda scope: scope.start)
+        for scope in islice(self._entries, first, None):
+            if scope.start >= end:
+                break
+            is_all = scope.start == start and scope.end >= end
+            if not is_all and scope.end <= end and (not found or scope.start >= found[-1].end):
+                found.append(scope)
+        return found
+
+    def _tokens(self, start: int, end: int) -> int:
+        """The length of a stretch; what is very long is not counted to its end."""
+        return self._count(self._text[start:end]) if end - start <= _COUNTED else self._size + 1
+
+    def _cut(self, start: int, end: int, tokens: int, level: int = 0) -> Iterator[tuple[int, int]]:
+        """Yield (start, tokens) of the largest parts that fit: all of it, paragraphs, units, …"""
+        if tokens <= self._size or level == len(_CUTS):
+            yield start, tokens
+            return
+        for left, right in _stretches(start, end, _CUTS[level](self._text, start, end)):
+            yield from self._cut(left, right, self._tokens(left, right), level + 1)
 
 
 def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -136,18 +204,6 @@ def _stripped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     if words:
         start = text.index(words[0], start)
         yield start, start + len(words)
-
-
-def _parts(
-    text: str, start: int, end: int, size: int, count_tokens: Callable[[str], int], level: int = 0
-) -> Iterator[tuple[int, int]]:
-    """Yield (start, tokens) of the largest parts that fit: all of it, paragraphs, units, …"""
-    for left, right in _cut(start, end, _CUTS[level](text, start, end)):
-        tokens = count_tokens(text[left:right]) if right - left <= _COUNTED else size + 1
-        if tokens <= size or level + 1 == len(_CUTS):
-            yield left, tokens
-        else:
-            yield from _parts(text, left, right, size, count_tokens, level + 1)
 
 
 def _unit_starts(text: str) -> Iterator[int]:
@@ -165,7 +221,7 @@ def _opens_line(text: str, line: int, start: int) -> bool:
     return len(before.split()) <= 1 and not before.rstrip().endswith((",", "!", "?"))
 
 
-def _cut(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+def _stretches(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int]]:
     for place in places:
         if place > start:
             yield start, place
@@ -176,7 +232,6 @@ def _cut(start: int, end: int, places: Iterable[int]) -> Iterator[tuple[int, int
 
 # Where a text may be cut, the largest parts first.
 _CUTS: tuple[Callable[[str, int, int], Iterable[int]], ...] = (
-    lambda text, start, end: (),
     lambda text, start, end: (match.start() for match in _BLANK_LINE.finditer(text, start, end)),
     lambda text, start, end: (start + place for place in _unit_starts(text[start:end])),
     lambda text, start, end: (match.end() for match in _PHRASE_END.finditer(text, start, end)),

@@ -119,7 +119,7 @@ def _parse(
 
 
 def _document(fetched: Fetched, parsed: Parsed, name: str) -> Document:
-    text, headings, pages = assemble(parsed.blocks, parsed.pages)
+    text, headings, scopes, pages = assemble(parsed.blocks, parsed.pages)
     title = one_line(parsed.title or "") or (headings[0].title if headings else "")
     metadata = dict(parsed.metadata)
     if parsed.author:
@@ -131,6 +131,7 @@ def _document(fetched: Fetched, parsed: Parsed, name: str) -> Document:
         title=title[:_MAX_TITLE] or PurePosixPath(name).stem,
         text=text,
         headings=headings,
+        scopes=scopes,
         pages=pages,
         language=(_detect(parsed.blocks) if parsed.language is None else parsed.language) or None,
         published=parsed.published,

@@ -12,7 +12,7 @@ import copy
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import chain, groupby, islice
 from typing import Any
@@ -213,7 +213,10 @@ def _text_of(element: Any) -> str:
 
 @dataclass
 class _Walker:
-    """Goes through the tree once; text gathers in ``buffer`` until a block element ends it."""
+    """Goes through the tree once; text gathers in ``buffer`` until a block element ends it.
+
+    ``term`` waits to be said before the next text, ``entry`` is what the next item defines.
+    """
 
     strict: bool
     sizes: Sizes = field(default_factory=dict)
@@ -227,6 +230,7 @@ class _Walker:
     groups: int = 0
     marker: str | None = None
     term: str = ""
+    entry: str = ""
     depth: int = 0
     linked: int = 0
 
@@ -324,13 +328,15 @@ class _Walker:
         text = "\n".join(line for line in lines if line)
         if not text:
             return
-        if self.term:
-            text, self.term = f"{self.term}: {text}", ""
+        term, self.term = self.term, ""
+        if term and term != text:
+            text = f"{term}: {text}"
         if self.marker is None:
             self.add(Block("paragraph", text, level=self.level))
         else:
             marker, self.marker = self.marker, None
-            self.add(Block("item", text, level=self.level - 1, marker=marker, group=self.group))
+            entry, self.entry = self.entry, ""
+            self.add(Block("item", text, self.level - 1, marker, self.group, term=entry or term))
 
     def add(self, block: Block) -> None:
         before = self.blocks[-1].text if self.blocks else ""
@@ -342,8 +348,7 @@ class _Walker:
     def settle(self) -> None:
         """Give a marker or term that is still waiting a line of its own."""
         if self.term:
-            text, self.term = self.term, ""
-            self.buffer.append(text)
+            self.buffer.append(self.term)
             self.flush()
 
     @contextmanager
@@ -414,6 +419,7 @@ class _Walker:
 
     def _list(self, element: Any, number: int | None, step: int = 1, style: str = "1") -> None:
         self.settle()
+        self.entry = ""
         if self.marker is not None and self.level:  # a list that is all that its item holds
             self.marker = None
         self.text(element.text)
@@ -439,13 +445,15 @@ class _Walker:
         self.settle()
         self.text(element.text)
         self.flush()
-        terms: list[str] = []
+        entry, terms = "", list[str]()
         with self.nested():
             for child in chain.from_iterable(map(_definitions, element)):
                 if child.tag == "dt":
                     terms.append(self.cell(child, titled=not text_outside(child)).rstrip(":"))
                 else:
                     self.term, self.marker = ", ".join(filter(None, terms)), "-"
+                    # A term may have several definitions.
+                    self.entry = entry = self.term or entry
                     terms = []
                     self.block(child)
                     self.settle()
@@ -468,16 +476,21 @@ class _Walker:
                 self.block(cell)
             return
         self.groups += 1
-        lay_out = partial(linearise, group=self.groups, level=self.level)
+        lay_out = partial(linearise, group=self.groups)
         text_of = cache(self.cell)  # a cell may stand in several rows
         names = list(map(self.cell, table.header))
         if sum(map(len, names)) * len(table.rows) > _MAX_NAMES:
-            self.blocks += lay_out([], [names])
+            self.blocks += lay_out([], [names], level=self.level)
             names = []
-        for has_title, rows in groupby(table.rows, lambda row: len(row) == 1 < len(names)):
-            self.blocks += lay_out(
-                [] if has_title else names, [[*map(text_of, row)] for row in rows]
-            )
+        titled = False
+        for is_title, rows in groupby(table.rows, lambda row: len(row) == 1 < len(names)):
+            cells = [[*map(text_of, row)] for row in rows]
+            if is_title:  # it names the rows below it
+                titles = lay_out([], cells, level=self.level)
+                self.blocks += [replace(title, term=title.text) for title in titles]
+            else:
+                self.blocks += lay_out(names, cells, level=self.level + titled)
+            titled = titled or is_title
 
     def cell(self, element: Any, *, titled: bool = False) -> str:
         if element is None:

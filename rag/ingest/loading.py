@@ -25,7 +25,7 @@ from rag.ingest.worker import Worker, borrowed, extract
 from rag.settings import FetchSettings
 from rag.types import Document, Failure
 
-EXTRACTOR_VERSION = 2
+EXTRACTOR_VERSION = 3
 """Raised when the same bytes would give another text, so that unchanged items are read again."""
 
 _DOWNLOADS = 4  # side by side

@@ -92,7 +92,10 @@ def _parser() -> MarkdownIt:
 
 @dataclass
 class _Walker:
-    """Goes through the tokens once; ``markers`` are those of the lists that are open."""
+    """Goes through the tokens once; ``markers`` are those of the lists that are open.
+
+    ``entry`` is the term that the next item defines.
+    """
 
     blocks: list[Block] = field(default_factory=list)
     markers: list[Iterator[str]] = field(default_factory=list)
@@ -100,6 +103,9 @@ class _Walker:
     group: int = 0
     groups: int = 0
     heading: int = 0
+    term: str = ""
+    in_term: bool = False
+    entry: str = ""
     rows: list[list[str]] = field(default_factory=list)
     slugs: Counter[str] = field(default_factory=Counter)
 
@@ -114,8 +120,11 @@ class _Walker:
             case "ordered_list_open":
                 first = int(token.attrs.get("start", 1))
                 self.open_list(f"{number}." for number in count(first))
+            case "dt_open" | "dt_close":
+                self.in_term = token.nesting > 0
             case "dd_open":
                 self.open_list(repeat("-"), "-")
+                self.entry = self.term
             case "footnote_reference_open":
                 self.open_list(repeat("-"), f"[{token.meta['label']}]")
             case (
@@ -155,6 +164,8 @@ class _Walker:
             anchor = f"{slug}-{self.slugs[slug]}" if self.slugs[slug] else slug
             self.slugs[slug] += 1
             self.blocks.append(Block("heading", title, level=self.heading, anchor=anchor))
+        elif self.in_term:
+            self.term = one_line(text).rstrip(":")
         elif text.strip():
             self.paragraph(text)
 
@@ -163,7 +174,9 @@ class _Walker:
         if self.marker is None:
             block = Block("paragraph", text, level=level)
         else:
-            block = Block("item", text, level=level - 1, marker=self.marker, group=self.group)
+            text = f"{self.entry}: {text}" if self.entry else text
+            block = Block("item", text, level - 1, self.marker, self.group, term=self.entry)
+            self.entry = ""
         self.blocks.append(block)
         self.marker = None
 
@@ -172,6 +185,7 @@ class _Walker:
             self.groups += 1
             self.group = self.groups
         self.markers.append(markers)
+        self.entry = ""
         self.marker = self.marker if marker is None else marker
 
 

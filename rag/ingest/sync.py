@@ -398,7 +398,8 @@ def _indexed_alike(before: Document, after: Document) -> bool:
     """Tell whether only what no store holds has changed: a date, an author, a tag."""
 
     def indexed(document: Document) -> tuple[object, ...]:
-        return document.digest, document.headings, document.pages, document.language
+        places = document.headings, document.scopes, document.pages
+        return document.digest, places, document.language
 
     return indexed(before) == indexed(after)
 

@@ -240,7 +240,7 @@ class Judge:
         Windows are whole sentences; each begins with the last one of the window before it.
         """
         path = dict.fromkeys(part for part in (passage.title, *passage.chunk.headings) if part)
-        head = self._cut(" · ".join(path), _HEAD)
+        head = self._head(list(path))
         head = f"{head}\n" if head else ""
         text = passage.chunk.text
         count = self._encoder.count_tokens
@@ -262,6 +262,17 @@ class Judge:
                 break
             first = last if last > first and costs[last] < room // 3 else last + 1
         return found
+
+    def _head(self, path: list[str]) -> str:
+        """What a passage is read under: without its middle, where that is too long.
+
+        The nearest name says most of what a passage is about, the title what that belongs to.
+        """
+        while len(path) > 2 and self._encoder.count_tokens(" · ".join(path)) > _HEAD:
+            del path[1]
+        if self._encoder.count_tokens(" · ".join(path)) > _HEAD:
+            path = [self._cut(name, _HEAD // len(path)) for name in path]
+        return " · ".join(path)
 
     def _cut(self, text: str, tokens: int) -> str:
         """The beginning of a text that has at most so many tokens."""

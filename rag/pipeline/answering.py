@@ -172,7 +172,10 @@ class Answering:
         self.clock.lap("read")
         yield Event(kind="passages", passages=tuple(self.passages))
         self.confidence = confidence_of(readable(self.standalone, self.passages))
-        if settings.clarify:
+        if unknown := self._unknown():
+            self.confidence = 0.0
+            self.notes.append(f"the documents mention {' or '.join(unknown)} nowhere")
+        elif settings.clarify:
             self.clarification = self._unclear()
         if self.clarification:
             yield Event(kind="clarification", clarification=self.clarification)
@@ -192,6 +195,19 @@ class Answering:
         for sentence in sentences:
             yield Event(kind="sentence", sentence=sentence)
         yield Event(kind="answer", answer=self._made(sentences, problems))
+
+    def _unknown(self) -> list[str]:
+        """Return the identifiers of the question that no document has: what is asked is not there.
+
+        Those of a retriever that was given are not looked up, as nobody knows what it searches.
+        """
+        from rag.answer.abstain import forms_of, identifiers
+
+        named = identifiers(self.standalone)
+        if not named or not self.retrieved or self.stages.has_own("retriever"):
+            return []
+        with self.stages.index.reading() as view:
+            return [f"“{name}”" for name in named if not view.mentions(forms_of(name))]
 
     def _unclear(self) -> Clarification | None:
         from rag.answer.clarify import unclear

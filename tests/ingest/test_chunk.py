@@ -17,8 +17,10 @@ def words(text: str) -> int:
 
 
 def document(*blocks: Block, pages: int = 0) -> Document:
-    text, headings, found = assemble(blocks, pages)
-    return Document.make(uri="u", title="T", text=text, headings=headings, pages=found)
+    text, headings, scopes, found = assemble(blocks, pages)
+    return Document.make(
+        uri="u", title="T", text=text, headings=headings, scopes=scopes, pages=found
+    )
 
 
 def chunks_of(doc: Document, size: int = 40, minimum: int = 0) -> list[tuple[tuple[str, ...], str]]:

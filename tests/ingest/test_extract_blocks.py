@@ -62,7 +62,7 @@ def test_assembled_places_are_right(blocks: list[Block], count: int, data: st.Da
         Block(b.kind, b.text, b.level, b.marker, b.group, b.anchor, number, b.joins)
         for b, number in zip(blocks, numbers, strict=True)
     ]
-    text, headings, pages = assemble(paged, count)
+    text, headings, _, pages = assemble(paged, count)
     for heading in headings:
         line = text[heading.start :].split("\n", 1)[0]
         assert line == f"{'#' * heading.level} {heading.title}"
@@ -128,7 +128,7 @@ def test_a_paragraph_goes_on_over_the_end_of_a_page() -> None:
         Block("paragraph", "It begins here", page=1),
         Block("paragraph", "and ends there.", page=3, joins=" "),
     ]
-    text, _, pages = assemble(blocks, 4)
+    text, _, _, pages = assemble(blocks, 4)
     assert text == "It begins here and ends there."
     assert [text[page.start : page.end] for page in pages] == [
         "It begins here ",
