@@ -136,16 +136,20 @@ class _Walker:
             case "list_item_close":
                 self.marker = None
             case "fence" | "code_block":
+                self.settle()
                 code = token.content.rstrip("\n")
                 self.blocks.append(Block("code", code, level=len(self.markers)))
             case "math_block" | "math_block_label":
                 self.paragraph(f"$${token.content}$$")
             case "html_block":
+                self.settle()
                 for block in html.fragment(token.content):
                     if block.kind == "paragraph":
                         self.paragraph(block.text)
                     else:
                         self.blocks.append(block)
+            case "table_open":
+                self.settle()
             case "tr_open":
                 self.rows.append([])
             case "table_close":
@@ -174,18 +178,24 @@ class _Walker:
         if self.marker is None:
             block = Block("paragraph", text, level=level)
         else:
-            text = f"{self.entry}: {text}" if self.entry else text
-            block = Block("item", text, level - 1, self.marker, self.group, term=self.entry)
-            self.entry = ""
+            entry, self.entry = self.entry, ""
+            if entry and entry != text:
+                text = f"{entry}: {text}"
+            block = Block("item", text, level - 1, self.marker, self.group, term=entry)
         self.blocks.append(block)
         self.marker = None
 
+    def settle(self) -> None:
+        """Give a term whose definition does not begin with a paragraph a line of its own."""
+        if self.entry:
+            self.paragraph(self.entry)
+
     def open_list(self, markers: Iterator[str], marker: str | None = None) -> None:
+        self.settle()
         if not self.markers:  # lists within lists belong to the outermost
             self.groups += 1
             self.group = self.groups
         self.markers.append(markers)
-        self.entry = ""
         self.marker = self.marker if marker is None else marker
 
 
