@@ -257,7 +257,10 @@ class Passage(Value):
 
 
 class Citation(Value):
-    """An exact span of a document: ``document.text[start:end] == quote``, always."""
+    """An exact span of a document: ``document.text[start:end] == quote``, always.
+
+    ``terms`` are those whose entries it stands in, below its ``headings``.
+    """
 
     number: int = Field(ge=1)
     document_id: str
@@ -265,6 +268,7 @@ class Citation(Value):
     uri: str
     title: str
     headings: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
     page: int | None = None
     anchor: str | None = None
     published: date | None = None
@@ -285,6 +289,7 @@ class Citation(Value):
             uri=passage.uri,
             title=passage.title,
             headings=tuple(heading.title for heading in path) or chunk.headings,
+            terms=tuple(s.title for s in passage.scopes_at(place) if s.kind == "term"),
             page=next((p.number for p in passage.pages if p.start <= place < p.end), chunk.page),
             anchor=next((h.anchor for h in reversed(path) if h.anchor), None),
             published=passage.published,
@@ -295,8 +300,8 @@ class Citation(Value):
 
     @property
     def place(self) -> str:
-        """Title, heading path, page and date, as a person would name the place."""
-        return place(self.title, self.headings, self.page, self.published)
+        """Title, heading path, terms, page and date, as a person would name the place."""
+        return place(self.title, (*self.headings, *self.terms), self.page, self.published)
 
     @property
     def link(self) -> str:

@@ -386,9 +386,18 @@ def _without_orders(passage: Passage) -> Passage:
     return passage.model_copy(update={"chunk": passage.chunk.model_copy(update={"text": text})})
 
 
+_VALUE = re.compile(r"[\w.,:/-]*\d[\w.,:/%-]*")
+
+
 def _evidence(citations: Sequence[Citation]) -> list[str]:
-    """The quotes, and the places that they stand in."""
-    return list(dict.fromkeys([*(c.quote for c in citations), *(c.place for c in citations)]))
+    """The quotes with their terms, and the titles and headings that they stand under.
+
+    A term may say which thing, year or code a value belongs to. What a heading numbers or dates is
+    taken out of it: that a section is the third, or a page of 2024, bears out no value.
+    """
+    quotes = [": ".join((*c.terms[-1:], c.quote)) for c in citations]
+    over = [_VALUE.sub("", " › ".join((c.title, *c.headings))) for c in citations]
+    return list(dict.fromkeys([*quotes, *over]))
 
 
 def _cut(text: str) -> str:
