@@ -81,6 +81,13 @@ def test_steps_stay_a_list(sample: Pipeline) -> None:
     assert [step.marker for step in steps][:3] == ["1.", "2.", "3."]
 
 
+def test_an_identifier_that_is_nowhere_has_no_answer(sample: Pipeline) -> None:
+    answer = sample.ask("What is the default of camera_retention_days_max?")
+    assert answer.abstained
+    assert answer.confidence == 0
+    assert "the documents mention “camera_retention_days_max” nowhere" in answer.problems
+
+
 def test_filters_reach_the_index(sample: Pipeline) -> None:
     assert {p.language for p in sample.search("plan", where={"language": "de"})} == {"de"}
     old = sample.search("refund policy", before=date(2023, 12, 31))

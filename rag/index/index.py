@@ -110,16 +110,15 @@ class View:
 
         Case does not matter. Where very many chunks have the words of a name, it counts as there.
         """
-        wanted = [re.compile(rf"(?<!\w){re.escape(form)}(?!(?<=\w)\w)", re.I) for form in forms]
         for form in forms:
+            end = "-?" if form.startswith("-") else ""  # --dry is not --dry-run
+            whole = re.compile(rf"(?<!\w){re.escape(form)}(?!(?<=\w){end}\w)", re.IGNORECASE)
             keys = self._lexical.holding(form, _MOST_READ, self._languages)
-            if len(keys) == _MOST_READ:
+            if len(keys) == _MOST_READ or any(
+                whole.search(words_of(p.title, p.chunk.headings, p.chunk.text))
+                for p in self._catalog.passages(keys).values()
+            ):
                 return True
-            for passage in self._catalog.passages(keys).values():
-                chunk = passage.chunk
-                words = words_of(passage.title, chunk.headings, chunk.text)
-                if any(pattern.search(words) for pattern in wanted):
-                    return True
         return False
 
     def lexical_bound(self, question: str) -> float:
@@ -216,9 +215,10 @@ class Index:
         found = self.catalog.state("fingerprint")
         if found is not None and found != fingerprint:
             raise FingerprintError(
-                f"the index at {self.folder} was built with another embedder or chunk size "
-                f"(fingerprint {found}, the settings give {fingerprint}): "
-                "run `rag index rebuild`, or restore the settings"
+                f"the index at {self.folder} was built by an earlier version, or with another "
+                f"embedder or chunk size (fingerprint {found}, the settings give {fingerprint}): "
+                "run `rag index rebuild`, then `rag ingest` on what it holds, or restore the "
+                "settings"
             )
 
     # Writing

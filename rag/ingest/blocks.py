@@ -200,7 +200,8 @@ _LONGEST_NAME = 60
 
 
 def _is_named_by(block: Block, before: Block) -> bool:
-    return _is_bullet(before) and not before.term and block.level > before.level
+    goes_on = block.kind != "heading" and block.level > before.level
+    return goes_on and _is_bullet(before) and not before.term
 
 
 def _is_bullet(block: Block) -> bool:

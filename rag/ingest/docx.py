@@ -24,6 +24,8 @@ from rag.ingest.metadata import parse_date
 _OUTLINE = frozenset("012345678")
 _MAX_CHUNK_DEPTH = 3
 _LIST_STYLE = re.compile(r"list ?(bullet|number) ?(\d)?", re.I)
+_TERM_STYLE = re.compile(r"definition ?term|list heading", re.IGNORECASE)
+_DEFINITION_STYLE = re.compile(r"definition(?: ?(?:definition|list))?|list contents", re.IGNORECASE)
 _CONTINUES = ("list paragraph", "list continue", "listparagraph", "listcontinue")
 _INLINE = frozenset(
     [f"{W}{name}" for name in ("r", "t", "hyperlink", "fldSimple")]
@@ -205,6 +207,18 @@ class _Reader:
                 self.in_list = True
             self.item_level = depth
             self.blocks.append(Block("item", text, level=depth, marker=marker, group=self.groups))
+        elif _TERM_STYLE.fullmatch(style):
+            self.in_list, self.item_level = True, 0
+            self.groups += 1
+            term = one_line(text)
+            self.blocks.append(Block("item", term, marker="-", group=self.groups, term=term))
+        elif _DEFINITION_STYLE.fullmatch(style) and self.in_list:
+            last = self.blocks[-1]
+            if last.term == last.text:
+                text = f"{last.term.rstrip(':')}: {one_line(text)}"
+                self.blocks[-1] = replace(last, text=text)
+            else:
+                self.blocks.append(Block("paragraph", _lines(text), level=self.item_level + 1))
         else:
             self.in_list = self.in_list and bool(listed or style.lower().startswith(_CONTINUES))
             below = self.item_level + 1 if self.in_list else 0

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rag.answer.abstain import Vocabulary, lacks, missing_unit, unmentioned
+from rag.answer.abstain import Vocabulary, forms_of, identifiers, lacks, missing_unit, unmentioned
 
 TEXT = """Plans and prices
 Free has two cameras; Plus costs EUR 4.99 a month since 2024 and Family EUR 7.99. A Hub 2 draws
@@ -105,3 +105,25 @@ def test_a_question_of_many_names_is_bounded() -> None:
     words = " ".join(f"word{n}x" for n in range(3000)).translate(letters)
     names = " ".join(f"and Worm{n}xq" for n in range(300)).translate(letters)
     assert 0 < len(unmentioned(f"{names}?", Vocabulary([words]))) <= 12
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("What is the default of max_locks_per_transaction?", ["max_locks_per_transaction"]),
+        ("does --keep-first take a number", ["--keep-first"]),
+        ("Is it set in upsd.conf or with queue.size=5?", ["upsd.conf", "queue.size"]),
+        ("What does closeTimeout do on an ATmega328?", ["closeTimeout", "ATmega328"]),
+        ("Is a well-known follow-up re-read e.g. in 30s or 10GB at 3.5V?", []),
+        ("Mail of me@my_host.example or https://my_site.example/a_b is lost", []),
+        ("How do I log in to cloud.wren.example?", []),
+        ("What is WHAT IS IT and NATO?", []),
+    ],
+)
+def test_what_a_question_names_as_a_machine_would(question: str, named: list[str]) -> None:
+    assert identifiers(question) == named
+
+
+def test_a_name_may_be_one_of_many_that_a_text_gives_a_pattern_for() -> None:
+    assert "MY_PATH_<" in forms_of("MY_PATH_PYTHON3")
+    assert forms_of("max_size") == ["max_size"]

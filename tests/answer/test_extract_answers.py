@@ -11,6 +11,7 @@ from rag.answer.question import understand
 from rag.answer.reader import read_words
 from rag.protocols import Generator
 from rag.settings import AnswerSettings
+from rag.types import Scope
 
 REFUNDS = passage(
     "You have 30 days from delivery to return hardware. The box may be open. "
@@ -281,3 +282,21 @@ def test_what_a_customer_asked_is_no_answer(ask):
 def test_steps_whose_heading_says_nothing(ask):
     steps = passage("## Steps\n\n1. Ask for a return number.\n2. Post the parcel.", uri="s.md")
     assert [s.marker for s in ask("How do I get a return number?", steps)] == ["1.", "2."]
+
+
+def test_a_sentence_of_an_entry_is_shown_under_its_term(ask):
+    text = "- pool_size: How many are kept ready.\n\n  It is 20 when nothing is set."
+    scope = Scope(kind="term", title="pool_size", start=0, end=len(text))
+    source = passage(text).model_copy(update={"scopes": (scope,)})
+    sentences = ask("What is pool_size when nothing is set?", source)
+    [told] = [one for one in sentences if one.kind == "text" and "20" in one.text]
+    before = sentences[: sentences.index(told)]
+    assert "pool_size" in told.shown or any("pool_size" in one.shown for one in before)
+    assert told.citations[0].quote == told.text == "It is 20 when nothing is set."
+
+
+def test_code_comes_with_the_line_that_introduces_it(ask):
+    text = "Restart the hub from the command line like this:\n\n```\nhub restart --now\n```\n\nBye."
+    sentences = ask("How can the hub be restarted from the command line?", passage(text))
+    assert [one.kind for one in sentences][:2] == ["text", "code"]
+    assert sentences[1].text == "```\nhub restart --now\n```"

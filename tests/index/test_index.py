@@ -24,7 +24,7 @@ from rag.ingest.chunk import chunk_document
 from rag.ingest.sync import embed_missing
 from rag.protocols import Embedder
 from rag.settings import ChunkSettings, IndexSettings
-from rag.types import Document, Filter
+from rag.types import Document, Filter, Scope
 
 PRINT = "fingerprint"
 
@@ -242,6 +242,49 @@ def damage_catalog(folder: Path) -> None:
 def damage_format(folder: Path) -> None:
     with sqlite3.connect(folder / "catalog.db") as db:
         db.execute("UPDATE state SET value = '99' WHERE key = 'format'")
+
+
+def test_an_older_catalog_is_brought_up_to_date(writer: Writer) -> None:
+    writer.put("a", "Refunds take five days.")
+    writer.index.close()
+    with sqlite3.connect(writer.index.folder / "catalog.db") as db:
+        db.execute("ALTER TABLE documents DROP COLUMN scopes")
+        db.execute("UPDATE state SET value = '1' WHERE key = 'format'")
+    again = Index(writer.index.folder, IndexSettings())
+    [(_, document)] = again.catalog.documents()
+    assert document.text == "Refunds take five days."
+    assert document.scopes == ()
+    again.close()
+
+
+def test_the_terms_that_a_passage_stands_under_come_with_it(writer: Writer) -> None:
+    text = "- size: How much is kept.\n\n  The default is 5."
+    scope = Scope(kind="term", title="size", start=0, end=len(text))
+    writer.put("a", text, scopes=[scope])
+    with writer.index.reading() as view:
+        [passage] = view.passages(list(view.lexical("default", 5, Filter()))).values()
+    assert passage.chunk.headings == ("size",)
+    assert passage.scopes_at(text.index("The default")) == [scope]
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("max_size", True),
+        ("MAX_SIZE", True),
+        ("size_max", False),
+        ("max_siz", False),
+        ("--dry-run", True),
+        ("--dry", False),
+        ("run-dry", False),
+        ("main.cf", True),
+    ],
+)
+def test_a_name_is_looked_up_as_it_is_written(writer: Writer, name: str, there: bool) -> None:
+    writer.put("a", "Set max_size in main.cf, then try it with --dry-run.")
+    writer.put("b", "The maximal size is 5.")
+    with writer.index.reading() as view:
+        assert view.mentions([name]) is there
 
 
 @pytest.mark.parametrize("damage", [damage_catalog, damage_format])

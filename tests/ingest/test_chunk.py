@@ -132,3 +132,40 @@ def test_no_word_of_a_body_is_lost(
         n for n, c in enumerate(doc.text) if not c.isspace() and n not in covered and n not in lines
     ]
     assert missing == []
+
+
+def entry(term: str, text: str) -> Block:
+    return Block("item", f"{term}: {text}", marker="-", group=1, term=term)
+
+
+def test_an_entry_is_a_chunk_and_says_its_term_in_each_of_its_parts() -> None:
+    long = "Every sentence of it has seven words. " * 6
+    doc = document(
+        heading(1, "Options"),
+        entry("size", "How much is kept of all that there is."),
+        entry("age", long),
+        Block("paragraph", "The default is ten days.", level=1),
+        paragraph("What comes after the list is of no entry at all."),
+    )
+    found = chunks_of(doc, size=24, minimum=4)
+    assert found[0] == (("Options", "size"), "- size: How much is kept of all that there is.")
+    parts = [text for path, text in found if path == ("Options", "age")]
+    assert len(parts) >= 2
+    assert any("ten days" in text for text in parts)
+    assert found[-1] == (("Options",), "What comes after the list is of no entry at all.")
+
+
+def test_short_entries_share_a_chunk_and_no_entry_that_fits_is_cut() -> None:
+    doc = document(*(entry(f"t{n}", "Two words more.") for n in range(12)))
+    found = chunks_of(doc, size=20, minimum=16)
+    assert 1 < len(found) < 12
+    assert all(line.endswith("more.") for _, text in found for line in text.split("\n"))
+
+
+def test_a_part_of_a_list_is_under_the_line_that_leads_it() -> None:
+    items = [Block("item", f"choice number {n} is one of many", marker="-", group=1)
+             for n in range(9)]  # fmt: skip
+    doc = document(heading(1, "H"), paragraph("These are allowed:"), *items)
+    *_, (path, text) = chunks_of(doc, size=20)
+    assert path == ("H", "These are allowed")
+    assert "number 8" in text

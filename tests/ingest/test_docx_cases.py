@@ -780,6 +780,23 @@ class TestNumbers:
         }
         assert text(item("a") + item("b"), parts) == "Art. 1 a\nArt. 2 b"
 
+    def test_terms_and_their_definitions(self) -> None:
+        def styled(name: str, words: str) -> str:
+            return p(words, properties=f'<w:pStyle w:val="{name}"/>')
+
+        styles = "".join(
+            f'<w:style w:type="paragraph" w:styleId="{key}"><w:name w:val="{name}"/></w:style>'
+            for key, name in (("DT", "Definition Term"), ("DD", "Definition"))
+        )
+        body = (
+            styled("DT", "size")
+            + styled("DD", "How much.")
+            + styled("DD", "Ten.")
+            + styled("DT", "alone")
+            + p("After.")
+        )
+        assert text(body, {"styles": styles}) == "- size: How much.\n\n  Ten.\n\n- alone\n\nAfter."
+
     def test_marks_that_say_something_and_paragraphs_that_go_on(self) -> None:
         font = '<w:rPr><w:rFonts w:ascii="Wingdings"/></w:rPr>'
         numbering = (

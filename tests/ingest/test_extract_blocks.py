@@ -136,3 +136,69 @@ def test_a_paragraph_goes_on_over_the_end_of_a_page() -> None:
         "and ends there.",
         "",
     ]
+
+
+def scopes_of(blocks: list[Block]) -> list[tuple[str, str, str]]:
+    found = assemble(blocks)
+    return [(s.kind, s.title, found.text[s.start : s.end]) for s in found.scopes]
+
+
+def test_what_is_said_of_a_term_goes_on_in_the_deeper_blocks() -> None:
+    blocks = [
+        Block("item", "size: How much is kept.", marker="-", group=1, term="size"),
+        Block("paragraph", "The default is 5.", level=1),
+        Block("item", "small", level=1, marker="-", group=1),
+        Block("item", "age: How long.", marker="-", group=1, term="age"),
+        Block("paragraph", "After the list."),
+    ]
+    assert scopes_of(blocks) == [
+        ("term", "size", "- size: How much is kept.\n\n  The default is 5.\n\n  - small"),
+        ("term", "age", "- age: How long."),
+    ]
+
+
+def test_a_line_that_ends_in_a_colon_leads_what_follows() -> None:
+    blocks = [
+        Block("paragraph", "It is simple. These may be set:"),
+        Block("item", "one", marker="-", group=1),
+        Block("item", "two", marker="-", group=1),
+        Block("item", "another list", marker="-", group=2),
+        Block("paragraph", "Then say:"),
+        Block("code", "go"),
+        Block("code", "stop"),
+        Block("paragraph", "Mind:"),
+        Block("paragraph", "the gap"),
+    ]
+    assert scopes_of(blocks) == [
+        ("lead", "These may be set", "- one\n- two"),
+        ("lead", "Then say", "```\ngo\n```"),
+    ]
+
+
+def test_bullets_that_begin_with_a_name_are_entries_and_steps_are_not() -> None:
+    blocks = [
+        Block("item", "verbose: Prints more. Off by default.", marker="-", group=1),
+        Block("item", "quiet", marker="-", group=1),
+        Block("paragraph", "Prints nothing.", level=1),
+        Block("item", "Open it: the lid is on top.", marker="1.", group=2),
+        Block("item", "No. It is not: really.", marker="-", group=3),
+    ]
+    assert [(kind, title) for kind, title, _ in scopes_of(blocks)] == [
+        ("term", "verbose"),
+        ("term", "quiet"),
+    ]
+
+
+@given(st.lists(BLOCKS, max_size=12))
+def test_scopes_nest_and_lie_in_the_text(blocks: list[Block]) -> None:
+    text, headings, scopes, _ = assemble(blocks)
+    for scope in scopes:
+        assert 0 <= scope.start < scope.end <= len(text)
+        assert not any(scope.start < heading.start < scope.end for heading in headings)
+        assert all(
+            other.end <= scope.start or scope.end <= other.start
+            or (scope.start <= other.start and other.end <= scope.end)
+            or (other.start <= scope.start and scope.end <= other.end)
+            for other in scopes
+        )  # fmt: skip
+    assert scopes == sorted(scopes, key=lambda scope: (scope.start, -scope.end))

@@ -370,7 +370,7 @@ class TestMarkdown:
             ("run `x` with <file> and List<String>", "run x with <file> and List<String>"),
             ("see ![the *red* button](a.png) there", "see the red button there"),
             ("a[^1] b[^x]\n\n[^1]: word", "a[1] b[^x]\n\n[1] word"),
-            ("Term\n: first\n: second", "Term\n\n- first\n\n- second"),
+            ("Term\n: first\n: second", "- Term: first\n\n- Term: second"),
             ("- [x] done\n- [ ] open", "- [x] done\n- [ ] open"),
             ("| a | b |\n|--|--|\n| `x\\|y` | p\\|q |", "a: x|y; b: p|q"),
             ("Head\n====\n\nSub\n---", "# Head\n\n## Sub"),
