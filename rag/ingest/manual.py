@@ -27,12 +27,13 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _PAGE = re.compile(r"[^\s()]{1,60}\(\d\w{0,8}\)|\d[\d-]{3,9}")
 _GAP = "   "
 _BULLET = re.compile(r"([o*•·+-]|\(?\d{1,2}[.)])$")
-_SENTENCE_END = re.compile(r"(?<!\.\.)[.!?,;]$")
+_SENTENCE_END = re.compile(r"(?<!\.\.)(?<=.)[.!?,;]$")
 _WORD = re.compile(r"""["'(`‘“]{0,3}[^\W\d_]++[-'’"”)`.,;:]{0,4}""")
 _MAX_HEADING = 70
 _MAX_TERM = 90
 _MAX_TERMS = 12
 _MAX_NAME_WORDS = 4
+_FEW_WORDS = 2
 _MAX_STRAY = 3
 _INDENTED = 0.7
 _PROSE = 0.4
@@ -121,7 +122,8 @@ class _Manual:
         section: list[_Row] = []
         for row in self.rows:
             is_heading = _is_heading(row)
-            is_below = 0 < row.indent < self.margin and row.after and len(row.text) <= _MAX_HEADING
+            begins = row.after or not section
+            is_below = 0 < row.indent < self.margin and begins and len(row.text) <= _MAX_HEADING
             if is_heading or is_below:
                 self.section(section)
                 section = []
@@ -195,7 +197,8 @@ class _Manual:
         if not text or term[-1] != " " or text[0] == " ":
             return None
         goes_on = below is not None and not below.after and not self.has_room(row, below)
-        if not term.endswith("  ") and not goes_on and not term.startswith("-"):
+        is_said = term.startswith("-") and len(text.split()) > _FEW_WORDS
+        if not (term.endswith("  ") or goes_on or is_said):
             return None
         term = term.rstrip()
         if "  " in term or _SENTENCE_END.search(term):
@@ -229,7 +232,7 @@ class _Manual:
             and "  " not in row.text
             and not _SENTENCE_END.search(row.text.removesuffix("," if row is not terms[-1] else ""))
             and (not row.text.endswith(":") or _is_name(row.text[:-1]))
-            and self.has_room(row, below[0])
+            and (self.has_room(row, below[0]) or (row.text.endswith(")") and _is_name(row.text)))
             for row in terms
         ) and self.is_prose(below)
 
@@ -280,7 +283,8 @@ class _Manual:
 
 
 def _is_name(text: str) -> bool:
-    is_short = len(text.partition(" (")[0].split()) <= _MAX_NAME_WORDS
+    most = 2 * _MAX_NAME_WORDS if text.startswith("-") else _MAX_NAME_WORDS
+    is_short = len(text.partition(" (")[0].split()) <= most
     return is_short and not text.endswith(":") and not _SENTENCE_END.search(text)
 
 

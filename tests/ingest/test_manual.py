@@ -26,6 +26,7 @@ SYNOPSIS
               [--keep-warm=MINUTES] cups
 
 DESCRIPTION
+   Heating
        The  kettle command heats as many cups of water as it is told to, and
        says when they are hot. A cup that is not filled is left out of  ac-
        count, and the heating stops when the kettle is lifted off its base.
@@ -106,7 +107,7 @@ def in_page(text: str) -> str:
 @pytest.mark.parametrize(("name", "text"), [("kettle.1.txt", PAGE), ("a.html", in_page(PAGE))])
 def test_a_page_is_read_with_its_options(name: str, text: str) -> None:
     found = document(name, text)
-    titles = ["NAME", "SYNOPSIS", "DESCRIPTION", "Lids", "OPTIONS", "EXAMPLES", "FILES"]
+    titles = ["NAME", "SYNOPSIS", "DESCRIPTION", "Heating", "Lids", "OPTIONS", "EXAMPLES", "FILES"]
     assert [heading.title for heading in found.headings] == titles
     assert "left out of account, and the heating stops" in found.text
     assert "- -q: Make no sound when the water boils. The lamp is lit all the same.\n" in found.text
@@ -128,6 +129,12 @@ def test_the_terms_are_those_that_hang_out() -> None:
         "/etc/kettle.conf",
     ]
     assert [block.level for block in blocks if block.term] == [0, 0, 0, 0, 1, 1, 0]
+
+
+def test_a_word_of_a_term_that_stands_where_texts_begin_is_no_text() -> None:
+    assert "-rinse n" in terms(read(PAGE.replace("-t degrees", "-rinse n")))
+    text = PAGE.replace("-t degrees\n              Heat", "-t deg Heat")
+    assert "-t deg" in terms(read(text))
 
 
 def test_overstruck_letters_are_bold_ones() -> None:
