@@ -44,11 +44,15 @@ _SLACK = 8
 
 @dataclass
 class _Row:
-    """A line without its indentation; ``after`` counts the blank lines before it."""
+    """A line without its indentation; ``after`` counts the blank lines before it.
+
+    ``beside`` is a term that a column parts from the text on its line.
+    """
 
     indent: int
     text: str
     after: int = 0
+    beside: bool = False
 
     @property
     def end(self) -> int:
@@ -197,13 +201,13 @@ class _Manual:
         if not text or term[-1] != " " or text[0] == " ":
             return None
         goes_on = below is not None and not below.after and not self.has_room(row, below)
-        is_said = term.startswith("-") and len(text.split()) > _FEW_WORDS
+        is_said = term.startswith("-") and (len(text.split()) > _FEW_WORDS or text.endswith("."))
         if not (term.endswith("  ") or goes_on or is_said):
             return None
-        term = term.rstrip()
+        is_apart, term = term.endswith("  "), term.rstrip()
         if "  " in term or _SENTENCE_END.search(term):
             return None
-        return _Row(row.indent, term, row.after), _Row(column, text)
+        return _Row(row.indent, term, row.after, is_apart), _Row(column, text)
 
     def end_of_terms(self, runs: list[list[_Row]], at: int) -> int | None:
         """The last of the runs of terms that one definition follows, if there is one."""
@@ -225,7 +229,9 @@ class _Manual:
             return False
         if _BULLET.match(terms[0].text):
             return len(terms) == 1
-        if all(row.text.startswith("-") for row in terms):
+        column = self.open[-1][1] if self.open else self.margin
+        is_apart = terms[0].beside and terms[0].indent == column and _is_name(terms[0].text)
+        if is_apart or all(row.text.startswith("-") for row in terms):
             return True
         return all(
             len(row.text) <= _MAX_TERM
