@@ -15,6 +15,7 @@ from rag.ingest.blocks import Block, Parsed, assemble, one_line, read_plain
 from rag.ingest.decode import decode
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
+from rag.ingest.manual import read_manual
 from rag.ingest.metadata import scalars
 from rag.types import Document, Failure
 
@@ -113,7 +114,7 @@ def _parse(
 
         parsed = markdown.read_page(text)
     else:
-        parsed = Parsed(read_plain(text), title=PurePosixPath(name).stem)
+        parsed = Parsed(read_manual(text) or read_plain(text), title=PurePosixPath(name).stem)
     parsed.notes[:0] = notes
     return parsed
 

@@ -38,6 +38,7 @@ from rag.ingest.html_hidden import discloses, remove_hidden
 from rag.ingest.html_metadata import read_metadata
 from rag.ingest.html_parse import BLOCKS, HEADINGS, MAX_DEPTH, holds, label_of, parse
 from rag.ingest.html_table import own_cells, read_math, read_table, take_strays
+from rag.ingest.manual import read_manual
 
 MAIN_SHARE = 0.25
 """A declared main element with a smaller share of the page's words is not believed."""
@@ -402,7 +403,12 @@ class _Walker:
         for line_break in element.iter("br"):
             line_break.tail = "\n" + (line_break.tail or "")
         self.settle()
-        self.add(Block("code", element.text_content().strip("\n"), level=self.level))
+        text = element.text_content().strip("\n")
+        if self.level == 0 and (manual := read_manual(text)):
+            self.blocks += [replace(block, group=block.group + self.groups) for block in manual]
+            self.groups += max(block.group for block in manual)
+        else:
+            self.add(Block("code", text, level=self.level))
 
     _on_xmp = _on_listing = _on_plaintext = _on_pre
 

@@ -6,17 +6,15 @@ stays one paragraph.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 
 from rag.ingest.blocks import Block, linearise
+from rag.ingest.joint import Joint
 from rag.ingest.pdf_table import Cell, Line, Table
-from rag.text.language import detect
 
 # The number of a page stands apart: alone, behind a rule or dash, or after the word for a page.
 _FIRST_NUMBER = re.compile(r"^(\d{1,6})(?:\s*+$|\s*+[|–—·•]|\s++-\s)")
@@ -35,15 +33,6 @@ _PAGE_NUMBER = re.compile(
 )
 _ITEM = re.compile(r"([•◦▪‣●○■□–*-]|\d{1,3}[.)]|[a-z][.)])\s+(?=\S)")
 _BULLETED = re.compile(r"[•◦▪‣●○■□]|.*?(?: \.){4}")
-_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST_PART = re.compile(r"([^\W\d_]+)[-\u2010]$")
-_FIRST_PART = re.compile(r"[^\W\d_]+")
-_HYPHENED = re.compile(r"[^\W_][-\u2010]$")
-_OPEN_END = re.compile(r"[^\s/–—\u2010-][-/–—\u2010]$")
-"""A hyphen, dash or stroke that the next line follows without a space; between spaces, a sign."""
-_OPEN_START = re.compile(r"\d[–—]\d|\w—[^\W\d_]")
-_UNSPACED = re.compile("[\u3001-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffee]{2}")
-"""Chinese and Japanese, which know no spaces that a line's end could stand for."""
 _ENDS = tuple('.!?:;…"”»)')
 _LARGER = 1.15
 _MAX_HEADING = 150
@@ -51,15 +40,6 @@ _MAX_RUNNING_ROWS = 2
 _SHORT_PAGE = 4  # lines
 _NUMERALS = "0123456789ivxlcIVXLC"
 _DOTS = " .…·_"
-_MAX_WORD = 60
-_MAX_LABEL = 6
-_SUSPENDED = ("and", "or", "und", "oder")
-"""After a hyphen that stands for the rest of a word: "pre- and post-war"."""
-_PREFIXES = frozenset(
-    "anti auto com con counter dis fore inter macro micro mis mono multi out over para photo post "
-    "pre pro sub super tele trans under".split()
-)
-_SUFFIXES = frozenset("able age ally ers ing ings ion less ment ness ship ward wards wise".split())
 
 
 def without_furniture(pages: list[list[Line]]) -> list[list[Line]]:
@@ -167,7 +147,7 @@ class _Paragraphs:
         tops = [line for line in larger if line.height == heights[0]]
         # A title that is not in the outline stands above what is.
         self.titled = int(len(tops) == 1 and not self.marked(tops[0]))
-        self.words = {word.lower() for line in lines for word in _WORD.findall(line.text)}
+        self.joint = Joint([line.text for line in lines])
         self.right = self.right_edges()
         self.rows = set(self.find_rows())
         self.blocks: list[Block] = []
@@ -259,7 +239,7 @@ class _Paragraphs:
             and self.is_near(previous, line)
             and not self.marked(line)
         ):  # a title of two lines
-            self.tail[-1], text = self.join(self.tail[-1], line.text)
+            self.tail[-1], text = self.joint.join(self.tail[-1], line.text)
             self.tail.append(text)
         else:
             self.put(Block("heading", line.text, level=level, page=line.page))
@@ -298,7 +278,7 @@ class _Paragraphs:
         """Text of a cell, its wrapped lines joined."""
         text = ""
         for line in cell.lines:
-            text = "".join(self.join(text, line)) if text else line
+            text = "".join(self.joint.join(text, line)) if text else line
         return text
 
     def begin(self, line: Line) -> None:
@@ -347,59 +327,12 @@ class _Paragraphs:
 
     def go_on(self, line: Line) -> None:
         last = self.blocks[-1]
-        self.tail[-1], text = self.join(self.tail[-1], line.text)
+        self.tail[-1], text = self.joint.join(self.tail[-1], line.text)
         if last.page != line.page and last.kind == "paragraph":
             separator = text[: len(text) - len(text.lstrip())]
             self.put(Block("paragraph", text.lstrip(), page=line.page, joins=separator))
         else:
             self.tail.append(text)
-
-    def join(self, before: str, after: str) -> tuple[str, str]:
-        """Both texts as they are to stand together, a hyphen at the line's end undone."""
-        if before.endswith("\u00ad"):
-            return before[:-1], after
-        head, tail = _LAST_PART.search(before[-_MAX_WORD:]), _FIRST_PART.match(after)
-        capitals = head and tail and f"{head[1]}{tail[0]}".isupper() and len(tail[0]) > 1
-        if not head or not tail or not (after[0].islower() or capitals):
-            closed = (
-                _OPEN_END.search(before[-2:])
-                or _OPEN_START.match(before[-1:] + after[:2])
-                or _UNSPACED.fullmatch(before[-1:] + after[:1])
-            )
-            return before, after if closed else f" {after}"
-        whole = f"{head[1]}{tail[0]}".lower()
-        if tail[0] in _SUSPENDED and whole not in _english_words():
-            return before, f" {after}"
-        if whole in self.words:
-            return before[:-1], after
-        is_hyphened = _HYPHENED.search(before[-_MAX_WORD:][: head.start()]) is not None
-        compound = f"{head[1]}-{tail[0]}".lower()
-        keeps = compound in self.words or self.is_compound(head[1], tail[0], is_hyphened)
-        return before if keeps else before[:-1], after
-
-    def is_compound(self, first: str, second: str, is_hyphened: bool) -> bool:
-        """Whether a hyphen belongs to the words, and does not only part one at a line's end.
-
-        What has a hyphen already is likely to go on with one, whatever its parts: "up-to-date".
-        """
-        if second.isupper() and len(first) > 1:  # all is in capitals, so the first is no acronym
-            first, second = first.lower(), second.lower()
-        if len(first) == 1 or (first.isupper() and len(first) < _MAX_LABEL):  # X-ray, GPS-based
-            return True
-        first = first.lower()
-        if first.endswith("ez") and second == "vous":  # French
-            return True
-        is_part = min(len(first), len(second)) < 3 or first in _PREFIXES or second in _SUFFIXES
-        if is_part and not is_hyphened:
-            return False
-        return {first, second} <= self.known and first + second not in self.known
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """The words that tell a compound: English ones, which in another language mislead."""
-        middle = len(self.lines) // 2  # titles and contents come first
-        sample = " ".join(line.text for line in self.lines[middle : middle + 100])
-        return _english_words() if detect(sample)[0] in ("en", None) else frozenset()
 
     def typical_leading(self) -> dict[float, float]:
         steps: dict[float, list[float]] = {}
@@ -458,12 +391,3 @@ def _is_prose(lines: list[Line]) -> bool:
 
 def _has_wide_gap(line: Line) -> bool:
     return any(b.left - a.right > 4 * line.height for a, b in pairwise(line.parts))
-
-
-@lru_cache(maxsize=1)
-def _english_words() -> frozenset[str]:
-    """The words among the shipped model's pieces, those most used in English."""
-    from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
-
-    vocabulary = json.loads((WEIGHTS / TOKENIZER_FILE).read_text("utf-8"))["model"]["vocab"]
-    return frozenset(word for word in vocabulary if word.isalpha())

@@ -25,7 +25,7 @@ import rag.text
 SMALL, LARGE = 1_500, 6_000
 BOUNDED = {
     # Given no more than this many characters by their only callers.
-    "rag.ingest.pdf_paragraphs._LAST_PART": 200,
+    "rag.ingest.joint._LAST_PART": 200,
     "rag.text.sentences._LAST_WORD": 200,
     "rag.text.dates.REL": 40,
     "rag.text.numbers._ABOUT": 30,
