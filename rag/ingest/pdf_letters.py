@@ -14,7 +14,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise, repeat
 from statistics import median
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from pypdfium2 import raw
 
-from rag.ingest.pdf_table import Grid, Line, Rule, turned
+from rag.ingest.pdf_table import WIDE_GAP, Grid, Line, Rule, Start, turned
 
 _GAP = 1.6
 """A gap of so many line heights inside a line is the edge of a column or of a table cell."""
@@ -201,13 +201,14 @@ class Letters:
             run = runs[-1] if runs else None
             if run and word.cell != run.last.cell and run.is_in_word(word):
                 word.cell = run.last.cell  # wider than its cell, it is where it begins
+            font, bold = _font(self.handle, word.index)
             if run is None or word.cell != run.last.cell or not run.goes_on(word):
-                runs.append(_Run(self.handle, turn, word, _is_bold(self.handle, word.index)))
+                runs.append(_Run(self.handle, turn, word, font, bold))
                 continue
-            run.bold = run.bold and _is_bold(self.handle, word.index)
+            run.bold = run.bold and bold
             if word.space and run.is_close(word):
                 word.space = not self._is_generated(word.index - 1)
-            run.add(word)
+            run.add(word, font)
         return [run.line() for run in runs]
 
     def _is_generated(self, index: int) -> bool:
@@ -302,12 +303,19 @@ def _cell(grids: Sequence[Grid], x: float, y: float) -> tuple[int, tuple[int, in
     return None
 
 
-def _is_bold(handle: Any, index: int) -> bool:
-    if raw.FPDFText_GetFontWeight(handle, index) >= 600:
-        return True
-    name = ctypes.create_string_buffer(80)
-    raw.FPDFText_GetFontInfo(handle, index, name, 80, None)
-    return bool(_BOLD_NAME.search(name.value))
+def _font(handle: Any, index: int) -> tuple[str, bool]:
+    """Name of the font of a letter, and whether it is bold."""
+    raw.FPDFText_GetFontInfo(handle, index, _NAME, len(_NAME), None)
+    name, is_bold = _named(_NAME.value)
+    return name, is_bold or raw.FPDFText_GetFontWeight(handle, index) >= 600
+
+
+_NAME = ctypes.create_string_buffer(80)
+
+
+@cache
+def _named(name: bytes) -> tuple[str, bool]:
+    return name.decode("latin1"), _BOLD_NAME.search(name) is not None
 
 
 @dataclass(slots=True)
@@ -329,8 +337,10 @@ class _Word:
 class _Run:
     """Words that are being gathered into one segment."""
 
-    def __init__(self, handle: Any, turn: int, word: _Word, bold: bool) -> None:
+    def __init__(self, handle: Any, turn: int, word: _Word, font: str, bold: bool) -> None:
         self.handle, self.turn, self.bold = handle, turn, bold
+        self.starts = [Start(0, word.left, 0.0, font)]
+        self.length = len(word.text)
         self.last = self.base = word
         self.left, self.bottom, self.right, self.top = word.left, word.bottom, word.right, word.top
         self.height = word.height
@@ -399,7 +409,7 @@ class _Run:
             return near and (self.raised or self.shift(word) != 0)
         return -height <= gap <= _GAP * height
 
-    def add(self, word: _Word) -> None:
+    def add(self, word: _Word, font: str) -> None:
         gap, height, shift = self.gap(word), self.last.height, self.shift(word)
         is_drop_cap = _DROP_CAP * word.height <= self.height and len(self.parts) == 1
         if is_drop_cap or (shift and word.height < self.height and not word.broken):
@@ -422,8 +432,12 @@ class _Run:
         )
         if apart:
             self.parts.append(" ")
+            self.length += 1
+            if font != self.starts[-1].font or gap >= WIDE_GAP * height:
+                self.starts.append(Start(self.length, word.left, gap, font))
         elif raised and before.isdigit() and word.text[0] in _POWERS and not self.marked:
             self.parts.append("^")
+            self.length += 1
         self.level = len(word.text) + self.level * self.is_level(word)
         self.weight += len(word.text) * (not shift)
         self.raised = shift != 0 and word.height < self.top - self.bottom
@@ -437,6 +451,7 @@ class _Run:
             self.base = word
             self.weight = self.level if shift else self.weight
         self.parts.append(word.text)
+        self.length += len(word.text)
         self.heights[word.height] += len(word.text)
         self.alone = self.alone and len(word.text) == 1
         self.last = word
@@ -445,8 +460,9 @@ class _Run:
         text = "".join(self.parts)
         if self.alone and len(self.gaps) > 2:
             text = self.without_spacing(text)
+        text = _FRACTION.sub(r" \1", text)
         return Line(
-            text=_FRACTION.sub(r" \1", text),
+            text=text,
             left=self.left,
             bottom=self.bottom,
             right=self.right,
@@ -454,6 +470,7 @@ class _Run:
             height=round(median(self.heights.elements()), 1),
             bold=self.bold,
             grid=self.last.cell[0] if self.last.cell else None,
+            starts=self.starts if len(text) == self.length else self.starts[:1],
         )
 
     def without_spacing(self, text: str) -> str:

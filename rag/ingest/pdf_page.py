@@ -18,6 +18,7 @@ from rag.ingest.pdf_table import (
     Grid,
     Line,
     Rule,
+    Start,
     aligned,
     between_rules,
     find_grids,
@@ -198,6 +199,13 @@ def _row(parts: list[Line]) -> Line:
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
+    starts = list(first.starts)
+    offset = len(first.text) + 1
+    for before, part in pairwise(parts):
+        font = part.starts[0].font if part.starts else ""
+        starts.append(Start(offset, part.left, part.left - before.right, font))
+        starts += [start._replace(offset=offset + start.offset) for start in part.starts[1:]]
+        offset += len(part.text) + 1
     return Line(
         text=" ".join(part.text for part in parts),
         left=first.left,
@@ -207,6 +215,7 @@ def _row(parts: list[Line]) -> Line:
         height=median(part.height for part in parts),
         bold=all(part.bold for part in parts),
         parts=parts,
+        starts=starts,
     )
 
 

@@ -14,6 +14,7 @@ from itertools import chain, pairwise
 
 from rag.ingest.blocks import Block, linearise
 from rag.ingest.joint import Joint
+from rag.ingest.pdf_entries import SAME, Entries, Entry
 from rag.ingest.pdf_table import Cell, Line, Table
 
 # The number of a page stands apart: alone, behind a rule or dash, or after the word for a page.
@@ -149,33 +150,62 @@ class _Paragraphs:
         self.titled = int(len(tops) == 1 and not self.marked(tops[0]))
         self.joint = Joint([line.text for line in lines])
         self.right = self.right_edges()
+        self.entries = Entries(lines, self.is_plain, lambda line: self.is_short(line, line.left))
         self.rows = set(self.find_rows())
         self.blocks: list[Block] = []
         self.tail: list[str] = []
         self.group = 0
         self.names: list[str] = []
+        self.open: list[Entry] = []  # what is being defined, and around it
+        self.ended: Entry | None = None
+        self.entry_group = 0
+        self.untold = False  # the last term waits for what is said of it
         self.first_headings: list[tuple[float, int]] = []  # height and index, on the first page
 
     def build(self) -> None:
         previous: Line | None = None
         for line in self.lines:
             level = self.heading_level(line)
+            entry = self.entries.found.get(id(line))
+            goes_back = self.leave(line, previous, is_heading=level > 0)
             if level:
                 self.add_heading(line, level, previous)
+            elif entry is not None:
+                self.add_entry(line, entry)
             elif line.table is not None:
                 self.add_table(line, line.table, previous)
             elif id(line) in self.rows or _undotted(line.text) != line.text:
                 self.add_row(line)
-            elif previous is None or self.begins(previous, line):
+            elif self.untold and not _ITEM.match(line.text):
+                self.tell(line.text)
+            elif previous is None or goes_back or self.begins(previous, line):
                 self.begin(line)
             else:
                 self.go_on(line)
-            previous = line
+            previous = replace(line, text=entry.rest, parts=[]) if entry else line
         self.close()
+
+    def leave(self, line: Line, previous: Line | None, *, is_heading: bool) -> bool:
+        """End the definitions that a line is not in; tells whether there are any."""
+        self.ended, count = None, len(self.open)
+        is_column = previous is not None and (
+            (previous.page, previous.column) != (line.page, line.column)
+            and line.left > self.right.get((previous.page, previous.column), previous.right)
+        )
+        left = self.entries.left(line)
+        while self.open:
+            is_in = left > self.open[-1].inner - SAME
+            if is_in and not (is_heading or is_column or line.flow):
+                break
+            self.ended = self.open.pop()
+        return len(self.open) < count
 
     def put(self, block: Block) -> None:
         self.close()
+        if block.kind != "heading":
+            block = replace(block, level=block.level + len(self.open))
         self.blocks.append(block)
+        self.untold = False
         self.tail = [block.text]
 
     def close(self) -> None:
@@ -246,6 +276,25 @@ class _Paragraphs:
             if line.page == 1:
                 self.first_headings.append((line.height, len(self.blocks) - 1))
 
+    def add_entry(self, line: Line, entry: Entry) -> None:
+        """Begin what is said of a term; a further line of the term is in it already."""
+        if entry.term:
+            goes_on = self.ended is not None and abs(self.ended.left - entry.left) <= SAME
+            if not self.open and not goes_on:
+                self.group += 1
+                self.entry_group = self.group
+            term = entry.term
+            self.put(Block("item", term, 0, "-", self.entry_group, page=line.page, term=term))
+            self.open.append(entry)
+            self.untold = True
+        if entry.rest:
+            self.tell(entry.rest)
+
+    def tell(self, text: str) -> None:
+        """Begin the definition of the last term."""
+        self.tail.append(f": {text}")
+        self.untold = False
+
     def add_row(self, line: Line) -> None:
         if not self.blocks or self.blocks[-1].kind != "row":
             self.group += 1
@@ -310,6 +359,9 @@ class _Paragraphs:
             return ended and (short or line.left < previous.left - 0.5 * line.height)
         indented = line.left - previous.left > 0.8 * line.height
         return indented or (short and ended)
+
+    def is_plain(self, line: Line) -> bool:
+        return not self.heading_level(line) and _undotted(line.text) == line.text
 
     def is_short(self, line: Line, left: float) -> bool:
         right = self.right.get((line.page, line.column), line.right)

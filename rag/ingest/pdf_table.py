@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from operator import attrgetter, neg
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from pypdfium2 import raw
@@ -38,6 +38,8 @@ _MAX_HEADER_ROWS = 3
 _MAX_LABEL = 40
 _DIGIT = re.compile(r"\d")
 _SIDES = ("left", "bottom", "right", "top")
+WIDE_GAP = 0.6
+"""A gap of so many line heights is wider than a space."""
 
 
 def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
@@ -52,12 +54,22 @@ def turned(box: Sequence[Any], turn: int) -> tuple[Any, Any, Any, Any]:
     return sides[turn % 4]
 
 
+class Start(NamedTuple):
+    """Where in a line the letters of another font begin, or those after a gap."""
+
+    offset: int
+    left: float
+    gap: float
+    font: str
+
+
 @dataclass
 class Line:
     """A line of text: its place in points from the lower left corner, its parts if several.
 
     A table is one line, with the text of all of its cells. ``flow`` is 0 for what is read in the
-    direction of the page, and another number for what stands apart from it.
+    direction of the page, and another number for what stands apart from it. ``starts`` are the
+    words that a wide gap or a change of font sets apart, the first of the line among them.
     """
 
     text: str
@@ -73,6 +85,7 @@ class Line:
     parts: list[Line] = field(default_factory=list)
     table: Table | None = None
     flow: int = 0
+    starts: list[Start] = field(default_factory=list)
 
     @property
     def middle(self) -> float:

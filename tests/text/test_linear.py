@@ -41,6 +41,7 @@ ANCHORED = {
     "rag.ingest.docx_text._SYMBOL_FIELD",
     "rag.ingest.formats._PROLOGUE",
     "rag.ingest.html._NO_PICTURE",
+    "rag.ingest.pdf_entries._NO_TERM",
     "rag.ingest.html_hidden._MENU_LABEL",
     "rag.ingest.html_hidden._SIMPLE_SELECTOR",
     "rag.ingest.html_boilerplate._INVITATION",
