@@ -171,19 +171,23 @@ _IDENTIFIER = re.compile(
     re.IGNORECASE,
 )
 _SPACED = re.compile(r"[a-z]+\d[\w-]*", re.IGNORECASE)
-_HOST = re.compile(r"\.(?:com|org|net|edu|gov|io|info|example|local|localhost)$", re.IGNORECASE)
+_OWN = re.compile(
+    r"\.(?:com|org|net|edu|gov|io|info|example|local|localhost|pdf|docx?|xlsx?|pptx?|odt|csv|txt|"
+    r"jpe?g|png|gif|zip|gz|exe|html?|eml)$",
+    re.IGNORECASE,
+)
 
 
 def identifiers(question: str) -> list[str]:
     """What a question names as a machine would: options, settings, files, functions, codes.
 
-    Addresses are somebody's own, and a word with a hyphen is a word.
+    Addresses and documents are the asker's own, and a word with a hyphen is a word.
 
     >>> identifiers("Does --dry-run skip max_size in main.cf, e.g. for mail.corp.example?")
     ['--dry-run', 'max_size', 'main.cf']
     """
     found = (match[0] for match in _IDENTIFIER.finditer(question))
-    return [name for name in dict.fromkeys(found) if not _HOST.search(name)]
+    return [name for name in dict.fromkeys(found) if not _OWN.search(name)]
 
 
 def forms_of(identifier: str) -> list[str]:
