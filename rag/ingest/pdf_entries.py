@@ -109,7 +109,7 @@ class Entries:
         for line in lines:
             for font, length in _fonts(line, 0):
                 fonts[font] += length
-        self._is_fixed = bool(fonts) and _is_fixed(fonts.most_common(1)[0][0])
+        self._font = max(fonts, key=fonts.__getitem__, default="")
         self._known: frozenset[tuple[int, int]] = frozenset()
         self.found = self._find()
 
@@ -133,8 +133,11 @@ class Entries:
             if plain and not self._is_short(line)
         )
         prose = {edge + by for edge in full for by in (-1, 0, 1)}
+        first_lines = self._first_lines()
         entries: dict[int, Entry] = {}
         for found in lists:
+            if 4 * first_lines[found.key] > counts[found.key]:
+                continue
             size = (found.last - found.first + 1) / len(found.pairs)
             if size > _LONG_SECTION and round(found.left) not in prose:
                 continue  # sections, whose text stands in from their headings
@@ -142,6 +145,22 @@ class Entries:
                 for index, pair in found.pairs:
                     entries |= self._entry(index, pair)
         return entries
+
+    def _first_lines(self) -> Counter[tuple[int, int]]:
+        """How many paragraphs begin further in than they go on, by the edges."""
+        counts: Counter[tuple[int, int]] = Counter()
+        for index, line in enumerate(self._lines[:-1]):
+            left, step = self._lefts[index + 1], self._lefts[index] - self._lefts[index + 1]
+            if (
+                step > _LEAST * line.height
+                and self._plain[index]
+                and self._plain[index + 1]
+                and not self._is_short(line)
+                and not line.text.endswith(_ENDS)
+                and self._is_next(index)
+            ):
+                counts.update(_around((round(left), round(step))))
+        return counts
 
     def _lists(self, pairs: Sequence[_Pair | None]) -> Iterator[_List]:
         """Pairs with the same edges and nothing but their definitions between them."""
@@ -196,7 +215,18 @@ class Entries:
             ):
                 break
             found.insert(0, at)
-        return found if len(found) < _MOST_TERMS else [last]
+        if len(found) == _MOST_TERMS or self._is_in_code(found[0]):
+            return []
+        return found
+
+    def _is_in_code(self, index: int) -> bool:
+        """Whether the line above is no term, but stands and looks as this one does."""
+        if not index or not self._is_next(index - 1):
+            return False
+        above, line = self._lines[index - 1 : index + 1]
+        if abs(self._lefts[index - 1] - self._lefts[index]) > SAME or not line.starts:
+            return False
+        return {start.font for start in above.starts} == {line.starts[0].font} != {self._font}
 
     def _entry(self, last: int, pair: _Pair) -> dict[int, Entry]:
         *before, end = self._terms(last)
@@ -220,14 +250,14 @@ class Entries:
         inner = self._inner(index)
         if inner is None:
             return None
-        font = _main_font(self._lines[index + 1], 0)
-        for before, start in zip(line.starts, line.starts[1:], strict=False):
+        fonts = {_main_font(self._lines[index + 1], 0), self._font} - {""}
+        for start in line.starts[1:]:
             at = start.left - self._shifts[line.page % 2]
             hangs = start.gap >= WIDE_GAP * line.height and abs(at - inner) <= SAME
             runs_in = (
-                start.font == font != before.font
+                start.font in fonts
                 and not self._is_short(line)
-                and all(other.font != font for other in line.starts if other.offset < start.offset)
+                and line.starts[0].font not in fonts
             )
             if hangs or runs_in:
                 return self._made(
@@ -253,7 +283,7 @@ class Entries:
 
     def _made(self, index: int, term: str, inner: float, rest: str) -> _Pair | None:
         term = term.strip()
-        if not _is_term(term):
+        if not _is_term(term) or not self._terms(index):
             return None
         line, left = self._lines[index], self._lefts[index]
         told = [rest] if rest else []
@@ -269,20 +299,21 @@ class Entries:
         words = _WORD.findall(text)
         font = _main_font(body, offset)
         own = line.starts[0].font if line.starts else ""
-        is_code = not self._is_fixed and _is_fixed(font)
+        is_code = _is_fixed(font) and not _is_fixed(self._font)
         is_sentence = (len(words) >= 5 and not _PAGE.search(text)) or (
             len(words) > 1 and text.rstrip().endswith((".", "!"))
         )
-        is_set_off = bool(own and font and own != font)
+        is_set_off = bool(own and font) and own not in (font, self._font)
+        is_name = _NAME.match(term) is not None
         mostly = 2 * sum(map(len, words)) >= len(text.replace(" ", ""))
         return _Pair(
             term,
             rest,
             left,
             inner,
-            is_name=is_set_off or _NAME.match(term) is not None,
+            is_name=is_set_off or is_name,
             is_told=is_sentence and mostly and not is_code,
-            is_set_off=is_set_off or not term.isalpha(),
+            is_set_off=is_set_off or (is_name and not term.isalpha()),
         )
 
     def _inner(self, index: int) -> float | None:

@@ -167,7 +167,7 @@ class TestEntries:
         page.text(60, PROSE)
         assert [b.level for b in page.blocks()] == [0, 0, 0, 1, 0]
 
-    def test_the_last_line_of_a_paragraph_is_no_term(self) -> None:
+    def test_the_last_line_of_a_paragraph_or_of_code_is_no_term(self) -> None:
         page = Page()
         for term, told in (*OPTIONS, ("--end", PROSE)):
             page.text(60, term, "courier")
@@ -175,6 +175,10 @@ class TestEntries:
         page.font("times")
         page.line(60, PROSE[:88])
         page.text(60, "gate=3")
+        page.text(100, PROSE)
+        page.font("courier")
+        page.line(60, "open the gate;")
+        page.text(60, "gate(3)", "courier")
         page.text(100, PROSE)
         assert terms(page.blocks()) == [term for term, _ in OPTIONS] + ["--end"]
 
@@ -191,6 +195,23 @@ def indented(page: Page) -> None:
     for _ in range(5):
         page.text(75, PROSE, hang=60)
         page.text(60, "Gates")
+        page.text(75, PROSE, hang=60)
+
+
+def hanging(page: Page) -> None:
+    for number in range(4):
+        page.font("times")
+        page.pdf.text(60, page.y, f"x={number}")
+        page.font("times B")
+        page.pdf.text(84, page.y, f"gate-{number}")
+        page.text(122, PROSE, hang=75)
+
+
+def commands(page: Page) -> None:
+    for number in range(5):
+        for name in (f"$ open {number}", f"$ shut {number}"):
+            page.text(60, name, "courier")
+            page.text(75, f"Then the gate {number} moves.")
         page.text(75, PROSE, hang=60)
 
 
@@ -262,7 +283,7 @@ def columns(page: Page) -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        indented, lead_ins, numbered, bullets, letters_for_bullets, verse, code,
+        indented, hanging, commands, lead_ins, numbered, bullets, letters_for_bullets, verse, code,
         contents, prices, sections, columns,
     ],
 )  # fmt: skip
