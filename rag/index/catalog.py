@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -599,14 +599,24 @@ def _document(row: sqlite3.Row) -> Document:
     values = dict(row)
     del values["item"]
     unpacked = {name: json.loads(values[name]) for name in ("headings", "metadata")}
-    return Document(**{**values, **unpacked, "scopes": _scopes(row), "pages": _pages(row)})
+    scopes = _scopes(row, 0, len(values["text"]))
+    return Document(**{**values, **unpacked, "pages": _pages(row), "scopes": scopes})
 
 
-def _scopes(row: sqlite3.Row) -> list[Scope]:
+def _scopes(row: sqlite3.Row, start: int, end: int) -> list[Scope]:
+    """The scopes of a document that have some of ``start:end``."""
     return [
-        Scope(kind=kind, title=title, start=start, end=end)
-        for kind, title, start, end in json.loads(row["scopes"])
+        Scope(kind=kind, title=title, start=begin, end=stop)
+        for kind, title, begin, stop in _listed(row["scopes"])
+        if begin < end and start < stop
     ]
+
+
+@lru_cache(maxsize=32)
+def _listed(scopes: str) -> list[tuple[Literal["term", "lead"], str, int, int]]:
+    """A manual may have thousands, and a question finds several passages of it."""
+    found: list[tuple[Literal["term", "lead"], str, int, int]] = json.loads(scopes)
+    return found
 
 
 def _pages(row: sqlite3.Row) -> list[dict[str, int]]:
@@ -637,7 +647,7 @@ def _passage(row: sqlite3.Row) -> Passage:
         published=row["published"],
         language=row["language"],
         outline=_outline(json.loads(row["outline"]), start, end),
-        scopes=[scope for scope in _scopes(row) if scope.start < end and start < scope.end],
+        scopes=_scopes(row, start, end),
         pages=[page for page in _pages(row) if page["start"] < end and start < page["end"]],
         metadata=json.loads(row["metadata"]),
     )

@@ -114,7 +114,8 @@ class View:
             end = "-?" if form.startswith("-") else ""  # --dry is not --dry-run
             whole = re.compile(rf"(?<!\w){re.escape(form)}(?!(?<=\w){end}\w)", re.IGNORECASE)
             keys = self._lexical.holding(form, _MOST_READ, self._languages)
-            if len(keys) == _MOST_READ or any(
+            too_many = len(keys) == _MOST_READ and form == forms[0]
+            if too_many or any(
                 whole.search(words_of(p.title, p.chunk.headings, p.chunk.text))
                 for p in self._catalog.passages(keys).values()
             ):
