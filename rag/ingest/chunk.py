@@ -131,6 +131,7 @@ class _Cutter:
         self._count = count_tokens
         self._entries = [scope for scope in document.scopes if scope.kind == "term"]
         self._scopes = document.scopes
+        self._counted: dict[tuple[int, int], int] = {}
 
     def names(self, start: int, end: int) -> list[str]:
         """The terms and leads that all of a chunk is read under."""
@@ -188,7 +189,11 @@ class _Cutter:
 
     def _tokens(self, start: int, end: int) -> int:
         """The length of a stretch; what is very long is not counted to its end."""
-        return self._count(self._text[start:end]) if end - start <= _COUNTED else self._size + 1
+        if end - start > _COUNTED:
+            return self._size + 1
+        if (start, end) not in self._counted:  # an entry is asked for as a part and by itself
+            self._counted = {(start, end): self._count(self._text[start:end])}
+        return self._counted[start, end]
 
     def _cut(self, start: int, end: int, tokens: int, level: int = 0) -> Iterator[tuple[int, int]]:
         """Yield (start, tokens) of the largest parts that fit: all of it, paragraphs, units, …"""
