@@ -21,7 +21,7 @@ from rag.ingest.fetched import Fetched
 from rag.text.sentences import sentences
 from rag.types import Document
 
-_SIGNS = re.compile(r"[\s:,¶\uf0c1]+")
+_SIGNS = re.compile(r"[\s:,¶\uf0c1\u200b]+")
 
 
 def bare(text: str) -> str:

@@ -165,8 +165,9 @@ _IDENTIFIER = re.compile(
     r"--[a-z][\w-]{1,60}"  # --dry-run
     r"|[a-z][\w-]*_[\w.-]*\w"  # max_connections
     r"|[a-z]\w+(?:\.[a-z]\w+)+"  # main.cf
-    r"|[a-z]+\d[\w-]*\w"  # sha256
-    r"|(?-i:[a-z]+[A-Z]\w+|[A-Z][a-z]+[A-Z]\w*)"  # camelCase, CamelCase
+    r"|[a-z]{3,}\d[\w-]*\w"  # sha256; of fewer letters, p95 and Q4 are no names
+    # camelCase, and three words in CamelCase: of two, as one, are most names of products
+    r"|(?-i:[a-z]{2,}(?:[A-Z][a-z\d]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+){2,})"
     r")(?![\w@/\\-]|\.\w)",
     re.IGNORECASE,
 )

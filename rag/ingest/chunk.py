@@ -130,12 +130,16 @@ class _Cutter:
         self._minimum = settings.minimum
         self._count = count_tokens
         self._entries = [scope for scope in document.scopes if scope.kind == "term"]
-        self._scopes = document.scopes
+        self._scopes = [*reversed(document.scopes)]  # those that are still to come, the next last
+        self._open: list[Scope] = []
         self._counted: dict[tuple[int, int], int] = {}
 
     def names(self, start: int, end: int) -> list[str]:
-        """The terms and leads that all of a chunk is read under."""
-        return [s.title for s in self._scopes if s.start <= start and end <= s.end]
+        """The terms and leads that all of a chunk is read under; chunks are asked for in order."""
+        while self._scopes and self._scopes[-1].start <= start:
+            self._open.append(self._scopes.pop())
+        self._open = [scope for scope in self._open if scope.end > start]
+        return [scope.title for scope in self._open if end <= scope.end]
 
     def pieces(self, section: _Section) -> Iterator[tuple[int, int]]:
         """Yield the spans of a section's chunks: as many whole parts in each as it holds.

@@ -118,6 +118,8 @@ def test_a_question_of_many_names_is_bounded() -> None:
         ("Mail of me@my_host.example or https://my_site.example/a_b is lost", []),
         ("How do I log in to cloud.wren.example?", []),
         ("What is WHAT IS IT and NATO?", []),
+        ("Can I log in with GitHub on my MacBook or iPhone, at what p95?", []),
+        ("Is MaxFilesPerMinute a limit?", ["MaxFilesPerMinute"]),
     ],
 )
 def test_what_a_question_names_as_a_machine_would(question: str, named: list[str]) -> None:
