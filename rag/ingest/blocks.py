@@ -211,7 +211,9 @@ def _is_bullet(block: Block) -> bool:
 def _run_in(text: str) -> str:
     """The term that an item begins with, as in "verbose: prints more"."""
     found = _RUN_IN.match(text)
-    return found[1] if found else ""
+    if found is None or found[1].count("(") != found[1].count(")"):  # "(default: 5)"
+        return ""
+    return found[1]
 
 
 def _is_name(text: str) -> bool:

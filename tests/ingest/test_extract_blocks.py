@@ -182,6 +182,7 @@ def test_bullets_that_begin_with_a_name_are_entries_and_steps_are_not() -> None:
         Block("paragraph", "Prints nothing.", level=1),
         Block("item", "Open it: the lid is on top.", marker="1.", group=2),
         Block("item", "No. It is not: really.", marker="-", group=3),
+        Block("item", "Reduce the time (default: 5 s).", marker="-", group=3),
     ]
     assert [(kind, title) for kind, title, _ in scopes_of(blocks)] == [
         ("term", "verbose"),
