@@ -163,26 +163,26 @@ def _kind_of_unit(word: str) -> str | None:
 _IDENTIFIER = re.compile(
     r"(?<![\w@/:.\\-])(?:"
     r"--[a-z][\w-]{1,60}"  # --dry-run
-    r"|[a-z][\w-]*_[\w.-]*\w"  # max_connections
-    r"|[a-z]\w+(?:\.[a-z]\w+)+"  # main.cf
-    r"|[a-z]{3,}\d[\w-]*\w"  # sha256; of fewer letters, p95 and Q4 are no names
+    r"|(?-i:(?![A-Z][a-z]+_[a-z]+\b))[a-z]\w*_[\w.]*\w"  # max_connections, no Kund_innen
+    r"|[a-z]\w{2,}(?-i:(?:\.(?:[a-z]\w+|[A-Z][a-z]+[A-Z]\w*))+)"  # main.cf, not "paid.Can"
     # camelCase, and three words in CamelCase: of two, as one, are most names of products
     r"|(?-i:[a-z]{2,}(?:[A-Z][a-z\d]+)+|[A-Z][a-z]+(?:[A-Z][a-z]+){2,})"
     r")(?![\w@/\\-]|\.\w)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_SPACED = re.compile(r"[a-z]+\d[\w-]*", re.IGNORECASE)
 _OWN = re.compile(
-    r"\.(?:com|org|net|edu|gov|io|info|example|local|localhost|pdf|docx?|xlsx?|pptx?|odt|csv|txt|"
-    r"jpe?g|png|gif|zip|gz|exe|html?|eml)$",
+    r"\.(?:com|org|net|edu|gov|io|info|eu|de|at|ch|uk|fr|es|it|nl|example|local|localhost|lan|corp|"
+    r"home|internal|pdf|docx?|xlsx?|pptx?|odt|rtf|epub|csv|txt|json|html?|eml|jpe?g|png|gif|svg|"
+    r"webp|heic|mp[34]|mov|avi|zip|tar|gz|exe)$",
     re.IGNORECASE,
 )
 
 
 def identifiers(question: str) -> list[str]:
-    """What a question names as a machine would: options, settings, files, functions, codes.
+    """What a question names as a machine would: options, settings, files, functions.
 
-    Addresses and documents are the asker's own, and a word with a hyphen is a word.
+    Addresses and documents are the asker's own, a word with a hyphen is a word, and letters with
+    digits are as often a model, an order or a month: passages are searched for those (``lacks``).
 
     >>> identifiers("Does --dry-run skip max_size in main.cf, e.g. for mail.corp.example?")
     ['--dry-run', 'max_size', 'main.cf']
@@ -192,19 +192,13 @@ def identifiers(question: str) -> list[str]:
 
 
 def forms_of(identifier: str) -> list[str]:
-    """How texts may write an identifier: letters and digits apart, a part left to the reader.
+    """An identifier, and the patterns with a part left to the reader that it may be one of.
 
-    >>> forms_of("debian12")
-    ['debian12', 'debian 12', 'debian-12', 'debian_12']
     >>> forms_of("MY_PATH_X")
     ['MY_PATH_X', 'MY_PATH_<', 'MY_PATH_{', 'MY_PATH_*']
     """
-    if not _SPACED.fullmatch(identifier):
-        cuts = [match.end() for match in re.finditer(r"(?<=\w)[_.]", identifier)][1:]
-        return [identifier, *(identifier[:cut] + sign for cut in cuts for sign in "<{*")]
-    letters = re.match(r"[^\W\d_]+", identifier)
-    cut = letters.end() if letters else 0
-    return [f"{identifier[:cut]}{between}{identifier[cut:]}" for between in ("", " ", "-", "_")]
+    cuts = [match.end() for match in re.finditer(r"(?<=\w)[_.]", identifier)][1:]
+    return [identifier, *(identifier[:cut] + sign for cut in cuts for sign in "<{*")]
 
 
 # --- another year, code or country than the question's ------------------------------------------

@@ -321,6 +321,12 @@ class Catalog:
         """The uris of all documents, in order."""
         return self._column("SELECT uri FROM documents ORDER BY uri")
 
+    def headings_with(self, text: str) -> list[str]:
+        """The headings of the documents that have a text in one of them, as JSON; case apart."""
+        return self._column(
+            "SELECT headings FROM documents WHERE instr(lower(headings), lower(?)) LIMIT 100", text
+        )
+
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yield (item, document), ordered by uri, reading one at a time."""
         for document_id in self._column("SELECT id FROM documents ORDER BY uri"):

@@ -48,6 +48,7 @@ _MOST_DELETED = 0.02  # of the chunks
 _IN_USE = "another process has kept {folder} in use for a minute: end it, then try again"
 _BUSY = "another process is writing to {folder}: wait for it to finish, then try again"
 _MOST_READ = 200  # chunks in which a name is looked for
+_DASH = "[-\u2010-\u2015\u2212]"
 _PAUSE = 0.01  # seconds between tries of a lock
 
 
@@ -106,13 +107,17 @@ class View:
         return self._live(wanted, n, total, lambda m, ids: store.query(question, m, languages, ids))
 
     def mentions(self, forms: Sequence[str]) -> bool:
-        """Tell whether one of the forms of a name stands in a live chunk, or over it, as it is.
+        """Tell whether one of the forms of a name stands in a live chunk, or a heading, as it is.
 
-        Case does not matter. Where very many chunks have the words of a name, it counts as there.
+        Case and the kind of dash do not matter. Where very many chunks have the words of a name, it
+        counts as there.
         """
         for form in forms:
             end = "-?" if form.startswith("-") else ""  # --dry is not --dry-run
-            whole = re.compile(rf"(?<!\w){re.escape(form)}(?!(?<=\w){end}\w)", re.IGNORECASE)
+            name = re.escape(form).replace(r"\-\-", f"{_DASH}{{1,2}}").replace(r"\-", _DASH)
+            whole = re.compile(rf"(?<!\w){name}(?!(?<=\w){end}\w)", re.IGNORECASE | re.ASCII)
+            if any(map(whole.search, self._catalog.headings_with(form))):  # one may have no body
+                return True
             keys = self._lexical.holding(form, _MOST_READ, self._languages)
             too_many = len(keys) == _MOST_READ and form == forms[0]
             if too_many or any(

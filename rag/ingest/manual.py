@@ -24,7 +24,8 @@ _NAMES = frozenset(
 _FIRST = re.compile(r"^(?:NAME|SYNOPSIS|DESCRIPTION)\r?$", re.M)
 _OVERSTRUCK = re.compile(".\x08")
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-_PAGE = re.compile(r"[^\s()]{1,60}\(\d\w{0,8}\)|\d[\d-]{3,9}")
+_PAGE = re.compile(r"[^\s()]{1,60}\(\d\w{0,8}\)|\d{4}-\d\d-\d\d")
+_RIGHT_HEAD = re.compile(r"[^\s()a-z]{1,60}\(\d\w{0,8}\)")
 _GAP = "   "
 _BULLET = re.compile(r"([o*•·+-]|\(?\d{1,2}[.)])$")
 _SENTENCE_END = re.compile(r"(?<!\.\.)(?<=.)[.!?,;]$")
@@ -112,7 +113,8 @@ class _Manual:
         self.rows = rows
         self.joint = Joint([row.text for row in rows])
         below = [b.indent for a, b in pairwise(rows) if _is_heading(a) and b.indent]
-        self.margin = Counter(below).most_common(1)[0][0]
+        indents = below or [row.indent for row in rows if row.indent]
+        self.margin = Counter(indents).most_common(1)[0][0]
         ends = sorted(row.end for row in rows if not _is_running(row.text))
         self.width = ends[int(0.9 * (len(ends) - 1))]
         is_flush = ends.count(self.width) > _FLUSH * len(ends)
@@ -134,10 +136,16 @@ class _Manual:
                 self.blocks.append(Block("heading", row.text, level=2 if is_heading else 3))
                 if is_heading:
                     self.laid_out = row.text == "SYNOPSIS"  # commands as they are typed
-            elif not _is_running(row.text) or 0 < row.indent < 2 * self.margin:
+            elif not self.is_around(row):
                 section.append(row)
         self.section(section)
         return self.blocks
+
+    def is_around(self, row: _Row) -> bool:
+        """Whether a row stands above or below a page: at its left edge, or alone at its right."""
+        if row.indent < 2 * self.margin:
+            return row.indent == 0 and _is_running(row.text)
+        return _RIGHT_HEAD.fullmatch(row.text) is not None
 
     def section(self, rows: list[_Row]) -> None:
         """Read what stands below a heading."""

@@ -24,7 +24,7 @@ from rag.ingest.chunk import chunk_document
 from rag.ingest.sync import embed_missing
 from rag.protocols import Embedder
 from rag.settings import ChunkSettings, IndexSettings
-from rag.types import Document, Filter, Scope
+from rag.types import Document, Filter, Heading, Scope
 
 PRINT = "fingerprint"
 
@@ -278,11 +278,18 @@ def test_the_terms_that_a_passage_stands_under_come_with_it(writer: Writer) -> N
         ("--dry", False),
         ("run-dry", False),
         ("main.cf", True),
+        ("max_packet", True),
+        ("--keep-all", True),
+        ("delete_all_rows", True),
+        ("delete_all", False),
     ],
 )
 def test_a_name_is_looked_up_as_it_is_written(writer: Writer, name: str, there: bool) -> None:
     writer.put("a", "Set max_size in main.cf, then try it with --dry-run.")
     writer.put("b", "The maximal size is 5.")
+    writer.put("c", "您可以使用max_packet参数。 Set \u2013keep-all, too.")
+    bare = Heading(level=2, title="delete_all_rows", start=0)
+    writer.put("d", "## delete_all_rows\n\n## other\n\nWords.", headings=[bare])
     with writer.index.reading() as view:
         assert view.mentions([name]) is there
 

@@ -186,3 +186,23 @@ def test_no_word_is_lost_and_every_option_found(
     assert terms(blocks) == [f"--{option}=N" for option, _ in entries]
     said = " ".join(block.text for block in blocks)
     assert said.replace(":", "").split() == text.replace(":", "").split()
+
+
+def test_values_at_the_end_of_a_line_are_no_running_heads() -> None:
+    page = (
+        "NAME\n       foo - does things\n\nDESCRIPTION\n"
+        + "       The program does many things with all of the files that there are.\n\n" * 4
+        + "       --port\n              It listens there, and by default it is this number:\n"
+        "              8080\n\n              stack   8192\n"
+    )
+    text = extract(Fetched("a.txt", page.encode(), name="a.txt")).documents[0].text
+    assert "8080" in text
+    assert "stack" in text
+
+
+def test_headings_with_nothing_indented_right_below_them() -> None:
+    lines = "     this is a text of words and more\n" * 9
+    page = f"NAME\nfoo - does bar things here now\n{lines}\nDESCRIPTION\nit does\n{lines}"
+    assert (
+        "foo - does bar" in extract(Fetched("a.txt", page.encode(), name="a.txt")).documents[0].text
+    )
