@@ -97,7 +97,7 @@ def summaries(folder: Path) -> list[Summary]:
 
 def turns_of(answer: Answer) -> tuple[Turn, Turn]:
     """What a question and its answer add to a conversation."""
-    said = " ".join(sentence.text for sentence in answer.sentences) or answer.abstention
+    said = " ".join(sentence.shown for sentence in answer.sentences) or answer.abstention
     return Turn(role="user", text=answer.question), Turn(role="assistant", text=said)
 
 

@@ -441,7 +441,9 @@ class Answer(Value):
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        lines = [self.text] if self.sentences else [self.abstention]
+        notes = [f"Note: {problem}" for problem in self.problems]
+        # Why there is no answer goes before what is nearest to one.
+        lines = [self.text] if self.sentences else [self.abstention, *notes]
         nearest = self.passages[:3] if self.abstained and not self.clarification else ()
         if self.citations or nearest:
             lines += ["", "Sources:" if self.citations else "Nearest passages:"]
@@ -459,8 +461,8 @@ class Answer(Value):
             text = re.sub(r"^#{1,6} +(.*)$", r"\1:", passage.chunk.text, flags=re.MULTILINE)
             quote = _clipped(" ".join(text.split()))
             lines += [f"-   {passage.place}", f"    {passage.uri}", f"    “{quote}”"]
-        if self.problems:
-            lines += ["", *(f"Note: {problem}" for problem in self.problems)]
+        if notes and self.sentences:
+            lines += ["", *notes]
         if self.clarification and self.sentences:
             lines += ["", f"Hint: {self.clarification.text}"]
         return "\n".join(lines)

@@ -86,6 +86,7 @@ def test_an_identifier_that_is_nowhere_has_no_answer(sample: Pipeline) -> None:
     assert answer.abstained
     assert answer.confidence == 0
     assert "the documents mention “camera_retention_days_max” nowhere" in answer.problems
+    assert str(answer).index("nowhere") < str(answer).index("Nearest passages:")
 
 
 def test_filters_reach_the_index(sample: Pipeline) -> None:

@@ -7,7 +7,6 @@ back for them: one that crashed has the worst value and stays in the denominator
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -51,7 +50,6 @@ ANSWERABLE_AUROC = auroc(
     positive="answerable",
 )
 
-_MARKS = re.compile(r"\s(?:\[(?:\d+|not supported)\])+$")
 
 # A gold quote: the id of its document, and every span of it in there.
 Quote = tuple[str, tuple[tuple[int, int], ...]]
@@ -338,7 +336,7 @@ def answer_text(answer: Answer) -> str:
 
 def shown_text(answer: Answer) -> str:
     """What a person reads as the answer, without its marks."""
-    return "\n".join(_MARKS.sub("", sentence.marked) for sentence in answer.sentences)
+    return "\n".join(sentence.shown for sentence in answer.sentences)
 
 
 def short_answer(answer: Answer) -> str:

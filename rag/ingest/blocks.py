@@ -179,7 +179,7 @@ class _Scopes:
         if self._before is not None:
             before, began, text = self._before
             if text.endswith((":", "：")):
-                if block.kind in _LED:
+                if block.kind in _LED and before.kind in ("paragraph", "item"):
                     self._push(block, "lead", _last_sentence(text), start)
             elif _is_named_by(block, before) and _is_name(text):
                 self._push(before, "term", one_line(before.text), began)

@@ -454,8 +454,16 @@ class _Walker:
         entry, terms = "", list[str]()
         with self.nested():
             for child in chain.from_iterable(map(_definitions, element)):
+                if isinstance(child, str):
+                    self.text(child)
+                    self.flush()
+                    continue
                 if child.tag == "dt":
                     terms.append(self.cell(child, titled=not text_outside(child)).rstrip(":"))
+                elif child.tag != "dd" and not terms:  # it is about all of them
+                    self.level -= 1
+                    self.block(child)
+                    self.level += 1
                 else:
                     self.term, self.marker = ", ".join(filter(None, terms)), "-"
                     # A term may have several definitions.
@@ -620,8 +628,10 @@ def _label_of_picture(element: Any) -> str:
 
 
 def _definitions(child: Any) -> Iterable[Any]:
-    """The dt and dd that a div may group, or the child itself."""
-    return child if child.tag == "div" and child.find("dt") is not None else (child,)
+    """The text, dt and dd that a div may group, or the child itself."""
+    if child.tag != "div" or child.find("dt") is None:
+        return (child,)
+    return (child.text or "", *child)
 
 
 def _leads_to_note(sup: Any) -> bool:

@@ -276,8 +276,9 @@ class _Manual:
         return "\n".join(" ".join(line.split()) for line in text.split("\n"))
 
     def entry(self, terms: list[str], below: list[_Row]) -> None:
-        if not self.open and (not self.blocks or self.blocks[-1].kind != "item"):
-            self.group += 1
+        before = self.blocks[-1] if self.blocks else None
+        if not self.open and (before is None or (before.kind != "item" and not before.level)):
+            self.group += 1  # what is deeper is of an entry of this list
         level, text = len(self.open), self.joined(below)
         if bullet := _BULLET.match(terms[0]):
             marker = bullet[1] if bullet[1][-1] in ".)" else "-"

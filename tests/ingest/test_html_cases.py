@@ -11,6 +11,7 @@ import pytest
 
 from rag.errors import SourceError
 from rag.ingest import html
+from rag.ingest.blocks import assemble
 from rag.ingest.extract import extract
 from rag.ingest.fetched import Fetched
 from rag.ingest.formats import format_of
@@ -481,3 +482,19 @@ def test_the_format(name: str, data: bytes, expected: str) -> None:
     begun = time.process_time()
     assert format_of(name, data, None) == expected
     assert time.process_time() - begun < 1
+
+
+def test_what_stands_between_the_entries_of_a_list_is_of_none() -> None:
+    page = (
+        "<p>Plans are here.</p><dl><div>Prices include a tax of 19 %.<dt>Blue</dt><dd>Five.</dd></div>"
+        "<p>All plans end in May.</p><dt>Red</dt><dd>Six.</dd><dd>Seven from June on.</dd></dl>"
+    )
+    found = assemble(html.read(html.parse(page)))
+    entries = [(s.title, found.text[s.start : s.end]) for s in found.scopes]
+    assert entries == [
+        ("Blue", "- Blue: Five."),
+        ("Red", "- Red: Six."),
+        ("Red", "- Seven from June on."),
+    ]
+    assert "Prices include a tax of 19 %." in found.text
+    assert "\nAll plans end in May." in found.text
