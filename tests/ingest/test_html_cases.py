@@ -486,7 +486,7 @@ def test_the_format(name: str, data: bytes, expected: str) -> None:
 
 def test_what_stands_between_the_entries_of_a_list_is_of_none() -> None:
     page = (
-        "<p>Plans are here.</p><dl><div>Prices include a tax of 19 %.<dt>Blue</dt><dd>Five.</dd></div>"
+        "<p>Plans.</p><dl><div>Prices include a tax of 19 %.<dt>Blue</dt><dd>Five.</dd></div>"
         "<p>All plans end in May.</p><dt>Red</dt><dd>Six.</dd><dd>Seven from June on.</dd></dl>"
     )
     found = assemble(html.read(html.parse(page)))
