@@ -4,8 +4,7 @@
 
 A floor is the lower end of the interval that was measured when it was set: a figure below it is a
 loss that chance does not explain, and the exit status is 5. Sets of ``eval/claims`` were written by
-people who had not seen the rules; the natural ones were never trained on. ``named.jsonl``, by which
-the rules were mended, is reported and holds nothing.
+people who knew nothing of the checker; no weight has seen any of these claims.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ CLAIMS = Path(__file__).with_name("claims")
 
 @dataclass(frozen=True)
 class Gate:
-    """A file of claims, how many of it are judged, and the floor of the AUROC (0: none)."""
+    """A file of claims, how many of it are judged, and the floor of the AUROC."""
 
     file: str
     auroc: float
@@ -36,7 +35,6 @@ GATES = (
     Gate("helpdesk.jsonl", 0.77),
     Gate("encyclopaedia.jsonl", 0.59),
     Gate("mixed.jsonl", 0.57),
-    Gate("named.jsonl", 0.0),
 )
 NATURAL = (
     Gate("scifact-train.jsonl.gz", 0.74, limit=500),
@@ -54,7 +52,7 @@ def judge(path: Path, gate: Gate, pipeline: Pipeline) -> tuple[str, bool]:
         f"{name} {found[name]:.3f} [{found[name + '_ci'][0]:.3f}, {found[name + '_ci'][1]:.3f}]"
         for name in ("auroc", "balanced_accuracy")
     ]
-    floor = f"floor {gate.auroc:.3f} {'holds' if holds else 'BROKEN'}" if gate.auroc else "report"
+    floor = f"floor {gate.auroc:.3f} {'holds' if holds else 'BROKEN'}"
     return f"{gate.file:24} {found['n']:5} claims  {'  '.join(figures)}  {floor}", holds
 
 

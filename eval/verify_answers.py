@@ -21,9 +21,9 @@ from common import json_rows
 
 from rag.answer.llm.citation_marks import parse
 from rag.answer.llm.verify import Judged, Verifier
-from rag.ground.checker import CrossChecker
-from rag.models.cross_encoder import load_cross_encoder
+from rag.ground.checker import SupportChecker
 from rag.models.embedder import load_embedder
+from rag.models.support import SupportModel
 from rag.settings import Settings
 from rag.types import Chunk, Passage, digest_of
 
@@ -44,7 +44,7 @@ def main(data: Path, rows: int) -> None:
     """Verify the rows of every set and print the figures."""
     settings = Settings()
     embedder = load_embedder(settings.models)
-    checker = CrossChecker(load_cross_encoder(settings.models), embedder, settings.ground)
+    checker = SupportChecker(SupportModel(), embedder, settings.ground)
     everything: list[tuple[bool, Judged]] = []
     for name in SETS:
         found = []

@@ -314,13 +314,25 @@ class Citation(Value):
 
 
 class Verdict(Value):
-    """How far evidence supports a claim. Not judged is ``label=None`` and ``support=None``."""
+    """How far evidence supports a claim. Not judged is ``label=None`` and ``support=None``.
+
+    ``contradicted_by`` is the sentence of the evidence that says otherwise, "" where none does.
+    ``readable`` is False for one in a language that the checker does not know: else, what is not
+    judged states nothing ("Hope this helps!").
+    """
 
     claim: str
     label: Label | None = None
     support: float | None = None
     evidence: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    contradicted_by: str = ""
+    readable: bool = True
+
+    @classmethod
+    def of_nothing(cls, claim: str) -> Verdict:
+        """The verdict on a claim that states nothing."""
+        return cls(claim=claim, reasons=("there is nothing to check in it",))
 
 
 class Sentence(Value):

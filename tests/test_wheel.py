@@ -30,7 +30,8 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_inside(unpacked: Path) -> None:
     names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")}
     assert "rag/py.typed" in names
-    assert "rag/models/weights/minilm-l6-int8.onnx" in names
+    for name in ("minilm", "reader", "checker"):
+        assert f"rag/models/weights/{name}-l6-int8.onnx" in names
     assert "rag/_data/corpora/wrenhaven/billing/refunds.md" in names
     assert "rag/_data/prompts/README.md" in names
     assert {

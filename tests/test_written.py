@@ -103,11 +103,11 @@ def test_a_model_writes_where_one_is_configured(
     assert base.language_model is None
     pipeline = make()
     assert isinstance(pipeline.generator, LanguageModelGenerator)
-    server.enqueue(f"It takes five business days after arrival. [1] {CARD} [1]")
+    server.enqueue(f"Refunds take five business days after arrival. [1] {CARD} [1]")
     answer = pipeline.ask(ASK)
     exact(pipeline, answer)
     assert answer.generator == "small"
-    assert answer.text == f"It takes five business days after arrival. [1] {CARD} [1]"
+    assert answer.text == f"Refunds take five business days after arrival. [1] {CARD} [1]"
     assert {s.verdict.label for s in answer.sentences if s.verdict} == {"supported"}
     assert answer.usage is not None
     assert answer.usage.input_tokens == 100

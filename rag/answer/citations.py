@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rag.types import Citation, Passage, Sentence
@@ -33,6 +34,24 @@ def quotes(citation: Citation, passage: Passage) -> bool:
     start, end = citation.start - chunk.start, citation.end - chunk.start
     same = citation.document_id == chunk.document_id
     return same and 0 <= start < end and chunk.text[start:end] == citation.quote
+
+
+_VALUE = re.compile(r"[\w.,:/-]*\d[\w.,:/%-]*")
+
+
+def evidence_of(citations: Sequence[Citation]) -> list[str]:
+    """The quotes as evidence, each under a line that says where it stands.
+
+    Title, headings and terms need not be repeated by a passage, and say what it holds for. What a
+    title or heading numbers or dates is taken out: that a section is the third, or a page of 2024,
+    bears out no value; a term may say which code or year a value belongs to.
+    """
+    found = []
+    for citation in citations:
+        over = [_VALUE.sub("", part).strip() for part in (citation.title, *citation.headings)]
+        path = dict.fromkeys(part for part in (*over, *citation.terms) if part)
+        found.append("\n".join(part for part in (" · ".join(path), citation.quote) if part))
+    return list(dict.fromkeys(found))
 
 
 def renumbered(

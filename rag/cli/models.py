@@ -78,6 +78,7 @@ def _writing(pipeline: Pipeline, what: str) -> dict[str, str]:
 def _trained(stage: str, pipeline: Pipeline) -> dict[str, str]:
     """Say which model a stage has, and whether it loads."""
     from rag.models.cross_encoder import load_cross_encoder
+    from rag.models.support import SupportModel
     from rag.settings import BUILT_IN, LANGUAGE_MODEL, NO_RERANKER
 
     settings = pipeline.settings.models
@@ -90,6 +91,8 @@ def _trained(stage: str, pipeline: Pipeline) -> dict[str, str]:
             assert pipeline.reranker is not None  # it is set; what is missing for it is raised
             called = model.name if model else ""
             state = f"configured: {called} is sent the passages and orders them"
+        elif stage == "checker" and name == BUILT_IN:
+            state = f"ready: {SupportModel().identity}"
         elif name == BUILT_IN or stage == "reader":
             state = f"ready: {load_cross_encoder(settings).identity}"
         else:

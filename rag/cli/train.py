@@ -134,12 +134,74 @@ def reader(
         threads=threads,
         log=_log,
     )
-    if as_json:
-        print_json(result)
-        return
-    for name, figures in result["figures"].items():
-        echo(f"{name:24} " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    echo(f"weights: {result['weights']}" if result["done"] else _NOT_DONE)
+    _print_figures(result, as_json=as_json)
+
+
+@app.command()
+def checker(
+    out: OutOption,
+    data: DataArgument = None,
+    contrasts: Annotated[
+        Path,
+        typer.Option("--contrasts", help="Folder with the written pairs.", metavar="DIR"),
+    ] = Path("eval/contrasts"),
+    base: Annotated[
+        str,
+        typer.Option(
+            "--base",
+            help="What it begins as: built-in (the shipped reader), a folder of rag train reader, "
+            "or one with a BERT model.",
+            metavar="NAME|FOLDER",
+        ),
+    ] = "built-in",
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="The trained checker to begin with.", metavar="CHECKPOINT"),
+    ] = None,
+    epochs: Annotated[
+        float,
+        typer.Option("--epochs", help="Passes over the data. More make a run longer.", min=0.01),
+    ] = 1.0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="A source to leave out, for an ablation.", metavar="SET"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="With --from: draw other pairs than an earlier run."),
+    ] = None,
+    minutes: MinutesOption = None,
+    scale: ScaleOption = 1.0,
+    device: DeviceOption = "cpu",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the model that says whether evidence supports a claim; goes on from its checkpoint."""
+    folder = _need_data(data)
+    if seed is not None and start is None:
+        raise UsageError("--seed goes with --from")
+    if not any(contrasts.glob("passages-*.jsonl.gz")):
+        raise UsageError(f"there are no written pairs in {contrasts}: name --contrasts")
+    try:
+        from rag.train.checker import train_checker
+    except ImportError:
+        raise MissingExtraError("Training", "train") from None
+    result = train_checker(
+        folder,
+        contrasts,
+        out,
+        base=base,
+        start=start,
+        seed=seed,
+        epochs=epochs,
+        without=tuple(without or ()),
+        scale=scale,
+        minutes=minutes,
+        device=device,
+        threads=threads,
+        log=_log,
+    )
+    _print_figures(result, as_json=as_json)
 
 
 @app.command()
@@ -172,6 +234,15 @@ def embedder(
                 f"{one['difference']:+.4f} [{low:+.4f}, {high:+.4f}]"
             )
     _print(result, as_json=as_json)
+
+
+def _print_figures(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    for name, figures in result["figures"].items():
+        echo(f"{name:24} " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    echo(f"weights: {result['weights']}" if result["done"] else _NOT_DONE)
 
 
 def _need_data(data: Path | None) -> Path:

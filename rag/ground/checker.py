@@ -1,36 +1,42 @@
-"""The checker of claims: measured features, and a cross-encoder that reads claim and evidence.
+"""The checker of claims: a cross-encoder reads claim and evidence, and values are compared.
 
-The model sees a claim with the sentences of the evidence that are nearest to it, from all texts
-together: support is over their union, and a window that is silent contradicts nothing. Its logit is
-one more feature of a logistic regression; findings on numbers, names, dates and negation cap the
-support. Claims in other languages are judged by the features alone. The weights in ``checker.json``
-and ``cross_checker.json`` come from ``eval/fit_checker.py``, which also says how well they do.
+The model sees each sentence of a claim with the sentences of the evidence that are nearest to it,
+from all texts together: support is over their union, and a text that is silent contradicts nothing.
+Its log-odds become a probability by a logistic regression (``checker.json``, from
+``eval/fit_checker.py``); a value that the evidence gives otherwise can only lower it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rag.errors import ModelError
-from rag.ground.evidence import Claim, Evidence
-from rag.ground.features import FEATURES, Measured, measure
+from rag.ground.deciding import Span, deciding_words
+from rag.ground.evidence import Claim, Evidence, by_shared_terms
 from rag.ground.quotation import quoted_from
-from rag.models.cross_encoder import LANGUAGES, CrossEncoder
+from rag.ground.values import Values, compare
 from rag.models.runtime import sigmoid
+from rag.models.support import (
+    CONTRADICTED,
+    NO_STATEMENT,
+    SupportModel,
+    log_softmax,
+)
 from rag.protocols import require_lists
 from rag.text.language import detect
 from rag.types import Verdict
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from rag.protocols import Embedder
@@ -38,59 +44,80 @@ if TYPE_CHECKING:
 
     Vectors = Mapping[str, NDArray[np.float32]]
     Pair = tuple[Claim, Evidence]
-    Judged = tuple[Measured, float]
-
+    Statement = tuple[str, Evidence]
 
 WEIGHTS = Path(__file__).with_name("checker.json")
+LANGUAGES = frozenset({"en"})
+"""What the shipped checker was trained on."""
+
 QUOTES = 3
 """Evidence sentences shown with a verdict, at most."""
 
 VERBATIM = 0.98
 """Support of a claim that is said word for word: not 1, what surrounds a quotation matters."""
 
-DISTANT = 0.3
-"""Cosine under which nothing in the evidence is about the claim."""
+EVIDENCE_CHARACTERS = 900
+"""Evidence that is read at once, as in training: its nearest sentences, in their order."""
+
+NEARER_CHARACTERS = 450
+"""Read once more of evidence that is longer: the mean of both counts."""
+
+_ROOMS = (EVIDENCE_CHARACTERS, NEARER_CHARACTERS)
+
+_REASONS = 6  # that are given at most
+_SENTENCES = 8  # of the evidence that are asked which of them contradicts
+
+
+FEATURES = ("odds", "contradicted", "length")
+"""What the regression is on.
+
+- ``odds``: log-odds of supported against contradicted or not said
+- ``contradicted``: log-odds of contradicted against not said
+- ``length``: log(1 + characters of the evidence / 100)
+"""
 
 
 class Weights(BaseModel):
-    """What ``checker.json`` holds: support = sigmoid(bias + Σ weight·feature), then the caps.
+    """What ``checker.json`` holds: support = sigmoid(bias + Σ weight·feature), then the cap.
 
-    ``caps`` are the highest support of a claim with that finding. Further keys say where the
-    numbers come from.
+    ``cap`` is the highest support of a claim with a value that the evidence gives otherwise.
+    Further keys say where the numbers come from.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     bias: float
     weights: dict[str, float]
-    caps: dict[str, float]
+    cap: float
 
     @classmethod
-    def read(cls, file: Path = WEIGHTS, more: Sequence[str] = ()) -> Weights:
-        """Read the file. Raises ModelError if it is missing or for other features than ours.
-
-        ``more`` are features beside those that are measured.
-        """
+    def read(cls, file: Path = WEIGHTS) -> Weights:
+        """Read the file. Raises ModelError if it is missing or for other features than ours."""
         try:
             weights = cls.model_validate(json.loads(file.read_bytes()))
         except (OSError, ValueError, ValidationError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"{file} cannot be read ({reason}); reinstall footnote-rag.") from None
-        unknown = ({*weights.weights} | {*weights.caps}) - {*FEATURES, *more}
-        if unknown:
+        if unknown := set(weights.weights) - set(FEATURES):
             raise ModelError(
                 f"{file} has weights for unknown features ({', '.join(sorted(unknown))}); "
                 "run eval/fit_checker.py again or reinstall footnote-rag."
             )
         return weights
 
-    def support(self, measured: Measured, more: Mapping[str, float] | None = None) -> float:
-        """The estimated probability that the claim is supported."""
-        values = {**dict(zip(FEATURES, measured.values, strict=True)), **(more or {})}
-        score = self.bias + sum(w * values[name] for name, w in self.weights.items())
-        probability = sigmoid(score)
-        capped = [cap for name, cap in self.caps.items() if measured[name]]
-        return min([probability, *capped])
+    def support(self, read: Read) -> float:
+        """The estimated probability that what was read is supported.
+
+        Of several sentences each has to hold: the least counts, and the claim as a whole as much.
+        """
+        score = min(map(self._score, read.parts))
+        if read.whole:
+            score = (score + self._score(read.whole)) / 2
+        return min(sigmoid(score), self.cap) if read.otherwise else sigmoid(score)
+
+    def _score(self, reading: Reading) -> float:
+        features = reading.features
+        return self.bias + sum(w * features[name] for name, w in self.weights.items())
 
 
 @cache
@@ -98,15 +125,66 @@ def _shipped() -> Weights:
     return Weights.read()
 
 
-class HeuristicChecker:
-    """Judges claims by embeddings, shared terms, numbers, names, dates and negation.
+@dataclass(frozen=True)
+class Reading:
+    """What the model says of one sentence of a claim: log-probabilities in ``VERDICTS``' order.
 
-    Threads may share one. ``weights`` is None for the shipped ones.
+    ``logs`` is their mean over what was read; ``characters`` is how long all of the evidence is.
+    """
+
+    part: str
+    logs: tuple[float, ...]
+    characters: int
+    values: Values
+
+    @property
+    def features(self) -> dict[str, float]:
+        """What the regression is on: see ``FEATURES``."""
+        supported, contradicted, silent, _ = self.logs
+        return {
+            "odds": supported - float(np.logaddexp(contradicted, silent)),
+            "contradicted": contradicted - silent,
+            "length": math.log(1 + self.characters / 100),
+        }
+
+    @property
+    def states(self) -> bool:
+        """Whether the sentence states anything that evidence could bear out."""
+        return self.logs[NO_STATEMENT] < max(self.logs[:NO_STATEMENT])
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the evidence most likely says otherwise."""
+        return self.logs[CONTRADICTED] == max(self.logs)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of a claim: its sentences that state something, and all of it if several."""
+
+    parts: tuple[Reading, ...]
+    whole: Reading | None = None
+
+    @property
+    def otherwise(self) -> bool:
+        """Whether the evidence gives a value of the claim otherwise."""
+        return any(part.values.otherwise for part in self.parts)
+
+
+class SupportChecker:
+    """Judges claims with the shipped model. Threads may share one.
+
+    ``weights`` is None for the shipped ones.
     """
 
     def __init__(
-        self, embedder: Embedder, settings: GroundSettings, weights: Weights | None = None
+        self,
+        model: SupportModel,
+        embedder: Embedder,
+        settings: GroundSettings,
+        weights: Weights | None = None,
     ) -> None:
+        self._model = model
         self._embedder = embedder
         self._settings = settings
         self._weights = weights
@@ -114,153 +192,137 @@ class HeuristicChecker:
     def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
         """Return a verdict for each claim, judged against the union of ``evidence[i]``.
 
-        A claim that states nothing (empty, thanks, a question) has label and support None. One
-        without evidence is unsupported with support 0. Raises UsageError if the lengths differ.
+        A claim that states nothing (empty, thanks, a question) or is in a language that the model
+        does not know has label and support None. One without evidence is unsupported with support
+        0. Raises UsageError if the lengths differ.
         """
         require_lists(claims, evidence)
         pairs = [
             (Claim.of(claim), Evidence.of(texts))
             for claim, texts in zip(claims, evidence, strict=True)
         ]
-        places = [
-            n
-            for n, (claim, texts) in enumerate(pairs)
-            if claim.parts and texts.units and not quoted_from(claim.body, texts.texts)
-        ]
-        judged = self._judged([pairs[n] for n in places]) if places else []
-        found = dict(zip(places, judged, strict=True))
-        return [self._verdict(*pair, found.get(n)) for n, pair in enumerate(pairs)]
+        found: list[Verdict | None] = [self._at_sight(*pair) for pair in pairs]
+        open_ = [n for n, verdict in enumerate(found) if verdict is None]
+        reads = self.read([pairs[n] for n in open_]) if open_ else []
+        for n, read in zip(open_, reads, strict=True):
+            found[n] = self._verdict(*pairs[n], read)
+        return [verdict for verdict in found if verdict is not None]
 
     def load(self) -> None:
         """Load models and tables now rather than at the first claim. Raises ModelError."""
         self.check(["Paris lies north of Lyon."], [["Lyon lies south of Paris."]])
 
-    def _judged(self, pairs: Sequence[Pair]) -> list[Judged]:
-        """Measure each claim and return the probability of its support with that."""
-        measured = self._measured(pairs, self._vectors(pairs))
-        return [(one, self._plain(one)) for one in measured]
+    def read(self, pairs: Sequence[Pair]) -> list[Read]:
+        """What the model says of each claim; one without statements or evidence has no parts."""
+        texts = [
+            (text, evidence)
+            for claim, evidence in pairs
+            for text in (*claim.parts, *([claim.body] if len(claim.parts) > 1 else ()))
+            if evidence.units
+        ]
+        readings = iter(self._readings(texts))
+        found = []
+        for claim, evidence in pairs:
+            parts = [next(readings) for _ in claim.parts if evidence.units]
+            whole = next(readings) if len(parts) > 1 else None
+            found.append(Read(tuple(part for part in parts if part.states), whole))
+        return found
 
-    def _plain(self, measured: Measured) -> float:
-        return (self._weights or _shipped()).support(measured)
-
-    def _measured(self, pairs: Sequence[Pair], vectors: Vectors) -> list[Measured]:
-        return [measure(claim, evidence, vectors.__getitem__) for claim, evidence in pairs]
-
-    def _vectors(self, pairs: Sequence[Pair]) -> Vectors:
-        """Embed each distinct text once, all in one batch."""
-        texts = ((claim.body, *claim.parts, *evidence.units) for claim, evidence in pairs)
-        needed = sorted(set(chain.from_iterable(texts)))
-        return dict(zip(needed, self._embedder.embed(needed), strict=True))
-
-    def _verdict(self, claim: Claim, evidence: Evidence, judged: Judged | None) -> Verdict:
-        if not claim.parts:
-            return Verdict(claim=claim.text, reasons=("there is nothing to check in it",))
-        if not evidence.units:
-            return Verdict(
-                claim=claim.text,
-                label="unsupported",
-                support=0.0,
-                reasons=("there is no evidence",),
+    def _readings(self, texts: Sequence[Statement]) -> list[Reading]:
+        """Read each text with its evidence; with long evidence once more, with less of it."""
+        vectors = self._vectors([(text, ev) for text, ev in texts if not fits(ev)])
+        views = [
+            (n, nearest(text, evidence, vectors, room))
+            for n, (text, evidence) in enumerate(texts)
+            for room in _ROOMS[: 1 if fits(evidence) else None]
+        ]
+        logs = log_softmax(self._model.logits([(texts[n][0], view) for n, view in views]))
+        owners = np.array([n for n, _ in views])
+        return [
+            Reading(
+                text,
+                tuple(float(value) for value in logs[owners == n].mean(axis=0)),
+                sum(map(len, evidence.texts)),
+                compare(text, evidence.texts),
             )
-        if judged is None:
-            quotes = quoted_from(claim.body, evidence.texts)
-            return self._labelled(claim, VERBATIM, quotes, ("the evidence says it word for word",))
-        measured, support = judged
-        # Of what is supported, a word that the evidence has not is no objection.
-        doubtful = self._settings.label(support) != "supported"
-        reasons = measured.reasons if doubtful else ()
-        if doubtful and measured["nearest"] < DISTANT:
-            reasons = ("nothing in the evidence is about this", *reasons)
-        shown = tuple(evidence.units[index] for index in measured.nearest[:QUOTES])
-        return self._labelled(claim, support, shown, reasons)
+            for n, (text, evidence) in enumerate(texts)
+        ]
 
-    def _labelled(
-        self, claim: Claim, support: float, quotes: tuple[str, ...], reasons: tuple[str, ...]
+    def deciding(self, claim: str, sentence: str) -> tuple[list[Span], list[Span]]:
+        """(start, end) of the words that decide that a sentence contradicts a claim, in both."""
+        return deciding_words(self._model, claim, sentence)
+
+    def _vectors(self, texts: Sequence[Statement]) -> Vectors:
+        """Embed each distinct text once, all in one batch."""
+        needed = sorted({text for own, evidence in texts for text in (own, *evidence.units)})
+        return dict(zip(needed, self._embedder.embed(needed), strict=True)) if needed else {}
+
+    def _at_sight(self, claim: Claim, evidence: Evidence) -> Verdict | None:
+        """The verdict where nothing has to be read for it."""
+        if not claim.parts:
+            return Verdict.of_nothing(claim.text)
+        if not evidence.units:
+            return self._judged(claim, 0.0, (), ("there is no evidence",))
+        if quotes := quoted_from(claim.body, evidence.texts):
+            return self._judged(claim, VERBATIM, quotes, ("the evidence says it word for word",))
+        language, _ = detect(claim.body)
+        if language is not None and language not in LANGUAGES:
+            lost = [compare(part, evidence.texts).lost for part in claim.parts]
+            why = f"the checker does not know the language of it ({language})"
+            reasons = (why, *chain.from_iterable(lost))
+            return Verdict(claim=claim.text, reasons=reasons, readable=False)
+        return None
+
+    def _verdict(self, claim: Claim, evidence: Evidence, read: Read) -> Verdict:
+        if not read.parts:
+            return Verdict.of_nothing(claim.text)
+        weights = self._weights or _shipped()
+        order = by_shared_terms(claim.body, evidence.units)
+        quotes = tuple(evidence.units[place] for place in order)
+        verdict = self._judged(claim, weights.support(read), quotes, ())
+        if verdict.label == "supported":
+            return verdict
+        supports = {part: weights.support(Read((part,))) for part in read.parts}
+        weakest = min(read.parts, key=supports.__getitem__)
+        doubtful = [
+            part for part in read.parts if self._settings.label(supports[part]) != "supported"
+        ] or [weakest]
+        against = self._against(weakest, evidence, order)
+        reasons = _reasons(read, doubtful, against)
+        # What is true in part is not contradicted as a whole, nor is it made up.
+        holds = len(doubtful) < len(read.parts) and not against
+        label = "partial" if holds else "unsupported" if against else verdict.label
+        return verdict.model_copy(
+            update={"label": label, "reasons": reasons, "contradicted_by": against}
+        )
+
+    def _against(self, reading: Reading, evidence: Evidence, order: Sequence[int]) -> str:
+        """The sentence of the evidence that contradicts a statement, "" if none does."""
+        if not reading.contradicts:
+            return ""
+        units = [evidence.units[place] for place in order[:_SENTENCES]]
+        logs = log_softmax(self._model.logits([(reading.part, unit) for unit in units]))
+        return units[int(logs[:, CONTRADICTED].argmax())]
+
+    def _judged(
+        self, claim: Claim, support: float, quotes: Sequence[str], reasons: tuple[str, ...]
     ) -> Verdict:
         return Verdict(
             claim=claim.text,
             label=self._settings.label(support),
             support=round(support, 4),
-            evidence=quotes[:QUOTES],
+            evidence=tuple(quotes[:QUOTES]),
             reasons=reasons,
         )
 
 
-CROSS_WEIGHTS = Path(__file__).with_name("cross_checker.json")
-MODEL_FEATURES = ("model",)
-EVIDENCE_CHARACTERS = 900
-"""Evidence that is read at once, as in training: its nearest sentences, in their order."""
-
-NEARER_CHARACTERS = 450
-"""Read once more of evidence that is longer: the mean of both logits counts."""
-
-_CLAIM_CHARACTERS = 400
-_SCALE = 5.0  # the logit is divided by it
-
-
-@cache
-def _shipped_cross() -> Weights:
-    return Weights.read(CROSS_WEIGHTS, MODEL_FEATURES)
-
-
-class CrossChecker(HeuristicChecker):
-    """Judges claims with a cross-encoder as well. Threads may share one."""
-
-    def __init__(
-        self,
-        encoder: CrossEncoder,
-        embedder: Embedder,
-        settings: GroundSettings,
-        weights: Weights | None = None,
-    ) -> None:
-        super().__init__(embedder, settings)
-        self._encoder = encoder
-        self._cross_weights = weights
-
-    def _judged(self, pairs: Sequence[Pair]) -> list[Judged]:
-        def read(places: Sequence[int], vectors: Vectors) -> dict[int, float]:
-            found = self.logits([pairs[n] for n in places], vectors)
-            return dict(zip(places, found, strict=True))
-
-        # Short evidence is read beside the embedding, as no vectors are needed to cut it. A single
-        # claim is not: a thread costs what it saves.
-        english = [n for n, (claim, _) in enumerate(pairs) if known(claim)]
-        whole = [n for n in english if fits(pairs[n][1])]
-        ahead = whole if len(whole) > 1 else []
-        with ThreadPoolExecutor(1) as aside:
-            reading = aside.submit(read, ahead, {}) if ahead else None
-            vectors = self._vectors(pairs)
-            measured = self._measured(pairs, vectors)
-            logits = read(sorted({*english} - {*ahead}), vectors)
-            logits |= reading.result() if reading else {}
-        weights = self._cross_weights or _shipped_cross()
-        return [
-            (one, weights.support(one, {"model": logits[n]}) if n in logits else self._plain(one))
-            for n, one in enumerate(measured)
-        ]
-
-    def logits(self, pairs: Sequence[Pair], vectors: Vectors) -> list[float]:
-        """The model's logit of support for each claim, scaled.
-
-        ``vectors`` need not have those of evidence that ``fits``.
-        """
-        near = [n for n, (_, evidence) in enumerate(pairs) if not fits(evidence)]
-        views = [(n, EVIDENCE_CHARACTERS) for n in range(len(pairs))]
-        views += [(n, NEARER_CHARACTERS) for n in near]
-        texts = [
-            (pairs[n][0].body[:_CLAIM_CHARACTERS], nearest(*pairs[n], vectors, room))
-            for n, room in views
-        ]
-        found = [pair.support / _SCALE for pair in self._encoder.judge(texts)] if texts else []
-        for n, other in zip(near, found[len(pairs) :], strict=True):
-            found[n] = (found[n] + other) / 2
-        return found[: len(pairs)]
-
-
-def known(claim: Claim) -> bool:
-    """Tell whether the model knows the language of a claim; short ones say nothing of theirs."""
-    language, _ = detect(claim.body)
-    return language is None or language in LANGUAGES
+def _reasons(read: Read, doubtful: Sequence[Reading], against: str) -> tuple[str, ...]:
+    """Why a claim is not, or not wholly, supported."""
+    found = [f"the evidence says otherwise: “{against}”"] if against else []
+    found += [reason for part in doubtful for reason in part.values.reasons]
+    if len(doubtful) < len(read.parts):
+        found += [f"not supported: “{part.part}”" for part in doubtful]
+    return tuple(dict.fromkeys(found))[:_REASONS] or ("the evidence does not say it",)
 
 
 def fits(evidence: Evidence) -> bool:
@@ -268,16 +330,14 @@ def fits(evidence: Evidence) -> bool:
     return sum(len(text) + 1 for text in evidence.texts) <= EVIDENCE_CHARACTERS
 
 
-def nearest(
-    claim: Claim, evidence: Evidence, vectors: Vectors, room: int = EVIDENCE_CHARACTERS
-) -> str:
-    """The sentences that are nearest to a claim, in their order, in ``room`` characters.
+def nearest(part: str, evidence: Evidence, vectors: Vectors, room: int) -> str:
+    """The sentences that are nearest to a statement, in their order, in ``room`` characters.
 
-    The nearest one is there in any case.
+    The nearest one is there in any case; evidence that ``fits`` is taken whole, without vectors.
     """
     if fits(evidence):
         return "\n".join(evidence.texts)
-    vector = vectors[claim.body]
+    vector = vectors[part]
     cosines = [float(vectors[unit] @ vector) for unit in evidence.units]
     kept: list[int] = []
     for place in sorted(range(len(cosines)), key=lambda n: (-cosines[n], n)):

@@ -20,13 +20,14 @@ _WORD = re.compile(
     rf"[{_SCRIPT}]|\d+(?:[.,:/]\d+)*|(?:(?![{_SCRIPT}])[^\W_])+(?:[-'’](?:(?![{_SCRIPT}])[^\W_])+)*"
     r"|[%€$£°]"
 )
-_SEAM = re.compile(r"\s*(?:[;\n|•]|[.!?…]+(?=\s|$))\s*")
+_SEAM = re.compile(r"\s*(?:\n|[.!?…]+(?=\s|$))\s*")
 _SCOPE = re.compile(
-    r"\b(?:if|unless|whether|except|only|false|untrue|den(?:y|ies|ied)|wenn|falls|si)\b",
+    r"\b(?:if|unless|whether|except|only|false|untrue|myth|den(?:y|ies|ied)|wenn|falls|si)\b",
     re.IGNORECASE,
 )
+_SIGN = re.compile(r"(?<![\w)])[-−+<>≤≥±.](?=\s?\d)|[<>!=]=|\+\+|\^")
 _CLAUSE = 4
-"""Words from which a fragment is taken to state something that a "not" before it would undo."""
+"""Words from which a fragment states something, as one that ends like a sentence always does."""
 
 
 @lru_cache(maxsize=1024)
@@ -55,13 +56,21 @@ def quoted_from(claim: str, texts: Sequence[str]) -> tuple[str, ...]:
 def _find(piece: str, texts: Sequence[str]) -> str | None:
     """The sentences of a text around the first fair occurrence of the piece."""
     wanted = _words(piece)[0]
+    states = len(wanted) >= _CLAUSE or piece.rstrip().endswith((".", "!"))
     for text in texts:
         for left, right in _occurrences(wanted, text):
             start, end = _region(text, left, right)
-            before = text[start:left]
-            if len(wanted) < _CLAUSE or not _undone(before, text[right:end]):
+            around = (text[start:left], text[right:end])
+            if _signs(piece) != _signs(text[max(start, left - 2) : right + 2]):
+                continue
+            if not states or not _undone(*around):
                 return text[start:end]
     return None
+
+
+def _signs(text: str) -> list[str]:
+    """What makes another value of the same digits and letters: minus, above, a power."""
+    return [sign.replace("−", "-") for sign in _SIGN.findall(text)]
 
 
 def _occurrences(wanted: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
@@ -88,6 +97,6 @@ def _sentences(text: str) -> tuple[Span, ...]:
 
 
 def _undone(before: str, after: str) -> bool:
-    """Tell whether what stands before, or the one word after, takes the fragment back."""
-    next_word = " ".join(after.split()[:1])
-    return bool(negations(f"{before} {next_word}") or _SCOPE.search(before))
+    """Tell whether the rest of its sentence may take the fragment back, or sets a condition."""
+    rest = f"{before} {after}"
+    return bool(negations(rest) or _SCOPE.search(rest)) or rest.rstrip().endswith("?")

@@ -356,7 +356,7 @@ class HubChecker(_PairModel):
         self, claim: str, windows: Sequence[tuple[_Unit, ...]], supports: Sequence[float]
     ) -> Verdict:
         if not _says_something(claim):
-            return Verdict(claim=claim, reasons=("there is nothing to check in it",))
+            return Verdict.of_nothing(claim)
         if not windows:
             return Verdict(
                 claim=claim, label="unsupported", support=0.0, reasons=("there is no evidence",)

@@ -201,14 +201,16 @@ class Stages:
     @property
     def checker(self) -> Checker:
         """The groundedness checker."""
-        from rag.ground.checker import CrossChecker
+        from rag.ground.checker import SupportChecker
         from rag.models.hub import HubChecker
+        from rag.models.support import SupportModel
 
         models, ground = self.settings.models, self.settings.ground
 
         def make() -> Checker:
             if models.checker == BUILT_IN:
-                return CrossChecker(self._encoder, self.embedder, ground)
+                model = SupportModel(threads=models.threads, batch_tokens=models.batch_tokens)
+                return SupportChecker(model, self.embedder, ground)
             return HubChecker(models.checker, ground, offline=models.offline)
 
         return self._stage("checker", make)

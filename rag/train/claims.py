@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.ground.clauses import AUXILIARY, MODAL, PAST, is_base
 from rag.text.sentences import sentences
 from rag.train.examples import (
     NAME,
@@ -26,6 +25,7 @@ from rag.train.examples import (
     held,
     rows,
 )
+from rag.train.verbs import AUXILIARY, BASE, MODAL, PAST
 
 if TYPE_CHECKING:
     from rag.protocols import Embedder
@@ -313,7 +313,7 @@ def _verb(rest: list[str], *, past: bool) -> int | None:
         if before in _DETERMINERS or before in _ENDS:
             continue
         participle = word in _PARTICIPLES or (len(word) > 4 and word.endswith(("ed", "ing")))
-        if participle if past else is_base(word):
+        if participle if past else word in BASE:
             return n
     return None
 

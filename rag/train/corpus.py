@@ -38,14 +38,13 @@ from rag.train.examples import (
     question_of,
     second_text,
 )
-from rag.train.loop import CHECKPOINT, Log
+from rag.train.loop import CHECKPOINT, Log, load_weights
 from rag.train.reader import (
     QUESTION_CHARACTERS,
     Plan,
     ReaderModel,
     encode,
     export_reader,
-    load_checkpoint,
     new_model,
     train,
 )
@@ -111,7 +110,7 @@ def train_on_corpus(
     plan = replace(PLAN, epochs=epochs)
     folder = base or packaged()
     model = new_model(folder, plan)
-    load_checkpoint(first, model)
+    load_weights(model, first)
     # Another start, other questions or another plan are another run.
     begun = digest_of(found.digest, json.dumps(asdict(plan)), str(first.stat().st_mtime_ns))
     own = out / f"corpus-{begun[:8]}"

@@ -6,6 +6,7 @@ Imports torch.
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import asdict, dataclass
@@ -20,6 +21,9 @@ Log = Callable[[str], None]
 Batch = TypeVar("Batch", bound=Sized)
 
 CHECKPOINT = "checkpoint.pt"
+STEP = 32
+"""Lengths are padded to multiples of it."""
+
 _SAVED_EVERY = 300.0  # seconds
 
 
@@ -42,6 +46,31 @@ class Options(TypedDict, total=False):
     device: str
     log: Log
     minutes: float | None
+
+
+def by_length(lengths: Sequence[int], batch_tokens: int, seed: str) -> list[list[int]]:
+    """Batches of positions of like length, in an order that the seed fixes.
+
+    Lengths are rounded up to ``STEP``, and a batch has as many as ``batch_tokens`` allow: so there
+    are few shapes, each of which costs a processor a compilation and memory.
+
+    >>> sorted(len(batch) for batch in by_length([5, 9, 70], 64, "seed"))
+    [1, 2]
+    """
+    shuffler = random.Random(seed)
+    order = list(range(len(lengths)))
+    shuffler.shuffle(order)
+    open_: dict[int, list[int]] = {}
+    found: list[list[int]] = []
+    for position in order:
+        width = -(-lengths[position] // STEP) * STEP
+        batch = open_.setdefault(width, [])
+        batch.append(position)
+        if len(batch) == max(1, batch_tokens // width):
+            found.append(open_.pop(width))
+    found += open_.values()
+    shuffler.shuffle(found)
+    return found
 
 
 def schedule(epochs: float, batches: Callable[[int], list[Batch]]) -> list[Batch]:
@@ -130,6 +159,19 @@ def read_checkpoint(file: Path, device: str = "cpu") -> dict[str, Any]:
         raise ModelError(f"{file} cannot be read as a checkpoint: {reason}.") from None
     if missing:
         raise ModelError(f"{file} is no checkpoint of rag train.")
+    return state
+
+
+def load_weights(model: Any, file: Path) -> dict[str, Any]:
+    """Put the weights of a checkpoint into the model; return all that it holds.
+
+    Raises ModelError for a file that is no checkpoint of such a model.
+    """
+    state = read_checkpoint(file)
+    try:
+        model.load_state_dict(state["model"])
+    except (RuntimeError, TypeError, AttributeError):
+        raise ModelError(f"{file} holds the weights of another model than this one.") from None
     return state
 
 

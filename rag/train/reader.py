@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +20,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rag.errors import ModelError
 from rag.evaluate.text_metrics import f1
 from rag.models.cross_encoder import MAX_TOKENS, MODEL_FILE, CrossEncoder
 from rag.models.embedder import load_embedder
@@ -31,10 +29,9 @@ from rag.train import loop
 from rag.train.encoder import Encoder, load_encoder, packaged, padded
 from rag.train.examples import Example, Question, load, save, second_text
 from rag.train.export import write_graph
-from rag.train.loop import Log, read_checkpoint
+from rag.train.loop import Log
 from rag.train.mixture import Amounts, Held, held_apart, later, mixture
 
-_STEP = 32  # lengths are padded to multiples of it
 _IGNORED = -100  # of a target that a head has nothing to learn from
 QUESTION_CHARACTERS = 600  # of a question or a claim
 
@@ -146,31 +143,15 @@ def _encoded(example: Example, encoding: Any) -> Encoded:
 
 
 def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int]]:
-    """Batches of positions of like length, in an order that the seed fixes.
-
-    Lengths are rounded up to ``_STEP``, and a batch has as many as ``batch_tokens`` allow: so there
-    are few shapes, each of which costs a processor a compilation and memory.
-    """
-    shuffler = random.Random(f"{plan.seed}/{epoch}")
-    order = list(range(len(encoded)))
-    shuffler.shuffle(order)
-    open_: dict[int, list[int]] = {}
-    found: list[list[int]] = []
-    for position in order:
-        width = -(-len(encoded[position].ids) // _STEP) * _STEP
-        batch = open_.setdefault(width, [])
-        batch.append(position)
-        if len(batch) == max(1, plan.batch_tokens // width):
-            found.append(open_.pop(width))
-    found += open_.values()
-    shuffler.shuffle(found)
-    return found
+    """The batches of a pass, as positions of examples of like length."""
+    lengths = [len(one.ids) for one in encoded]
+    return loop.by_length(lengths, plan.batch_tokens, f"{plan.seed}/{epoch}")
 
 
 def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
     """A padded batch; ``allowed`` is 0 where an answer may begin, and -1e4 elsewhere."""
-    ids, mask = padded([one.ids for one in members], step=_STEP)
-    types, _ = padded([one.types for one in members], step=_STEP)
+    ids, mask = padded([one.ids for one in members], step=loop.STEP)
+    types, _ = padded([one.types for one in members], step=loop.STEP)
     allowed = torch.full(ids.shape, -1e4)
     allowed[:, 0] = 0
     for row, one in enumerate(members):
@@ -250,30 +231,17 @@ def schedule(
 # Checkpoints and export
 
 
-def load_checkpoint(file: Path, model: ReaderModel) -> dict[str, Any]:
-    """Put the weights of a checkpoint into the model; return all that it holds.
-
-    Raises ModelError for a file that is no checkpoint of such a model.
-    """
-    state = read_checkpoint(file)
-    try:
-        model.load_state_dict(state["model"])
-    except (RuntimeError, TypeError, AttributeError):
-        raise ModelError(f"{file} holds the weights of another model than the reader.") from None
-    return state
-
-
 def average(model: ReaderModel, file: Path, out: Path, share: float) -> None:
     """Mix ``share`` of another checkpoint's weights into the model and write the result to ``out``.
 
     Two ends of one run are better than either (Wortsman et al., "Model soups", ICML 2022): later
     passes read texts again and begin to know them by heart. Raises ModelError as
-    ``load_checkpoint`` does.
+    ``rag.train.loop.load_weights`` does.
     """
     own = {  # copies, as loading writes into the model's own
         name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()
     }
-    other = load_checkpoint(file, model)
+    other = loop.load_weights(model, file)
     mixed = {
         name: torch.lerp(own[name], tensor.detach().float().cpu(), share)
         for name, tensor in model.state_dict().items()
@@ -353,7 +321,7 @@ def train_reader(
     folder = packaged()
     model = new_model(folder, plan)
     if start:
-        load_checkpoint(start, model)
+        loop.load_weights(model, start)
     tokenizer = read_tokenizer(folder / "tokenizer.json")
     examples = load(kept, Example)
     again = None

@@ -49,7 +49,19 @@ def table_questions(random_: random.Random, count: int) -> list[Example]:
     return [_question(random_) for _ in range(count)]
 
 
-def _question(random_: random.Random) -> Example:
+@dataclass(frozen=True)
+class _Table:
+    """Some things with some of their columns; ``row`` and ``place`` are what is asked about."""
+
+    kind: Kind
+    shown: list[Column]
+    things: list[str]
+    values: list[list[str]]
+    row: int
+    place: int
+
+
+def _table(random_: random.Random) -> _Table:
     kind = random_.choice(kinds())
     shown = random_.sample(kind.columns, random_.randint(2, 6))
     things: list[str] = []
@@ -58,6 +70,13 @@ def _question(random_: random.Random) -> Example:
             things.append(thing)
     values = [[column.value(random_) for column in shown] for _ in things]
     row, place = random_.randrange(len(things)), random_.randrange(len(shown))
+    return _Table(kind, shown, things, values, row, place)
+
+
+def _question(random_: random.Random) -> Example:
+    table = _table(random_)
+    kind, shown, things, values = table.kind, table.shown, table.things, table.values
+    row, place = table.row, table.place
     roll = random_.random()
     column, thing = shown[place], things[row]
     answered = roll < 0.6
@@ -75,6 +94,66 @@ def _question(random_: random.Random) -> Example:
     # How relevant rows about the right thing are that lack the column, nobody says.
     relevance = None if thing in things else 0.0
     return Example(wording, second, "table/missing", prefix, relevance, start=-1, end=-1)
+
+
+def table_claims(random_: random.Random, count: int) -> list[Example]:
+    """``count`` statements on a cell: half right, a third with another row's value, others unsaid.
+
+    ``support`` is 1 for those that are right, 0 for those that the cell contradicts, None for what
+    the table does not say.
+    """
+    return [_claim(random_) for _ in range(count)]
+
+
+_STATEMENTS = (
+    "The {header} of {thing} is {value}.",
+    "For {thing}, the {header} is {value}.",
+    "{thing} has {value} as its {header}.",
+    "{thing}: {header} {value}.",
+    "{value} is the {header} for {thing}.",
+    "In the case of {thing}, the {header} is {value}.",
+)
+
+
+def _claim(random_: random.Random) -> Example:
+    table = _table(random_)
+    column, thing = table.shown[table.place], table.things[table.row]
+    value, support, source = table.values[table.row][table.place], 1.0, "table"
+    others = sorted({row[table.place] for row in table.values} - {value})
+    roll = random_.random()
+    things, values = list(table.things), list(table.values)
+    if roll < 0.35 and others:
+        value, support = random_.choice(others), 0.0
+    elif roll < 0.5:
+        source = "table/missing"
+        if roll < 0.42:
+            column = random_.choice([c for c in table.kind.columns if c not in table.shown])
+            value = column.value(random_)
+        else:
+            del things[table.row], values[table.row]
+    if random_.random() < 0.5:
+        text, _ = _written(table.kind, things, table.shown, values, random_)
+    else:
+        text = _grid(table.kind, things, table.shown, values, random_)
+    said = random_.choice(_STATEMENTS).format(header=column.header, thing=thing, value=value)
+    return Example(said, text, source, support=None if source == "table/missing" else support)
+
+
+def _grid(
+    kind: Kind,
+    things: Sequence[str],
+    shown: Sequence[Column],
+    values: Sequence[Sequence[str]],
+    random_: random.Random,
+) -> str:
+    """The rows under a header, with bars or tabs between cells; at times the other way round."""
+    rows = [[random_.choice(kind.headers), *(c.header for c in shown)]]
+    rows += [[thing, *row] for thing, row in zip(things, values, strict=True)]
+    if random_.random() < 0.2:
+        rows = [list(column) for column in zip(*rows, strict=True)]
+    form = random_.choice(("| {} |", "{}"))
+    between = random_.choice((" | ", " | ", "\t", ", ")) if form == "{}" else " | "
+    return "\n".join(form.format(between.join(row)) for row in rows)
 
 
 _ASIDE = (

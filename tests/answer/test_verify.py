@@ -13,7 +13,8 @@ from rag.answer.citations import renumbered
 from rag.answer.llm.citation_marks import Marked, parse
 from rag.answer.llm.verify import Broken, Judged, Rewritten, Verifier, derived, read
 from rag.errors import ModelError
-from rag.ground.checker import HeuristicChecker
+from rag.ground.checker import SupportChecker
+from rag.models.support import SupportModel
 from rag.protocols import Embedder
 from rag.settings import GroundSettings
 from rag.types import Passage, Verdict
@@ -233,7 +234,7 @@ def test_a_hostile_passage_does_not_change_who_is_cited(name: str) -> None:
 
 @pytest.fixture
 def real(embedder: Embedder) -> Verifier:
-    return Verifier(PAGES, embedder, HeuristicChecker(embedder, GroundSettings()))
+    return Verifier(PAGES, embedder, SupportChecker(SupportModel(), embedder, GroundSettings()))
 
 
 @pytest.mark.parametrize(
@@ -310,7 +311,7 @@ def test_replies(reply: str, found: dict[int, str]) -> None:
 
 def test_preparing_changes_no_verdict(embedder: Embedder) -> None:
     text = marked("Refunds take five days. [1] The hub is green. [2] Firms wait two weeks. [1]")
-    checker = HeuristicChecker(embedder, GroundSettings())
+    checker = SupportChecker(SupportModel(), embedder, GroundSettings())
     plain = Verifier(PAGES, CountingEmbedder(), checker).judge(text)
     counting = CountingEmbedder()
     ahead = Verifier(PAGES, counting, checker)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rag.errors import MissingExtraError, ModelError, UsageError
-from rag.ground.checker import CrossChecker
+from rag.ground.checker import SupportChecker
 from rag.models.cross_encoder import MODEL_FILE, load_cross_encoder
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
 from rag.models.hub import HubChecker, HubReranker
@@ -208,7 +208,7 @@ class TestSettings:
     def test_names_choose(self, tmp_path):
         stages = Stages(tmp_path, Settings())
         assert isinstance(stages.reranker, LearnedReranker)
-        assert isinstance(stages.checker, CrossChecker)
+        assert isinstance(stages.checker, SupportChecker)
         unranked = Settings(models=ModelSettings(reranker="none"))
         assert Stages(tmp_path, unranked).reranker is None
 

@@ -21,8 +21,9 @@ from stages import (
 import rag.testing
 from rag.answer.extract import ExtractiveGenerator
 from rag.errors import QuestionError
-from rag.ground.checker import HeuristicChecker
+from rag.ground.checker import SupportChecker
 from rag.models.embedder import BuiltInEmbedder
+from rag.models.support import SupportModel
 from rag.protocols import Embedder
 from rag.retrieve.query_rewriting import RuleRewriter
 from rag.settings import Settings
@@ -89,7 +90,7 @@ def test_our_embedder() -> None:
 
 
 def test_our_checker(embedder: Embedder) -> None:
-    check_checker(HeuristicChecker(embedder, Settings().ground))
+    check_checker(SupportChecker(SupportModel(), embedder, Settings().ground))
 
 
 def test_our_rewriter() -> None:

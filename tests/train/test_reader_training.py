@@ -20,13 +20,13 @@ from rag.errors import UsageError  # noqa: E402
 from rag.models.cross_encoder import MAX_TOKENS, MODEL_FILE, CrossEncoder  # noqa: E402
 from rag.models.runtime import read_tokenizer  # noqa: E402
 from rag.train.encoder import packaged  # noqa: E402
+from rag.train.loop import load_weights  # noqa: E402
 from rag.train.reader import (  # noqa: E402
     Plan,
     average,
     batches,
     encode,
     export_reader,
-    load_checkpoint,
     new_model,
     schedule,
     tensors,
@@ -141,7 +141,7 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     assert judged[0].relevance == pytest.approx(float(relevance), abs=0.3)
 
     loaded = new_model(packaged(), PLAN)
-    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["plan"]["epochs"] == 6
+    assert load_weights(loaded, tmp_path / "checkpoint.pt")["plan"]["epochs"] == 6
     with pytest.raises(UsageError, match="is of another plan"):
         train(loaded, encoded, Plan(seed=1), tmp_path)
     with pytest.raises(UsageError, match="is of another plan"):
@@ -151,7 +151,7 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     torch.save(kept, tmp_path / "checkpoint.pt")
     longer = replace(PLAN, epochs=7)  # a run can be made longer
     train(loaded, encoded, longer, tmp_path, log=lambda _: None)
-    assert load_checkpoint(tmp_path / "checkpoint.pt", loaded)["plan"]["epochs"] == 7
+    assert load_weights(loaded, tmp_path / "checkpoint.pt")["plan"]["epochs"] == 7
 
     other, mixed = new_model(packaged(), PLAN), tmp_path / "averaged.pt"
     before = other.spans.weight.detach().clone()
@@ -159,5 +159,5 @@ def test_a_tiny_run_learns_goes_on_and_exports(tmp_path: Path, tokenizer: Any) -
     expected = 0.75 * before + 0.25 * loaded.spans.weight
     assert torch.allclose(other.spans.weight, expected, atol=1e-6)
     again = new_model(packaged(), PLAN)
-    load_checkpoint(mixed, again)
+    load_weights(again, mixed)
     assert torch.equal(again.spans.weight, other.spans.weight)

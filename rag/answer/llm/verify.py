@@ -17,7 +17,7 @@ from itertools import permutations
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rag.answer.citations import quotes
+from rag.answer.citations import evidence_of, quotes
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
 from rag.answer.llm.citation_marks import Marked, marks_of, parse
@@ -35,7 +35,7 @@ State = Literal["kept", "weak", "failing", "empty"]
 _RANK: Mapping[State, int] = {"empty": 0, "failing": 0, "weak": 1, "kept": 2}
 
 _NEAREST = 4  # passages that a failing sentence is tried against
-_FIGURE = re.compile(r"the number (\S+) is not in the evidence")
+_WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _LOST = re.compile(r"the (?:number|name|month) .+ is not in the evidence")
 _LOST_FIGURE = re.compile(r"the (?:number|month) .+ is not in the evidence")
 _LEADS = re.compile(r":[*_]*$")
@@ -212,19 +212,13 @@ class Verifier:
         quotes = [[c.quote for c in sentence.citations] for sentence in sentences]
         verdicts = self._verdicts([s.text for s in sentences], quotes)
         result = [self._judged(s, v) for s, v in zip(sentences, verdicts, strict=True)]
-        short = [
-            place
-            for place, judged in enumerate(result)
-            if judged.failed and judged.sentence.citations
-        ]
-        # A passage is about what its title and headings say, and need not repeat it.
+        short = [n for n, one in enumerate(result) if one.failed and one.sentence.citations]
         again = self._verdicts(
-            [sentences[place].text for place in short],
-            [_evidence(sentences[place].citations) for place in short],
+            [sentences[n].text for n in short], [evidence_of(sentences[n].citations) for n in short]
         )
-        for place, verdict in zip(short, again, strict=True):
-            if (verdict.support or 0.0) > (result[place].verdict.support or 0.0):
-                result[place] = self._judged(sentences[place], verdict)
+        for n, verdict in zip(short, again, strict=True):
+            if (verdict.support or 0.0) > (result[n].verdict.support or 0.0):
+                result[n] = self._judged(sentences[n], verdict)
         return result
 
     def _verdicts(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
@@ -234,14 +228,17 @@ class Verifier:
 
     def _with_derived(self, verdict: Verdict, evidence: Sequence[str]) -> Verdict:
         """Judge again where all numbers that nothing says are worked out from what is said."""
-        lost = [found[1] for reason in verdict.reasons if (found := _FIGURE.fullmatch(reason))]
-        figures = derived(verdict.claim, "\n".join(evidence)) if lost else {}
-        values = [numbers(figure) for figure in lost]
-        if not lost or not all(value and value <= figures.keys() for value in values):
+        text = "\n".join(evidence)
+        lost = numbers(verdict.claim) - numbers(text)
+        if verdict.label in (None, "supported") or not lost:
+            return verdict
+        figures = derived(verdict.claim, text)
+        if not lost <= figures.keys():
             return verdict
         claim = verdict.claim
-        for figure, value in zip(lost, values, strict=True):
-            claim = in_terms_of(claim, figure, figures[min(value)])
+        for word in _WORD.findall(verdict.claim):
+            for figure in numbers(word) & lost:
+                claim = in_terms_of(claim, word, figures[figure])
         [again] = self._checker.check([claim], [[*evidence, *figures]])
         how = tuple(f"{figure} is worked out: {figures[figure]}" for figure in sorted(figures))
         kept = tuple(quote for quote in again.evidence if quote not in figures)
@@ -253,15 +250,16 @@ class Verifier:
         label = verdict.label
         # Support that overlooks a figure, a name or a month that nothing says is none.
         bad = not sentence.citations or label == "unsupported" or self._lost(sentence, verdict)
-        if label is None:
+        if label is None and verdict.readable:
             state = "empty"
         elif bad:
             state, label = "failing", "unsupported"
         elif label == "supported" and (verdict.support or 0.0) < self._shown_from:
             label = "partial"
-        elif label == "supported":
+        elif label in ("supported", None):  # None: nobody here knows its language
             state = "kept"
-        verdict = verdict.model_copy(update={"label": label})
+        support = 0.0 if label and verdict.support is None else verdict.support
+        verdict = verdict.model_copy(update={"label": label, "support": support})
         return Judged(sentence.model_copy(update={"verdict": verdict}), state)
 
     def _is_exact(self, citation: Citation) -> bool:
@@ -283,7 +281,7 @@ class Verifier:
             return judged
         candidates = self._candidates(judged)
         text = judged.sentence.text
-        verdicts = self._verdicts([text] * len(candidates), [_evidence(c) for c in candidates])
+        verdicts = self._verdicts([text] * len(candidates), [evidence_of(c) for c in candidates])
         best = judged
         for citations, verdict in zip(candidates, verdicts, strict=True):
             sentence = judged.sentence.model_copy(update={"citations": citations})
@@ -384,20 +382,6 @@ def _without_orders(passage: Passage) -> Passage:
     if text == passage.chunk.text:
         return passage
     return passage.model_copy(update={"chunk": passage.chunk.model_copy(update={"text": text})})
-
-
-_VALUE = re.compile(r"[\w.,:/-]*\d[\w.,:/%-]*")
-
-
-def _evidence(citations: Sequence[Citation]) -> list[str]:
-    """The quotes with their terms, and the titles and headings that they stand under.
-
-    A term may say which thing, year or code a value belongs to. What a heading numbers or dates is
-    taken out of it: that a section is the third, or a page of 2024, bears out no value.
-    """
-    quotes = [": ".join((*c.terms[-1:], c.quote)) for c in citations]
-    over = [_VALUE.sub("", " › ".join((c.title, *c.headings))) for c in citations]
-    return list(dict.fromkeys([*quotes, *over]))
 
 
 def _cut(text: str) -> str:
