@@ -76,14 +76,19 @@ def check(
     fetch = pipeline.settings.fetch
     names = [*(evidence or ()), *(more or ())]
     texts = [d.text for name in names for d in read_documents(name, fetch)]
-    checked = [one for file in _files(answer) for one in _checked(pipeline, file, texts)]
+    files = {file: list(_checked(pipeline, file, texts)) for file in _files(answer)}
+    checked = [one for found in files.values() for one in found]
     if not checked:
         raise UsageError(f"there is no sentence to check in {answer}")
+    empty = [file for file, found in files.items() if not found]
     counts = Counter(one.label for one in checked)
     if as_json:
-        print_json({"verdicts": [_row(one) for one in checked], "counts": dict(counts)})
+        rows = [_row(one) for one in checked]
+        print_json({"verdicts": rows, "counts": dict(counts), "empty": empty})
     else:
         _show(checked, counts)
+        for file in empty:
+            console().print(f"{file}: there is no sentence to check in it", style="dim")
     failed = counts["contradicted"] + counts["unsupported"]
     raise typer.Exit(_FAILED if failed and not exit_zero else 0)
 

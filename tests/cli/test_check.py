@@ -51,6 +51,9 @@ def test_a_folder_of_answers_is_a_gate(
     done = rag("check", "--answer", "answers", "--evidence", "safe.md")
     assert done.status == 0
     assert "2 sentences: 1 supported, 1 not judged" in done.out
+    answer(tmp_path, "code.md", "```\nls\n```\n")
+    done = rag("check", "--answer", "answers", "--evidence", "safe.md")
+    assert "answers/code.md: there is no sentence to check in it" in done.out
     answer(tmp_path, "later.txt", "The safe is never opened.\n")
     done = rag("check", "--answer", "answers", "--evidence", "safe.md")
     assert done.status == 3
