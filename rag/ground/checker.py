@@ -243,7 +243,7 @@ class SupportChecker:
                 text,
                 tuple(float(value) for value in logs[owners == n].mean(axis=0)),
                 sum(map(len, evidence.texts)),
-                compare(text, evidence.texts),
+                compare(text, evidence.units),
             )
             for n, (text, evidence) in enumerate(texts)
         ]
@@ -267,7 +267,7 @@ class SupportChecker:
             return self._judged(claim, VERBATIM, quotes, ("the evidence says it word for word",))
         language, _ = detect(claim.body)
         if language is not None and language not in LANGUAGES:
-            lost = [compare(part, evidence.texts).lost for part in claim.parts]
+            lost = [compare(part, evidence.units).lost for part in claim.parts]
             why = f"the checker does not know the language of it ({language})"
             reasons = (why, *chain.from_iterable(lost))
             return Verdict(claim=claim.text, reasons=reasons, readable=False)

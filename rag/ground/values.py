@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.ground.evidence import by_shared_terms
 from rag.text.dates import SOFT, Moment, blanked, conflicting, missing, moments, month_name, says
 from rag.text.numbers import FACTOR, Quantity, quantities, same
 from rag.text.terms import fold, names, stems
@@ -35,11 +36,15 @@ class Values:
         return (*self.otherwise, *self.lost)
 
 
-def compare(claim: str, texts: Sequence[str]) -> Values:
-    """Compare the values in a sentence with those of the texts together."""
-    evidence = "\n".join(texts)
+def compare(claim: str, units: Sequence[str]) -> Values:
+    """Compare the values in a statement with those of the sentences of the evidence together."""
+    own, moments_ = quantities(blanked(claim)), moments(claim)
+    if not own and not moments_ and not names(claim):
+        return Values()
+    # What is nearest to the claim is given for the same thing, rather than what comes first.
+    evidence = "\n".join(units[place] for place in by_shared_terms(claim, units))
     said, dates = _values(evidence)
-    if (len(quantities(blanked(claim))) + len(moments(claim))) * (len(said) + len(dates)) > _CROWD:
+    if (len(own) + len(moments_)) * (len(said) + len(dates)) > _CROWD:
         return Values()
     found = [*_numbers(claim, said, dates), *_dates(claim, dates, said)]
     return Values(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
@@ -93,27 +93,28 @@ def _most_shared(firsts: Floats, lasts: Floats, logits: Floats) -> int:
     return int((scores @ probabilities).argmax())
 
 
-class CrossEncoder:
-    """The shipped reader. Loaded at the first use; threads may share one.
+class PairModel:
+    """A model of pairs of texts, ``file`` in a folder of weights. Loaded at the first use.
 
-    Raises ModelError where its files are missing or cannot be loaded.
+    Threads may share one. ``weights`` is None for what ships. Raises ModelError where its files are
+    missing or cannot be loaded.
     """
 
     def __init__(
         self,
+        file: str,
         *,
         threads: int | None = None,
         batch_tokens: int = ModelSettings.model_fields["batch_tokens"].default,
         weights: Path | None = None,
     ) -> None:
         folder = weights or WEIGHTS
-        file = folder / MODEL_FILE
-        if not file.exists():
-            raise ModelError(f"{file} is missing; reinstall footnote-rag.")
-        self._file = file
+        self._file = folder / file
+        if not self._file.exists():
+            raise ModelError(f"{self._file} is missing; reinstall footnote-rag.")
         tokenizer = folder / TOKENIZER_FILE
         self._model = TextModel(
-            file,
+            self._file,
             tokenizer if tokenizer.exists() else WEIGHTS / TOKENIZER_FILE,
             max_tokens=MAX_TOKENS,
             threads=threads,
@@ -128,6 +129,21 @@ class CrossEncoder:
     def count_tokens(self, text: str) -> int:
         """The length of a text in tokens, without special ones and without a limit."""
         return self._model.count_tokens(text)
+
+
+class Options(TypedDict, total=False):
+    """How a ``PairModel`` runs, and where its weights are."""
+
+    threads: int | None
+    batch_tokens: int
+    weights: Path | None
+
+
+class CrossEncoder(PairModel):
+    """The shipped reader."""
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        super().__init__(MODEL_FILE, **options)
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Pair]:
         """What the model says of each pair; the second text is cut at the token limit.

@@ -7,26 +7,19 @@ word-piece tokenizer drops: in a table, what stands in one row is said of one th
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from rag.errors import ModelError
-from rag.models.embedder import TOKENIZER_FILE, WEIGHTS
-from rag.models.runtime import TextModel
-from rag.settings import ModelSettings
+from rag.models.cross_encoder import Options, PairModel
 from rag.text.words import ENGLISH_MONTHS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SUPPORT_FILE = "checker-l6-int8.onnx"
-MAX_TOKENS = 256
 CLAIM_CHARACTERS = 400
 VERDICTS = ("supported", "contradicted", "not said", "no statement")
 """What the outputs stand for, in their order."""
@@ -53,36 +46,11 @@ def _spoken(date: re.Match[str]) -> str:
     return f"{int(date[3])} {ENGLISH_MONTHS[int(date[2]) - 1]} {date[1]}"
 
 
-class SupportModel:
-    """The shipped checker's weights. Loaded at the first use; threads may share one.
+class SupportModel(PairModel):
+    """The shipped checker's weights."""
 
-    Raises ModelError where its files are missing or cannot be loaded.
-    """
-
-    def __init__(
-        self,
-        *,
-        threads: int | None = None,
-        batch_tokens: int = ModelSettings.model_fields["batch_tokens"].default,
-        weights: Path | None = None,
-    ) -> None:
-        folder = weights or WEIGHTS
-        self._file = folder / SUPPORT_FILE
-        if not self._file.exists():
-            raise ModelError(f"{self._file} is missing; reinstall footnote-rag.")
-        tokenizer = folder / TOKENIZER_FILE
-        self._model = TextModel(
-            self._file,
-            tokenizer if tokenizer.exists() else WEIGHTS / TOKENIZER_FILE,
-            max_tokens=MAX_TOKENS,
-            threads=threads,
-            batch_tokens=batch_tokens,
-        )
-
-    @cached_property
-    def identity(self) -> str:
-        """Name and digest of the weights."""
-        return f"{self._file.stem}@{hashlib.sha256(self._file.read_bytes()).hexdigest()[:16]}"
+    def __init__(self, **options: Unpack[Options]) -> None:
+        super().__init__(SUPPORT_FILE, **options)
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """(pairs, 4) logits in the order of ``VERDICTS``; evidence is cut at the token limit."""

@@ -62,20 +62,6 @@ DATED = re.compile(
     r"\b(?:in|since|of|from|until|till|by|to|and|between|during|before|after|early|late|mid)[\s-]$",
     re.IGNORECASE,
 )
-REL = re.compile(
-    r"\b(until|till|from|since|by|before|after|starting|as of|no later than|prior to|following|"
-    r"up to|through|not before|not until)\s+(?:on\s+|the\s+|at\s+|in\s+)*(?:end of\s+)?$"
-)
-RELATIONS = {
-    "until": "until", "till": "until", "up to": "until", "through": "until", "from": "from",
-    "since": "from", "starting": "from", "as of": "from", "not before": "from",
-    "not until": "from", "by": "by", "no later than": "by", "before": "before",
-    "prior to": "before", "after": "after", "following": "after",
-}  # fmt: skip
-CONFLICTS = {
-    "until": {"from", "after"}, "from": {"until", "by", "before"}, "by": {"from", "after"},
-    "before": {"from", "after"}, "after": {"until", "by", "before"},
-}  # fmt: skip
 IN = re.compile(
     r"\b(?:in|of|since|until|by|every|last|next|to|from|early|late|mid)[\s-]$", re.IGNORECASE
 )
@@ -151,7 +137,6 @@ class Moment:
     start: int
     end: int
     shown: str
-    relation: str = ""
     span: bool = False
 
     def get(self, name: str) -> Range | None:
@@ -166,8 +151,6 @@ def moments(text: str) -> tuple[Moment, ...]:
     for match in MOMENT.finditer(text):
         first_day = match["d0"] or match["d3"]
         for number, fields in enumerate(_fields(match, text)):
-            before = text[max(0, match.start() - 40) : match.start()].casefold()
-            relation = REL.search(before)
             packed = _packed(fields if first_day else _softened(fields))
             # The first day of "4 to 8 May" is a moment of its own; other readings share a place.
             end = match.end() - (1 if number and first_day else 0)
@@ -177,7 +160,6 @@ def moments(text: str) -> tuple[Moment, ...]:
                     match.start(),
                     end,
                     match[0].strip(),
-                    RELATIONS[relation[1]] if relation else "",
                     match["week"] is not None,
                 )
             )
@@ -338,9 +320,7 @@ def _spans(text: str, found: list[Moment]) -> list[Moment]:
         low, high = one.get(name), two.get(name)
         if low and high and low[0] <= high[1] and not one.get("day") and not two.get("day"):
             shown = text[one.start : two.end]
-            made.append(
-                Moment(((name, low[0], high[1]),), one.start, two.end, shown, one.relation, True)
-            )
+            made.append(Moment(((name, low[0], high[1]),), one.start, two.end, shown, True))
     return made
 
 
@@ -376,21 +356,6 @@ def conflicting(claim: Moment, said: Moment) -> bool:
             return False
         differs = differs or there[1] < low or high < there[0]
     return differs
-
-
-def opposed(claim: Moment, said: Moment) -> bool:
-    """Tell whether two relations to the same moment exclude each other."""
-    return said.relation in CONFLICTS.get(claim.relation, ())
-
-
-def passed(claim: Moment, said: Moment) -> bool:
-    """Tell whether a year of the evidence is before or after the claim's year, as that says."""
-    mine, theirs = claim.get("year"), said.get("year")
-    if len(claim.fields) > 1 or not mine or not theirs:
-        return False
-    return (claim.relation == "before" and theirs[1] < mine[0]) or (
-        claim.relation == "after" and theirs[0] > mine[1]
-    )
 
 
 def missing(claim: Moment, said: Iterable[Moment]) -> list[str]:

@@ -20,12 +20,11 @@ from torch import nn
 from torch.nn import functional
 
 from rag.errors import ModelError
-from rag.models.cross_encoder import MODEL_FILE
+from rag.models.cross_encoder import MAX_TOKENS, MODEL_FILE
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS, load_embedder
 from rag.models.runtime import read_tokenizer
 from rag.models.support import (
     CLAIM_CHARACTERS,
-    MAX_TOKENS,
     SUPPORT_FILE,
     VERDICTS,
     SupportModel,

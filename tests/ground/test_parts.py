@@ -104,6 +104,14 @@ def test_values(claim: str, text: str, otherwise: bool, lost: bool) -> None:
     assert (bool(values.otherwise), bool(values.lost)) == (otherwise, lost), values
 
 
+def test_the_other_value_is_the_nearest() -> None:
+    units = ["You have 30 days to change your mind.", "A refund takes up to five business days."]
+    values = compare("A refund takes ten business days.", units)
+    assert values.otherwise == (
+        "the evidence gives five business days for this, not ten business days",
+    )
+
+
 ODD = st.text(
     alphabet=st.sampled_from("aZé .,;:-'’%€$£°/()0123456789 \n−–一"), max_size=40
 ) | st.lists(

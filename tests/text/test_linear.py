@@ -27,7 +27,6 @@ BOUNDED = {
     # Given no more than this many characters by their only callers.
     "rag.ingest.joint._LAST_PART": 200,
     "rag.text.sentences._LAST_WORD": 200,
-    "rag.text.dates.REL": 40,
     "rag.text.numbers._ABOUT": 30,
     "rag.text.numbers._LESS": 30,
     "rag.text.numbers._LESS_AFTER": 30,
