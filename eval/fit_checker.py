@@ -31,9 +31,9 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from rag.ground.checker import FEATURES, WEIGHTS, Read, SupportChecker, Weights
 from rag.ground.evidence import Claim, Evidence
 from rag.models.embedder import load_embedder
-from rag.models.support import SupportModel
+from rag.models.support import SUPPORTED, SupportModel
 from rag.settings import Settings
-from rag.train.contrasts import SOURCES, SUPPORTED, written
+from rag.train.contrasts import SOURCES, written
 from rag.train.examples import HELD_CLAIMS, held
 
 if TYPE_CHECKING:

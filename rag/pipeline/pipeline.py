@@ -205,13 +205,10 @@ class Pipeline(Stages):
 
         Raises UsageError where the evidence is a single text and no list of texts.
         """
-        from rag.errors import UsageError
         from rag.text.sentences import sentences
 
-        if isinstance(evidence, str):
-            raise UsageError("the evidence must be a list of texts, not a single text")
         claims = [s.of(answer) for s in sentences(answer) if s.kind not in ("heading", "code")]
-        return self.checker.check(claims, [list(evidence)] * len(claims)) if claims else []
+        return self.checker.check(claims, [evidence] * len(claims)) if claims else []
 
 
 class Chat:

@@ -25,7 +25,10 @@ from rag.models.embedder import TOKENIZER_FILE, WEIGHTS, load_embedder
 from rag.models.runtime import read_tokenizer
 from rag.models.support import (
     CLAIM_CHARACTERS,
+    CONTRADICTED,
+    NOT_SAID,
     SUPPORT_FILE,
+    SUPPORTED,
     VERDICTS,
     SupportModel,
     as_read,
@@ -33,7 +36,7 @@ from rag.models.support import (
 from rag.settings import BUILT_IN, Settings
 from rag.train import contrasts, loop
 from rag.train.base import read_back
-from rag.train.contrasts import CONTRADICTED, NOT_SAID, SUPPORTED, UNSUPPORTED, Amounts, Pair
+from rag.train.contrasts import UNSUPPORTED, Amounts, Pair
 from rag.train.encoder import Encoder, load_encoder, packaged, padded
 from rag.train.examples import HELD_CLAIMS, held, load, save
 from rag.train.export import write_graph

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag.models.support import CONTRADICTED, NO_STATEMENT, NOT_SAID, SUPPORTED, VERDICTS
 from rag.train.claims import best_evidence, made_claims, stated_claims
 from rag.train.examples import Example, Question, held, read_questions, rows
 from rag.train.tables import table_claims
@@ -20,8 +21,8 @@ from rag.train.tables import table_claims
 if TYPE_CHECKING:
     from rag.protocols import Embedder
 
-SUPPORTED, CONTRADICTED, NOT_SAID, NO_STATEMENT, UNSUPPORTED = range(5)
-"""``UNSUPPORTED``: the source does not say whether contradicted or not said."""
+UNSUPPORTED = len(VERDICTS)
+"""A label beside those of the model: the source does not say whether contradicted or not said."""
 
 _LABELS = {
     "supports": SUPPORTED, "entailment": SUPPORTED, "entailed": SUPPORTED, "entails": SUPPORTED,
@@ -123,7 +124,7 @@ def written(folder: Path) -> list[Pair]:
                 for claim, labels in group["c"]
                 for version, label in zip("ab", labels, strict=True)
             ]
-    for number, row in enumerate(rows(folder / "claims.jsonl.gz")):
+    for number, row in enumerate(_rows(folder / "claims.jsonl.gz")):
         text = "\n".join(row["evidence"])
         name = f"claims/{number // 2}"  # two on one text follow one another
         found.append(Pair(row["claim"], text, label_of(row), "written", name, row["kind"]))
@@ -132,7 +133,6 @@ def written(folder: Path) -> list[Pair]:
 
 def statements(folder: Path, passages: Sequence[str], random_: random.Random) -> list[Pair]:
     """Sentences that state nothing, and others much like them, each before a passage at random."""
-    file = folder / "statements.jsonl.gz"
     return [
         Pair(
             row["t"],
@@ -142,8 +142,14 @@ def statements(folder: Path, passages: Sequence[str], random_: random.Random) ->
             f"statements/{number}",
             row["k"],
         )
-        for number, row in enumerate(rows(file) if file.is_file() else ())
+        for number, row in enumerate(_rows(folder / "statements.jsonl.gz"))
     ]
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Those of a file that a folder of your own pairs need not have."""
+    if file.is_file():
+        yield from rows(file)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,15 @@ from rag.errors import ModelError  # noqa: E402
 from rag.models.cross_encoder import MODEL_FILE  # noqa: E402
 from rag.models.embedder import TOKENIZER_FILE, WEIGHTS  # noqa: E402
 from rag.models.runtime import read_tokenizer  # noqa: E402
-from rag.models.support import SUPPORT_FILE, SupportModel, as_read  # noqa: E402
+from rag.models.support import (  # noqa: E402
+    CONTRADICTED,
+    NO_STATEMENT,
+    NOT_SAID,
+    SUPPORT_FILE,
+    SUPPORTED,
+    SupportModel,
+    as_read,
+)
 from rag.train import loop  # noqa: E402
 from rag.train.checker import (  # noqa: E402
     Plan,
@@ -34,10 +42,6 @@ from rag.train.checker import (  # noqa: E402
     new_model,
 )
 from rag.train.contrasts import (  # noqa: E402
-    CONTRADICTED,
-    NO_STATEMENT,
-    NOT_SAID,
-    SUPPORTED,
     UNSUPPORTED,
     Pair,
     label_of,
