@@ -72,7 +72,7 @@ FEATURES = ("odds", "contradicted", "length")
 """What the regression is on.
 
 - ``odds``: log-odds of supported against contradicted or not said
-- ``contradicted``: log-odds of contradicted against not said
+- ``contradicted``: log-odds of contradicted against not said, 0 where it is the less likely
 - ``length``: log(1 + characters of the evidence / 100)
 """
 
@@ -143,7 +143,7 @@ class Reading:
         supported, contradicted, silent, _ = self.logs
         return {
             "odds": supported - float(np.logaddexp(contradicted, silent)),
-            "contradicted": contradicted - silent,
+            "contradicted": max(contradicted - silent, 0.0),
             "length": math.log(1 + self.characters / 100),
         }
 
@@ -263,7 +263,9 @@ class SupportChecker:
             return Verdict.of_nothing(claim.text)
         if not evidence.units:
             return self._judged(claim, 0.0, (), ("there is no evidence",))
-        if quotes := quoted_from(claim.body, evidence.texts):
+        # As it stands, marks and all: of "Yes[5]" the mark is a part.
+        same = (claim.text,) if claim.text in evidence.texts else ()
+        if quotes := same or quoted_from(claim.body, evidence.texts):
             return self._judged(claim, VERBATIM, quotes, ("the evidence says it word for word",))
         language, _ = detect(claim.body)
         if language is not None and language not in LANGUAGES:

@@ -2,7 +2,8 @@
 
 Words are compared without case, accents and punctuation. A claim may be joined from several texts,
 each statement or line from one of them. A fragment out of the scope of "not" or "if" in its
-sentence is no quotation, because it says something else there.
+sentence is no quotation, nor one that breaks off within a clause ("5 °C" of "5 °C below zero"):
+they say something else there.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ _SCOPE = re.compile(
     r"\b(?:if|unless|whether|except|only|false|untrue|myth|den(?:y|ies|ied)|wenn|falls|si)\b",
     re.IGNORECASE,
 )
-_SIGN = re.compile(r"(?<![\w)])[-−+<>≤≥±.](?=\s?\d)|[<>!=]=|\+\+|\^")
+_SIGN = re.compile(r"(?<![\w)])[-−–+<>≤≥±.](?=\s?\d)|\((?=\d[\d.,]*\))|[<>!=]=|\+\+|\^")
+_WORD_BEFORE = re.compile(r"[\w%°€$£)][ \t*_\"“”]{0,9}\Z")
+_WORD_AFTER = re.compile(r"[ \t*_\"“”]{0,9}[\w(%€$£]")
 _CLAUSE = 4
-"""Words from which a fragment states something, as one that ends like a sentence always does."""
+"""Words from which a fragment states something, as one that ends like a sentence always does; what
+begins with a figure is only a value."""
 
 
 @lru_cache(maxsize=1024)
@@ -56,21 +60,23 @@ def quoted_from(claim: str, texts: Sequence[str]) -> tuple[str, ...]:
 def _find(piece: str, texts: Sequence[str]) -> str | None:
     """The sentences of a text around the first fair occurrence of the piece."""
     wanted = _words(piece)[0]
-    states = len(wanted) >= _CLAUSE or piece.rstrip().endswith((".", "!"))
+    states = piece.rstrip().endswith((".", "!")) or (
+        len(wanted) >= _CLAUSE and not wanted[0][0].isdigit()
+    )
     for text in texts:
         for left, right in _occurrences(wanted, text):
             start, end = _region(text, left, right)
             around = (text[start:left], text[right:end])
             if _signs(piece) != _signs(text[max(start, left - 2) : right + 2]):
                 continue
-            if not states or not _undone(*around):
+            if not states or not (_broken_off(*around) or _undone(*around)):
                 return text[start:end]
     return None
 
 
 def _signs(text: str) -> list[str]:
     """What makes another value of the same digits and letters: minus, above, a power."""
-    return [sign.replace("−", "-") for sign in _SIGN.findall(text)]
+    return [re.sub("[−–]", "-", sign) for sign in _SIGN.findall(text)]
 
 
 def _occurrences(wanted: tuple[str, ...], text: str) -> Iterator[tuple[int, int]]:
@@ -94,6 +100,11 @@ def _region(text: str, left: int, right: int) -> tuple[int, int]:
 @lru_cache(maxsize=64)
 def _sentences(text: str) -> tuple[Span, ...]:
     return tuple(sentences(text))
+
+
+def _broken_off(before: str, after: str) -> bool:
+    """Tell whether words of the same clause stand before or after the fragment."""
+    return bool(_WORD_BEFORE.search(before) or _WORD_AFTER.match(after))
 
 
 def _undone(before: str, after: str) -> bool:

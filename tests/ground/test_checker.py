@@ -77,8 +77,15 @@ SUPPORTED = {
         "Die Rückgabe ist innerhalb von 30 Tagen möglich.",
         ["Die Rückgabe ist innerhalb von 30 Tagen möglich. Danach nehmen wir nichts zurück."],
     ),
-    "Spanish": ("El reembolso tarda 5 días", ["El reembolso tarda 5 días hábiles en llegar."]),
+    "Spanish": (
+        "El reembolso tarda 5 días hábiles en llegar",
+        ["El reembolso tarda 5 días hábiles en llegar."],
+    ),
     "Japanese": ("返金には14日かかります", ["返金には14日かかります。詳しくはこちら。"]),
+    "a row with footnotes": (
+        "Feature: Updates; Copier: Yes[5]; Yeoman: No[6]",
+        ["Feature: Updates; Copier: Yes[5]; Yeoman: No[6]"],
+    ),
     "thanks and a fact": (f"Thanks for asking! {PLANS[0]}", PLANS),
 }
 

@@ -50,7 +50,10 @@ def test_what_a_claim_states(claim: str, body: str) -> None:
     [
         ("the parcel arrives", "If the parcel arrives late, we pay.", True),
         ("the parcel arrives late", "If the parcel arrives late, we pay.", False),
-        ("the parcel arrives late", "Then the parcel arrives late, and we pay.", True),
+        ("the parcel arrives late", "In that case, the parcel arrives late, and we pay.", True),
+        ("It was 5 °C.", "It was 5 °C below zero.", False),
+        ("Growth was 2%.", "Growth was –2%.", False),
+        ("The balance is 40 euros.", "The balance is (40) euros.", False),
         ("we will pay", "We will pay\nnobody.", True),
         ("refundable", "It is non-refundable.", False),
         ("14", "It takes 14.5 hours.", False),
