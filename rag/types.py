@@ -16,9 +16,9 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of everything that leaves the process as JSON (``--json``, saved sessions, run files)."""
 
 Label = Literal["supported", "partial", "unsupported"]
@@ -338,17 +338,32 @@ class Verdict(Value):
 class Sentence(Value):
     """One sentence of an answer with its citations; ``kind`` says how to lay it out.
 
-    ``short`` is the fact that was asked for, ``step`` a step of a procedure (``marker`` keeps its
-    number), ``item`` a list item, ``code`` a block of code with its fences, ``text`` everything
-    else. ``subject`` is the term whose entry the text is from, where it does not say so itself.
+    ``step`` is a step of a procedure (``marker`` keeps its number), ``item`` a list item, ``code``
+    a block of code with its fences, ``text`` everything else. ``subject`` is the term whose entry
+    the text is from, where it does not say so itself. ``highlight`` is where in the text the words
+    stand that were asked for, if they are fewer than all.
     """
 
     text: str
     citations: tuple[Citation, ...] = ()
     verdict: Verdict | None = None
-    kind: Literal["short", "text", "item", "step", "code"] = "text"
+    kind: Literal["text", "item", "step", "code"] = "text"
     marker: str = ""
     subject: str = ""
+    highlight: tuple[int, int] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_schema_1(cls, value: Any) -> Any:
+        """Take a fact of version 0.1, which stood before its sentence, for a sentence."""
+        if isinstance(value, dict) and value.get("kind") == "short":
+            return value | {"kind": "text"}
+        return value
+
+    @property
+    def highlighted(self) -> str:
+        """The words that were asked for; "" where the whole sentence answers."""
+        return self.text[slice(*self.highlight)] if self.highlight else ""
 
     @property
     def shown(self) -> str:

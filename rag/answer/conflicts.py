@@ -72,7 +72,7 @@ def find(
     A version that holds the same short answer does not disagree, whatever else it says.
     """
     asked = understand(question)
-    short = next((fold(s.text) for s in sentences if s.kind == "short"), None)
+    short = next((fold(s.highlighted) for s in sentences if s.highlight), None)
     found: dict[tuple[str, str], Conflict] = {}
     for cited in _cited(passages, sentences):
         for other in _others(cited, passages):

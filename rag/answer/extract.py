@@ -1,7 +1,7 @@
 """The default generator: one to four sentences taken word for word from the passages.
 
-No language model: what it says is what the documents say, so every sentence equals its quote. A
-fact is led by its span, a procedure keeps its steps, a comparison shows both sides.
+No language model: what it says is what the documents say, so every sentence equals its quote. The
+words of a fact are highlighted, a procedure keeps its steps, a comparison shows both sides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from rag.answer.conflicts import Statement, disagree, prefers, same_work
 from rag.answer.features import Unit, context_terms, coverage, holds, units_of, weigh
@@ -25,15 +25,15 @@ from rag.text.terms import content_terms, fold
 from rag.types import Citation, Passage, Reading, Sentence, Turn
 
 SHORT_FROM = 0.5
-"""Probability of a span from which it leads the answer; see the figures in cross_reading.json."""
+"""Probability of a span from which it is highlighted; see the figures in cross_reading.json."""
 
 _WHOLE = frozenset({"comparison", "procedure", "yesno"})
 """Types of question that a span shorter than a sentence does not answer."""
 _ENOUGH = 0.45  # of the best sentence's relevance, that another one needs to be added
-_ENOUGH_BESIDE_FACT = 0.6  # the same where a short answer has said it already
+_ENOUGH_BESIDE_FACT = 0.6  # the same where a span has said it already
 _LIST_FROM = 0.45  # fit of a list to a procedure's question
 
-Kind = Literal["short", "text", "item", "step", "code"]
+Kind = Literal["text", "item", "step", "code"]
 _LONGEST_SUBJECT = 80  # characters
 
 
@@ -60,8 +60,6 @@ class ExtractiveGenerator:
             yield from _steps(listing, passages, numbering, self._settings.max_steps)
             return
         short = _short(asked, passages, candidates)
-        if short is not None:
-            yield numbering.sentence(short.candidate.passage, short.start, short.end, "short")
         chosen = choose(asked, passages, candidates, short, self._settings.max_sentences)
         named = ""
         for candidate in chosen:
@@ -69,7 +67,10 @@ class ExtractiveGenerator:
             kind: Kind = "item" if span.kind in ("item", "row") else "text"
             subject = _subject(passages[candidate.passage], candidate.unit)
             sentence = numbering.sentence(candidate.passage, span.start, span.end, kind)
-            yield sentence.model_copy(update={"subject": "" if subject == named else subject})
+            told: dict[str, Any] = {"subject": "" if subject == named else subject}
+            if short is not None and candidate is short.candidate:
+                told["highlight"] = short.start - span.start, short.end - span.start
+            yield sentence.model_copy(update=told)
             named = subject
             if code := _code_after(passages[candidate.passage], candidate.unit):
                 yield numbering.sentence(candidate.passage, *code, "code")
@@ -111,7 +112,7 @@ class _Numbering:
         return Sentence(text=citation.quote, citations=(citation,), kind=kind, marker=marker)
 
 
-# --- a short answer -----------------------------------------------------------------------------
+# --- what is highlighted --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class _Short:
 def _short(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate]
 ) -> _Short | None:
-    """The span that leads, if one can and is likely enough."""
+    """The span that answers, if one can and is likely enough."""
     if question.wants in _WHOLE:
         return None
     asked = set(question.terms("en"))

@@ -101,9 +101,23 @@ def show_answer(answer: Answer, *, text: bool = True) -> None:
     out = console()
     head, gap, rest = str(answer).partition("\n\n")
     if text or answer.abstained:
-        out.print(head, style="bold")
+        out.print(highlighted(head, answer.sentences))
     if gap:
         out.print(f"\n{rest}" if text else rest)
+
+
+def highlighted(text: str, sentences: Sequence[Sentence]) -> Text:
+    """The text of an answer, bold where its sentences say what was asked for."""
+    from rich.text import Text
+
+    shown, at = Text(printable(text)), 0
+    for sentence in sentences:
+        if sentence.highlight:
+            at = max(shown.plain.find(printable(sentence.shown), at), at)
+            ahead = sentence.shown.removesuffix(sentence.text)
+            begin = at + len(printable(ahead + sentence.text[: sentence.highlight[0]]))
+            shown.stylize("bold", begin, begin + len(printable(sentence.highlighted)))
+    return shown
 
 
 def _show_plan(plan: Plan, *, as_json: bool) -> None:

@@ -340,8 +340,8 @@ def shown_text(answer: Answer) -> str:
 
 
 def short_answer(answer: Answer) -> str:
-    """The fact that an answer leads with, if it names one, else all of its words."""
-    facts = [sentence.text for sentence in answer.sentences if sentence.kind == "short"]
+    """The words that an answer highlights, if it does, else all of its words."""
+    facts = [sentence.highlighted for sentence in answer.sentences if sentence.highlight]
     return " ".join(facts) or answer_text(answer)
 
 

@@ -130,8 +130,8 @@ def _ask(pipeline: Pipeline, threshold: float, case: QaRow) -> Result:
 
 
 def span(answer: Answer) -> str:
-    """The words that answer: the fact led with, else the reader's best span, else all."""
-    if any(sentence.kind == "short" for sentence in answer.sentences):
+    """The words that answer: those highlighted, else the reader's best span, else all."""
+    if any(sentence.highlight for sentence in answer.sentences):
         return short_answer(answer)
     spans = [
         (probability, passage.chunk.text[start:end])

@@ -53,6 +53,7 @@ _PACKAGES = (
     "footnote-rag chromadb ir-measures llama-index-core numpy onnxruntime pydantic scipy tantivy "
     "tokenizers"
 ).split()
+_READ = (1, SCHEMA)  # schemas; the first had other answers, the same figures
 _NOT_IDENTITY = ("seed", "created", "planned")  # of a header: what may differ in a resumed run
 
 
@@ -562,7 +563,7 @@ def read_run_file(path: Path) -> tuple[dict[str, Any], list[Result]]:
         objects.append(value)
     if not objects or not {"kind", "data", "options", "planned", "seed"} <= objects[0].keys():
         raise DataError(f"{path} is not a run file: its first line is not a header of `rag eval`")
-    if objects[0].get("schema") != SCHEMA:
+    if objects[0].get("schema") not in _READ:
         raise DataError(
             f"{path} has schema {objects[0].get('schema')} and this version reads {SCHEMA}: "
             "run the evaluation again"

@@ -53,7 +53,7 @@ def test_the_main_job(rag: Callable[..., Done], docs: Path) -> None:
     answer = rag("ask", "How", "long", "do", "refunds", "take?", "--json")
     assert answer.status == 0
     body = answer.json
-    assert body["schema"] == 1
+    assert body["schema"] == 2
     assert not body["abstained"]
     citation = body["sentences"][-1]["citations"][0]
     assert citation["uri"] == "docs/refunds.md"
@@ -84,7 +84,7 @@ def test_streaming_prints_events(rag: Callable[..., Done], docs: Path) -> None:
     events = [json.loads(line) for line in done.out.splitlines()]
     assert events[0]["kind"] == "passages"
     assert events[-1]["kind"] == "answer"
-    assert all(event["schema"] == 1 for event in events)
+    assert all(event["schema"] == 2 for event in events)
     plain = rag("ask", "How long do refunds take?")
     streamed = rag("ask", "How long do refunds take?", "--stream")
     assert streamed.out.splitlines()[0] == plain.out.splitlines()[0]
@@ -178,7 +178,7 @@ def test_chat_from_a_pipe(rag: Callable[..., Done], docs: Path, tmp_path: Path) 
     assert "There is no command /nonsense" in done.err
     assert "cannot be written" in done.err
     assert "[1]" in (tmp_path / "talk.md").read_text()
-    assert json.loads((tmp_path / "talk.json").read_text())["schema"] == 1
+    assert json.loads((tmp_path / "talk.json").read_text())["schema"] == 2
 
 
 def test_models(rag: Callable[..., Done]) -> None:

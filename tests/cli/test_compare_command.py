@@ -49,7 +49,7 @@ def test_worse_is_status_five(rag: Callable[..., Done]) -> None:
     done = rag("compare", "b.jsonl", "a.jsonl", "--json", "--seed", "3")
     assert done.status == 5
     body = done.json
-    assert (body["schema"], body["kind"], body["regression"]) == (1, "retrieval", True)
+    assert (body["schema"], body["kind"], body["regression"]) == (2, "retrieval", True)
     assert body["metrics"]["ndcg_at_10"]["difference"] < 0
     assert body["seed"] == 3
     named = rag("compare", "b.jsonl", "a.jsonl", "--primary", "recall_at_10")

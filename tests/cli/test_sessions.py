@@ -38,7 +38,7 @@ def test_a_session_comes_back_as_it_was(tmp_path: Path) -> None:
     assert stat.S_IMODE(session.path.stat().st_mode) == 0o600
     assert [path.name for path in session.path.parent.iterdir()] == [session.path.name]
     for line in session.path.read_text("utf-8").splitlines():
-        assert json.loads(line)["schema"] == 1
+        assert json.loads(line)["schema"] == 2
 
 
 def test_the_latest_is_the_one_last_written_to(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from command import Done
 
-from rag.cli.ask import LiveText
+from rag.cli.ask import LiveText, highlighted
 from rag.cli.common import console, echo, print_json, printable
 from rag.pipeline import Pipeline
 from rag.protocols import Embedder
-from rag.types import Answer
+from rag.types import Answer, Sentence
 
 TITLE = "\x1b]0;owned\x07"  # sets the title of a window
 TURNED = "\u202egpj.exe"  # is read backwards
@@ -183,3 +183,23 @@ def test_an_answer_prints_escaped() -> None:
     answer = Answer(question=EVIL, standalone=EVIL, sentences=(), abstained=True, confidence=0.0,
                     generator="")  # fmt: skip
     assert safe(printable(str(answer)))
+
+
+def test_what_was_asked_for_is_bold_where_it_stands() -> None:
+    text = "Of 12 gates \x1b at most 12 open."
+    at = text.rindex("12")
+    said = [
+        Sentence(text="Gates open for 12 hours."),
+        Sentence(text=text, subject="12", highlight=(at, at + 2)),
+    ]
+    shown = highlighted("\n".join(sentence.marked for sentence in said), said)
+    lines = "Gates open for 12 hours.\n12: Of 12 gates \\x1b at most 12 open."
+    assert shown.plain == lines
+    assert [(span.start, span.end) for span in shown.spans] == [
+        (lines.rindex("12"), lines.rindex("12") + 2)
+    ]
+
+
+def test_a_fact_of_schema_1_is_a_sentence() -> None:
+    old = Sentence.model_validate({"text": "12", "kind": "short"})
+    assert (old.kind, old.highlight, old.highlighted) == ("text", None, "")

@@ -136,12 +136,14 @@ def test_where_nothing_can_be_told_no_stage_is_named() -> None:
     assert stage(measure(case(answers=()), said, GOLD)) is None
 
 
-def test_f1_is_of_the_short_answer_where_there_is_one() -> None:
-    said = answer(("five business days", PAGE, "five business days"), kind="short")
-    more = answer((TEXT, PAGE, TEXT))
-    both = said.model_copy(update={"sentences": (*said.sentences, *more.sentences)})
-    assert short_answer(both) == "five business days"
-    assert measure(case(), both, GOLD)["f1"] == 1
+def test_f1_is_of_what_is_highlighted_where_something_is() -> None:
+    text = "It takes five business days."
+    said = answer((text, PAGE, text), (TEXT, PAGE, TEXT))
+    assert short_answer(said) == f"{text}\n{TEXT}"
+    first = said.sentences[0].model_copy(update={"highlight": (9, 27)})
+    told = said.model_copy(update={"sentences": (first, *said.sentences[1:])})
+    assert short_answer(told) == "five business days"
+    assert measure(case(), told, GOLD)["f1"] == 1
 
 
 def test_citations_are_held_against_the_gold_of_the_same_document() -> None:

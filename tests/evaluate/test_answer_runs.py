@@ -66,7 +66,7 @@ def read_run(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def test_a_perfect_run(file: Path, fake: FakePipeline) -> None:
     body = evaluate(file, fake).summary()
-    assert (body["schema"], body["n"], body["failed"], body["failures"]) == (1, 20, 0, [])
+    assert (body["schema"], body["n"], body["failed"], body["failures"]) == (2, 20, 0, [])
     for name in ("containment", "citation_precision", "citation_recall", "abstention_right"):
         assert body[name] == 1, name
         assert body[f"{name}_ci"] == [1, 1]
@@ -159,7 +159,7 @@ def test_the_run_file_says_what_was_measured(file: Path, fake: FakePipeline) -> 
     assert run.path.parent == fake.folder / "runs"
     assert run.path.name.startswith("q-")
     head, lines = read_run(run.path)
-    assert (head["schema"], head["kind"], head["seed"]) == (1, "answers", 7)
+    assert (head["schema"], head["kind"], head["seed"]) == (2, "answers", 7)
     assert (head["options"], head["planned"]) == ({"limit": 3}, 3)
     assert head["data"]["file"] == "q.jsonl"
     assert head["data"]["n"] == 20

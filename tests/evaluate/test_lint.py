@@ -48,7 +48,7 @@ def test_a_sound_set_is_clean(tmp_path: Path) -> None:
     assert not report.to_look_at
     assert not report.notes
     assert report.types == {"fact": 1, "unanswerable": 1}
-    assert report.to_json()["schema"] == 1
+    assert report.to_json()["schema"] == 2
 
 
 @pytest.mark.parametrize(

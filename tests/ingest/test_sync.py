@@ -201,7 +201,7 @@ def test_report_reads_well(pipeline: Pipeline, docs: Path) -> None:
     assert lines[0].startswith("2 added, 0 changed, 0 unchanged, 0 removed, 0 renamed, 1 failed")
     assert lines[1].startswith("  failed  docs/bad.txt: ")
     body: dict[str, Any] = report.to_json()
-    assert body["schema"] == 1
+    assert body["schema"] == 2
     assert body["added"] == ["docs/hub.md", "docs/refunds.md"]
 
 
