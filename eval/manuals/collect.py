@@ -94,6 +94,45 @@ MANUALS = (
     ),
     Manual("test", "copier", "copier==9.19.1", "docs", ["*.md"], ["changelog.md"]),
     Manual("test", "gpsbabel", "gpsbabel-doc", "usr/share/doc/gpsbabel", ["gpsbabel.pdf.gz"]),
+    # What the reader learns from: none of the above, and each with a licence that allows it.
+    Manual(
+        "train",
+        "apache",
+        "apache2-doc",
+        "usr/share/doc/apache2-doc/manual/en",
+        ["*.html"],
+        ["developer/*", "new_features*", "upgrading.html", "license.html", "*index.html"],
+    ),
+    Manual(
+        "train",
+        "sqlite",
+        "sqlite3-doc",
+        "usr/share/doc/sqlite3",
+        ["*.html"],
+        ["releaselog/*", "c3ref/*", "session/*", "syntax/*", "matrix/*", "requirements.html"],
+    ),
+    Manual("train", "zsh", "zsh-doc", "usr/share/doc/zsh-common/html", ["*.html"], ["*Index*"]),
+    Manual(
+        "train", "cups", "cups-server-common", "usr/share/cups/doc-root/help", ["*.html"], ["api-*"]
+    ),
+    Manual("train", "ntpsec", "ntpsec-doc", "usr/share/doc/ntpsec-doc/html", ["*.html"]),
+    Manual("train", "bind", "bind9-doc", "usr/share/doc/bind9-doc/arm", ["*.html"], ["notes*"]),
+    Manual(
+        "train",
+        "varnish",
+        "varnish-doc",
+        "usr/share/doc/varnish/html",
+        ["installation/*", "reference/*", "tutorial/*", "users-guide/*", "vcl-design-patterns/*"],
+    ),
+    Manual("train", "supervisor", "supervisor-doc", "usr/share/doc/supervisor/html", ["*.html"]),
+    Manual("train", "calcurse", "calcurse", "usr/share/doc/calcurse", ["manual.html"]),
+    Manual("train", "ledger", "ledger", "usr/share/doc/ledger", ["ledger3.html"]),
+    Manual("train", "sphinx", "sphinx-doc", "usr/share/doc/sphinx-doc/html/usage", ["*.html"]),
+    Manual("train", "httpie", "httpie==3.2.4", "docs", ["README.md"]),
+    Manual("train", "yt-dlp", "yt-dlp==2026.10.26", ".", ["README.md"]),
+    Manual("train", "cibuildwheel", "cibuildwheel==4.3.5", "docs", ["*.md"], ["changelog.md"]),
+    Manual("train", "starlette", "starlette==1.10.0", "docs", ["*.md"], ["release-notes.md"]),
+    Manual("train", "kicad", "kicad-doc-en", "usr/share/doc/kicad/help/en", ["*.html"]),
 )
 
 

@@ -110,6 +110,13 @@ def units_of(index: int, passage: Passage) -> list[Unit]:
     return found
 
 
+def path_of(passage: Passage, unit: Unit) -> tuple[str, ...]:
+    """All that a unit stands under, outermost first: title, headings, terms, a FAQ's question."""
+    headings = [heading.title for heading in passage.path_at(passage.chunk.start + unit.span.start)]
+    known = headings or (*passage.chunk.headings, unit.heading)
+    return (passage.title, *known, *unit.names, unit.lead)
+
+
 def _names(passage: Passage, span: Span) -> tuple[str, ...]:
     """What a unit is read under, outermost first, but for what it begins with."""
     words = span.of(passage.chunk.text)

@@ -9,7 +9,7 @@ windows where they are longer than the model reads, and once only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -195,6 +195,28 @@ def load_cross_encoder(settings: ModelSettings) -> CrossEncoder:
 # Questions and passages
 
 
+def under(names: Iterable[str], count_tokens: Callable[[str], int]) -> str:
+    """The line of names that a text is read under, outermost first; "" for none.
+
+    Where it is too long, its middle goes: the nearest name says most of what a text is about, the
+    title what that belongs to.
+    """
+    path = [*dict.fromkeys(name for name in names if name)]
+    while len(path) > 2 and count_tokens(" · ".join(path)) > _HEAD:
+        del path[1]
+    if count_tokens(" · ".join(path)) > _HEAD:
+        path = [cut(name, _HEAD // len(path), count_tokens) for name in path]
+    return " · ".join(path) + "\n" if path else ""
+
+
+def cut(text: str, tokens: int, count_tokens: Callable[[str], int]) -> str:
+    """The beginning of a text that has at most so many tokens."""
+    words = text.split(" ")
+    while len(words) > 1 and count_tokens(" ".join(words)) > tokens:
+        words = words[: max(1, len(words) * 3 // 4)]
+    return " ".join(words)[: tokens * 12]
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A part of a passage that was read at once: ``offset`` + place in ``pair`` = place in it."""
@@ -237,12 +259,12 @@ class Judge:
 
     def judge(self, question: str, passages: Sequence[Passage]) -> list[Judged]:
         """What the model says of each passage, in their order."""
-        question = self._cut(question, _QUESTION)
-        cut = [self._windows(question, passage) for passage in passages]
-        wanted = [(question, text) for windows in cut for text, _, _, _ in windows]
+        question = cut(question, _QUESTION, self._encoder.count_tokens)
+        parts = [self._windows(question, passage) for passage in passages]
+        wanted = [(question, text) for windows in parts for text, _, _, _ in windows]
         pairs = self._memory.results(wanted, self._encoder.judge)
         found = []
-        for windows in cut:
+        for windows in parts:
             judged = tuple(
                 Window(pairs[question, text], offset, start, end)
                 for text, offset, start, end in windows
@@ -250,16 +272,26 @@ class Judge:
             found.append(Judged(max(w.pair.relevance for w in judged), judged))
         return found
 
+    def look(self, question: str, texts: Sequence[tuple[Sequence[str], str]]) -> list[Judged]:
+        """What the model says of single texts, each (the names it stands under, text)."""
+        count = self._encoder.count_tokens
+        question = cut(question, _QUESTION, count)
+        heads = [under(names, count) for names, _ in texts]
+        wanted = [(question, head + text) for head, (_, text) in zip(heads, texts, strict=True)]
+        pairs = self._memory.results(wanted, self._encoder.judge)
+        return [
+            Judged(pairs[pair].relevance, (Window(pairs[pair], -len(head), 0, len(text)),))
+            for pair, head, (_, text) in zip(wanted, heads, texts, strict=True)
+        ]
+
     def _windows(self, question: str, passage: Passage) -> list[tuple[str, int, int, int]]:
         """(text as the model sees it, offset, start, end) of the windows of a passage.
 
         Windows are whole sentences; each begins with the last one of the window before it.
         """
-        path = dict.fromkeys(part for part in (passage.title, *passage.chunk.headings) if part)
-        head = self._head(list(path))
-        head = f"{head}\n" if head else ""
-        text = passage.chunk.text
         count = self._encoder.count_tokens
+        head = under((passage.title, *passage.chunk.headings), count)
+        text = passage.chunk.text
         room = MAX_TOKENS - _SPECIAL - count(question) - count(head)
         if count(text) <= room:
             return [(head + text, -len(head), 0, len(text))]
@@ -278,21 +310,3 @@ class Judge:
                 break
             first = last if last > first and costs[last] < room // 3 else last + 1
         return found
-
-    def _head(self, path: list[str]) -> str:
-        """What a passage is read under: without its middle, where that is too long.
-
-        The nearest name says most of what a passage is about, the title what that belongs to.
-        """
-        while len(path) > 2 and self._encoder.count_tokens(" · ".join(path)) > _HEAD:
-            del path[1]
-        if self._encoder.count_tokens(" · ".join(path)) > _HEAD:
-            path = [self._cut(name, _HEAD // len(path)) for name in path]
-        return " · ".join(path)
-
-    def _cut(self, text: str, tokens: int) -> str:
-        """The beginning of a text that has at most so many tokens."""
-        words = text.split(" ")
-        while len(words) > 1 and self._encoder.count_tokens(" ".join(words)) > tokens:
-            words = words[: max(1, len(words) * 3 // 4)]
-        return " ".join(words)[: tokens * 12]

@@ -241,6 +241,44 @@ def from_question(question: Question, random_: random.Random) -> Example:
     )
 
 
+def sentence_pairs(
+    questions: Sequence[Question], random_: random.Random, count: int, beside: int = 2
+) -> list[Example]:
+    """Pairs of questions with single sentences: the one that answers, and others of its chunk.
+
+    Of the others those come first that share most terms with the question.
+    """
+    found: list[Example] = []
+    for question in random_.sample(list(questions), min(count, len(questions))):
+        spans = [s for s in sentences(question.chunk) if s.kind != "heading"]
+        right = [s for s in spans if s.start <= question.start and question.end <= s.end]
+        if not question.answerable or not right:
+            continue
+        terms = set(content_terms(question.text))
+        others = [
+            s
+            for s in spans
+            if s not in right and question.answer.lower() not in s.of(question.chunk).lower()
+        ]
+        others.sort(key=lambda s: -len(terms.intersection(content_terms(s.of(question.chunk)))))
+        first = asked(question.text, random_)
+        for span in (*right, *others[:beside]):
+            second, prefix = drawn_text(question.title, span.of(question.chunk), random_, 0.7)
+            at = prefix - span.start
+            places = (question.start + at, question.end + at) if span in right else (-1, -1)
+            found.append(
+                Example(
+                    first,
+                    second,
+                    f"{question.source}/sentence",
+                    prefix,
+                    float(span in right),
+                    *places,
+                )
+            )
+    return found
+
+
 def asked(question: str, random_: random.Random) -> str:
     """A question as people type it: mostly as it is, at times without mark or as words."""
     roll = random_.random()

@@ -31,6 +31,7 @@ from rag.train.examples import (
     hard_negatives,
     held,
     read_questions,
+    sentence_pairs,
 )
 
 CONTEXT = (
@@ -65,6 +66,16 @@ def test_a_span_is_where_its_answer_stands() -> None:
         assert example.second[example.start : example.end] == "1894"
         assert example.second[example.prefix :] == CONTEXT
         assert example.relevance == 1
+
+
+def test_single_sentences_the_one_that_answers_and_those_beside_it() -> None:
+    pairs = sentence_pairs([TOWER], random.Random(0), 5)
+    assert [pair.relevance for pair in pairs] == [1.0, 0.0, 0.0]
+    first, *others = pairs
+    assert first.second[first.prefix :] == "The tower in Lyon was built in 1894 by Anna Weber."
+    assert first.second[first.start : first.end] == "1894"
+    assert all((pair.start, pair.end) == (-1, -1) for pair in others)
+    assert not sentence_pairs([replace(TOWER, answerable=False)], random.Random(0), 5)
 
 
 def test_unanswerable_questions_have_no_span_and_no_say_on_relevance() -> None:
