@@ -135,10 +135,16 @@ def _short(
         reading, span = passages[candidate.passage].reading, candidate.unit.span
         for start, end, probability in reading.answers if reading else ():
             inside = span.start <= start and end <= span.end and end - start < span.end - span.start
-            words = content_terms(passages[candidate.passage].chunk.text[start:end])
+            text = passages[candidate.passage].chunk.text
+            words = content_terms(text[start:end])
             if inside and max(SHORT_FROM, best) < probability and not asked.issubset(words):
-                best, short = probability, _Short(start, end, candidate)
+                signed = start > span.start and _SIGN.search(text[max(0, start - 2) : start])
+                best, short = probability, _Short(start - bool(signed), end, candidate)
     return short
+
+
+_SIGN = re.compile(r"(?<![^\s(])[-−–+±~<>≤≥$€£]\Z")
+"""A sign before a figure, which the reader leaves out of its spans: 10 °C is not -10 °C."""
 
 
 # --- sentences ----------------------------------------------------------------------------------

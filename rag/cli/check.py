@@ -110,11 +110,10 @@ def _files(answer: str) -> list[str]:
 
 
 def _checked(pipeline: Pipeline, file: str, texts: Sequence[str]) -> Iterator[_Checked]:
-    text = _read(file)
     if file.lower().endswith(".json"):
-        verdicts = _of_answer(pipeline, file, text, texts)
+        verdicts = _of_answer(pipeline, file, _bytes(file), texts)
     elif texts:
-        verdicts = pipeline.check(text, texts)
+        verdicts = pipeline.check(_text(file), texts)
     else:
         raise UsageError(f"name the evidence that {file} is held against: --evidence FILE")
     deciding = getattr(pipeline.checker, "deciding", None)
@@ -124,7 +123,7 @@ def _checked(pipeline: Pipeline, file: str, texts: Sequence[str]) -> Iterator[_C
         yield _Checked(file, verdict, words)
 
 
-def _of_answer(pipeline: Pipeline, file: str, text: str, texts: Sequence[str]) -> list[Verdict]:
+def _of_answer(pipeline: Pipeline, file: str, data: bytes, texts: Sequence[str]) -> list[Verdict]:
     """The verdicts on an answer of ``rag ask --json``, held against its own citations too."""
     from pydantic import ValidationError
 
@@ -132,7 +131,7 @@ def _of_answer(pipeline: Pipeline, file: str, text: str, texts: Sequence[str]) -
     from rag.types import Sentence
 
     try:
-        found = [Sentence.model_validate(row) for row in json.loads(text)["sentences"]]
+        found = [Sentence.model_validate(row) for row in json.loads(data)["sentences"]]
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
         raise SourceError(
             f"{file} is no answer of rag ask --json: write one, or give the text as .md or .txt"
@@ -189,16 +188,24 @@ def _marked(text: str, spans: Sequence[Span]) -> Text:
     return found
 
 
-def _read(name: str) -> str:
+def _text(name: str) -> str:
+    """An answer's text as evidence is read: lines joined to paragraphs, tables as rows."""
+    from rag.ingest.extract import extract
+    from rag.ingest.fetched import Fetched
+
+    data = _bytes(name)
+    if not data.strip():
+        return ""
+    # Answers are Markdown, whatever they are called: of plain text, each line would be a statement.
+    file = "answer.md" if name == "-" else Path(name).with_suffix(".md").name
+    return "\n\n".join(d.text for d in extract(Fetched(uri=file, data=data, name=file)).documents)
+
+
+def _bytes(name: str) -> bytes:
     if name == "-":
-        text = sys.stdin.read()
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise SourceError("what comes from stdin is not UTF-8: convert it first")
-        return text
+        return sys.stdin.buffer.read()
     try:
-        return Path(name).read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SourceError(f"{name} is no text in UTF-8: save it as such first") from None
+        return Path(name).read_bytes()
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise SourceError(f"{name} cannot be read ({why}): check the path") from None

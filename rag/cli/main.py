@@ -97,9 +97,10 @@ def _explain(error: Exception) -> NoReturn:
                 show()
             sys.exit(error.exit_code)
         case BrokenPipeError():
-            # The reader of our output went away (`rag search … | head`): nothing is wrong.
+            # The reader of our output went away (`rag search … | head`): nothing to tell anybody,
+            # but what was to come did not: the status is that of a program which SIGPIPE ended.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
+            sys.exit(141)
         case OSError():
             _leave(f"rag: the output cannot be written: {error.strerror}", 1)
     raise error

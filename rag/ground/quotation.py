@@ -1,9 +1,9 @@
 """Whether a claim is said word for word in the evidence: then there is nothing to estimate.
 
 Words are compared without case, accents and punctuation. A claim may be joined from several texts,
-each statement or line from one of them. A fragment out of the scope of "not" or "if" in its
-sentence is no quotation, nor one that breaks off within a clause ("5 °C" of "5 °C below zero"):
-they say something else there.
+each statement or line from one of them. What states something has to be whole sentences or lines
+there: a part ("5 °C" of "5 °C below zero", "late" of "if it is late") may say something else, and
+so may an item under "Don't".
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _WORD = re.compile(
 )
 _SEAM = re.compile(r"\s*(?:\n|[.!?…]+(?=\s|$))\s*")
 _SCOPE = re.compile(
-    r"\b(?:if|unless|whether|except|only|false|untrue|myth|den(?:y|ies|ied)|wenn|falls|si)\b",
+    r"\b(?:if|unless|whether|except|only|false|untrue|myths?|wenn|falls|si)\b",
     re.IGNORECASE,
 )
 _SIGN = re.compile(r"(?<![\w)])[-−–+<>≤≥±.](?=\s?\d)|\((?=\d[\d.,]*\))|[<>!=]=|\+\+|\^")
-_WORD_BEFORE = re.compile(r"[\w%°€$£)][ \t*_\"“”]{0,9}\Z")
-_WORD_AFTER = re.compile(r"[ \t*_\"“”]{0,9}[\w(%€$£]")
+_LETTER = re.compile(r"[^\W_]|[%€$£]")
+_LOOKED_BACK = 2000  # characters, for a line that leads to a sentence
 _CLAUSE = 4
 """Words from which a fragment states something, as one that ends like a sentence always does; what
 begins with a figure is only a value."""
@@ -69,7 +69,7 @@ def _find(piece: str, texts: Sequence[str]) -> str | None:
             around = (text[start:left], text[right:end])
             if _signs(piece) != _signs(text[max(start, left - 2) : right + 2]):
                 continue
-            if not states or not (_broken_off(*around) or _undone(*around)):
+            if not states or not (any(map(_LETTER.search, around)) or _undone(text, start, right)):
                 return text[start:end]
     return None
 
@@ -102,12 +102,11 @@ def _sentences(text: str) -> tuple[Span, ...]:
     return tuple(sentences(text))
 
 
-def _broken_off(before: str, after: str) -> bool:
-    """Tell whether words of the same clause stand before or after the fragment."""
-    return bool(_WORD_BEFORE.search(before) or _WORD_AFTER.match(after))
-
-
-def _undone(before: str, after: str) -> bool:
-    """Tell whether the rest of its sentence may take the fragment back, or sets a condition."""
-    rest = f"{before} {after}"
-    return bool(negations(rest) or _SCOPE.search(rest)) or rest.rstrip().endswith("?")
+def _undone(text: str, start: int, right: int) -> bool:
+    """Tell whether a question mark, or the line that leads to the sentence, may take it back."""
+    lines = text[max(0, start - _LOOKED_BACK) : start].splitlines()
+    leads = (n for n in reversed(lines) if n.startswith("#") or n.rstrip().endswith(":"))
+    lead = next(leads, "")
+    return text[right : right + 2].lstrip().startswith("?") or bool(
+        negations(lead) or _SCOPE.search(lead)
+    )

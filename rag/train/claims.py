@@ -124,6 +124,60 @@ def _shortened(claim: str) -> str:
     return without
 
 
+def swapped_claims(
+    questions: Sequence[Question], random_: random.Random, count: int
+) -> list[Example]:
+    """Sentences of passages as they stand, and with two names or two figures in each other's place.
+
+    All words are the same: only who did what to whom, and which figure is whose, tells them apart
+    (after PAWS: Zhang et al., NAACL 2019). ``count`` is of both together.
+    """
+    chunks = sorted({(q.title, q.chunk) for q in questions})
+    random_.shuffle(chunks)
+    found: list[Example] = []
+    for title, chunk in chunks:
+        said = [s.of(chunk) for s in sentences(chunk) if s.kind == "text"]
+        places = [n for n, text in enumerate(said) if 50 < len(text) < 240]
+        random_.shuffle(places)
+        for n in places[:2]:
+            if (other := _swapped(said[n], random_)) is None:
+                continue
+            near = said[max(0, n - random_.randint(0, 2)) : n + 1 + random_.randint(0, 2)]
+            evidence, _ = drawn_text(title, " ".join(near), random_, 0.2)
+            found += [
+                Example(said[n], evidence, "swapped", support=1.0),
+                Example(other, evidence, "swapped", support=0.0),
+            ]
+        if len(found) >= count:
+            break
+    return found[:count]
+
+
+_LISTED = re.compile(r"[\s,;&/–-]*(?:\b(?:and|or|und|of|the|to|with|between)\b[\s,]*)*")
+"""Between two names of a list, or of one name: there they may change places."""
+
+
+def _swapped(said: str, random_: random.Random) -> str | None:
+    """A sentence with two names or figures of one form exchanged; None where it has none."""
+    years = [m for m in NUMBER.finditer(said) if re.fullmatch(r"1[5-9]\d\d|20\d\d", m[0])]
+    figures = [m for m in NUMBER.finditer(said) if m not in years]
+    ways = []
+    for kind in (list(NAME.finditer(said)), years, figures):
+        ways += [
+            (one, other)
+            for n, one in enumerate(kind)
+            for other in kind[n + 1 :]
+            if one[0] not in other[0]
+            and other[0] not in one[0]
+            and not _LISTED.fullmatch(said[one.end() : other.start()])
+        ]
+    if not ways:
+        return None
+    one, other = random_.choice(ways)
+    between = said[one.end() : other.start()]
+    return said[: one.start()] + other[0] + between + one[0] + said[other.end() :]
+
+
 def answered_claims(
     questions: Sequence[Question], random_: random.Random, count: int
 ) -> list[Example]:

@@ -11,7 +11,7 @@ from rag.answer.question import understand
 from rag.answer.reader import read_words
 from rag.protocols import Generator
 from rag.settings import AnswerSettings
-from rag.types import Scope
+from rag.types import Reading, Scope
 
 REFUNDS = passage(
     "You have 30 days from delivery to return hardware. The box may be open. "
@@ -110,6 +110,20 @@ def test_a_cell_is_highlighted_in_its_row(ask):
     answer = ask("How much is the Family plan per month?", PLANS)
     assert texts(answer)[0].startswith("Plan: Family")
     assert answer[0].highlighted == "EUR 8.99"
+
+
+def test_a_figure_is_highlighted_with_its_sign(ask):
+    cold = passage("The hub works at -10 °C and above. It is white.", title="Hub", uri="hub.md")
+    text = cold.chunk.text
+    at = text.index("10 °C")
+    reading = Reading(
+        relevance=0.9,
+        no_answer=0.1,
+        answers=((at, at + 5, 0.9),),
+        sentences=((0, text.index(" It is"), 0.9),),
+    )
+    answer = ask("How cold may it be?", cold.model_copy(update={"reading": reading}), read=False)
+    assert answer[0].highlighted == "-10 °C"
 
 
 def test_a_comparison_shows_both_sides(ask):

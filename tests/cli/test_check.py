@@ -75,6 +75,19 @@ def test_an_answer_of_rag_ask_is_held_against_its_citations(
     assert rag("check", "--answer", "answers").status == 3
 
 
+def test_lines_of_a_paragraph_are_one_text_and_tables_are_rows(
+    rag: Callable[..., Done], tmp_path: Path, evidence: Path
+) -> None:
+    text = f"{SAFE}\n| Drawer | Key |\n|---|---|\n| blue | safe |\n"
+    evidence.write_text(text)
+    wrapped = text.replace("kept in", "kept\nin").replace("twice a", "twice\r\na")
+    for name in ("wrapped.txt", "wrapped.md"):
+        file = answer(tmp_path, name, wrapped)
+        done = rag("check", "--answer", file, "--evidence", "safe.md")
+        assert done.status == 0, done.out
+        assert "3 sentences: 3 supported" in done.out
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

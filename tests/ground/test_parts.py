@@ -50,7 +50,11 @@ def test_what_a_claim_states(claim: str, body: str) -> None:
     [
         ("the parcel arrives", "If the parcel arrives late, we pay.", True),
         ("the parcel arrives late", "If the parcel arrives late, we pay.", False),
-        ("the parcel arrives late", "In that case, the parcel arrives late, and we pay.", True),
+        ("the parcel arrives late", "The parcel arrives late. And we pay.", True),
+        ("the parcel arrives late", "In that case, the parcel arrives late, and we pay.", False),
+        ("Smoke on the roof.", "You may:\n\n- Smoke on the roof.\n- Sleep.", True),
+        ("Smoke on the roof.", "Employees must not:\n\n- Sleep.\n- Smoke on the roof.", False),
+        ("The office is closed.", "Wrong: The office is closed.", False),
         ("It was 5 °C.", "It was 5 °C below zero.", False),
         ("Growth was 2%.", "Growth was –2%.", False),
         ("The balance is 40 euros.", "The balance is (40) euros.", False),
