@@ -234,7 +234,7 @@ class AnswerSettings(_Group):
 class GroundSettings(_Group):
     """Thresholds of the groundedness checker on its support probability."""
 
-    supported_from: float = Field(0.54, ge=0, le=1)
+    supported_from: float = Field(0.55, ge=0, le=1)
     partial_from: float = Field(0.42, ge=0, le=1)
 
     @model_validator(mode="after")

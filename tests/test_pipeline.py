@@ -58,7 +58,7 @@ def test_an_answer(sample: Pipeline) -> None:
         "rewrite_ms", "retrieve_ms", "read_ms", "draft_ms", "check_ms"
     }  # fmt: skip
     printed = str(answer)
-    assert printed.startswith("Plan: Family;")
+    assert printed.startswith("- Plan: Family;")
     assert "\nSources:\n[1] Plans and prices" in printed
     assert "(2025-01-01)" in printed
     again = Answer.model_validate_json(answer.model_dump_json())

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag.cli.common import IndexOption, JsonOption, console, open_pipeline, print_json
+from rag.cli.common import (
+    IndexOption,
+    JsonOption,
+    console,
+    drop_output,
+    open_pipeline,
+    print_json,
+)
 from rag.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -82,14 +89,17 @@ def check(
         raise UsageError(f"there is no sentence to check in {answer}")
     empty = [file for file, found in files.items() if not found]
     counts = Counter(one.label for one in checked)
-    if as_json:
-        rows = [_row(one) for one in checked]
-        print_json({"verdicts": rows, "counts": dict(counts), "empty": empty})
-    else:
-        _show(checked, counts)
-        for file in empty:
-            console().print(f"{file}: there is no sentence to check in it", style="dim")
     failed = counts["contradicted"] + counts["unsupported"]
+    try:
+        if as_json:
+            rows = [_row(one) for one in checked]
+            print_json({"verdicts": rows, "counts": dict(counts), "empty": empty})
+        else:
+            _show(checked, counts)
+            for file in empty:
+                console().print(f"{file}: there is no sentence to check in it", style="dim")
+    except BrokenPipeError:  # a gate is one whoever reads it
+        drop_output()
     raise typer.Exit(_FAILED if failed and not exit_zero else 0)
 
 
@@ -203,7 +213,10 @@ def _text(name: str) -> str:
 
 def _bytes(name: str) -> bytes:
     if name == "-":
-        return sys.stdin.buffer.read()
+        text = sys.stdin.read()
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise SourceError("what comes from stdin is not UTF-8: convert it first")
+        return text.encode()
     try:
         return Path(name).read_bytes()
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -156,6 +157,11 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     out = sys.stderr if err else sys.stdout
     out.write(printable(str(text)) + "\n" * nl)
     out.flush()
+
+
+def drop_output() -> None:
+    """Send what is still to be printed nowhere, as nobody reads it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, train
-from rag.cli.common import echo, printable
+from rag.cli.common import drop_output, echo, printable
 from rag.errors import RagError
 
 app = typer.Typer(
@@ -97,10 +97,9 @@ def _explain(error: Exception) -> NoReturn:
                 show()
             sys.exit(error.exit_code)
         case BrokenPipeError():
-            # The reader of our output went away (`rag search … | head`): nothing to tell anybody,
-            # but what was to come did not: the status is that of a program which SIGPIPE ended.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
+            # The reader of our output went away (`rag search … | head`): nothing is wrong.
+            drop_output()
+            sys.exit(0)
         case OSError():
             _leave(f"rag: the output cannot be written: {error.strerror}", 1)
     raise error

@@ -144,13 +144,26 @@ def swapped_claims(
                 continue
             near = said[max(0, n - random_.randint(0, 2)) : n + 1 + random_.randint(0, 2)]
             evidence, _ = drawn_text(title, " ".join(near), random_, 0.2)
-            found += [
-                Example(said[n], evidence, "swapped", support=1.0),
-                Example(other, evidence, "swapped", support=0.0),
-            ]
+            for text, support in ((said[n], 1.0), (other, 0.0)):
+                # Else whatever is not said to the letter would be taken for not supported.
+                claim = _by_pronoun(text, random_) if random_.random() < 0.5 else text
+                found.append(Example(claim, evidence, "swapped", support=support))
         if len(found) >= count:
             break
     return found[:count]
+
+
+_SUBJECT = re.compile(
+    r"(?:The [a-z]+|[A-Z][\w’'-]+(?: [A-Z][\w’'-]+){0,2})"
+    r"(?= (?:is|was|has|had|can|will|may|became|won|took|\w{3,}[^e]ed) )"
+)
+
+
+def _by_pronoun(said: str, random_: random.Random) -> str:
+    """A sentence with its short subject told by a pronoun, as answers do; as it is without one."""
+    pronoun = random_.choice(("It", "It", "He", "She"))
+    found = _SUBJECT.match(said)
+    return pronoun + said[found.end() :] if found else said
 
 
 _LISTED = re.compile(r"[\s,;&/–-]*(?:\b(?:and|or|und|of|the|to|with|between)\b[\s,]*)*")

@@ -40,7 +40,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_ask_answers_and_hints(rag: Rag, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = rag("ask", COST, "--index", str(index))
     assert done.status == 0
-    assert done.out.startswith("EUR ")
+    assert done.out.startswith("- Plan: Basic; Price per month: EUR 3; ")
     assert done.out.endswith(f"\nHint: {TEXT}\n")
     body = rag("ask", COST, "--index", str(index), "--json").json
     assert body["clarification"]["text"] == TEXT
@@ -58,10 +58,10 @@ def test_chat_asks_back_and_understands_the_reply(rag: Rag, index: Path) -> None
     assert done.status == 0
     asked, _, rest = done.out.partition("\n")
     assert asked == TEXT
-    assert rest.lstrip().startswith("EUR 6 [1]\n")
+    assert rest.lstrip().startswith("- Plan: Home; Price per month: EUR 6; ")
     assert "Asked as: What does a plan cost per month for Home?" in done.out
     shown = rag("chat", "--index", str(index), "--export", "-")
-    assert shown.out.startswith(f"## {COST}\n\n{TEXT}\n\n## the second\n\nEUR 6 [1]")
+    assert shown.out.startswith(f"## {COST}\n\n{TEXT}\n\n## the second\n\n- Plan: Home; ")
 
 
 def test_no_model_is_asked_before_it_is_clear(

@@ -216,6 +216,11 @@ def test_interrupting_an_ingest_is_status_130(
         ("rag show refunds.md | head -c 1 >/dev/null; echo ${PIPESTATUS[0]}", "0"),
         ("rag search refunds | true; echo ${PIPESTATUS[0]}", "0"),
         ("rag ask refunds > /dev/full; echo $?", "1"),
+        (
+            "yes 'It is pink.' | head -300 > a.md; "
+            "rag check --answer a.md --evidence docs/hub.md | true; echo ${PIPESTATUS[0]}",
+            "3",
+        ),
         ("rag search refunds >&-; echo $?", "0"),
         ("PYTHONIOENCODING=ascii rag search refunds | head -1 | cut -c1-2; echo $?", "1.\n0"),
         ("printf 'caf\\xe9.' | rag check --answer - --evidence docs/hub.md; echo $?", "1"),

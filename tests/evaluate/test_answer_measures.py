@@ -137,10 +137,10 @@ def test_where_nothing_can_be_told_no_stage_is_named() -> None:
 
 
 def test_f1_is_of_what_is_highlighted_where_something_is() -> None:
-    text = "It takes five business days."
+    text = "Refunds take five business days."
     said = answer((text, PAGE, text), (TEXT, PAGE, TEXT))
     assert short_answer(said) == f"{text}\n{TEXT}"
-    first = said.sentences[0].model_copy(update={"highlight": (9, 27)})
+    first = said.sentences[0].model_copy(update={"highlight": (13, 31)})
     told = said.model_copy(update={"sentences": (first, *said.sentences[1:])})
     assert short_answer(told) == "five business days"
     assert measure(case(), told, GOLD)["f1"] == 1

@@ -373,7 +373,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, make_pipeline: Any) 
         ("HEADER\nROW\nnonsense\nROW\n", ":3: this is not a line of a run: Expecting value"),
         ("HEADER\nROW\nROW\n", ":3: the case t0 is there twice"),
         ('{"kind": "x", "data": 1, "options": {}, "planned": 1, "seed": 0, "schema": 99}\n',
-         "has schema 99 and this version reads 1: run the evaluation again"),
+         "has schema 99 and this version reads 2: run the evaluation again"),
         ('{"kind": "x", "data": 1, "options": {}, "planned": 1, "seed": 0, "schema": 1}\n',
          "is a run of kind x, which this version does not know: retrieval, qa"),
     ],
