@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rag.answer.conflicts import Statement, disagree, prefers, same_work
@@ -74,6 +74,9 @@ class ExtractiveGenerator:
             named = subject
             if code := _code_after(passages[candidate.passage], candidate.unit):
                 yield numbering.sentence(candidate.passage, *code, "code")
+            elif listing := _led_to(candidate, passages):
+                entries = replace(listing, lead=None)
+                yield from _steps(entries, passages, numbering, self._settings.max_steps)
 
 
 _CODE_BLOCK = re.compile(r"\s*(?P<all>(?P<fence>`{3,})\n.{1,1200}?\n(?P=fence))(?=\s|$)", re.DOTALL)
@@ -263,11 +266,16 @@ def _list_for(
     """Return a list that answers as a whole: steps of a procedure, or what a line announces."""
     if question.wants == "procedure":
         return _best_list(question, passages, candidates)
-    top = candidates[0]
-    if top.text.rstrip().endswith(":") and top.unit.span.kind == "text":
-        for listing in listings(top.passage, passages[top.passage]):
-            if listing.lead and listing.lead.start == top.unit.span.start:
-                return joined(listing, passages)
+    return _led_to(candidates[0], passages)
+
+
+def _led_to(candidate: Candidate, passages: Sequence[Passage]) -> Listing | None:
+    """The list that a line ending in a colon introduces."""
+    if not candidate.text.rstrip().endswith(":") or candidate.unit.span.kind != "text":
+        return None
+    for listing in listings(candidate.passage, passages[candidate.passage]):
+        if listing.lead and listing.lead.start == candidate.unit.span.start:
+            return joined(listing, passages)
     return None
 
 

@@ -126,6 +126,25 @@ def test_a_figure_is_highlighted_with_its_sign(ask):
     assert answer[0].highlighted == "-10 °C"
 
 
+def test_a_line_that_leads_to_a_list_brings_it(ask):
+    hub = passage(
+        "The hub is set up once. Without settings it makes a file that:\n\n"
+        "- names the rooms\n- turns on the lights\n\nIt is white.",
+        title="Hub", uri="hub.md",
+    )  # fmt: skip
+    text = hub.chunk.text
+    first, second = text.index(" Without"), text.index("\n")
+    sentences = ((0, first, 0.9), (first + 1, second, 0.8))
+    reading = Reading(relevance=0.9, no_answer=0.1, sentences=sentences)
+    answer = ask("What does setup do?", hub.model_copy(update={"reading": reading}), read=False)
+    assert [(s.kind, s.text) for s in answer] == [
+        ("text", "The hub is set up once."),
+        ("text", "Without settings it makes a file that:"),
+        ("item", "names the rooms"),
+        ("item", "turns on the lights"),
+    ]
+
+
 def test_a_comparison_shows_both_sides(ask):
     answer = ask("What is the difference between Plus and Family?", REFUNDS, PLANS)
     assert sorted(text[:12] for text in texts(answer)[:2]) == ["Plan: Family", "Plan: Plus; "]
