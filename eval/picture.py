@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from rag.cli.ask import highlighted
 from rag.pipeline import Pipeline
 from rag.resources import resource
 
@@ -28,7 +29,7 @@ def main() -> None:
     console = Console(record=True, width=104, file=io.StringIO(), highlight=False)
     console.print(Text.assemble(("$ ", "dim"), f'rag ask "{QUESTION}"'))
     head, _, rest = str(answer).partition("\n\n")
-    console.print(Text(head, "bold"))
+    console.print(highlighted(head, answer.sentences))
     console.print()
     console.print(Text(rest))
     svg = console.export_svg(title="rag ask")
