@@ -1,4 +1,4 @@
-"""Claims with evidence for the reader: those of grounding sets, and those made of reading sets.
+"""Claims with evidence for the checker, made of the texts and questions of reading sets.
 
 Claims that people wrote about a text say its facts in other words; so do the questions of reading
 sets, whose answers are known: ``declared`` turns "Who built it?", "Weber" into "Weber built it".
@@ -10,7 +10,6 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.text.sentences import sentences
@@ -22,8 +21,6 @@ from rag.train.examples import (
     changed,
     drawn,
     drawn_text,
-    held,
-    rows,
 )
 from rag.train.verbs import AUXILIARY, BASE, MODAL, PAST
 
@@ -36,28 +33,6 @@ EVIDENCE_CHARACTERS = 900
 _AUXILIARIES = re.compile(
     r"\b(is|are|was|were|can|could|has|have|had|will|would|may|must|does|did)\b"
 )
-
-
-def read_claims(
-    data: Path, name: str, embedder: Embedder, *, held_apart: bool | None = None
-) -> list[Example]:
-    """The claims of a set with the best sentences of their evidence.
-
-    ``held_apart`` picks the groups that are (not) held apart, None all of them.
-    """
-    chosen = [
-        row
-        for row in rows(data / "groundedness" / f"{name}.jsonl.gz")
-        if held_apart is None
-        or held(f"{name}/{row.get('group') or row['id']}", tenths=2) == held_apart
-    ]
-    seen = best_evidence(
-        [row["claim"] for row in chosen], [row["evidence"] for row in chosen], embedder
-    )
-    return [
-        Example(row["claim"], evidence, name, support=float(row["label"] == "supported"))
-        for row, evidence in zip(chosen, seen, strict=True)
-    ]
 
 
 def best_evidence(
@@ -167,7 +142,11 @@ def _by_pronoun(said: str, random_: random.Random) -> str:
 
 
 _LISTED = re.compile(r"[\s,;&/–-]*(?:\b(?:and|or|und|of|the|to|with|between)\b[\s,]*)*")
-"""Between two names of a list, or of one name: there they may change places."""
+"""Between two names of a list, its others left out, or of one name: they may change places."""
+
+
+def _nameless(text: str) -> str:
+    return NUMBER.sub("", NAME.sub("", text))
 
 
 def _swapped(said: str, random_: random.Random) -> str | None:
@@ -182,33 +161,13 @@ def _swapped(said: str, random_: random.Random) -> str | None:
             for other in kind[n + 1 :]
             if one[0] not in other[0]
             and other[0] not in one[0]
-            and not _LISTED.fullmatch(said[one.end() : other.start()])
+            and not _LISTED.fullmatch(_nameless(said[one.end() : other.start()]))
         ]
     if not ways:
         return None
     one, other = random_.choice(ways)
     between = said[one.end() : other.start()]
     return said[: one.start()] + other[0] + between + one[0] + said[other.end() :]
-
-
-def answered_claims(
-    questions: Sequence[Question], random_: random.Random, count: int
-) -> list[Example]:
-    """Question-and-answer claims: the right answer, or another one of the same chunk."""
-
-    def make(question: Question) -> Example | None:
-        answer, support = question.answer, 1.0
-        if random_.random() < 0.5:
-            kind = NUMBER if NUMBER.fullmatch(answer) else NAME
-            others = [n for n in kind.findall(question.chunk) if not _overlap(n, answer)]
-            if not others:
-                return None
-            answer, support = random_.choice(others), 0.0
-        second, prefix = drawn_text(question.title, question.chunk, random_, 0.5)
-        claim = f"{question.text.rstrip(' ?')}: {answer}"
-        return Example(claim, second, "answered", prefix, support=support)
-
-    return drawn(questions, random_, count, make)
 
 
 def stated_claims(

@@ -222,7 +222,9 @@ def _made(
 ) -> Iterator[Pair]:
     yield from map(_pair, stated_claims(questions, random_, int(amounts.stated * share)))
     yield from map(_pair, made_claims(questions, random_, int(amounts.made * share)))
-    yield from map(_pair, swapped_claims(questions, random_, int(amounts.swapped * share)))
+    for example in swapped_claims(questions, random_, int(amounts.swapped * share)):
+        pair = _pair(example)
+        yield pair if pair.label == SUPPORTED else replace(pair, label=CONTRADICTED)
     yield from map(_pair, table_claims(random_, int(amounts.tables * share)))
 
 

@@ -105,6 +105,15 @@ def test_supported(checker: SupportChecker) -> None:
     assert len(wrong) <= len(SUPPORTED) / 6, wrong
 
 
+def test_one_text_that_bears_a_claim_out_is_enough(checker: SupportChecker) -> None:
+    hub = "# Hub\n\nThe hub blinks orange while it is starting. It needs two minutes."
+    refunds = "# Refunds\n\nRefunds take five business days after the parcel has arrived."
+    claims = ["Refunds take five business days.", "Refunds take six business days."]
+    verdicts = checker.check(claims, [[hub, refunds]] * 2)
+    assert [verdict.label for verdict in verdicts] == ["supported", "unsupported"]
+    assert "five business days" in verdicts[1].contradicted_by
+
+
 CONTRADICTED = {
     "number": ("Refunds are paid within 45 days.", [REFUND]),
     "year": ("Wrenhaven was founded by Maria Keller in 2012.", [FOUNDED]),
