@@ -2,7 +2,7 @@
 
 Trains the same small reader again and again, each time without one sort of examples or one task,
 and compares it on what is held apart with the one that had all: differences with 95% intervals from
-a bootstrap over articles (questions) or cases (claims). Needs the extra ``footnote-rag[train]`` and
+a bootstrap over articles. Needs the extra ``footnote-rag[train]`` and
 ``DIR/examples.jsonl.gz``, which ``rag train reader DATA --out DIR`` writes. Each run is kept.
 """
 
@@ -26,9 +26,7 @@ from rag.models.embedder import load_embedder
 from rag.models.runtime import read_tokenizer
 from rag.settings import Settings
 from rag.train.examples import Example, Question, load
-from rag.train.mixture import Amounts, Held, held_apart
-
-MADE = ("made", "answered")
+from rag.train.mixture import Amounts, held_apart
 
 
 def _keep_all(example: Example) -> bool:
@@ -46,13 +44,9 @@ class Variant:
 VARIANTS = {
     "joint": Variant(),
     "joint, another seed": Variant(plan=(("seed", 7),)),
-    "reading alone (no claims)": Variant(lambda e: e.support is None),
-    "claims alone": Variant(lambda e: e.support is not None),
     "no loss on relevance": Variant(plan=(("relevance_weight", 0.0),)),
     "no hard negatives": Variant(lambda e: not e.source.endswith("/negative")),
     "no changed questions": Variant(lambda e: not e.source.endswith("/changed")),
-    "no made claims": Variant(lambda e: e.source not in MADE),
-    "no SNLI": Variant(lambda e: e.source != "snli"),
     "no QED": Variant(lambda e: not e.source.startswith("qed")),
 }
 
@@ -74,18 +68,18 @@ def trained(
     return CrossEncoder(weights=folder)
 
 
-def measured(encoder: CrossEncoder, held: Held) -> dict[str, Any]:
-    """Return per set what each question's span is worth, its margin, and each claim's logit."""
+def measured(encoder: CrossEncoder, held: dict[str, list[Question]]) -> dict[str, Any]:
+    """Return per set what each question's span is worth, its margin, and what is relevant."""
     from rag.train.reader import read
 
     found: dict[str, Any] = {}
-    for name, questions in held.questions.items():
+    for name, questions in held.items():
         here = read(encoder, questions)
         others = [
             replace(one, title=questions[other].title, chunk=questions[other].chunk)
             for one, other in zip(questions, _elsewhere(questions), strict=True)
         ]
-        found[f"qa/{name}"] = {
+        found[name] = {
             "f1": [
                 f1(words, question.answer) if question.answerable else None
                 for (words, _, _), question in zip(here, questions, strict=True)
@@ -96,12 +90,6 @@ def measured(encoder: CrossEncoder, held: Held) -> dict[str, Any]:
                 for (_, _, right), (_, _, wrong) in zip(here, read(encoder, others), strict=True)
             ],
             "groups": [question.article for question in questions],
-        }
-    for name, claims in held.claims.items():
-        judged = encoder.judge([(claim.first, claim.second) for claim in claims])
-        found[f"claims/{name}"] = {
-            "support": [one.support for one in judged],
-            "gold": [claim.support == 1.0 for claim in claims],
         }
     return found
 
@@ -117,9 +105,6 @@ def _elsewhere(questions: Sequence[Question]) -> list[int]:
     return found
 
 
-Figures = dict[str, Callable[[Any, Any], float]]
-
-
 def auroc(gold: Any, scores: Any) -> float:
     """Return the area under the ROC curve; a half where there is one class only."""
     from sklearn.metrics import roc_auc_score
@@ -130,12 +115,7 @@ def auroc(gold: Any, scores: Any) -> float:
 def columns(run: dict[str, Any]) -> dict[str, tuple[Any, Any, Any, Callable[[Any, Any], float]]]:
     """Return by figure (gold, scores, groups, how to compute it)."""
     found: dict[str, Any] = {}
-    for name, one in run.items():
-        kind, _, label = name.partition("/")
-        if kind == "claims":
-            gold = np.array(one["gold"])
-            found[f"{label} AUROC"] = (gold, np.array(one["support"]), np.arange(len(gold)), auroc)
-            continue
+    for label, one in run.items():
         known = np.array([value is not None for value in one["f1"]])
         groups = np.unique(one["groups"], return_inverse=True)[1]
         scores = np.array([value or 0.0 for value in one["f1"]])

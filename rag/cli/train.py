@@ -27,8 +27,25 @@ MinutesOption = Annotated[
 ]
 ScaleOption = Annotated[float, typer.Option("--scale", help="Share of the data.", min=0.0001)]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, ….")]
+AveragedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--average",
+        help="Average the weights with those of an earlier end of the run.",
+        metavar="CHECKPOINT",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+ShareOption = Annotated[
+    float, typer.Option("--share", help="Share of that checkpoint in the average.", min=0, max=1)
+]
+EpochsOption = Annotated[
+    float, typer.Option("--epochs", help="Passes over the data. More make a run longer.", min=0.01)
+]
 ThreadsOption = Annotated[int | None, typer.Option("--threads", help="Of the processor.")]
 
+_START = "built-in|CHECKPOINT"
 _NOT_DONE = "not done: run it again"
 
 
@@ -45,13 +62,28 @@ def reader(
         ),
     ] = None,
     start: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--from",
-            help="The trained reader to begin with (with --corpus, by default that of --out).",
-            metavar="CHECKPOINT",
+            help="The trained reader to begin with: built-in (the shipped one) or a file (with "
+            "--corpus, by default that of --out).",
+            metavar=_START,
         ),
     ] = None,
+    manuals: Annotated[
+        Path | None,
+        typer.Option(
+            "--manuals",
+            help="Index of the manuals of --questions, which further passes learn from.",
+            metavar="INDEX",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    questions: Annotated[
+        Path,
+        typer.Option("--questions", help="What is asked about the manuals.", metavar="FILE"),
+    ] = Path("eval/manuals/train.jsonl.gz"),
     install: Annotated[
         Path | None,
         typer.Option(
@@ -61,23 +93,16 @@ def reader(
         ),
     ] = None,
     epochs: Annotated[
-        float,
-        typer.Option("--epochs", help="Passes over the data. More make a run longer.", min=0.01),
-    ] = 1.75,
-    averaged: Annotated[
-        Path | None,
+        float | None,
         typer.Option(
-            "--average",
-            help="Average the weights with those of an earlier end of the run.",
-            metavar="CHECKPOINT",
-            exists=True,
-            dir_okay=False,
+            "--epochs",
+            help="Passes over the data (1.75, with --from 1, with --corpus 2). More make a run "
+            "longer.",
+            min=0.01,
         ),
     ] = None,
-    share: Annotated[
-        float,
-        typer.Option("--share", help="Share of that checkpoint in the average.", min=0, max=1),
-    ] = 0.65,
+    averaged: AveragedOption = None,
+    share: ShareOption = 0.65,
     seed: Annotated[
         int | None,
         typer.Option("--seed", help="With --from: draw other examples than an earlier run."),
@@ -88,7 +113,7 @@ def reader(
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the cross-encoder that ranks, reads and checks; goes on from its last checkpoint.
+    """Train the cross-encoder that ranks and reads; goes on from its last checkpoint.
 
     With --corpus, one that is trained already learns from your own questions and answers.
     """
@@ -98,7 +123,14 @@ def reader(
         _need_data(data)
     if seed is not None and (start is None or corpus is not None):
         raise UsageError("--seed goes with --from, and not with --corpus")
+    if manuals is not None and corpus is not None:
+        raise UsageError("--manuals does not go with --corpus")
+    if manuals is not None and not questions.is_file():
+        raise UsageError(
+            f"there are no questions about the manuals in {questions}: see --questions"
+        )
     try:
+        from rag.models.cross_encoder import MODEL_FILE
         from rag.train.corpus import train_on_corpus
         from rag.train.reader import train_reader
     except ImportError:
@@ -109,7 +141,7 @@ def reader(
         result = train_on_corpus(
             corpus,
             out,
-            start=start,
+            start=_start(start, MODEL_FILE),
             install=install,
             epochs=epochs,
             minutes=minutes,
@@ -124,7 +156,9 @@ def reader(
         data,
         out,
         epochs=epochs,
-        start=start,
+        start=_start(start, MODEL_FILE),
+        manuals=manuals,
+        questions=questions,
         averaged=averaged,
         share=share,
         seed=seed,
@@ -155,13 +189,16 @@ def checker(
         ),
     ] = "built-in",
     start: Annotated[
-        Path | None,
-        typer.Option("--from", help="The trained checker to begin with.", metavar="CHECKPOINT"),
+        str | None,
+        typer.Option(
+            "--from",
+            help="The trained checker to begin with: built-in (the shipped one) or a file.",
+            metavar=_START,
+        ),
     ] = None,
-    epochs: Annotated[
-        float,
-        typer.Option("--epochs", help="Passes over the data. More make a run longer.", min=0.01),
-    ] = 1.0,
+    epochs: EpochsOption = 1.0,
+    averaged: AveragedOption = None,
+    share: ShareOption = 0.5,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", help="A source to leave out, for an ablation.", metavar="SET"),
@@ -183,6 +220,7 @@ def checker(
     if not any(contrasts.glob("passages-*.jsonl.gz")):
         raise UsageError(f"there are no written pairs in {contrasts}: name --contrasts")
     try:
+        from rag.models.support import SUPPORT_FILE
         from rag.train.checker import train_checker
     except ImportError:
         raise MissingExtraError("Training", "train") from None
@@ -191,7 +229,9 @@ def checker(
         contrasts,
         out,
         base=base,
-        start=start,
+        start=_start(start, SUPPORT_FILE),
+        averaged=averaged,
+        share=share,
         seed=seed,
         epochs=epochs,
         without=tuple(without or ()),
@@ -243,6 +283,14 @@ def _print_figures(result: dict[str, Any], *, as_json: bool) -> None:
     for name, figures in result["figures"].items():
         echo(f"{name:24} " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
     echo(f"weights: {result['weights']}" if result["done"] else _NOT_DONE)
+
+
+def _start(name: str | None, file: str) -> Path | None:
+    """The checkpoint or graph that ``--from`` names, for built-in the shipped one of that name."""
+    from rag.models.embedder import WEIGHTS
+    from rag.settings import BUILT_IN
+
+    return WEIGHTS / file if name == BUILT_IN else Path(name).expanduser() if name else None
 
 
 def _need_data(data: Path | None) -> Path:

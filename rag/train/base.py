@@ -13,12 +13,45 @@ import numpy as np
 import torch
 
 from rag.errors import ModelError
+from rag.train.loop import load_weights
+
+
+def load_start(model: Any, file: Path) -> None:
+    """Begin with the weights of a checkpoint or of an exported graph (``.onnx``).
+
+    Raises ModelError for a file that has none of such a model.
+    """
+    if file.suffix == ".onnx":
+        load_graph(model, file)
+    else:
+        load_weights(model, file)
+
+
+def load_graph(model: Any, file: Path, *, heads: bool = True) -> None:
+    """Put the weights of an exported graph into a model, those of its heads if wanted.
+
+    Raises ModelError for a graph of another model, or one whose heads cannot be read back.
+    """
+    state = read_back(file, model.encoder.config.to_dict())
+    for name, own in model.state_dict().items():
+        if not heads and not name.startswith("encoder."):
+            continue
+        if name not in state:
+            raise ModelError(
+                f"the heads of {file} cannot be read back: it lacks {name}, as graphs of earlier "
+                "versions and of other models do. Begin with a checkpoint."
+            )
+        try:  # of the positions, a graph has those that it reads
+            own[: len(state[name])].copy_(state[name])
+        except RuntimeError:
+            raise ModelError(f"{file} holds the weights of another model than this one.") from None
 
 
 def read_back(file: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """The encoder's state in a quantised graph, by the names of Hugging Face's BERT.
+    """The state of encoder and heads in a quantised graph, by the names of its model.
 
-    ``config`` is the encoder's. Raises ModelError for a graph that was not exported here.
+    ``config`` is the encoder's. Graphs that are older than names of heads give the encoder alone.
+    Raises ModelError for a graph that was not exported here.
     """
     import onnx
     from onnx import numpy_helper
@@ -37,22 +70,25 @@ def read_back(file: Path, config: dict[str, Any]) -> dict[str, Any]:
 
     try:
         state = {
-            f"embeddings.{one}_embeddings.weight": values(f"encoder.{one}s")
+            f"encoder.embeddings.{one}_embeddings.weight": values(f"encoder.{one}s")
             for one in ("word", "position")
         }
-        state["embeddings.token_type_embeddings.weight"] = values("encoder.types")
+        state["encoder.embeddings.token_type_embeddings.weight"] = values("encoder.types")
         for side in ("weight", "bias"):
-            state[f"embeddings.LayerNorm.{side}"] = values(f"encoder.norm.{side}")
+            state[f"encoder.embeddings.LayerNorm.{side}"] = values(f"encoder.norm.{side}")
         for number in range(config["num_hidden_layers"]):
             state |= _layer(values, number, config["hidden_size"] // config["num_attention_heads"])
     except KeyError as error:
         raise ModelError(f"{file} is no graph of rag train: it lacks {error}.") from None
+    for name in known:
+        if name.startswith("heads."):
+            state[name.removeprefix("heads.")] = values(name).t().contiguous()
     return state
 
 
 def _layer(values: Any, number: int, head: int) -> dict[str, Any]:
     """One layer: linear layers are kept as (inputs, outputs), and query, key, value as one."""
-    here, there = f"encoder.layers.{number}.", f"encoder.layer.{number}."
+    here, there = f"encoder.layers.{number}.", f"encoder.encoder.layer.{number}."
     found: dict[str, Any] = {}
     weights = values(f"{here}projections.weight").T.chunk(3)
     biases = values(f"{here}projections.bias").chunk(3)

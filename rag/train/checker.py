@@ -35,9 +35,9 @@ from rag.models.support import (
 )
 from rag.settings import BUILT_IN, Settings
 from rag.train import contrasts, loop
-from rag.train.base import read_back
+from rag.train.base import load_graph, load_start
 from rag.train.contrasts import UNSUPPORTED, Amounts, Pair
-from rag.train.encoder import Encoder, load_encoder, packaged, padded
+from rag.train.encoder import Headed, load_encoder, packaged, padded
 from rag.train.examples import HELD_CLAIMS, held, load, save
 from rag.train.export import write_graph
 from rag.train.loop import Log
@@ -91,16 +91,12 @@ def new_model(base: str, plan: Plan) -> tuple[CheckerModel, Any]:
         )
     source = packaged() if graph.is_file() else folder
     encoder = load_encoder(source, plan.frozen_layers, plan.dropout, add_pooling_layer=False)
+    model = CheckerModel(encoder)
     if graph.is_file():
-        state = read_back(graph, encoder.config.to_dict())
-        positions = state["embeddings.position_embeddings.weight"]
-        whole = encoder.state_dict()["embeddings.position_embeddings.weight"].clone()
-        whole[: len(positions)] = positions
-        state["embeddings.position_embeddings.weight"] = whole
-        encoder.load_state_dict(state, strict=False)
+        load_graph(model, graph, heads=False)
     own = folder / TOKENIZER_FILE
     file = own if own.is_file() else source / "tokenizer.json"
-    return CheckerModel(encoder), read_tokenizer(file)
+    return model, read_tokenizer(file)
 
 
 @dataclass(frozen=True)
@@ -136,28 +132,9 @@ def loss_of(model: CheckerModel, members: Sequence[Encoded], device: str) -> Any
     return -torch.cat([logs, either], -1).gather(1, labels[:, None]).mean()
 
 
-class ExportedChecker(nn.Module):  # type: ignore[misc]
-    """The checker in the form that is exported: the same numbers, few nodes."""
-
-    def __init__(self, model: CheckerModel) -> None:
-        super().__init__()
-        state = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
-        inside = {name.removeprefix("encoder."): tensor for name, tensor in state.items()}
-        self.encoder = Encoder(inside, model.encoder.config.to_dict(), MAX_TOKENS)
-        self.heads = {
-            name: (state[f"{name}.weight"], state[f"{name}.bias"]) for name in ("pooled", "verdict")
-        }
-
-    def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Logits (batch, 4) in the order of ``VERDICTS``."""
-        states = self.encoder.states(input_ids, attention_mask, token_type_ids)
-        first = functional.gelu(functional.linear(states[:, 0], *self.heads["pooled"]))
-        return functional.linear(first, *self.heads["verdict"])
-
-
 def export_checker(model: CheckerModel, file: Path) -> str:
     """Write the quantised graph to ``file``; return its SHA-256."""
-    return write_graph(ExportedChecker(model).eval(), file, ("verdict",))
+    return write_graph(Headed(model, MAX_TOKENS, ("verdict",)), file, ("verdict",))
 
 
 def train_checker(
@@ -167,6 +144,8 @@ def train_checker(
     *,
     base: str = BUILT_IN,
     start: Path | None = None,
+    averaged: Path | None = None,
+    share: float = 0.5,
     seed: int | None = None,
     epochs: float = Plan.epochs,
     without: Sequence[str] = (),
@@ -179,9 +158,10 @@ def train_checker(
     """Train, export and measure the checker in ``out``; an interrupted run is gone on with.
 
     ``written`` is the folder of written pairs, ``without`` names sources that are left out.
-    ``start`` is a checkpoint of an earlier run to begin with, over other draws with another
-    ``seed``. Returns ``done``, the plan, the figures of the exported file on what is held apart and
-    where it is.
+    ``start`` is a checkpoint or an exported graph to begin with, over other draws with another
+    ``seed``. With ``averaged`` the weights at the end are averaged with those of that checkpoint,
+    which has ``share`` of the mean, and are written to ``averaged.pt`` too. Returns ``done``, the
+    plan, the figures of the exported file on what is held apart and where it is.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -196,7 +176,7 @@ def train_checker(
         save(drawn, kept)
     model, tokenizer = new_model(base, plan)
     if start:
-        loop.load_weights(model, start)
+        load_start(model, start)
     pairs = [pair for pair in load(kept, Pair) if pair.source not in without]
     encoded = encode(pairs, tokenizer)
 
@@ -212,6 +192,8 @@ def train_checker(
 
     steps = loop.schedule(plan.epochs, of_pass)
     done = loop.run(model, steps, loss, plan, out, device=device, log=log, minutes=minutes)
+    if done and averaged is not None:
+        loop.average(model, averaged, out / "averaged.pt", share)
     digest = export_checker(model, out / SUPPORT_FILE)
     found = figures(SupportModel(weights=out), held_pairs(data, written, embedder))
     result = {"done": done, "plan": asdict(plan), "without": list(without), "digest": digest,

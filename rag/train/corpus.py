@@ -28,6 +28,7 @@ from rag.models.cross_encoder import MODEL_FILE, CrossEncoder
 from rag.models.embedder import load_embedder
 from rag.models.runtime import read_tokenizer, sigmoid
 from rag.settings import Settings
+from rag.train.base import load_start
 from rag.train.encoder import packaged
 from rag.train.examples import (
     Chunks,
@@ -38,7 +39,7 @@ from rag.train.examples import (
     question_of,
     second_text,
 )
-from rag.train.loop import CHECKPOINT, Log, load_weights
+from rag.train.loop import CHECKPOINT, Log
 from rag.train.reader import (
     QUESTION_CHARACTERS,
     Plan,
@@ -83,7 +84,7 @@ def train_on_corpus(
     *,
     start: Path | None = None,
     install: Path | None = None,
-    epochs: float = PLAN.epochs,
+    epochs: float | None = None,
     minutes: float | None = None,
     device: str = "cpu",
     threads: int | None = None,
@@ -92,32 +93,33 @@ def train_on_corpus(
 ) -> dict[str, Any]:
     """Train a finished reader further, export and measure it; install it if it is better.
 
-    ``start`` is the checkpoint to begin with, by default that of ``out``; ``base`` the folder of
-    its encoder, by default all-MiniLM-L6-v2. An interrupted run is gone on with. Raises UsageError
-    where there is nothing to begin with, DataError for faults of the questions.
+    ``start`` is the checkpoint or exported graph to begin with, by default the checkpoint of
+    ``out``; ``base`` the folder of its encoder, by default all-MiniLM-L6-v2. An interrupted run is
+    gone on with. Raises UsageError where there is nothing to begin with, DataError for faults of
+    the questions.
     """
     first = start or out / CHECKPOINT
     if not first.is_file():
         raise UsageError(
-            f"there is no reader to begin with at {first}: name the checkpoint of a finished run "
-            "with --from CHECKPOINT; rag train reader DATA --out FOLDER makes one"
+            f"there is no reader to begin with at {first}: name the shipped one with --from "
+            "built-in, or the checkpoint of a finished run with --from CHECKPOINT"
         )
     if threads:
         torch.set_num_threads(threads)
     embedder = load_embedder(Settings().models)
     found = read_corpus(corpus, embedder.count_tokens)
     log(f"{len(found.learnt)} questions to learn from, {len(found.held)} held apart")
-    plan = replace(PLAN, epochs=epochs)
+    plan = replace(PLAN, epochs=epochs or PLAN.epochs)
     folder = base or packaged()
     model = new_model(folder, plan)
-    load_weights(model, first)
+    load_start(model, first)
     # Another start, other questions or another plan are another run.
     begun = digest_of(found.digest, json.dumps(asdict(plan)), str(first.stat().st_mtime_ns))
     own = out / f"corpus-{begun[:8]}"
     own.mkdir(parents=True, exist_ok=True)
     before = _exported(model, own / "before", again=False)
     tokenizer = read_tokenizer(folder / "tokenizer.json")
-    examples = _examples(found.taught, embedder, before, plan.seed)
+    examples = _examples(found.taught, embedder, plan.seed)
     encoded = encode(examples, tokenizer)
     done = train(model, encoded, plan, own, device=device, log=log, minutes=minutes)
     result: dict[str, Any] = {
@@ -208,25 +210,14 @@ def _row(row: QaRow) -> dict[str, Any]:
     return {**row.model_dump(), "answers": answers}
 
 
-def _examples(
-    questions: Sequence[Question], embedder: Embedder, reader: CrossEncoder, seed: int
-) -> list[Example]:
-    """Each question with its chunk, and with one near it that does not answer it.
-
-    The support head learns from questions what it says of them already: so the states below it can
-    move for the others without it losing what it knows (Li and Hoiem, "Learning without
-    forgetting", ECCV 2016).
-    """
+def _examples(questions: Sequence[Question], embedder: Embedder, seed: int) -> list[Example]:
+    """Each question with its chunk, and with one near it that does not answer it."""
     random_ = random.Random(seed)
     found = [from_question(question, random_) for question in questions]
     answerable = [question for question in questions if question.answerable]
     found += hard_negatives(answerable, embedder, random_, len(answerable))
     random_.shuffle(found)
-    said = reader.judge([(one.first[:QUESTION_CHARACTERS], one.second) for one in found])
-    return [
-        replace(example, support=sigmoid(one.support))
-        for example, one in zip(found, said, strict=True)
-    ]
+    return found
 
 
 def _exported(model: ReaderModel, folder: Path, *, again: bool = True) -> CrossEncoder:

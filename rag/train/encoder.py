@@ -248,6 +248,45 @@ class Encoder(nn.Module):  # type: ignore[misc]
         return mean_pooled(states, attention_mask)
 
 
+class _Head(_Linear):
+    """A linear layer that stays in float: of one vector a text, it is no MatMul, but a Gemm."""
+
+    def forward(self, x: Any) -> Any:
+        return torch.addmm(self.bias, x, self.weight) if x.ndim == 2 else super().forward(x)
+
+
+class Headed(nn.Module):  # type: ignore[misc]
+    """A model of pairs with its heads in the form that is exported: the same numbers, few nodes.
+
+    ``first`` names heads over the pooled state of the first token, ``tokens`` those over all
+    states. The graph keeps their names, so that ``rag.train.base`` can read them back.
+    """
+
+    def __init__(
+        self, model: Any, positions: int, first: Sequence[str], tokens: Sequence[str] = ()
+    ) -> None:
+        super().__init__()
+        state = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
+        inside = {name.removeprefix("encoder."): tensor for name, tensor in state.items()}
+        self.encoder = Encoder(inside, model.encoder.config.to_dict(), positions)
+        self.first, self.tokens = first, tokens
+        self.heads = nn.ModuleDict(
+            {
+                name: _Head(state[f"{name}.weight"], state[f"{name}.bias"])
+                for name in ("pooled", *first, *tokens)
+            }
+        )
+        self.eval()
+
+    def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+        """The logits of the heads in their order, without the axis of outputs where one is all."""
+        states = self.encoder.states(input_ids, attention_mask, token_type_ids)
+        pooled = functional.gelu(self.heads["pooled"](states[:, 0]))
+        found = [self.heads[name](pooled) for name in self.first]
+        found += [self.heads[name](states) for name in self.tokens]
+        return tuple(one[..., 0] if one.shape[-1] == 1 else one for one in found)
+
+
 def _norm(state: dict[str, Any], prefix: str, epsilon: float) -> Any:
     weight, bias = state[f"{prefix}.weight"], state[f"{prefix}.bias"]
     norm = nn.LayerNorm(weight.shape[0], eps=epsilon)

@@ -1,9 +1,8 @@
 """Training examples for the reader: pairs of texts with what each of its heads should say.
 
-Questions with passages come from question-answering sets, claims with evidence from grounding sets;
-both are also made harder here, by rule and with a seed: passages that look right and hold no
-answer, questions whose names and numbers were exchanged, claims whose figures or negations were
-changed. Whole articles, documents and sets are held apart for the figures (``HELD``).
+Questions with passages come from question-answering sets, and are also made harder here, by rule
+and with a seed: passages that look right and hold no answer, questions whose names and numbers were
+exchanged. Whole articles and sets are held apart for the figures (``held``).
 """
 
 from __future__ import annotations
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 SHIPPED_QA = ("squad1-train", "squad2-dev-half", "qed-train", "policyqa-dev", "covidqa")
-SHIPPED_CLAIMS = ("snli", "wice-dev", "begin-dev", "summedits-news", "summedits-samsum",
-                  "summedits-scitldr")  # fmt: skip
 HELD_CLAIMS = ("healthver-dev", "climate-fever", "scifact-train", "sick", "q2",
                "summedits-podcast", "summedits-qmsumm")  # fmt: skip
 """Grounding sets that no weight has seen: they decide, and some have no licence to train on."""
@@ -41,10 +38,11 @@ HELD_CLAIMS = ("healthver-dev", "climate-fever", "scifact-train", "sick", "q2",
 
 @dataclass(frozen=True)
 class Example:
-    """Two texts and the targets of the heads; None where a head has nothing to learn from it.
+    """Two texts and what a model should say of them; None where it has nothing to learn from it.
 
     ``start`` and ``end`` are characters of ``second``; both -1 means that no answer is there.
-    ``prefix`` characters of ``second`` are title and headings, where no answer can be.
+    ``prefix`` characters of ``second`` are title and headings, where no answer can be. ``support``
+    is the checker's: how far ``second`` bears out the claim ``first``.
     """
 
     first: str

@@ -175,6 +175,25 @@ def load_weights(model: Any, file: Path) -> dict[str, Any]:
     return state
 
 
+def average(model: Any, file: Path, out: Path, share: float) -> None:
+    """Mix ``share`` of another checkpoint's weights into the model and write the result to ``out``.
+
+    Two ends of one run are better than either (Wortsman et al., "Model soups", ICML 2022): later
+    passes read texts again and begin to know them by heart. Raises ModelError as
+    ``rag.train.load_weights`` does.
+    """
+    own = {  # copies, as loading writes into the model's own
+        name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()
+    }
+    other = load_weights(model, file)
+    mixed = {
+        name: torch.lerp(own[name], tensor.detach().float().cpu(), share)
+        for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(mixed)
+    torch.save(other | {"model": mixed}, out)
+
+
 def _rate(step: int, steps: int, plan: Plan) -> float:
     """Linear warm-up, then level, then linear decay to nothing.
 

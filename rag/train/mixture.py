@@ -7,15 +7,14 @@ held apart is never in it. ``--scale`` makes everything smaller, for tests and f
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from rag.train.claims import answered_claims, made_claims, read_claims, stated_claims
+from rag.pipeline.pipeline import Pipeline
+from rag.train import manuals
 from rag.train.examples import (
-    HELD_CLAIMS,
-    SHIPPED_CLAIMS,
     SHIPPED_QA,
     Example,
     Question,
@@ -23,6 +22,7 @@ from rag.train.examples import (
     from_question,
     hard_negatives,
     read_questions,
+    sentence_pairs,
     sought_sentences,
 )
 from rag.train.tables import table_questions
@@ -30,7 +30,8 @@ from rag.train.tables import table_questions
 if TYPE_CHECKING:
     from rag.protocols import Embedder
 
-Item = TypeVar("Item")
+QUESTIONS = Path("eval/manuals/train.jsonl.gz")
+"""What is asked about manuals, in the repository."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,12 @@ class Amounts:
     other_negatives: int = 9_000
     sought: int = 12_000
     changed: int = 14_000
-    made: int = 14_000
-    answered: int = 9_000
-    snli: int = 12_000
-    stated: int = 28_000  # in later passes
-    tables: int = 9_000  # likewise
+    further_squad: int = 16_000  # in passes after the first, as all up to the tables
+    further_negatives: int = 8_000
+    further_around: int = 30_000  # questions of SQuAD that changed ones and sentences are drawn of
+    further_changed: int = 3_500
+    sentences: int = 16_000
+    tables: int = 3_000
     repeats: int = 2  # of small sets
     measured: int = 1_500  # of each set that is held apart
 
@@ -66,10 +68,7 @@ def mixture(
 ) -> list[Example]:
     """The training examples, shuffled; the same for the same seed and data."""
     random_ = random.Random(seed)
-    sets = {
-        name: read_questions(data, name, embedder.count_tokens, held_apart=False)
-        for name in SHIPPED_QA
-    }
+    sets = _questions(data, embedder)
     log(f"{sum(map(len, sets.values()))} questions read")
     squad = sets["squad1-train"]
     random_.shuffle(squad)
@@ -88,63 +87,59 @@ def mixture(
     log(f"{len(found)} pairs of questions and passages")
     answerable = [question for question in (*squad, *small) if question.answerable]
     found += changed_questions(answerable, random_, amounts.changed)
-    found += made_claims(squad, random_, amounts.made)
-    found += answered_claims(answerable, random_, amounts.answered)
-    for name in SHIPPED_CLAIMS:
-        claims = read_claims(data, name, embedder, held_apart=False)
-        random_.shuffle(claims)
-        found += claims[: amounts.snli] if name == "snli" else claims * amounts.repeats
     random_.shuffle(found)
     log(f"{len(found)} examples")
     return found
 
 
-_AGAIN = {"squad1-train": 0.6, "squad1-train/negative": 0.4, "sought": 0.4, "sought/negative": 0.4,
-          "made": 0.3, "answered": 0.4}  # fmt: skip
-"""Share of a source that later passes read again: what short runs learn well needs less of it."""
-
-
-def later(
-    data: Path, embedder: Embedder, examples: Sequence[Example], amounts: Amounts, seed: int
+def further(
+    data: Path,
+    embedder: Embedder,
+    amounts: Amounts,
+    seed: int,
+    index: Path | None = None,
+    questions: Path = QUESTIONS,
+    log: Callable[[str], None] = print,
 ) -> list[Example]:
-    """What passes after the first read: part of ``examples``, claims stated anew, tables."""
-    random_ = random.Random(f"{seed}/later")
-    found = [e for e in examples if random_.random() < _AGAIN.get(e.source, 1.0)]
-    for name, share in (("squad1-train", 0.85), ("qed-train", 0.15)):
-        questions = read_questions(data, name, embedder.count_tokens, held_apart=False)
-        answerable = [q for q in questions if q.answerable]
-        found += stated_claims(answerable, random_, int(amounts.stated * share))
+    """What passes after the first read: fewer questions, single sentences, tables, manuals.
+
+    ``questions`` are those about the manuals in ``index``; without one there are none.
+    """
+    random_ = random.Random(seed)
+    squad, *others = _questions(data, embedder).values()
+    random_.shuffle(squad)
+    small = [question for one in others for question in one[: amounts.further_squad]]
+    first, rest = squad[: amounts.further_squad], squad[amounts.further_squad :]
+    found = [from_question(question, random_) for question in (*first, *small)]
+    near = rest[: amounts.further_negatives]
+    found += hard_negatives(near, embedder, random_, len(near))
+    answerable = [q for q in (*squad[: amounts.further_around], *small) if q.answerable]
+    found += changed_questions(answerable, random_, amounts.further_changed)
+    found += sentence_pairs(answerable, random_, amounts.sentences)
     found += table_questions(random_, amounts.tables)
+    if index is not None:
+        twice = manuals.Amounts(draws=2)
+        with Pipeline.open(index) as pipeline:
+            found += manuals.manual_examples(questions, pipeline, random_, twice, log)
     random_.shuffle(found)
+    log(f"{len(found)} examples of a further pass")
     return found
 
 
-# What is held apart
-
-
-@dataclass(frozen=True)
-class Held:
-    """Sets that no weight has seen: questions with their chunks, claims with their evidence."""
-
-    questions: dict[str, list[Question]]
-    claims: dict[str, list[Example]]
-
-
-def held_apart(data: Path, embedder: Embedder, amounts: Amounts, seed: int) -> Held:
-    """The articles, groups and whole sets that are kept for the figures."""
-    random_ = random.Random(seed)
-
-    def some(items: list[Item]) -> list[Item]:
-        random_.shuffle(items)
-        return items[: amounts.measured]
-
-    questions = {
-        name: some(read_questions(data, name, embedder.count_tokens, held_apart=True))
+def _questions(data: Path, embedder: Embedder, *, apart: bool = False) -> dict[str, list[Question]]:
+    return {
+        name: read_questions(data, name, embedder.count_tokens, held_apart=apart)
         for name in SHIPPED_QA
     }
-    claims = {
-        name: some(read_claims(data, name, embedder, held_apart=part))
-        for part, names in ((None, HELD_CLAIMS), (True, SHIPPED_CLAIMS))
-        for name in names
-    }
-    return Held(questions, claims)
+
+
+def held_apart(
+    data: Path, embedder: Embedder, amounts: Amounts, seed: int
+) -> dict[str, list[Question]]:
+    """The questions of the articles that no weight has seen, which are kept for the figures."""
+    random_ = random.Random(seed)
+    found = _questions(data, embedder, apart=True)
+    for questions in found.values():
+        random_.shuffle(questions)
+        del questions[amounts.measured :]
+    return found

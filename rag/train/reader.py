@@ -1,9 +1,9 @@
-"""``rag train reader``: one cross-encoder that ranks, reads and checks, trained on several tasks.
+"""``rag train reader``: one cross-encoder that ranks and reads.
 
-The encoder begins as all-MiniLM-L6-v2. Over its states stand three heads: relevance of a passage to
-a question, start and end of the answer (the first token stands for "not here"), and support of a
-claim by evidence. Every example teaches the heads that it knows something about. A run is fixed by
-its seed, writes checkpoints and can go on from them, on a CPU or a GPU. Imports torch.
+The encoder begins as all-MiniLM-L6-v2. Over its states stand two heads: relevance of a passage to a
+question, and start and end of the answer (the first token stands for "not here"). Every example
+teaches the heads that it knows something about. A run is fixed by its seed, writes checkpoints and
+can go on from them, on a CPU or a GPU. Imports torch.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from rag.models.embedder import load_embedder
 from rag.models.runtime import read_tokenizer
 from rag.settings import Settings
 from rag.train import loop
-from rag.train.encoder import Encoder, load_encoder, packaged, padded
+from rag.train.base import load_start
+from rag.train.encoder import Headed, load_encoder, packaged, padded
 from rag.train.examples import Example, Question, load, save, second_text
 from rag.train.export import write_graph
 from rag.train.loop import Log
-from rag.train.mixture import Amounts, Held, held_apart, later, mixture
+from rag.train.mixture import QUESTIONS, Amounts, further, held_apart, mixture
 
 _IGNORED = -100  # of a target that a head has nothing to learn from
-QUESTION_CHARACTERS = 600  # of a question or a claim
+QUESTION_CHARACTERS = 600
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,11 @@ class Plan(loop.Plan):
     epochs: float = 1.75
     batch_tokens: int = 4608
     relevance_weight: float = 0.5
-    support_weight: float = 1.0
     dropout: float = 0.0
 
 
 FURTHER: dict[str, Any] = {
-    "seed": Plan.seed + 1, "learning_rate": 1e-4, "decay": 0.6, "dropout": 0.1
+    "seed": Plan.seed + 1, "learning_rate": 1e-4, "decay": 0.5, "dropout": 0.1, "epochs": 1.0
 }  # fmt: skip
 """What is other than in ``Plan`` where a run begins with a trained reader.
 
@@ -58,7 +58,7 @@ Without dropout, a second pass learns texts by heart and reads others worse (eva
 
 
 class ReaderModel(nn.Module):  # type: ignore[misc]
-    """An encoder with heads: (batch, sequence) ids to relevance, support and span logits."""
+    """An encoder with heads: (batch, sequence) ids to relevance and span logits."""
 
     def __init__(self, encoder: Any) -> None:
         super().__init__()
@@ -67,18 +67,17 @@ class ReaderModel(nn.Module):  # type: ignore[misc]
         self.pooled = nn.Linear(width, width)
         self.spans = nn.Linear(width, 2)
         self.relevance = nn.Linear(width, 1)
-        self.support = nn.Linear(width, 1)
-        for layer in (self.pooled, self.spans, self.relevance, self.support):
+        for layer in (self.pooled, self.spans, self.relevance):
             nn.init.normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any, Any]:
-        """Relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
+    def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any]:
+        """Relevance (batch,) and spans (batch, sequence, 2) as logits."""
         states = self.encoder(
             input_ids=ids, attention_mask=mask, token_type_ids=types
         ).last_hidden_state
         first = functional.gelu(self.pooled(states[:, 0]))
-        return self.relevance(first)[:, 0], self.support(first)[:, 0], self.spans(states)
+        return self.relevance(first)[:, 0], self.spans(states)
 
 
 def new_model(folder: Path, plan: Plan) -> ReaderModel:
@@ -99,7 +98,6 @@ class Encoded:
     start: int
     end: int
     relevance: float
-    support: float
 
 
 def encode(examples: Sequence[Example], tokenizer: Any) -> list[Encoded]:
@@ -138,7 +136,6 @@ def _encoded(example: Example, encoding: Any) -> Encoded:
         start=start,
         end=end,
         relevance=math.nan if example.relevance is None else example.relevance,
-        support=math.nan if example.support is None else example.support,
     )
 
 
@@ -157,7 +154,7 @@ def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
     for row, one in enumerate(members):
         allowed[row, slice(*one.allowed)] = 0
     batch = {"ids": ids, "mask": mask, "types": types, "allowed": allowed}
-    for name in ("start", "end", "relevance", "support"):
+    for name in ("start", "end", "relevance"):
         batch[name] = torch.tensor([getattr(one, name) for one in members])
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
@@ -167,7 +164,7 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
 
     A part counts by the share of the batch that it is about.
     """
-    relevance, support, spans = model(batch["ids"], batch["mask"], batch["types"])
+    relevance, spans = model(batch["ids"], batch["mask"], batch["types"])
     parts: dict[str, Any] = {}
     shares: dict[str, Any] = {}
     count = len(batch["ids"])
@@ -179,16 +176,12 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
             for side, name in enumerate(("start", "end"))
         )
         shares["span"] = known.sum() / count
-    for name, logits, weight in (
-        ("relevance", relevance, plan.relevance_weight),
-        ("support", support, plan.support_weight),
-    ):
-        known = ~torch.isnan(batch[name])
-        if known.any():
-            parts[name] = weight * functional.binary_cross_entropy_with_logits(
-                logits.float()[known], batch[name][known]
-            )
-            shares[name] = known.sum() / count
+    known = ~torch.isnan(batch["relevance"])
+    if known.any():
+        parts["relevance"] = plan.relevance_weight * functional.binary_cross_entropy_with_logits(
+            relevance.float()[known], batch["relevance"][known]
+        )
+        shares["relevance"] = known.sum() / count
     total = sum(part * shares[name] for name, part in parts.items())
     return total, {name: float(part.detach()) for name, part in parts.items()}
 
@@ -228,55 +221,10 @@ def schedule(
     return loop.schedule(plan.epochs, of_pass)
 
 
-# Checkpoints and export
-
-
-def average(model: ReaderModel, file: Path, out: Path, share: float) -> None:
-    """Mix ``share`` of another checkpoint's weights into the model and write the result to ``out``.
-
-    Two ends of one run are better than either (Wortsman et al., "Model soups", ICML 2022): later
-    passes read texts again and begin to know them by heart. Raises ModelError as
-    ``rag.train.loop.load_weights`` does.
-    """
-    own = {  # copies, as loading writes into the model's own
-        name: tensor.detach().float().cpu().clone() for name, tensor in model.state_dict().items()
-    }
-    other = loop.load_weights(model, file)
-    mixed = {
-        name: torch.lerp(own[name], tensor.detach().float().cpu(), share)
-        for name, tensor in model.state_dict().items()
-    }
-    model.load_state_dict(mixed)
-    torch.save(other | {"model": mixed}, out)
-
-
-class ExportedReader(nn.Module):  # type: ignore[misc]
-    """The reader in the form that is exported: the same numbers, few nodes."""
-
-    def __init__(self, model: ReaderModel) -> None:
-        super().__init__()
-        state = {name: tensor.detach().float().cpu() for name, tensor in model.state_dict().items()}
-        inside = {name.removeprefix("encoder."): tensor for name, tensor in state.items()}
-        self.encoder = Encoder(inside, model.encoder.config.to_dict(), MAX_TOKENS)
-        self.heads = {
-            name: (state[f"{name}.weight"], state[f"{name}.bias"])
-            for name in ("pooled", "relevance", "support", "spans")
-        }
-
-    def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-        """Relevance (batch,), support (batch,) and spans (batch, sequence, 2) as logits."""
-        states = self.encoder.states(input_ids, attention_mask, token_type_ids)
-        first = functional.gelu(functional.linear(states[:, 0], *self.heads["pooled"]))
-        return (
-            functional.linear(first, *self.heads["relevance"])[:, 0],
-            functional.linear(first, *self.heads["support"])[:, 0],
-            functional.linear(states, *self.heads["spans"]),
-        )
-
-
 def export_reader(model: ReaderModel, file: Path) -> str:
     """Write the quantised graph to ``file``; return its SHA-256."""
-    return write_graph(ExportedReader(model).eval(), file, ("relevance", "support", "spans"))
+    graph = Headed(model, MAX_TOKENS, ("relevance",), ("spans",))
+    return write_graph(graph, file, ("relevance", "spans"))
 
 
 # The command
@@ -286,8 +234,10 @@ def train_reader(
     data: Path,
     out: Path,
     *,
-    epochs: float = Plan.epochs,
+    epochs: float | None = None,
     start: Path | None = None,
+    manuals: Path | None = None,
+    questions: Path = QUESTIONS,
     averaged: Path | None = None,
     share: float = 0.65,
     seed: int | None = None,
@@ -299,8 +249,9 @@ def train_reader(
 ) -> dict[str, Any]:
     """Train, export and measure the reader in ``out``; an interrupted run is gone on with.
 
-    ``start`` is a checkpoint to begin with: all passes then read what later passes do, other draws
-    of it with another ``seed``.
+    ``start`` is a checkpoint or an exported graph to begin with: the first pass then reads what
+    passes after the first do, other draws of it with another ``seed``. ``manuals`` is an index of
+    manuals that the ``questions`` are about: these passes then read them too.
     With ``averaged`` the weights at its end are averaged with those of that checkpoint, which has
     ``share`` of the mean, and are written to ``averaged.pt`` too.
     Returns ``done``, the plan, the figures on what is held apart and where the weights are. Figures
@@ -309,30 +260,30 @@ def train_reader(
     if threads:
         torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)
-    first = Plan(epochs=epochs)
-    plan = replace(first, **FURTHER) if start else first
-    if seed is not None:
-        plan = replace(plan, seed=seed)
+    plan = replace(Plan(), **(FURTHER if start else {}))
+    plan = replace(plan, seed=plan.seed if seed is None else seed, epochs=epochs or plan.epochs)
     amounts = Amounts().scaled(scale) if scale < 1 else Amounts()
     embedder = load_embedder(Settings().models)
-    kept = out / "examples.jsonl.gz"
-    if not kept.exists():
-        save(mixture(data, embedder, amounts, first.seed, log), kept)
     folder = packaged()
     model = new_model(folder, plan)
     if start:
-        loop.load_weights(model, start)
+        load_start(model, start)
     tokenizer = read_tokenizer(folder / "tokenizer.json")
-    examples = load(kept, Example)
-    again = None
-    if start or plan.epochs > 1:
-        again = encode(later(data, embedder, examples, amounts, plan.seed), tokenizer)
-    encoded = again if start and again else encode(examples, tokenizer)
-    done = train(model, encoded, plan, out, later=again, device=device, log=log, minutes=minutes)
+
+    def drawn(file: Path, *, again: bool) -> list[Encoded]:
+        if not file.exists() and again:
+            save(further(data, embedder, amounts, plan.seed, manuals, questions, log), file)
+        elif not file.exists():
+            save(mixture(data, embedder, amounts, Plan.seed, log), file)
+        return encode(load(file, Example), tokenizer)
+
+    later = drawn(out / "further.jsonl.gz", again=True) if start or plan.epochs > 1 else []
+    encoded = later if start else drawn(out / "examples.jsonl.gz", again=False)
+    done = train(model, encoded, plan, out, later=later, device=device, log=log, minutes=minutes)
     if done and averaged is not None:
-        average(model, averaged, out / "averaged.pt", share)
+        loop.average(model, averaged, out / "averaged.pt", share)
     digest = export_reader(model, out / MODEL_FILE)
-    found = figures(CrossEncoder(weights=out), held_apart(data, embedder, amounts, first.seed))
+    found = figures(CrossEncoder(weights=out), held_apart(data, embedder, amounts, Plan.seed))
     result = {"done": done, "plan": asdict(plan), "amounts": asdict(amounts), "digest": digest,
               "figures": found, "weights": str(out / MODEL_FILE)}  # fmt: skip
     (out / "figures.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
@@ -342,16 +293,12 @@ def train_reader(
 # What an exported reader is worth
 
 
-def figures(encoder: CrossEncoder, held: Held) -> dict[str, dict[str, float]]:
+def figures(encoder: CrossEncoder, held: dict[str, list[Question]]) -> dict[str, dict[str, float]]:
     """What an exported reader is worth on every set that is held apart."""
-    found = {
+    return {
         f"qa/{name}": _reading_figures(questions, read(encoder, questions))
-        for name, questions in held.questions.items()
+        for name, questions in held.items()
     }
-    for name, claims in held.claims.items():
-        support = [one.support for one in encoder.judge([(c.first, c.second) for c in claims])]
-        found[f"claims/{name}"] = _claim_figures(claims, support)
-    return found
 
 
 def read(encoder: CrossEncoder, questions: Sequence[Question]) -> list[tuple[str, float, float]]:
@@ -391,16 +338,3 @@ def _reading_figures(
             for at in np.quantile(margins, np.linspace(0, 1, 101))
         )
     return found
-
-
-def _claim_figures(claims: Sequence[Example], support: Sequence[float]) -> dict[str, float]:
-    """AUROC, and balanced accuracy where logits over 0 are supported."""
-    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-
-    gold = np.array([claim.support == 1.0 for claim in claims])
-    logits = np.array(support)
-    return {
-        "n": len(gold),
-        "auroc": float(roc_auc_score(gold, logits)),
-        "balanced_accuracy": float(balanced_accuracy_score(gold, logits > 0)),
-    }

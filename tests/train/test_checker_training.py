@@ -33,6 +33,7 @@ from rag.models.support import (  # noqa: E402
     as_read,
 )
 from rag.train import loop  # noqa: E402
+from rag.train.base import load_start  # noqa: E402
 from rag.train.checker import (  # noqa: E402
     Plan,
     encode,
@@ -48,7 +49,7 @@ from rag.train.contrasts import (  # noqa: E402
     statements,
     written,
 )
-from rag.train.encoder import load_encoder, packaged  # noqa: E402
+from rag.train.encoder import load_encoder, packaged, padded  # noqa: E402
 from rag.train.reader import ReaderModel, export_reader  # noqa: E402
 
 CONTRASTS = Path(__file__).parents[2] / "eval/contrasts"
@@ -72,6 +73,27 @@ def test_a_shipped_graph_comes_back_as_it_was(tmp_path: Path) -> None:
         plain = load_encoder(packaged(), 0).state_dict()
     assert not torch.allclose(plain["encoder.layer.5.output.dense.weight"],
                               other["encoder.layer.5.output.dense.weight"], atol=1e-2)  # fmt: skip
+
+
+def test_a_further_run_begins_with_what_a_graph_says(tmp_path: Path) -> None:
+    base = str(tiny_bert(tmp_path))
+    model, tokenizer = new_model(base, PLAN)
+    for one in model.state_dict().values():  # the exporter drops what is zero, or twice the same
+        one.add_(torch.randn(one.shape), alpha=0.1)
+    export_checker(model, tmp_path / SUPPORT_FILE)
+    again, _ = new_model(base, replace(PLAN, seed=1))
+    load_start(again.eval(), tmp_path / SUPPORT_FILE)
+    pairs = [("It is open.", "It is closed."), ("Who?", "Anna.")]
+    encoded = encode([Pair(*pair, NOT_SAID, "t") for pair in pairs], tokenizer)
+    ids, mask = padded([one.ids for one in encoded])
+    types, _ = padded([one.types for one in encoded])
+    with torch.inference_mode():
+        logits = again(ids, mask, types)
+    assert logits.numpy() == pytest.approx(SupportModel(weights=tmp_path).logits(pairs), abs=0.1)
+    with pytest.raises(ModelError, match=r"heads of .* cannot be read back: it lacks spans"):
+        load_start(ReaderModel(again.encoder), tmp_path / SUPPORT_FILE)
+    with pytest.raises(ModelError, match="of another model"):
+        load_start(again, WEIGHTS / MODEL_FILE)
 
 
 def test_a_base_that_is_none(tmp_path: Path) -> None:

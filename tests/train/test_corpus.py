@@ -207,8 +207,6 @@ class Said:
         found = re.search(self.pattern, text)
 
         class Judged:
-            support = 0.0
-
             def best(self, begin: int, end: int) -> tuple[int, int, float] | None:
                 return (found.start(), found.end(), 1.0) if found else None
 

@@ -13,15 +13,14 @@ import pytest
 
 from rag.protocols import Embedder
 from rag.train.claims import (
-    answered_claims,
     best_evidence,
     made_claims,
-    read_claims,
     stated_claims,
+    swapped_claims,
 )
+from rag.train.contrasts import SOURCES, UNSUPPORTED, read_pairs
 from rag.train.examples import (
     HELD_CLAIMS,
-    SHIPPED_CLAIMS,
     SHIPPED_QA,
     Example,
     Question,
@@ -76,6 +75,26 @@ def test_single_sentences_the_one_that_answers_and_those_beside_it() -> None:
     assert first.second[first.start : first.end] == "1894"
     assert all((pair.start, pair.end) == (-1, -1) for pair in others)
     assert not sentence_pairs([replace(TOWER, answerable=False)], random.Random(0), 5)
+
+
+def test_names_and_figures_change_places_but_not_those_of_one_list() -> None:
+    sold = "Last year the old tower was sold by the Weber family to the Geneva council."
+    listed = "Today the painted copies of it stand in the towns of Oslo, Rome and Bergen."
+    owner = replace(TOWER, chunk=f"{sold} {listed}", start=0, end=4)
+    found = [e for seed in range(20) for e in swapped_claims([owner], random.Random(seed), 10)]
+    assert {e.first for e in found if e.support} == {sold}
+    assert {e.first for e in found if not e.support} == {
+        "Last year the old tower was sold by the Geneva family to the Weber council."
+    }
+    assert all(sold in e.second for e in found)
+
+
+def test_a_pronoun_stands_for_a_short_subject_in_some() -> None:
+    sold = "The tower was sold by the Weber family to the Geneva council in Lyon."
+    owner = replace(TOWER, chunk=sold, start=0, end=3)
+    found = [e for seed in range(40) for e in swapped_claims([owner], random.Random(seed), 10)]
+    rest = sold.removeprefix("The tower")
+    assert {e.first for e in found if e.support} == {sold, *(p + rest for p in ("It", "He", "She"))}
 
 
 def test_unanswerable_questions_have_no_span_and_no_say_on_relevance() -> None:
@@ -147,15 +166,6 @@ def test_made_claims_say_what_is_there_or_do_not() -> None:
         assert not (inside and example.support == 0.0)
 
 
-def test_answered_claims_take_another_answer_of_the_same_kind() -> None:
-    found = answered_claims([TOWER] * 40, random.Random(0), 40)
-    right = {e.first.rpartition(": ")[2] for e in found if e.support}
-    wrong = {e.first.rpartition(": ")[2] for e in found if not e.support}
-    assert right == {"1894"}
-    assert wrong
-    assert wrong <= {"85", "1921", "310"}
-
-
 def test_long_evidence_is_cut_to_what_is_about_the_claim(embedder: Embedder) -> None:
     noise = [f"The weather on day {n} was neither good nor bad for sailing." for n in range(80)]
     evidence = [*noise[:40], "The tower was painted green by Geneva.", *noise[40:]]
@@ -172,16 +182,16 @@ def test_claims_are_read_by_groups(tmp_path: Path, embedder: Embedder) -> None:
         for n in range(50)
     ]  # fmt: skip
     packed(tmp_path / "groundedness" / "wice-dev.jsonl.gz", rows)
-    trained = read_claims(tmp_path, "wice-dev", embedder, held_apart=False)
-    apart = read_claims(tmp_path, "wice-dev", embedder, held_apart=True)
+    trained = read_pairs(tmp_path, "wice-dev", embedder, held_apart=False)
+    apart = read_pairs(tmp_path, "wice-dev", embedder, held_apart=True)
     assert len(trained) + len(apart) == 50
     assert 2 < len(apart) < 25
-    assert {example.support for example in trained} == {0.0}
+    assert {pair.label for pair in trained} == {UNSUPPORTED}
 
 
 def test_sets_without_a_licence_are_for_measuring_only() -> None:
     forbidden = {"healthver-dev", "climate-fever", "scifact-train", "sick"}
-    assert not forbidden & {*SHIPPED_CLAIMS, *SHIPPED_QA}
+    assert not forbidden & {*SHIPPED_QA, *(source.name for source in SOURCES)}
     assert forbidden < set(HELD_CLAIMS)
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from rag import Pipeline
 from rag.errors import DataError
-from rag.train.examples import Example
+from rag.train.examples import SHIPPED_QA, Example
 from rag.train.manuals import manual_examples
+from rag.train.mixture import Amounts, further
 
 PAGE = """<title>Sluice</title><h1>Sluice</h1><h2>Options</h2><dl>
 <dt><code>--gate-max</code></dt><dd>The most gates that are opened at once. The default is 12.</dd>
@@ -40,10 +41,15 @@ def manual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         yield pipeline
 
 
-def made(pipeline: Pipeline, folder: Path, *rows: dict[str, Any]) -> list[Example]:
-    file = folder / "asked.jsonl.gz"
+def packed(file: Path, *rows: dict[str, Any]) -> Path:
+    file.parent.mkdir(exist_ok=True)
     with gzip.open(file, "wt") as lines:
         lines.writelines(json.dumps(row) + "\n" for row in rows)
+    return file
+
+
+def made(pipeline: Pipeline, folder: Path, *rows: dict[str, Any]) -> list[Example]:
+    file = packed(folder / "asked.jsonl.gz", *rows)
     return manual_examples(file, pipeline, random.Random(1), log=lambda _: None)
 
 
@@ -76,3 +82,29 @@ def test_another_index(manual: Pipeline, tmp_path: Path) -> None:
     row = ROW | {"evidence": [{"uri": "other.html", "quote": "The default is 12."}]}
     with pytest.raises(DataError, match="none of its manuals is in the index"):
         made(manual, tmp_path, row)
+
+
+def test_a_further_pass_reads_questions_sentences_tables_and_manuals(
+    manual: Pipeline, tmp_path: Path
+) -> None:
+    for name in SHIPPED_QA:
+        texts = [f"Bridge {n} is long. It was opened in {1800 + n} by Anna." for n in range(60)]
+        packed(tmp_path / "qa" / f"{name}.jsonl.gz", *(
+            {"id": f"{name}-{n}", "title": f"Bridge {n}", "context": text, "answerable": True,
+             "question": f"When was bridge {n} opened?",
+             "answers": [{"text": str(1800 + n), "start": text.index(str(1800 + n))}]}
+            for n, text in enumerate(texts)
+        ))  # fmt: skip
+    file = packed(tmp_path / "asked.jsonl.gz", ROW)
+    amounts = Amounts().scaled(0.001)
+
+    def drawn(seed: int, index: Path | None) -> list[Example]:
+        return further(tmp_path, manual.embedder, amounts, seed, index, file, lambda _: None)
+
+    found = drawn(1, manual.folder)
+    parts = {"", "/negative", "/changed", "/sentence"}
+    assert {e.source for e in found} >= {f"squad1-train{part}" for part in parts}
+    assert {"covidqa", "table", "manuals"} < {e.source for e in found}
+    assert found == drawn(1, manual.folder) != drawn(2, manual.folder)
+    assert "manuals" not in {e.source for e in drawn(1, None)}
+    assert not any(e.support for e in found)
