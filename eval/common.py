@@ -25,8 +25,9 @@ def data_folder(given: str | None, files: str) -> Path:
 
 
 def json_rows(path: Path) -> list[Any]:
-    """The rows of a packed file of JSON lines."""
-    with gzip.open(path, "rt", encoding="utf8") as lines:
+    """The rows of a file of JSON lines, packed or not."""
+    opened: Any = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf8") as lines:
         return [json.loads(line) for line in lines]
 
 

@@ -36,7 +36,7 @@ NO_RERANKER = "none"
 LANGUAGE_MODEL = "llm"
 HUB = "hub:"
 
-OPERATING_POINTS = {"cautious": 0.4, "balanced": 0.12, "eager": 0.08}
+OPERATING_POINTS = {"cautious": 0.3, "balanced": 0.15, "eager": 0.1}
 """Confidence under which to abstain. eval/LOG.md says what each is worth."""
 
 Style = Literal["brief", "normal", "detailed", "steps"]
@@ -193,7 +193,7 @@ class RetrieveSettings(_Group):
 class AnswerSettings(_Group):
     """How answers are composed and when there is none."""
 
-    max_sentences: int = Field(4, ge=1, le=20)
+    max_sentences: int = Field(3, ge=1, le=20)
     max_steps: int = Field(20, ge=1, le=100)
     abstain: Literal["cautious", "balanced", "eager"] = Field(
         "balanced", description="how sure it has to be before it answers"
@@ -234,7 +234,7 @@ class AnswerSettings(_Group):
 class GroundSettings(_Group):
     """Thresholds of the groundedness checker on its support probability."""
 
-    supported_from: float = Field(0.55, ge=0, le=1)
+    supported_from: float = Field(0.52, ge=0, le=1)
     partial_from: float = Field(0.42, ge=0, le=1)
 
     @model_validator(mode="after")

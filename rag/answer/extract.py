@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rag.answer.conflicts import Statement, disagree, prefers, same_work
-from rag.answer.features import Unit, context_terms, coverage, holds, units_of, weigh
+from rag.answer.features import Unit, coverage, holds, units_of, weigh
 from rag.answer.injection import asks_about_models, overlaps, tainted
+from rag.answer.kind import COMPARISON_FROM, LIST_FROM, kinds_of
 from rag.answer.lists import Entry, Listing, contents, context, joined, listings
-from rag.answer.question import Question, terms_of, understand
+from rag.answer.question import Question, understand
 from rag.answer.reader import logit, read_words
 from rag.models.runtime import sigmoid
+from rag.protocols import Embedder
 from rag.settings import AnswerSettings
 from rag.text.numbers import numbers
 from rag.text.terms import content_terms, fold
@@ -31,6 +33,8 @@ _WHOLE = frozenset({"comparison", "procedure", "yesno"})
 """Types of question that a span shorter than a sentence does not answer."""
 _ENOUGH = 0.45  # of the best sentence's relevance, that another one needs to be added
 _ENOUGH_BESIDE_FACT = 0.6  # the same where a span has said it already
+_LEAST_BESIDE = 0.05  # the same for another side of a comparison
+_NEW_TERM = 0.5  # log-odds that it gains for each word of the question that was not spoken of
 _LIST_FROM = 0.45  # fit of a list to a procedure's question
 
 Kind = Literal["text", "item", "step", "code"]
@@ -38,12 +42,22 @@ _LONGEST_SUBJECT = 80  # characters
 
 
 class ExtractiveGenerator:
-    """Composes an answer of verbatim sentences. Threads may share it."""
+    """Composes an answer of verbatim sentences. Threads may share it.
+
+    Without an embedder, a list answers only where its lead-in or a procedure was asked for.
+    """
 
     name = "extractive"
 
-    def __init__(self, settings: AnswerSettings) -> None:
+    def __init__(self, settings: AnswerSettings, embedder: Embedder | None = None) -> None:
         self._settings = settings
+        self._embedder = embedder
+
+    def kinds(self, asked: Question) -> Mapping[str, float]:
+        """How likely each kind of answer is wanted; empty where nobody knows."""
+        if self._embedder is None or asked.foreign:
+            return {}
+        return kinds_of(asked.text, self._embedder)
 
     def draft(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
@@ -55,17 +69,21 @@ class ExtractiveGenerator:
         if not candidates:
             return
         numbering = _Numbering(passages)
-        listing = _list_for(asked, passages, candidates)
+        kinds = self.kinds(asked)
+        listing = _list_for(asked, passages, candidates, whole=kinds.get("list", 0.0) >= LIST_FROM)
         if listing is not None:
             yield from _steps(listing, passages, numbering, self._settings.max_steps)
             return
         short = _short(asked, passages, candidates)
-        chosen = choose(asked, passages, candidates, short, self._settings.max_sentences)
+        most = self._settings.max_sentences
+        compare = asked.wants == "comparison" or kinds.get("comparison", 0.0) >= COMPARISON_FROM
+        chosen = choose(asked, passages, candidates, short, most, compare=compare)
         named = ""
-        for candidate in chosen:
+        for before, candidate in zip([None, *chosen], chosen, strict=False):
             span = candidate.unit.span
             kind: Kind = "item" if span.kind in ("item", "row") else "text"
-            subject = _subject(passages[candidate.passage], candidate.unit)
+            follows = before is not None and before.next_is(candidate)
+            subject = _subject(passages[candidate.passage], candidate.unit, follows=follows)
             sentence = numbering.sentence(candidate.passage, span.start, span.end, kind)
             told: dict[str, Any] = {"subject": "" if subject == named else subject}
             if short is not None and candidate is short.candidate:
@@ -91,13 +109,33 @@ def _code_after(passage: Passage, unit: Unit) -> tuple[int, int] | None:
     return found.span("all")
 
 
-def _subject(passage: Passage, unit: Unit) -> str:
-    """The term of the entry that a unit is from, if it does not say so itself."""
+def _subject(passage: Passage, unit: Unit, *, follows: bool = False) -> str:
+    """What a unit is about, if it does not say so: the term of its entry, or what it leans on.
+
+    An item that begins in the middle ("use it outdoors" under "Do not") says the opposite without
+    the line above it, a pronoun may be anybody's; unless it ``follows`` the sentence before it.
+    """
     start = passage.chunk.start + unit.span.start
     terms = [scope.title for scope in passage.scopes_at(start) if scope.kind == "term"]
-    if not terms or fold(terms[-1]) in fold(unit.text):
+    found = terms[-1] if terms else ""
+    if not found and not follows and (_is_fragment(unit) or _PRONOUN.match(unit.text)):
+        found = unit.names[-1] if unit.names else _above(passage, unit.span.start)
+    if fold(found) in fold(unit.text) or len(found) > _LONGEST_SUBJECT:
         return ""
-    return terms[-1] if len(terms[-1]) <= _LONGEST_SUBJECT else ""
+    return found.rstrip(":")
+
+
+def _above(passage: Passage, start: int) -> str:
+    """The nearest heading above a place of a passage, or its title."""
+    path = [heading.title for heading in passage.path_at(passage.chunk.start + start)]
+    return next(filter(None, [*reversed(path), *reversed(passage.chunk.headings)]), passage.title)
+
+
+_PRONOUN = re.compile(r"(?:it|its|they|their|this|these|those|he|she|his|her)\b", re.IGNORECASE)
+
+
+def _is_fragment(unit: Unit) -> bool:
+    return unit.span.kind == "item" and next(filter(str.isalnum, unit.text), "").islower()
 
 
 @dataclass
@@ -159,10 +197,12 @@ def choose(
     candidates: Sequence[Candidate],
     short: _Short | None,
     most: int,
+    *,
+    compare: bool = False,
 ) -> list[Candidate]:
     """The sentences of the answer in the order in which they read well."""
-    if question.wants == "comparison" and len(question.sides) == 2:
-        taken = _both_sides(question, passages, candidates, most)
+    if compare:
+        taken = _compared(question, passages, candidates, most)
     else:
         first = [short.candidate] if short else []
         enough = _ENOUGH_BESIDE_FACT if short else _ENOUGH
@@ -186,42 +226,53 @@ def _best(
     return taken
 
 
-def _both_sides(
+def _compared(
     question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate], most: int
 ) -> list[Candidate]:
-    """Take the best evidence for each side from sentences that speak of it."""
-    first, second = (frozenset(terms_of(side, "en")) for side in question.sides)
-    sides = first - second or first, second - first or second
-    taken: list[Candidate] = []
-    for round_ in range(max(1, most // 2)):
-        for own, other in (sides, sides[::-1]):
-            scored = [
-                (candidate.relevance * _speaks_of(own, other, candidate, passages), candidate)
-                for candidate in candidates
-                if candidate not in taken and not repeats(candidate, taken)
-            ]
-            best = max(scored, key=lambda pair: (pair[0], -pair[1].passage), default=None)
-            if best is None or best[0] <= 0 or len(taken) >= most:
-                continue
-            if round_ == 0 or best[0] >= _ENOUGH * max(c.relevance for c in taken):
-                taken.append(best[1])
-    return taken or _best(candidates, [], most, _ENOUGH)
+    """Take the rows that the question names, or the best sentence and those that speak of more."""
+    asked = set(question.terms("en"))
+    if sides := _named(asked, passages, candidates):
+        return sides[:most]
+
+    def speaks_of(candidate: Candidate) -> set[str]:
+        named = _subject(passages[candidate.passage], candidate.unit)
+        return asked & (candidate.unit.terms | set(content_terms(named)))
+
+    taken = [candidates[0]]
+    while len(taken) < most:
+        covered = set[str]().union(*map(speaks_of, taken))
+        worth = {
+            n: logit(candidate.relevance) + _NEW_TERM * len(speaks_of(candidate) - covered)
+            for n, candidate in enumerate(candidates[:_COMPARED])
+            if candidate.relevance >= _LEAST_BESIDE * taken[0].relevance
+            and (
+                speaks_of(candidate) - covered
+                or candidate.relevance >= _ENOUGH * taken[0].relevance
+            )
+            and candidate not in taken
+            and not repeats(candidate, taken)
+        }
+        if not worth:
+            break
+        taken.append(candidates[max(worth, key=worth.__getitem__)])
+    return taken
 
 
-def _speaks_of(
-    own: frozenset[str],
-    other: frozenset[str],
-    candidate: Candidate,
-    passages: Sequence[Passage],
-) -> float:
-    """Return how far a sentence is about one side: 1.2 for both, 1 for it alone, 0 for neither."""
-    terms = candidate.unit.terms
-    if own and own <= terms:
-        return 1.2 if other and other <= terms else 1.0
-    around = context_terms(passages[candidate.passage])
-    if own and own <= terms | around and not other <= terms:
-        return 0.7
-    return 0.4 * len(own & terms) / len(own) if own else 0.0
+_ROW_NAME = re.compile(r"[^:;\n]+: ([^;\n]+)")
+
+
+def _named(
+    asked: set[str], passages: Sequence[Passage], candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """The best rows of one document whose whole name the question says, if there are several."""
+    groups: dict[str, dict[frozenset[str], Candidate]] = {}
+    for candidate in candidates:
+        row = _ROW_NAME.match(candidate.text) if candidate.unit.span.kind == "row" else None
+        terms = frozenset(content_terms(row[1])) if row else frozenset()
+        if terms and terms <= asked:
+            group = groups.setdefault(passages[candidate.passage].chunk.document_id, {})
+            group.setdefault(terms, candidate)
+    return next((list(group.values()) for group in groups.values() if len(group) > 1), [])
 
 
 def _led(taken: list[Candidate], candidates: Sequence[Candidate], most: int) -> list[Candidate]:
@@ -261,12 +312,26 @@ def _in_reading_order(taken: Sequence[Candidate], lead: Candidate | None) -> lis
 
 
 def _list_for(
-    question: Question, passages: Sequence[Passage], candidates: Sequence[Candidate]
+    question: Question,
+    passages: Sequence[Passage],
+    candidates: Sequence[Candidate],
+    *,
+    whole: bool,
 ) -> Listing | None:
-    """Return a list that answers as a whole: steps of a procedure, or what a line announces."""
+    """Return a list that answers as a whole: steps of a procedure, or what a line announces.
+
+    With ``whole`` also the list that the best unit is an entry of.
+    """
     if question.wants == "procedure":
         return _best_list(question, passages, candidates)
-    return _led_to(candidates[0], passages)
+    top = candidates[0]
+    if led := _led_to(top, passages):
+        return led
+    for listing in listings(top.passage, passages[top.passage]) if whole else ():
+        inside = any(entry.start <= top.unit.span.start < entry.end for entry in listing.entries)
+        if inside and len(listing.entries) > 1:
+            return joined(listing, passages)
+    return None
 
 
 def _led_to(candidate: Candidate, passages: Sequence[Passage]) -> Listing | None:
@@ -343,7 +408,11 @@ def _steps(
             return
         marker = _marker(entry, listing)
         kind: Kind = "step" if marker else "item" if entry.marker else "text"
-        yield numbering.sentence(entry.passage, entry.start, entry.end, kind, marker)
+        found = numbering.sentence(entry.passage, entry.start, entry.end, kind, marker)
+        if entry is listing.entries[0] and not listing.lead and found.text[:1].islower():
+            above = _above(passages[entry.passage], entry.start)
+            found = found.model_copy(update={"subject": above})
+        yield found
 
 
 def _marker(entry: Entry, listing: Listing) -> str:
@@ -385,6 +454,10 @@ class Candidate:
     def text(self) -> str:
         """Its words."""
         return self.unit.text
+
+    def next_is(self, other: Candidate) -> bool:
+        """Tell whether the other one stands right after it."""
+        return (self.passage, self.unit.position + 1) == (other.passage, other.unit.position)
 
     @property
     def key(self) -> tuple[int, int]:

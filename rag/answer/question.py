@@ -124,7 +124,7 @@ _NOT_FOCUS = frozenset(
 class Question:
     """A question understood as far as rules go.
 
-    ``sides`` are what is compared; ``focus`` the thing that is counted or chosen ("plan" in "which
+    ``focus`` is the thing that is counted or chosen ("plan" in "which
     plan"); ``as_of`` the last day of the time that the question names; ``foreign`` whether
     it is in another language than English.
     """
@@ -132,7 +132,6 @@ class Question:
     text: str
     wants: Wants
     focus: frozenset[str] = frozenset()
-    sides: tuple[str, ...] = ()
     as_of: date | None = None
     foreign: bool = False
 
@@ -171,21 +170,19 @@ def terms_of(text: str, language: str | None) -> tuple[str, ...]:
 def understand(text: str) -> Question:
     """Read a question; ``text`` may be a few key words or a whole sentence in four languages.
 
-    >>> understand("What is the difference between Plus and Family?").sides
-    ('Plus', 'Family')
+    >>> understand("Which is cheaper, Plus or Family?").wants
+    'comparison'
     """
     plain = " ".join(text.split())
     kinds = ("forms",) if _CHOOSES.match(plain) else ("forms", "hints")
     found = (w for kind in kinds for w, form in _COMPILED[kind] if form.search(plain))
     wants: Wants = next(found, "open")
-    sides = _sides(plain) if wants in ("comparison", "open", "yesno") else ()
-    if sides and wants == "open":
+    if wants == "open" and any(pair.search(plain) for pair in _PAIRS):
         wants = "comparison"
     return Question(
         text=plain,
         wants=wants,
         focus=_focus(plain),
-        sides=sides if wants == "comparison" else (),
         as_of=_as_of(plain),
         foreign=detect(plain)[0] not in (None, "en"),
     )
@@ -201,23 +198,19 @@ def _focus(text: str) -> frozenset[str]:
 _PAIRS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\b(?:between|zwischen|entre)\s+(?P<a>.+?)\s+(?:and|und|y|et|or)\s+(?P<b>.+?)\s*[?.!]*$",
-        r"\bcompar\w*\s+(?P<a>.+?)\s+(?:and|with|to|against|con|avec)\s+(?P<b>.+?)\s*[?.!]*$",
-        r"\b(?:vergleich\w*)\s+(?P<a>.+?)\s+(?:und|mit)\s+(?P<b>.+?)\s*[?.!]*$",
-        r"^(?:what is |how does )?(?P<a>.+?)\s+(?:versus|vs\.?|compared? (?:to|"
-        r"with))\s+(?P<b>.+?)\s*[?.!]*$",
-        r"\b(?P<a>[\w -]+?)\s+differ(?:s|ent)?\s+from\s+(?P<b>.+?)\s*[?.!]*$",
-        r"\b(?:is|are|does|do)\s+(?P<a>.+?)\s+(?:\w+ ){0,3}?(?:better|cheaper|faster|\w+er|more "
-        r"\w+|less \w+) than\s+(?P<b>.+?)\s*[?.!]*$",
-        r"[,:]\s*(?P<a>[^,:]+?)\s+(?:or|oder|o|ou)\s+(?P<b>[^,:]+?)\s*[?.!]*$",
-        r"^should i \w+ (?P<a>.+?)\s+or\s+(?P<b>.+?)\s*[?.!]*$",
+        r"\b(?:between|zwischen|entre)\s+(?:.+?)\s+(?:and|und|y|et|or)\s+(?:.+?)\s*[?.!]*$",
+        r"\bcompar\w*\s+(?:.+?)\s+(?:and|with|to|against|con|avec)\s+(?:.+?)\s*[?.!]*$",
+        r"\b(?:vergleich\w*)\s+(?:.+?)\s+(?:und|mit)\s+(?:.+?)\s*[?.!]*$",
+        r"^(?:what is |how does )?(?:.+?)\s+(?:versus|vs\.?|compared? (?:to|"
+        r"with))\s+(?:.+?)\s*[?.!]*$",
+        r"\b(?:[\w -]+?)\s+differ(?:s|ent)?\s+from\s+(?:.+?)\s*[?.!]*$",
+        r"\b(?:is|are|does|do)\s+(?:.+?)\s+(?:\w+ ){0,3}?(?:better|cheaper|faster|\w+er|more "
+        r"\w+|less \w+) than\s+(?:.+?)\s*[?.!]*$",
+        r"[,:]\s*(?:[^,:]+?)\s+(?:or|oder|o|ou)\s+(?:[^,:]+?)\s*[?.!]*$",
+        r"^should i \w+ (?:.+?)\s+or\s+(?:.+?)\s*[?.!]*$",
     )
 )
-
-
-def _sides(text: str) -> tuple[str, ...]:
-    match = next((found for pair in _PAIRS if (found := pair.search(text))), None)
-    return (match["a"].strip(), match["b"].strip()) if match else ()
+"""How two things are held against each other."""
 
 
 _IN_FORCE = re.compile(

@@ -21,6 +21,7 @@ from rag.answer.features import (
     context_terms,
     holds,
     in_context,
+    path_of,
     question_terms,
     sentence_features,
     units_of,
@@ -34,8 +35,9 @@ from rag.text.terms import content_terms
 from rag.types import Passage, Reading
 
 SENTENCE_FEATURES = ("words", "margin", "gap", "relevance", "relevance_gap")
+LOOK_FEATURES = ("first", "look", "look_gap", "look_margin", "look_margin_gap")
 SPAN_FEATURES = ("sentence", "margin", "gap", "relevance", "length", "said")
-PASSAGE_FEATURES = ("margin", "relevance", "dense")
+PASSAGE_FEATURES = ("margin", "relevance", "dense", "look", "look_margin", "ahead")
 WORDS_SPAN_FEATURES = ("relevance", "main_type", "alone", "order", "near_before", "near_after",
                        "focus", "no_focus", "cell", "cell_fit")  # fmt: skip
 WORDS_PASSAGE_FEATURES = ("relevance", "margin", "rank", "cover_passage", "missing",
@@ -50,11 +52,12 @@ questions on the sample corpus, 8 answers exactly as many as 12 (0.303; 6: 0.289
 """
 _SPANNED = 6  # sentences in which answers are looked for, over all passages
 _ANSWERS = 3  # spans kept for a passage
+_LOOKED = 8  # units that are read once more, alone under their places; 16 answer no more rightly
 _SCALE = 10.0  # logits are divided by it, so that they are numbers like the other features
 _FOREIGN = 1.0
 """Log-odds that a passage in another language loses to those that the model has read: what such a
 passage shares with a question are names more often than an answer. Set by hand."""
-PENALTY = 2.5
+PENALTY = 4.0
 """Log-odds that a question loses by a name, code, year or unit that no passage has, or if the
 likeliest answer is about another one (abstain.py). Set by hand: 44% of the development questions
 without an answer name what is nowhere, 2% of those with an answer (5% and 0.6% in SQuAD 2.0, whose
@@ -87,8 +90,8 @@ class Model:
 def models(name: str) -> dict[str, Model]:
     """The models of ``reading.json`` or ``cross_reading.json``.
 
-    ``sentence`` judges a sentence (``embedded`` one with its cosine), ``span`` an answer in it,
-    ``passage`` whether a passage answers, calibrated for the best passage.
+    ``sentence`` judges a sentence (``embedded`` one with its cosine, ``look`` one read alone),
+    ``span`` an answer in it, ``passage`` whether a passage answers, calibrated for the best one.
     """
     raw = json.loads(files("rag.answer").joinpath(name).read_text("utf-8"))["models"]
     return {name: Model(float(m["bias"]), dict(m["weights"])) for name, m in raw.items()}
@@ -111,8 +114,7 @@ class CrossEncoderReader:
         """The same passages in the same order with ``reading`` filled in."""
         asked = understand(question)
         words = read_words(asked, passages, self._embedder)
-        study = combined(asked, passages, words, judged(self._judge, asked, passages))
-        return study.readings(passages)
+        return combined(self._judge, asked, passages, words).readings(passages)
 
 
 @dataclass(frozen=True)
@@ -346,38 +348,89 @@ def signals(study: Study, judged: Mapping[int, Judged], rejected: Collection[int
     return Signals(rows, spans, best_unit if best_unit in rejected else None)
 
 
-def combined(
-    question: Question, passages: Sequence[Passage], words: Study, judged: Mapping[int, Judged]
-) -> Study:
-    """The study of the words with what the model says of the passages that it has read."""
+def combined(judge: Judge, question: Question, passages: Sequence[Passage], words: Study) -> Study:
+    """The study of the words with what the model says of the passages, and of the best units."""
     fitted = models("cross_reading.json")
+    read = judged(judge, question, passages)
     missing = lacking(question, passages)
-    if not judged:
+    if not read:
         return replace(words, answerable=[one - PENALTY * missing for one in words.answerable])
+    found, another = signals_of(question, passages, words, read)
+    missing = missing or another
+    relevance = list(words.relevance)
+    for n, row in found.rows.items():
+        relevance[n] = sigmoid(fitted["sentence"].logit(row))
+    answers = answers_of(question, passages, words, found, relevance)
+    study = Study(words.units, _nearer(relevance, words.units, passages), answers, ())
+    looks = look_features(judge, question, passages, study, read)
+    answerable = [one - _FOREIGN for one in words.answerable]
+    for n in read:
+        features = passage_features(n, passages[n], study, found, looks)
+        answerable[n] = fitted["passage"].logit(features)
+    answerable = [one - PENALTY * missing for one in answerable]
+    return replace(study, relevance=after_look(study, looks), answerable=answerable)
+
+
+def signals_of(
+    question: Question, passages: Sequence[Passage], words: Study, read: Mapping[int, Judged]
+) -> tuple[Signals, bool]:
+    """What the model says of the units, and whether it would answer from one about another thing.
+
+    Units about another year, code or country than the question's hold no answer.
+    """
     rivals = Rivals(question.text)
     rejected = {
         n
         for n, unit in enumerate(words.units)
-        if unit.passage in judged and rivals.of(*_said(unit, passages[unit.passage]))
+        if unit.passage in read and rivals.of(*_said(unit, passages[unit.passage]))
     }
-    found = signals(words, judged, rejected)
-    if found.rejected_best is not None:
-        passage = passages[words.units[found.rejected_best].passage]
-        missing = missing or not (rivals.of_release or rivals.names(passage.chunk.text))
-    relevance = list(words.relevance)
-    # Both sides of a comparison are wanted, and the model looks for one span that answers.
-    if question.wants != "comparison":
-        for n, row in found.rows.items():
-            relevance[n] = sigmoid(fitted["sentence"].logit(row))
-    answerable = [one - _FOREIGN for one in words.answerable]
-    for n in judged:
-        answerable[n] = fitted["passage"].logit(passage_features(n, passages[n], words, found))
-    return Study(
-        units=words.units,
-        relevance=_nearer(relevance, words.units, passages),
-        answers=answers_of(question, passages, words, found, relevance),
-        answerable=[one - PENALTY * missing for one in answerable],
+    found = signals(words, read, rejected)
+    if found.rejected_best is None:
+        return found, False
+    passage = passages[words.units[found.rejected_best].passage]
+    return found, not (rivals.of_release or rivals.names(passage.chunk.text))
+
+
+def after_look(study: Study, looks: Mapping[int, Mapping[str, float]]) -> list[float]:
+    """The relevance of the units after the second look: none overtakes those that were looked at.
+
+    >>> after_look(Study([], [0.2], {}, ()), {})
+    [0.2]
+    """
+    fitted = models("cross_reading.json")["look"]
+    seen = {n: sigmoid(fitted.logit(row)) for n, row in looks.items()}
+    least = min(seen.values(), default=1.0)
+    return [seen.get(n, min(one, least)) for n, one in enumerate(study.relevance)]
+
+
+def look_features(
+    judge: Judge,
+    question: Question,
+    passages: Sequence[Passage],
+    study: Study,
+    read: Collection[int],
+) -> dict[int, dict[str, float]]:
+    """What the model says of the best units, each alone under the names that it stands under."""
+    best = [n for n in _best_first(study.relevance) if study.units[n].passage in read][:_LOOKED]
+    chosen = [study.units[n] for n in best]
+    found = judge.look(
+        question.text, [(path_of(passages[unit.passage], unit), unit.text) for unit in chosen]
     )
+    margins = []
+    for unit, one in zip(chosen, found, strict=True):
+        span = one.best(0, len(unit.text))
+        margins.append(max(_LEAST, span[2] / _SCALE) if span else _LEAST)
+    about = [one.relevance / _SCALE for one in found]
+    return {
+        n: {
+            "first": logit(study.relevance[n]) / _SCALE,
+            "look": look,
+            "look_gap": look - max(about),
+            "look_margin": margin,
+            "look_margin_gap": margin - max(margins),
+        }
+        for n, look, margin in zip(best, about, margins, strict=True)
+    }
 
 
 def _nearer(
@@ -455,15 +508,28 @@ def span_features(
     }
 
 
-def passage_features(n: int, passage: Passage, study: Study, found: Signals) -> dict[str, float]:
+def passage_features(
+    n: int,
+    passage: Passage,
+    study: Study,
+    found: Signals,
+    looks: Mapping[int, Mapping[str, float]],
+) -> dict[str, float]:
     """The features of whether a passage answers the question at all.
 
     What the words say is left out: people who ask in other words than the documents' would be told
-    that there is no answer.
+    that there is no answer. ``ahead`` is how far its best unit is before that of other passages.
     """
     own = [row for m, row in found.rows.items() if study.units[m].passage == n]
+    here = [row for m, row in looks.items() if study.units[m].passage == n]
+    others = [row["look"] for m, row in looks.items() if study.units[m].passage != n]
+    best = max(here, key=lambda row: row["look"], default=None)
+    look = best["look"] if best else -1.0
     return {
         "margin": max((row["margin"] for row in own), default=_LEAST),
         "relevance": max((row["relevance"] for row in own), default=-1.0),
         "dense": passage.scores.get("dense", 0.0),
+        "look": look,
+        "look_margin": best["look_margin"] if best else _LEAST,
+        "ahead": max(0.0, look - max(others, default=-1.0)),
     }

@@ -1,7 +1,6 @@
-"""The shipped cross-encoder: one pass over a pair of texts gives relevance, span and support.
+"""The shipped cross-encoder: one pass over question and passage gives relevance and span.
 
-Question and passage, or claim and evidence, go in together. What comes out are logits: how relevant
-the passage is, where in it the answer begins and ends, and how far the evidence supports the claim.
+What comes out are logits: how relevant the passage is, and where in it the answer begins and ends.
 ``Judge`` holds a question against passages for ranking and reading: with title and headings, in
 windows where they are longer than the model reads, and once only.
 """
@@ -52,7 +51,6 @@ class Pair:
     """
 
     relevance: float
-    support: float
     nothing: float
     starts: Floats
     ends: Floats
@@ -156,15 +154,13 @@ class CrossEncoder(PairModel):
         """
         encodings = self._model.encode_pairs(pairs)
         found = []
-        for encoding, (relevance, support, spans) in zip(
-            encodings, self._model.run(encodings), strict=True
-        ):
+        runs = self._model.run(encodings)
+        for encoding, (relevance, *_, spans) in zip(encodings, runs, strict=True):
             second = [n for n, sequence in enumerate(encoding.sequence_ids) if sequence == 1]
             low, high = (second[0], second[-1] + 1) if second else (0, 0)
             found.append(
                 Pair(
                     relevance=float(relevance),
-                    support=float(support),
                     nothing=float(spans[0].sum()),
                     starts=spans[low:high, 0],
                     ends=spans[low:high, 1],

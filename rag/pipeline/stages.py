@@ -179,7 +179,7 @@ class Stages:
             if model is None:
                 from rag.answer.extract import ExtractiveGenerator
 
-                return ExtractiveGenerator(settings.answer)
+                return ExtractiveGenerator(settings.answer, self.embedder)
             from rag.answer.llm.generate import LanguageModelGenerator
 
             return LanguageModelGenerator(

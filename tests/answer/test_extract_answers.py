@@ -32,6 +32,12 @@ PLANS = passage(
 )  # fmt: skip
 
 
+def as_read(given, *sentences, answers=()):
+    """A passage with (start, end, relevance) of its sentences, as if it had been read."""
+    reading = Reading(relevance=0.9, no_answer=0.1, answers=answers, sentences=sentences)
+    return given.model_copy(update={"reading": reading})
+
+
 def texts(sentences):
     return [s.text for s in sentences]
 
@@ -116,13 +122,8 @@ def test_a_figure_is_highlighted_with_its_sign(ask):
     cold = passage("The hub works at -10 °C and above. It is white.", title="Hub", uri="hub.md")
     text = cold.chunk.text
     at = text.index("10 °C")
-    reading = Reading(
-        relevance=0.9,
-        no_answer=0.1,
-        answers=((at, at + 5, 0.9),),
-        sentences=((0, text.index(" It is"), 0.9),),
-    )
-    answer = ask("How cold may it be?", cold.model_copy(update={"reading": reading}), read=False)
+    cold = as_read(cold, (0, text.index(" It is"), 0.9), answers=((at, at + 5, 0.9),))
+    answer = ask("How cold may it be?", cold, read=False)
     assert answer[0].highlighted == "-10 °C"
 
 
@@ -134,15 +135,30 @@ def test_a_line_that_leads_to_a_list_brings_it(ask):
     )  # fmt: skip
     text = hub.chunk.text
     first, second = text.index(" Without"), text.index("\n")
-    sentences = ((0, first, 0.9), (first + 1, second, 0.8))
-    reading = Reading(relevance=0.9, no_answer=0.1, sentences=sentences)
-    answer = ask("What does setup do?", hub.model_copy(update={"reading": reading}), read=False)
+    hub = as_read(hub, (0, first, 0.9), (first + 1, second, 0.8))
+    answer = ask("What does setup do?", hub, read=False)
     assert [(s.kind, s.text) for s in answer] == [
         ("text", "The hub is set up once."),
         ("text", "Without settings it makes a file that:"),
         ("item", "names the rooms"),
         ("item", "turns on the lights"),
     ]
+
+
+def test_what_leans_on_its_heading_is_shown_with_it(ask):
+    text = "- use it outdoors, or near a pool\n- cover it with a cloth"
+    plug = passage(text, title="Plug", uri="plug.md", headings=("Do not",))
+    first = text.index("\n")
+    answer = ask("Can I use it outdoors?", as_read(plug, (2, first, 0.9)), read=False)
+    assert [(s.subject, s.text) for s in answer] == [("Do not", "use it outdoors, or near a pool")]
+
+
+def test_a_pronoun_is_shown_with_what_it_stands_for(ask):
+    text = "It has a sensor against dry running. The cable is 10 metres long."
+    pump = passage(text, title="Pumps", uri="pumps.md", headings=("Aquila P250",))
+    end = text.index(" The")
+    answer = ask("Does it have a sensor?", as_read(pump, (0, end, 0.9)), read=False)
+    assert [s.subject for s in answer] == ["Aquila P250"]
 
 
 def test_a_comparison_shows_both_sides(ask):

@@ -81,20 +81,6 @@ def test_a_yes_or_no_question_about_something_unheard_of(reader: CrossEncoderRea
     assert confidence(reader, "Does the camera record in 8K?", camera) < min(0.2, known)
 
 
-def test_both_sides_of_a_comparison_are_weighed_by_their_words(
-    reader: CrossEncoderReader, embedder: Embedder
-) -> None:
-    resets = "A restart takes 5 seconds and loses nothing. A factory reset takes 20 and loses all."
-    question = "What is the difference between a restart and a factory reset?"
-    given = [passage(resets)]
-    [seen] = reader.read(question, given)
-    [plain] = read_words(understand(question), given, embedder).readings(given)
-    assert seen.reading is not None
-    assert plain.reading is not None
-    assert seen.reading.sentences == plain.reading.sentences
-    assert seen.reading.no_answer != plain.reading.no_answer
-
-
 def test_what_the_model_does_not_know_is_read_by_words(
     reader: CrossEncoderReader, embedder: Embedder
 ) -> None:
@@ -112,10 +98,11 @@ def test_what_the_model_does_not_know_is_read_by_words(
 
 def test_the_numbers_say_where_they_come_from() -> None:
     raw = json.loads(files("rag.answer").joinpath("cross_reading.json").read_text("utf-8"))
-    assert raw["command"] == "python eval/fit_cross_reading.py DATA"
-    assert set(raw["data"].values()) <= {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0"}
+    assert raw["command"] == "python eval/fit_cross_reading.py DATA --asked INDEX QUESTIONS …"
+    allowed = {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0", "this project"}
+    assert set(raw["data"].values()) <= allowed
     assert raw["figures"]
-    assert set(models("cross_reading.json")) == {"sentence", "span", "passage"}
+    assert set(models("cross_reading.json")) == {"sentence", "span", "look", "passage"}
 
 
 def test_what_is_said_of_another_year_is_no_answer(reader: CrossEncoderReader) -> None:

@@ -119,7 +119,7 @@ def test_no_passages_need_no_model(encoder: CrossEncoder) -> None:
 def _pair(starts: list[float], ends: list[float]) -> Pair:
     places = tuple((5 * n, 5 * n + 4) for n in range(len(starts)))
     logits = (np.array(values, np.float32) for values in (starts, ends))
-    return Pair(0.0, 0.0, 1.0, *logits, places)
+    return Pair(0.0, 1.0, *logits, places)
 
 
 def test_the_answer_shares_most_with_what_is_likely() -> None:
