@@ -168,7 +168,7 @@ def seen_all(read: Sequence[Read], judge: Judge, embedder: Cached) -> list[Seen]
 def look(item: Seen, judge: Judge) -> Seen:
     """The question after the second look, with the models that are in force for the first."""
     passages = item.read.passages
-    near = reader._nearer(relevances(item), item.study.units, passages)
+    near = reader.nearer(relevances(item), item.study.units, passages)
     study = replace(item.study, relevance=near)
     looks = reader.look_features(judge, item.question, passages, study, item.judged)
     return replace(item, study=study, looks=looks)
@@ -350,11 +350,11 @@ def run(
     items = seen_all(read, judge, cached)
     kinds = {k: sum(i.read.asked.kind == k for i in items) for k in ("gold", "near", "own", "far")}
     print(f"read {kinds}, {time.perf_counter() - began:.0f} s")
-    return fit_all(items, judge, encoder.identity, kinds)
+    return fit_all(items, judge, encoder.identity, kinds, scale)
 
 
 def fit_all(
-    items: list[Seen], judge: Judge, identity: str, kinds: dict[str, int]
+    items: list[Seen], judge: Judge, identity: str, kinds: dict[str, int], scale: float
 ) -> dict[str, Any]:
     """Fit the three models one on the other and report on the articles held apart."""
     fitted = [item for item in items if not item.read.held]
@@ -385,7 +385,8 @@ def fit_all(
     ]
     threshold, more = report_answerable([item.read for item in items], confidence)
     return {
-        "command": "python eval/fit_cross_reading.py DATA --asked INDEX QUESTIONS …",
+        "command": "python eval/fit_cross_reading.py DATA --asked INDEX QUESTIONS … "
+        f"--scale {scale}",
         "data": {name: LICENCES[name] for name in SETS}
         | dict.fromkeys(("eval/manuals/tune.jsonl", "eval/questions/dev.jsonl"), "this project"),
         "cross_encoder": identity,

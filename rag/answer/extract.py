@@ -234,27 +234,26 @@ def _compared(
     if sides := _named(asked, passages, candidates):
         return sides[:most]
 
-    def speaks_of(candidate: Candidate) -> set[str]:
-        named = _subject(passages[candidate.passage], candidate.unit)
-        return asked & (candidate.unit.terms | set(content_terms(named)))
-
-    taken = [candidates[0]]
+    named = [_subject(passages[c.passage], c.unit) for c in candidates[:_COMPARED]]
+    spoken = [
+        asked & (candidate.unit.terms | set(content_terms(name)))
+        for candidate, name in zip(candidates, named, strict=False)
+    ]
+    taken, covered = [candidates[0]], spoken[0]
+    top = candidates[0].relevance
     while len(taken) < most:
-        covered = set[str]().union(*map(speaks_of, taken))
         worth = {
-            n: logit(candidate.relevance) + _NEW_TERM * len(speaks_of(candidate) - covered)
+            n: logit(candidate.relevance) + _NEW_TERM * len(spoken[n] - covered)
             for n, candidate in enumerate(candidates[:_COMPARED])
-            if candidate.relevance >= _LEAST_BESIDE * taken[0].relevance
-            and (
-                speaks_of(candidate) - covered
-                or candidate.relevance >= _ENOUGH * taken[0].relevance
-            )
+            if candidate.relevance >= (_LEAST_BESIDE if spoken[n] - covered else _ENOUGH) * top
             and candidate not in taken
             and not repeats(candidate, taken)
         }
         if not worth:
             break
-        taken.append(candidates[max(worth, key=worth.__getitem__)])
+        best = max(worth, key=worth.__getitem__)
+        taken.append(candidates[best])
+        covered = covered | spoken[best]
     return taken
 
 

@@ -59,7 +59,8 @@ _FOREIGN = 1.0
 passage shares with a question are names more often than an answer. Set by hand."""
 PENALTY = 4.0
 """Log-odds that a question loses by a name, code, year or unit that no passage has, or if the
-likeliest answer is about another one (abstain.py). Set by hand: 44% of the development questions
+likeliest answer is about another one (abstain.py): enough to turn down what is likely
+otherwise. Set by hand: 44% of the development questions
 without an answer name what is nowhere, 2% of those with an answer (5% and 0.6% in SQuAD 2.0, whose
 own fit gives 1.3); the likeliest answer is another's in 17 of 404 and 2 of 676."""
 _NEAR = 10.0
@@ -361,7 +362,7 @@ def combined(judge: Judge, question: Question, passages: Sequence[Passage], word
     for n, row in found.rows.items():
         relevance[n] = sigmoid(fitted["sentence"].logit(row))
     answers = answers_of(question, passages, words, found, relevance)
-    study = Study(words.units, _nearer(relevance, words.units, passages), answers, ())
+    study = Study(words.units, nearer(relevance, words.units, passages), answers, ())
     looks = look_features(judge, question, passages, study, read)
     answerable = [one - _FOREIGN for one in words.answerable]
     for n in read:
@@ -433,7 +434,7 @@ def look_features(
     }
 
 
-def _nearer(
+def nearer(
     relevance: Sequence[float], units: Sequence[Unit], passages: Sequence[Passage]
 ) -> list[float]:
     """The relevance of units, less so where their passage is further from the question."""

@@ -46,4 +46,9 @@ def demo(as_json: JsonOption = False) -> None:
         if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
             echo("Your turn: ask, or /help, or Ctrl-D to leave.", err=True)
             converse(talk)
+        elif not as_json:
+            echo(
+                "Ask your own: rag demo in a terminal, or rag ingest FOLDER, then rag ask.",
+                err=True,
+            )
         pipeline.close()

@@ -30,9 +30,6 @@ from rag.train.tables import table_questions
 if TYPE_CHECKING:
     from rag.protocols import Embedder
 
-QUESTIONS = Path("eval/manuals/train.jsonl.gz")
-"""What is asked about manuals, in the repository."""
-
 
 @dataclass(frozen=True)
 class Amounts:
@@ -98,7 +95,7 @@ def further(
     amounts: Amounts,
     seed: int,
     index: Path | None = None,
-    questions: Path = QUESTIONS,
+    questions: Path | None = None,
     log: Callable[[str], None] = print,
 ) -> list[Example]:
     """What passes after the first read: fewer questions, single sentences, tables, manuals.
@@ -117,7 +114,7 @@ def further(
     found += changed_questions(answerable, random_, amounts.further_changed)
     found += sentence_pairs(answerable, random_, amounts.sentences)
     found += table_questions(random_, amounts.tables)
-    if index is not None:
+    if index is not None and questions is not None:
         twice = manuals.Amounts(draws=2)
         with Pipeline.open(index) as pipeline:
             found += manuals.manual_examples(questions, pipeline, random_, twice, log)

@@ -31,7 +31,7 @@ from rag.train.encoder import Headed, load_encoder, packaged, padded
 from rag.train.examples import Example, Question, load, save, second_text
 from rag.train.export import write_graph
 from rag.train.loop import Log
-from rag.train.mixture import QUESTIONS, Amounts, further, held_apart, mixture
+from rag.train.mixture import Amounts, further, held_apart, mixture
 
 _IGNORED = -100  # of a target that a head has nothing to learn from
 QUESTION_CHARACTERS = 600
@@ -237,7 +237,7 @@ def train_reader(
     epochs: float | None = None,
     start: Path | None = None,
     manuals: Path | None = None,
-    questions: Path = QUESTIONS,
+    questions: Path | None = None,
     averaged: Path | None = None,
     share: float = 0.65,
     seed: int | None = None,

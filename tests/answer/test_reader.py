@@ -98,7 +98,8 @@ def test_what_the_model_does_not_know_is_read_by_words(
 
 def test_the_numbers_say_where_they_come_from() -> None:
     raw = json.loads(files("rag.answer").joinpath("cross_reading.json").read_text("utf-8"))
-    assert raw["command"] == "python eval/fit_cross_reading.py DATA --asked INDEX QUESTIONS …"
+    command = "python eval/fit_cross_reading.py DATA --asked INDEX QUESTIONS … --scale 0.35"
+    assert raw["command"] == command
     allowed = {"CC BY-SA 4.0", "CC BY-SA 3.0", "MIT", "Apache-2.0", "this project"}
     assert set(raw["data"].values()) <= allowed
     assert raw["figures"]
