@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rag.text.sentences import Span, sentences
 from rag.text.terms import content_terms
@@ -32,6 +32,8 @@ class Listing:
     heading: str = ""
     opens: bool = False  # nothing but headings before it in the chunk
     closes: bool = False  # nothing after it in the chunk
+    before: list[Entry] = field(default_factory=list)  # from the chunk's start to a later step
+    after: list[Entry] = field(default_factory=list)  # from the last step to the chunk's end
 
     @property
     def passage(self) -> int:
@@ -47,6 +49,16 @@ class Listing:
     def ordered(self) -> bool:
         """Whether the list counts its entries."""
         return number(self.entries[0].marker) is not None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether its next entry may stand in the next chunk: a step may be cut in the middle."""
+        return self.closes or (self.ordered and bool(self.after))
+
+    @property
+    def lacks_beginning(self) -> bool:
+        """Whether it began earlier: numbers show it, even behind the rest of the step before."""
+        return self.numbers[0] > 1 if self.ordered else self.opens
 
 
 def number(marker: str) -> int | None:
@@ -71,6 +83,7 @@ def listings(index: int, passage: Passage) -> list[Listing]:
     lead: Span | None = None
     heading = ""
     only_headings = True
+    rest: list[Entry] | None = []  # of a step that began in the chunk before
     for span in sentences(text):
         if span.kind == "item" and span.marker:
             if current is None or not _continues(text, current, span, held):
@@ -80,12 +93,13 @@ def listings(index: int, passage: Passage) -> list[Listing]:
                     Entry(index, lead.start, lead.end, "") if lead and leads else None,
                     heading,
                     opens=only_headings,
+                    before=rest or [],
                 )
                 found.append(current)
             else:
                 current.entries += [Entry(index, s.start, s.end, "") for s in held]
                 current.entries.append(Entry(index, span.start, span.end, span.marker))
-            held = []
+            held, rest = [], None
         elif span.kind == "item" and current is not None and not held:
             last = current.entries[-1]
             current.entries[-1] = Entry(index, last.start, span.end, last.marker)
@@ -95,11 +109,15 @@ def listings(index: int, passage: Passage) -> list[Listing]:
             current, held = None, []
         if span.kind == "heading":
             heading, lead = span.of(text), None
+            rest = None
         else:
             lead = span
             only_headings = False
-    if found and current is found[-1] and not held:
-        found[-1].closes = True
+            if rest is not None:
+                rest.append(Entry(index, span.start, span.end, ""))
+    if found and current is found[-1]:
+        current.closes = not held
+        current.after = [Entry(index, s.start, s.end, "") for s in held]
     return found
 
 
@@ -119,45 +137,61 @@ def runs_over(passage: Passage) -> tuple[bool, bool]:
     found = listings(0, passage)
     if not found:
         return False, False
-    first = found[0]
-    return passage.chunk.start > 0 and _lacks_beginning(first), found[-1].closes
-
-
-def _lacks_beginning(listing: Listing) -> bool:
-    """Tell whether a list began earlier: numbers show it, even behind a remark on the last step."""
-    return listing.numbers[0] > 1 if listing.ordered else listing.opens
+    return passage.chunk.start > 0 and found[0].lacks_beginning, found[-1].may_go_on
 
 
 def joined(listing: Listing, passages: Sequence[Passage]) -> Listing:
     """The list with what stands of it in the chunks before and after, if they are here."""
     whole = listing
-    while whole.closes and (more := _neighbour(whole, passages, after=True)):
-        whole = replace(whole, entries=whole.entries + more.entries, closes=more.closes)
-    while _lacks_beginning(whole) and (more := _neighbour(whole, passages, after=False)):
-        whole = replace(more, entries=more.entries + whole.entries, closes=whole.closes)
+    while whole.may_go_on and (more := _neighbour(whole, passages, after=True)):
+        whole = replace(whole, entries=_both(whole, more), closes=more.closes, after=more.after)
+    while whole.lacks_beginning and (more := _neighbour(whole, passages, after=False)):
+        whole = replace(more, entries=_both(more, whole), closes=whole.closes, after=whole.after)
     return whole
 
 
+def _both(first: Listing, second: Listing) -> list[Entry]:
+    """The entries of two parts of a list, and what stands between their steps."""
+    return [*first.entries, *first.after, *second.before, *second.entries]
+
+
 def _neighbour(whole: Listing, passages: Sequence[Passage], *, after: bool) -> Listing | None:
-    chunk = passages[whole.entries[-1 if after else 0].passage].chunk
+    edge = passages[whole.entries[-1 if after else 0].passage]
     for n, passage in enumerate(passages):
-        other = passage.chunk
-        gap = other.start - chunk.end if after else chunk.start - other.end
-        if other.document_id != chunk.document_id or not 0 <= gap <= _ADJACENT:
+        if not (follows(edge, passage) if after else follows(passage, edge)):
             continue
         found = listings(n, passage)
         if not found:
             return None
         beside = found[0] if after else found[-1]
-        touches = beside.opens if after else beside.closes
-        first, second = (whole, beside) if after else (beside, whole)
-        same = first.ordered == second.ordered and (
-            not first.ordered or second.numbers[0] == first.numbers[-1] + 1
-        )
-        theirs, ours = set(other.headings), set(chunk.headings)
-        related = theirs <= ours or ours <= theirs
-        return beside if touches and same and related else None
+        goes_on = _goes_on(whole, beside) if after else _goes_on(beside, whole)
+        return beside if goes_on else None
     return None
+
+
+def follows(first: Passage, second: Passage) -> bool:
+    """Tell whether the second passage is the next of its document, under the same heading."""
+    one, other = first.chunk, second.chunk
+    near = one.document_id == other.document_id and 0 <= other.start - one.end <= _ADJACENT
+    ours, theirs = set(one.headings), set(other.headings)
+    return near and (theirs <= ours or ours <= theirs)
+
+
+def goes_on(first: Passage, second: Passage) -> bool:
+    """Tell whether a list of one passage goes on in the next one."""
+    one, other = listings(0, first), listings(1, second)
+    return bool(one and other) and follows(first, second) and _goes_on(one[-1], other[0])
+
+
+def _goes_on(first: Listing, second: Listing) -> bool:
+    """Tell whether the second part follows the first: by the count, or with nothing between."""
+    if first.ordered != second.ordered:
+        return False
+    if not first.ordered:
+        return first.closes and second.opens
+    counted = second.numbers[0] == first.numbers[-1] + 1
+    between = second.opens or bool(second.before)
+    return counted and first.may_go_on and between
 
 
 def context(

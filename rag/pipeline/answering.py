@@ -425,7 +425,7 @@ def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
     """
     if stages.has_own("retriever"):
         return passages
-    from rag.answer.lists import runs_over
+    from rag.answer.lists import goes_on, runs_over
 
     catalog = stages.index.catalog
     here = {passage.chunk.id for passage in passages}
@@ -439,6 +439,8 @@ def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
                     break
                 beside = catalog.beside(edge, after=after)
                 if beside is None or beside.chunk.id in here:
+                    break
+                if not goes_on(*((edge, beside) if after else (beside, edge))):
                     break
                 here.add(beside.chunk.id)
                 scores = {"beside": passage.score, **passage.scores}
