@@ -53,11 +53,11 @@ from rag.evaluate.datasets import Case, read_rows
 from rag.models.cross_encoder import MODEL_FILE, CrossEncoder, Judge, Judged
 from rag.models.embedder import load_embedder
 from rag.models.runtime import sigmoid
-from rag.pipeline.answering import with_whole_lists
+from rag.pipeline.answering import follows_up, with_the_talk, with_whole_lists
 from rag.pipeline.pipeline import Pipeline
 from rag.settings import Settings
 from rag.train.examples import held
-from rag.types import digest_of
+from rag.types import Filter, digest_of
 
 OUT = Path(reader.__file__).with_name("cross_reading.json")
 ASKED = "asked"
@@ -132,7 +132,10 @@ def as_asked(index: Path, questions: Path, settings: Settings) -> list[Read]:
             text = case.question
             if case.history:
                 text = pipeline.rewriter.rewrite(case.history, case.question)
-            passages = with_whole_lists(pipeline, pipeline.search(text))
+            ranked = pipeline.search(text)
+            if follows_up(case.question, text, case.history):
+                ranked = with_the_talk(pipeline, case.question, case.history, ranked, Filter())
+            passages = with_whole_lists(pipeline, ranked)
             gold, _ = locate_evidence(case, pipeline)
             spans = tuple(
                 (n, start - passage.chunk.start, end - passage.chunk.start)

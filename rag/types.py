@@ -430,7 +430,7 @@ class Answer(Value):
     """An answer, or an abstention with the nearest passages. ``print(answer)`` is for people.
 
     With a ``clarification`` the question may have meant something else; without sentences beside
-    it, it stands in place of an answer.
+    it, it stands in place of an answer. ``unsure`` answers are wrong about as often as right.
     """
 
     question: str
@@ -439,6 +439,7 @@ class Answer(Value):
     passages: tuple[Passage, ...] = ()
     abstained: bool
     confidence: float
+    unsure: bool = False
     generator: str
     problems: tuple[str, ...] = ()
     timings: Mapping[str, float] = Field(default_factory=dict)
@@ -470,7 +471,8 @@ class Answer(Value):
     def __str__(self) -> str:
         notes = [f"Note: {problem}" for problem in self.problems]
         # Why there is no answer goes before what is nearest to one.
-        lines = [self.text] if self.sentences else [self.abstention, *notes]
+        doubt = ["I am not sure that this answers it:"] if self.unsure else []
+        lines = [*doubt, self.text] if self.sentences else [self.abstention, *notes]
         nearest = self.passages[:3] if self.abstained and not self.clarification else ()
         if self.citations or nearest:
             lines += ["", "Sources:" if self.citations else "Nearest passages:"]

@@ -121,6 +121,36 @@ def test_a_follow_up_is_asked_as_it_is_meant(sample: Pipeline) -> None:
     assert len(chat.history) == 4
 
 
+def test_a_follow_up_looks_where_the_talk_was(
+    tmp_path: Path, make_pipeline: Callable[..., Pipeline]
+) -> None:
+    for name, litres, lead in (("Arno", 1.2, 0.7), ("Bodo", 1.7, 1.1), ("Cleo", 2.1, 1.4)):
+        page = f"# {name}\n\nThe {name} boils {litres} litres.\n\nThe lead is {lead} m long.\n"
+        (tmp_path / f"{name}.md").write_text(page)
+    pipeline = make_pipeline()
+    pipeline.ingest(tmp_path)
+    chat = pipeline.chat()
+    assert "1.7 litres" in chat.ask("How much water does the Bodo boil?").text
+    answer = chat.ask("And how long is the lead?")
+    assert "1.1 m" in answer.sentences[0].text
+    talk = {passage.title: passage.scores["talk"] for passage in answer.passages}
+    assert talk["Bodo"] == 1
+    assert all("talk" not in p.scores for p in chat.ask("How much does the Cleo boil?").passages)
+
+
+def test_an_answer_that_may_be_wrong_says_so(sample: Pipeline) -> None:
+    sure = sample.ask("How many days of video history does the Family plan have?")
+    assert not sure.unsure
+    assert "not sure" not in str(sure)
+    doubtful = sure.model_copy(update={"unsure": True})
+    assert str(doubtful) == f"I am not sure that this answers it:\n{sure}"
+    eager = sample.settings.answer.model_copy(update={"abstain_below": 0.0})
+    settings = sample.settings.model_copy(update={"answer": eager})
+    pipeline = Pipeline.open(sample.folder, settings=settings, embedder=sample.embedder)
+    assert pipeline.ask("Who was the first person on the moon?").unsure
+    pipeline.close()
+
+
 def test_streaming_ends_with_the_same_answer(sample: Pipeline) -> None:
     question = "How many days of video history does the Family plan have?"
     events = list(sample.stream(question))

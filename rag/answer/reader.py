@@ -69,6 +69,11 @@ _NEAR = 10.0
 Set on the development questions about manuals: with 5, .008 fewer are answered rightly; with the
 cosine of the unit's own entry in its place, as many; beside the model's own word for a passage it
 says which of two entries that look alike is meant. eval/LOG.md has the other sets."""
+_TALK = 2.0
+"""Log-odds that a unit gains where its passage is what was talked about before (``talk``).
+
+Set on the follow-ups of the development and tuning questions: with 1 fewer are answered rightly,
+with 3 as many; eval/LOG.md."""
 _LEAST = -2.0  # a margin below -20 says no more than -20
 
 Answers = dict[int, list[tuple[int, int, float]]]
@@ -437,11 +442,15 @@ def look_features(
 def nearer(
     relevance: Sequence[float], units: Sequence[Unit], passages: Sequence[Passage]
 ) -> list[float]:
-    """The relevance of units, less so where their passage is further from the question."""
+    """The relevance of units, less so where their passage is further from what is asked of."""
     cosines = [passage.scores.get("dense", 0.0) for passage in passages]
     nearest = max(cosines, default=0.0)
     return [
-        sigmoid(logit(one) + _NEAR * (cosines[unit.passage] - nearest))
+        sigmoid(
+            logit(one)
+            + _NEAR * (cosines[unit.passage] - nearest)
+            + _TALK * passages[unit.passage].scores.get("talk", 0.0)
+        )
         for one, unit in zip(relevance, units, strict=True)
     ]
 

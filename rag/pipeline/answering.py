@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from inspect import signature
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from rag.errors import ModelError, QuestionError, UsageError
 from rag.events import AnswerStream, Event
-from rag.settings import BUILT_IN
+from rag.settings import BUILT_IN, OPERATING_POINTS
 from rag.text.terms import encodable
 from rag.types import (
     Answer,
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 LONGEST_QUESTION = 4000  # characters
 _COMPLETED = 4  # best passages whose lists are completed from the chunks beside them
 _NEIGHBOURS = 2  # chunks on either side
+_FOLLOWING = 6  # passages of a follow-up, alone and with the question before it
+_TALKED = 4  # passages of the turn before
+_TURN = 600  # characters of a turn that are searched for
 
 
 class _Clock:
@@ -100,7 +104,10 @@ class Answering:
         if self.meant is None:
             self.standalone = self._rewritten()
         self.clock.lap("rewrite")
-        passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
+        found = self._looked_up(self.standalone)
+        if self.meant is None and follows_up(self.question, self.standalone, self.history):
+            found = with_the_talk(self.stages, self.question, self.history, found, self.wanted)
+        passages = with_whole_lists(self.stages, found)
         self.clock.lap("retrieve")
         if passages and (decomposer := self.stages.decomposer) is not None:
             self.passages = self._of_parts(passages, decomposer)
@@ -294,7 +301,7 @@ class Answering:
 
         remarks = self._remarks(sentences)
         written = self.writing.usage if self.writing else None
-        generator = self.stages.generator
+        generator, sure = self.stages.generator, OPERATING_POINTS["cautious"]
         return Answer(
             question=self.question,
             standalone=self.standalone,
@@ -302,6 +309,7 @@ class Answering:
             passages=tuple(self.passages),
             abstained=not sentences,
             confidence=self.confidence,
+            unsure=bool(sentences) and self.writing is None and self.confidence < sure,
             generator=str(getattr(generator, "name", type(generator).__name__)),
             problems=(*dict.fromkeys(self.notes), *problems, *remarks),
             timings=self.clock.laps,
@@ -416,6 +424,55 @@ def candidates(stages: Stages, question: str, k: int, wanted: Filter) -> list[Pa
     else:
         passages = retriever.retrieve(question, depth)
     return passages
+
+
+def follows_up(question: str, standalone: str, history: Sequence[Turn]) -> bool:
+    """Tell whether a question goes on with what was talked about, by what became of it alone."""
+    from rag.retrieve.rewriting_features import depends
+
+    return bool(history) and (standalone != question or depends(question))
+
+
+def with_the_talk(
+    stages: Stages,
+    question: str,
+    history: Sequence[Turn],
+    found: Sequence[Passage],
+    wanted: Filter,
+) -> list[Passage]:
+    """What a follow-up found, what it finds with the question before it, and what that was about.
+
+    The score ``talk`` is 1 for passages of the same document and section as the turn before, one
+    half for others of the document, else 0: the reader looks there first.
+    """
+    asked = [turn.text for turn in history if turn.role == "user"]
+    said = [turn.text for turn in history if turn.role == "assistant"]
+    if not asked:
+        return list(found)
+    before = f"{asked[-1]} {question}"[:LONGEST_QUESTION]
+    both = ranked(stages, before, stages.settings.retrieve.k, wanted, asking=False).passages
+    turn = f"{asked[-1]} {said[-1] if said else ''}"[:_TURN]
+    about = candidates(stages, turn, _TALKED, wanted)[:_TALKED]
+    documents = {passage.chunk.document_id for passage in about[:1]}
+    sections = {_section(passage) for passage in about[:2]}
+
+    def talk(passage: Passage) -> float:
+        return ((passage.chunk.document_id in documents) + (_section(passage) in sections)) / 2
+
+    merged: dict[str, Passage] = {}
+    for one in (one for pair in zip_longest(found, both) for one in pair):
+        if one is not None and len(merged) < _FOLLOWING:
+            merged.setdefault(one.chunk.id, one)
+    for one in about:
+        merged.setdefault(one.chunk.id, one)
+    return [
+        one.model_copy(update={"scores": {**one.scores, "talk": talk(one)}})
+        for one in merged.values()
+    ]
+
+
+def _section(passage: Passage) -> tuple[str, ...]:
+    return passage.chunk.document_id, *passage.chunk.headings[:2]
 
 
 def with_whole_lists(stages: Stages, passages: list[Passage]) -> list[Passage]:
