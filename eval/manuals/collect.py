@@ -2,8 +2,8 @@
 
 They come from Debian packages (``apt-get download``) and from source archives of Python packages
 (``pip download``), both by name and only unpacked, never installed. The texts have their own
-authors and licences, so they are fetched, not kept here; ``manuals.jsonl`` says from where. Eight
-that were written for this project are in ``made.jsonl.gz``.
+authors and licences, so they are fetched, not kept here; ``manuals.jsonl`` says from where. The
+pages of 37 organisations that were written for this project are in ``made.jsonl.gz``.
 
     python eval/manuals/collect.py FOLDER      # writes FOLDER/SPLIT/NAME
 """

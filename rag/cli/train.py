@@ -81,9 +81,14 @@ def reader(
         ),
     ] = None,
     questions: Annotated[
-        Path,
-        typer.Option("--questions", help="What is asked about the manuals.", metavar="FILE"),
-    ] = Path("eval/manuals/train.jsonl.gz"),
+        list[Path] | None,
+        typer.Option(
+            "--questions",
+            help="What is asked about the manuals.",
+            show_default="eval/manuals/train*.jsonl.gz",
+            metavar="FILE",
+        ),
+    ] = None,
     install: Annotated[
         Path | None,
         typer.Option(
@@ -125,10 +130,10 @@ def reader(
         raise UsageError("--seed goes with --from, and not with --corpus")
     if manuals is not None and corpus is not None:
         raise UsageError("--manuals does not go with --corpus")
-    if manuals is not None and not questions.is_file():
-        raise UsageError(
-            f"there are no questions about the manuals in {questions}: see --questions"
-        )
+    asked = questions or sorted(Path("eval/manuals").glob("train*.jsonl.gz"))
+    if manuals is not None and not (asked and all(file.is_file() for file in asked)):
+        missing = next((file for file in asked if not file.is_file()), "eval/manuals")
+        raise UsageError(f"there are no questions about the manuals in {missing}: see --questions")
     try:
         from rag.models.cross_encoder import MODEL_FILE
         from rag.train.corpus import train_on_corpus
@@ -158,7 +163,7 @@ def reader(
         epochs=epochs,
         start=_start(start, MODEL_FILE),
         manuals=manuals,
-        questions=questions,
+        questions=asked if manuals is not None else (),
         averaged=averaged,
         share=share,
         seed=seed,

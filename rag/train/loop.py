@@ -48,11 +48,14 @@ class Options(TypedDict, total=False):
     minutes: float | None
 
 
-def by_length(lengths: Sequence[int], batch_tokens: int, seed: str) -> list[list[int]]:
+def by_length(
+    lengths: Sequence[int], batch_tokens: int, seed: str, counts: Sequence[int] | None = None
+) -> list[list[int]]:
     """Batches of positions of like length, in an order that the seed fixes.
 
     Lengths are rounded up to ``STEP``, and a batch has as many as ``batch_tokens`` allow: so there
-    are few shapes, each of which costs a processor a compilation and memory.
+    are few shapes, each of which costs a processor a compilation and memory. A position stands for
+    one text of its length, or for as many as ``counts`` says, which are not parted.
 
     >>> sorted(len(batch) for batch in by_length([5, 9, 70], 64, "seed"))
     [1, 2]
@@ -66,7 +69,8 @@ def by_length(lengths: Sequence[int], batch_tokens: int, seed: str) -> list[list
         width = -(-lengths[position] // STEP) * STEP
         batch = open_.setdefault(width, [])
         batch.append(position)
-        if len(batch) == max(1, batch_tokens // width):
+        texts = sum(counts[n] for n in batch) if counts else len(batch)
+        if texts >= max(1, batch_tokens // width):
             found.append(open_.pop(width))
     found += open_.values()
     shuffler.shuffle(found)

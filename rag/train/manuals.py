@@ -1,6 +1,6 @@
 """Examples from real manuals: the unit that answers a question, and those that look like it.
 
-People wrote questions about manuals without knowing the program (``eval/manuals/train.jsonl.gz``):
+People wrote questions about manuals without knowing the program (``eval/manuals/train*.jsonl.gz``):
 each names the words that answer, and words nearby that a careless reader would take for it. The
 manuals are indexed as any folder is; what retrieval brings for a question beside the words that
 answer is what they have to be told apart from. A unit is read as it is when a question is answered:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from rag.pipeline.pipeline import Pipeline
     from rag.types import Passage
 
+MANUALS = "manuals"
+"""The source of these examples."""
+
 _RETRIEVED = 24  # passages by fusion
 _SAME = 0.6  # share of its terms from which a unit may say what the answer says
 
@@ -39,7 +42,6 @@ class Amounts:
     near: int = 6  # units, the likest first
     far: int = 2  # other units that retrieval brings
     passages: int = 2
-    draws: int = 1  # of each question, typed in other ways and with other far units
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,9 @@ def manual_examples(
             lost += 1
             continue
         for text in row["questions"]:
-            spot = Spot(text, row["answer"], right, wrong, "manuals")
+            spot = Spot(text, row["answer"], right, wrong, MANUALS)
             pool = pipeline.retriever.retrieve(text, _RETRIEVED)
-            for _ in range(amounts.draws):
-                found += spot.pairs(pool, pipeline.embedder.count_tokens, random_, amounts)
+            found += spot.pairs(pool, pipeline.embedder.count_tokens, random_, amounts)
     if not found:
         raise DataError(f"{file}: none of its manuals is in the index: see eval/manuals/collect.py")
     log(f"{len(found)} pairs from {file.name}; the places of {lost} questions were not found")

@@ -7,7 +7,7 @@ held apart is never in it. ``--scale`` makes everything smaller, for tests and f
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +95,7 @@ def further(
     amounts: Amounts,
     seed: int,
     index: Path | None = None,
-    questions: Path | None = None,
+    questions: Sequence[Path] = (),
     log: Callable[[str], None] = print,
 ) -> list[Example]:
     """What passes after the first read: fewer questions, single sentences, tables, manuals.
@@ -114,10 +114,10 @@ def further(
     found += changed_questions(answerable, random_, amounts.further_changed)
     found += sentence_pairs(answerable, random_, amounts.sentences)
     found += table_questions(random_, amounts.tables)
-    if index is not None and questions is not None:
-        twice = manuals.Amounts(draws=2)
+    if index is not None:
         with Pipeline.open(index) as pipeline:
-            found += manuals.manual_examples(questions, pipeline, random_, twice, log)
+            for file in questions:
+                found += manuals.manual_examples(file, pipeline, random_, log=log)
     random_.shuffle(found)
     log(f"{len(found)} examples of a further pass")
     return found

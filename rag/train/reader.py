@@ -31,9 +31,11 @@ from rag.train.encoder import Headed, load_encoder, packaged, padded
 from rag.train.examples import Example, Question, load, save, second_text
 from rag.train.export import write_graph
 from rag.train.loop import Log
+from rag.train.manuals import MANUALS
 from rag.train.mixture import Amounts, further, held_apart, mixture
 
 _IGNORED = -100  # of a target that a head has nothing to learn from
+_UNIT = 96  # tokens of a pair up to which it is one unit of those that a question is held against
 QUESTION_CHARACTERS = 600
 
 
@@ -45,6 +47,7 @@ class Plan(loop.Plan):
     epochs: float = 1.75
     batch_tokens: int = 4608
     relevance_weight: float = 0.5
+    list_weight: float = 0.5
     dropout: float = 0.0
 
 
@@ -98,6 +101,7 @@ class Encoded:
     start: int
     end: int
     relevance: float
+    question: int = -1  # the same for the units that one question chooses from, else -1
 
 
 def encode(examples: Sequence[Example], tokenizer: Any) -> list[Encoded]:
@@ -107,16 +111,20 @@ def encode(examples: Sequence[Example], tokenizer: Any) -> list[Encoded]:
     """
     tokenizer.enable_truncation(MAX_TOKENS, strategy="only_second")
     found: list[Encoded] = []
+    asked: dict[str, int] = {}
     for begin in range(0, len(examples), 1000):  # encodings are large: not all of them at once
         part = examples[begin : begin + 1000]
         encodings = tokenizer.encode_batch(
             [(e.first[:QUESTION_CHARACTERS], e.second) for e in part]
         )
-        found += [_encoded(e, one) for e, one in zip(part, encodings, strict=True)]
+        for example, one in zip(part, encodings, strict=True):
+            chosen = example.source == MANUALS and len(one.ids) <= _UNIT
+            question = asked.setdefault(example.first, len(asked)) if chosen else -1
+            found.append(_encoded(example, one, question))
     return found
 
 
-def _encoded(example: Example, encoding: Any) -> Encoded:
+def _encoded(example: Example, encoding: Any, question: int) -> Encoded:
     places = zip(encoding.sequence_ids, encoding.offsets, strict=True)
     inside = [n for n, (which, (at, _)) in enumerate(places) if which == 1 and at >= example.prefix]
     start = end = _IGNORED
@@ -136,13 +144,24 @@ def _encoded(example: Example, encoding: Any) -> Encoded:
         start=start,
         end=end,
         relevance=math.nan if example.relevance is None else example.relevance,
+        question=question,
     )
 
 
 def batches(encoded: Sequence[Encoded], plan: Plan, epoch: int) -> list[list[int]]:
-    """The batches of a pass, as positions of examples of like length."""
-    lengths = [len(one.ids) for one in encoded]
-    return loop.by_length(lengths, plan.batch_tokens, f"{plan.seed}/{epoch}")
+    """The batches of a pass, as positions of examples of like length.
+
+    The units that one question chooses from are in one batch.
+    """
+    together: dict[int, list[int]] = {}
+    for n, one in enumerate(encoded):
+        # What belongs to no question has a negative key of its own.
+        together.setdefault(one.question if one.question >= 0 else ~n, []).append(n)
+    groups = list(together.values())
+    lengths = [max(len(encoded[n].ids) for n in group) for group in groups]
+    counts = [len(group) for group in groups]
+    found = loop.by_length(lengths, plan.batch_tokens, f"{plan.seed}/{epoch}", counts)
+    return [[n for group in batch for n in groups[group]] for batch in found]
 
 
 def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
@@ -154,7 +173,7 @@ def tensors(members: Sequence[Encoded], device: str) -> dict[str, Any]:
     for row, one in enumerate(members):
         allowed[row, slice(*one.allowed)] = 0
     batch = {"ids": ids, "mask": mask, "types": types, "allowed": allowed}
-    for name in ("start", "end", "relevance"):
+    for name in ("start", "end", "relevance", "question"):
         batch[name] = torch.tensor([getattr(one, name) for one in members])
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
@@ -182,8 +201,27 @@ def loss_of(model: ReaderModel, batch: dict[str, Any], plan: Plan) -> tuple[Any,
             relevance.float()[known], batch["relevance"][known]
         )
         shares["relevance"] = known.sum() / count
+    chosen = list_loss(relevance.float(), batch["relevance"], batch["question"])
+    if chosen is not None:
+        parts["list"], shares["list"] = plan.list_weight * chosen, 1.0
     total = sum(part * shares[name] for name, part in parts.items())
     return total, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def list_loss(scores: Any, relevance: Any, question: Any) -> Any | None:
+    """How far the units that answer are from being the first of their question's, in nats.
+
+    The mean over questions of the negative log of their share of the softmax (Gao et al., "Rethink
+    Training of BERT Rerankers in Multi-Stage Retrieval Pipeline", ECIR 2021); None where no
+    question has both units that answer and others. All of shape (batch,).
+    """
+    losses = []
+    for one in question[question >= 0].unique():
+        mine = question == one
+        own, answers = scores[mine], relevance[mine] == 1
+        if answers.any() and not answers.all():
+            losses.append(torch.logsumexp(own, 0) - torch.logsumexp(own[answers], 0))
+    return torch.stack(losses).mean() if losses else None
 
 
 def train(
@@ -237,7 +275,7 @@ def train_reader(
     epochs: float | None = None,
     start: Path | None = None,
     manuals: Path | None = None,
-    questions: Path | None = None,
+    questions: Sequence[Path] = (),
     averaged: Path | None = None,
     share: float = 0.65,
     seed: int | None = None,

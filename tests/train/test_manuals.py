@@ -99,7 +99,7 @@ def test_a_further_pass_reads_questions_sentences_tables_and_manuals(
     amounts = Amounts().scaled(0.001)
 
     def drawn(seed: int, index: Path | None) -> list[Example]:
-        return further(tmp_path, manual.embedder, amounts, seed, index, file, lambda _: None)
+        return further(tmp_path, manual.embedder, amounts, seed, index, [file], lambda _: None)
 
     found = drawn(1, manual.folder)
     parts = {"", "/negative", "/changed", "/sentence"}

@@ -22,11 +22,13 @@ from rag.models.runtime import read_tokenizer  # noqa: E402
 from rag.train.base import load_start  # noqa: E402
 from rag.train.encoder import packaged  # noqa: E402
 from rag.train.loop import average, load_weights  # noqa: E402
+from rag.train.manuals import MANUALS  # noqa: E402
 from rag.train.reader import (  # noqa: E402
     Plan,
     batches,
     encode,
     export_reader,
+    list_loss,
     new_model,
     schedule,
     tensors,
@@ -91,6 +93,30 @@ def test_batches_hold_everything_once_and_repeat(tokenizer: Any) -> None:
     assert found != batches(encoded, PLAN, 1)
     for batch in found:
         assert tensors([encoded[n] for n in batch], "cpu")["ids"].numel() <= 512
+
+
+def test_the_units_of_a_question_stay_together(tokenizer: Any) -> None:
+    asked = [
+        Example(f"Which gate is {n}?", f"Gate {m} is wide.", MANUALS, relevance=float(m == n))
+        for m in range(9)
+        for n in range(12)
+    ]
+    encoded = encode([*examples(20), *asked], tokenizer)
+    assert [one.question for one in encoded[:20]] == [-1] * 20
+    found = batches(encoded, PLAN, 0)
+    assert sorted(n for batch in found for n in batch) == list(range(len(encoded)))
+    for question in {one.question for one in encoded[20:]}:
+        of_it = [b for b in found if any(encoded[n].question == question for n in b)]
+        assert len(of_it) == 1
+
+
+def test_the_list_loss_is_of_what_answers_among_its_question() -> None:
+    scores = torch.tensor([2.0, 0.0, 1.0, 5.0, 9.0, 3.0])
+    relevance = torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, math.nan])
+    question = torch.tensor([0, 0, 0, 1, 2, -1])  # 1 has no answer, 2 nothing to choose from
+    expected = math.log(math.exp(2) + 1 + math.e) - 2
+    assert float(list_loss(scores, relevance, question)) == pytest.approx(expected, abs=1e-5)
+    assert list_loss(scores, relevance, torch.full((6,), -1)) is None
 
 
 def test_dropout_only_while_training() -> None:
