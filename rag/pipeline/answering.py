@@ -194,7 +194,9 @@ class Answering:
             yield from self._written(generator)
             return
         drafted: list[Sentence] = []
-        if self.confidence >= settings.threshold:
+        # Where several things have an answer, the doubt is which, and not whether.
+        which = self.clarification is not None or self.meant is not None
+        if self.confidence >= (self._least if which else settings.threshold):
             drafted = list(generator.draft(self.standalone, self.passages, self.history))
         self.clock.lap("draft")
         sentences, problems = self._settle(drafted)
@@ -225,8 +227,12 @@ class Answering:
             found = self.stages.index.catalog.document(document_id)
             return found.text if found else None
 
-        threshold = self.stages.settings.answer.threshold
-        return unclear(self.standalone, self.passages, threshold, text_of=text_of)
+        return unclear(self.standalone, self.passages, self._least, text_of=text_of)
+
+    @property
+    def _least(self) -> float:
+        """The confidence from which it is worth asking back, and a reply to that is answered."""
+        return min(self.stages.settings.answer.threshold, OPERATING_POINTS["eager"])
 
     def _written(self, generator: LanguageModelGenerator) -> Iterator[Event]:
         """Have the language model write, and give what it writes as it comes and as it settles.
@@ -301,7 +307,8 @@ class Answering:
 
         remarks = self._remarks(sentences)
         written = self.writing.usage if self.writing else None
-        generator, sure = self.stages.generator, OPERATING_POINTS["cautious"]
+        generator = self.stages.generator
+        doubtful = self.confidence < OPERATING_POINTS["cautious"] and self.clarification is None
         return Answer(
             question=self.question,
             standalone=self.standalone,
@@ -309,7 +316,7 @@ class Answering:
             passages=tuple(self.passages),
             abstained=not sentences,
             confidence=self.confidence,
-            unsure=bool(sentences) and self.writing is None and self.confidence < sure,
+            unsure=bool(sentences) and self.writing is None and doubtful,
             generator=str(getattr(generator, "name", type(generator).__name__)),
             problems=(*dict.fromkeys(self.notes), *problems, *remarks),
             timings=self.clock.laps,

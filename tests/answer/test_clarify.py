@@ -179,7 +179,7 @@ def test_a_reply_is_answered_as_the_question_it_stands_for(lamps: Pipeline, repl
     place = ("first", "second", "third")[labels.index("Birch desk lamp")]
     answer = talk.ask(reply.format(place=place))
     assert answer.standalone == "How long does the battery last for Birch desk lamp?"
-    assert answer.sentences[0].highlighted == "30 hours"
+    assert answer.sentences[0].highlighted.startswith("30 hours")
     assert answer.clarification is None
     assert {passage.title for passage in answer.passages} == {"Birch desk lamp"}
     assert talk.ask("When is the shop open?").text.startswith("The shop in Utrecht is open")
