@@ -12,7 +12,7 @@ import pytest
 from answer_helpers import CountingEmbedder, passage
 
 from rag import prompts
-from rag.answer.llm.generate import Draft, JsonReply, LanguageModelGenerator, PlainReply
+from rag.answer.llm.generate import Draft, LanguageModelGenerator
 from rag.answer.llm.request import REFUSAL, REPLY_TOKENS, SCHEMA
 from rag.errors import DataError, ModelError, SettingsError, UsageError
 from rag.models import chat
@@ -32,6 +32,7 @@ from rag.testing.scripted_llm import (
     stream,
     truncated,
 )
+from rag.text.replies import Cleaner
 from rag.text.tokens import estimate_tokens
 from rag.types import Passage, Turn
 
@@ -371,12 +372,12 @@ def test_json_becomes_text_with_marks(server: ScriptedServer, make: Make) -> Non
 )  # fmt: skip
 def test_forms_of_json(reply: str, text: str, refused: bool) -> None:
     for pieces in ([reply], list(reply)):
-        reading = JsonReply()
+        reading = Cleaner(structured=True)
         shown = "".join(map(reading.feed, pieces)) + reading.finish()
         assert (shown, reading.refused) == (text, refused)
 
 
-@pytest.mark.parametrize("reply", ['{"answer": "Five days."}', "{", '{"sentences": [{"te', "{}"])
+@pytest.mark.parametrize("reply", ['{"result": "Five days."}', "{", '{"sentences": [{"te', "{}"])
 def test_json_that_says_nothing(server: ScriptedServer, make: Make, reply: str) -> None:
     server.enqueue(completion(reply))
     with pytest.raises(ModelError, match=r"in JSON of another form .* llm\.structured to fa"):
@@ -399,7 +400,7 @@ def test_a_server_that_refuses_schemas_is_asked_for_marks_from_then_on(
 def test_plain_text_in_any_pieces() -> None:
     text = f"Five days. [1] NO_ANS and {REFUSAL} too. NO_"
     for size in range(1, 12):
-        reading = PlainReply()
+        reading = Cleaner()
         pieces = [text[n : n + size] for n in range(0, len(text), size)]
         shown = "".join(map(reading.feed, pieces)) + reading.finish()
         assert shown == "Five days. [1] NO_ANS and  too. NO_"
