@@ -299,6 +299,44 @@ def test_thoughts_are_not_the_answer(server: ScriptedServer, make: Make) -> None
         list(make().draft_text(ASK, PAGES, []))
 
 
+def test_what_turns_out_to_be_a_thought_does_not_count(server: ScriptedServer, make: Make) -> None:
+    server.enqueue(stream("They ask of refunds. ", "Passage 1.\n</think>", "\n\nFive days. [1]"))
+    draft = make().draft_text(ASK, PAGES, [])
+    pieces = list(draft)
+    assert pieces[-1] == "Five days. [1]"
+    assert draft.text[: draft.retracted] == "".join(pieces[:-1])
+    assert draft.whole_text == "Five days. [1]"
+    server.enqueue("They ask of refunds.</think>NO_ANSWER_IN_PASSAGES")
+    draft = make().draft_text(ASK, PAGES, [])
+    list(draft)
+    assert draft.refused
+    assert draft.whole_text == ""
+
+
+def test_a_model_that_repeats_itself_is_stopped(server: ScriptedServer, make: Make) -> None:
+    server.enqueue(stream("Five days. [1] ", *["It goes to the card. [1] "] * 100_000))
+    draft = make().draft_text(ASK, PAGES, [])
+    list(draft)
+    assert draft.whole_text == "Five days. [1] It goes to the card. [1]"
+    assert draft.looped
+    assert server.left.wait(5)
+
+
+def test_a_model_that_goes_on_with_another_turn_is_stopped(
+    server: ScriptedServer, make: Make
+) -> None:
+    server.enqueue(stream("Five days. [1]", "<|im_end|>", *["\nuser: more?"] * 100_000))
+    draft = make().draft_text(ASK, PAGES, [])
+    assert "".join(draft) == "Five days. [1]"
+    assert not draft.looped
+    assert server.left.wait(5)
+    server.enqueue(stream("Five days. [1]", "<|im_end|>", "\n"))
+    draft = make().draft_text(ASK, PAGES, [])
+    list(draft)
+    assert draft.usage is not None
+    assert draft.usage.input_tokens == 100  # what it cost comes last
+
+
 def test_a_reply_that_was_not_let_finish(server: ScriptedServer, make: Make) -> None:
     server.enqueue(stream("It takes five days. [1] The money", finish="length"))
     draft = make().draft_text(ASK, PAGES, [])

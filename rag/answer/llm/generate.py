@@ -30,7 +30,7 @@ class Draft(Iterator[str]):
 
     ``refused`` says that the model found no answer in the passages; there is no text then.
     ``looped`` that it was stopped, as it said the same again and again. The first ``retracted``
-    characters of ``text`` turned out to be thoughts, and are none of the answer.
+    characters of ``text`` turned out to be a thought or a refusal, and are none of the answer.
     Iterating raises ModelError for a reply that is empty, breaks off or cannot be read, with what
     came before as ``partial``.
     """

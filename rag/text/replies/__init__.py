@@ -15,16 +15,18 @@ from rag.text.sentences import sentences
 
 __all__ = ["REFUSAL", "Cleaner", "loads", "marks_of", "other_language", "spoken", "whole"]
 
-_NAMES = r"(?:the |my |final )*(?:answer|assistant|antwort|respuesta|réponse)(?: is)?"
+_NAMES = (
+    r"(?:(?:final )?(?:answer|assistant|antwort|respuesta|réponse)|(?:the|my) (?:final )?answer is)"
+)
 _YES = (
     r"(?:sure(?: thing)?|certainly|of course|okay|ok|absolutely|great question|gerne|natürlich|"
-    r"claro|por supuesto|bien sûr|voici)"
+    r"claro|por supuesto|bien sûr)"
 )
 _OPENING = re.compile(
     rf"(?:#+ *)?(?P<bold>\*\*|__|\*|){_NAMES}(?:(?P=bold) *:|: *(?P=bold)) *"
     rf"|#+ *{_NAMES} *\n"
     r"|#+ *response *:"
-    rf"|{_YES}\b[^\n:]{{0,100}}:(?=\s)"
+    rf"|{_YES}(?:[,!.]* *(?:here|below|this is|these are|hier|aquí|voici)\b[^\n:]{{0,100}})?:(?=\s)"
     r"|(?:here is|here[’']s|below is|hier ist|aquí está|voici) "
     r"(?:the |your |an? |my |die |la |ma )?[^\n:]{0,30}"
     r"(?:answer|json|response|reply|question|object|result|antwort|respuesta|réponse)\b[^\n:]{0,40}:(?=\s)",
@@ -153,8 +155,8 @@ class Cleaner:
     it was asked for or not, and sentences that only say that the passages do not say it are left
     out. Without, JSON stays JSON.
 
-    What was given may turn out to have been thought: of all that was given the first ``retracted``
-    characters do not count. The rest is the same for the same reply in whatever pieces it comes.
+    What was given may turn out to have been a thought, or only to refuse: of all that was given the
+    first ``retracted`` characters do not count. The rest is the same in whatever pieces it comes.
     """
 
     def __init__(self, *, answer: bool = True, structured: bool = False) -> None:
@@ -195,6 +197,9 @@ class Cleaner:
         reading = self._reading
         if reading.form == "json" and self._structured and not reading.json.read:
             raise ValueError("a JSON object without sentences")
+        if self.refused:
+            self.retracted = self._given - len(shown)
+            return ""
         return shown
 
     def _take(self, piece: str, *, final: bool) -> str:
@@ -206,6 +211,7 @@ class Cleaner:
             else:
                 shown += self._reading.feed(text)
         if self._tokens.refused:
+            self.retracted = self._given
             return ""
         if final:
             shown += self._reading.feed("", final=True)

@@ -57,12 +57,18 @@ _EMPTY = re.compile(
     r")",
     re.DOTALL,
 )
+_UNSAID = re.compile(
+    r"[^.!?]{1,120} (?:is|are|was|were) not (?:\w+ly )?(?:mentioned|stated|specified|covered|"
+    rf"addressed|given|discussed|described|found|included) (?:here|(?:in|by|from) (?:{_OURS}))[.!]?"
+)
 # An excuse where nothing else is said; beside an answer it may be a part of it.
 _EXCUSE = re.compile(
     r"(?:i(?: am|[’']m)? (?:sorry|afraid)|sorry|my apologies"
     r"|i (?:cannot|can[’']t|could not|couldn[’']t|do not|don[’']t|did not|was unable to"
     r"|am unable to|am not able to) (?:find|know|answer|have|see|locate|determine)\b"
-    r"|please (?:contact|consult|check|refer|provide|ask)\b"
+    r"|please (?:contact|consult|check|refer|provide|ask)\b|no (?:information|answer)[.!]?$"
+    r"|not (?:mentioned|stated|specified|found|available|provided|given)\b"
+    r"|it is (?:not possible|impossible) to (?:determine|answer|say|tell)\b"
     r"|ich (?:kann|konnte|finde|weiss)\b.*\b(?:nicht|kein\w*)\b|(?:es )?tut mir leid"
     r"|no (?:puedo|encuentro|he encontrado|sé|pude)\b|lo siento"
     r"|je (?:ne |n[’'])(?:trouve|peux|sais|parviens|ai)\b|désolé)",
@@ -83,7 +89,7 @@ _HEADS = tuple(
     "the following|the relevant|the document|the text|the article|the answer is not|"
     "these |those |any of|your |our |all of|both of|none of|neither|passage|"
     "provided|given|available|document|source|no passage|no source|no document|"
-    "no info|no mention|no detail|no specific|no further|no relevant|no more|"
+    "no info|no mention|no detail|no answer|not |no specific|no further|no relevant|no more|"
     "no direct|no explicit|no enough|no clear|no indication|there is no|there are no|"
     "there was no|there isn|there aren|there wasn|it is not|this is not|that is not|"
     "i cannot|i can|i could|i do|i did|i was|i am|i'm|i’m|sorry|my apolog|"
@@ -94,6 +100,7 @@ _HEADS = tuple(
     "malheureusement".split("|")
 )
 _DRESSING = re.compile(r"[\s*_>#\"“'(]*")
+_SHORT = 300  # characters that one sentence may have
 _MARKS = re.compile(r"\s*\[\d+\]|[*_]+")
 _MARKER = re.compile(r"[ \t>]*(?:(?:[-*•+]|\d{1,3}[.)])[ \t]+)?")
 _PART_OF_MARKER = re.compile(r"[ \t>]*(?:[-*•+]|\d{1,3}[.)]?)?[ \t]*")
@@ -107,6 +114,11 @@ _INSTRUCTION = re.compile(r"#{1,4} *(?:instruction|human|user|input) *:", re.I)
 _REPLYING = re.compile(r"(?:#{1,4} *|\*\*)?(?:assistant|answer|ai|bot|response)(?:\*\*)? *:", re.I)
 _LINE_HEADS = ("begin data", "end data", "user", "human", "question", "instruction", "input")
 _ROW = re.compile(r"\{\"(?:passage|conversation|question)\": ")
+
+
+def _plain(sentence: str) -> str:
+    """Its words without marks and markup."""
+    return " ".join(_MARKS.sub("", sentence).casefold().split())
 
 
 class Lines:
@@ -128,14 +140,21 @@ class Lines:
         self._line_begins = True
         self._sentence_begins = True
         self._said = False
+        self._given = ""  # the beginning of what came out
         self._excuses = 0
         self._held = ""  # an excuse, until something else is said
         self._turn = ""  # a line that looks like another turn, until the next one
 
     @property
     def refused(self) -> bool:
-        """Whether it said nothing but that it found nothing."""
-        return bool(self._excuses) and not self._said
+        """Whether it said nothing but that it found nothing.
+
+        Nothing of a sentence tells early that it ends in "… is not mentioned in the passages", so
+        that it may have come out.
+        """
+        if self._said:
+            return bool(_UNSAID.fullmatch(_plain(self._given)))
+        return bool(self._excuses)
 
     def feed(self, piece: str, *, final: bool = False) -> str:
         """Return the text that is certain; with ``final`` all that is left."""
@@ -166,11 +185,18 @@ class Lines:
         return self._out(text, code=code)
 
     def _out(self, text: str, *, code: bool = False) -> str:
+        self._tail = (self._tail + text)[-60:]
         if any(map(str.isalnum, text)):
             self._said = True
             text, self._held = self._held + text, ""
-        self._tail = (self._tail + text)[-60:]
-        return self.loops.feed(text, code=code) if self._answer else text
+        elif self._held:
+            self._held += text
+            return ""
+        if not self._answer:
+            return text
+        if len(self._given) < _SHORT:
+            self._given += text
+        return self.loops.feed(text, code=code)
 
     def _drop(self, size: int) -> None:
         self._pending = self._pending[size:]
@@ -289,7 +315,7 @@ class Lines:
         said = self._pending[start:size]
         self._sentence_begins = not said.endswith("\n")
         self._line_begins = said.endswith("\n")
-        words = " ".join(_MARKS.sub("", said).casefold().split())
+        words = _plain(said)
         if lead := _LEAD.match(words):
             words = words[lead.end() :]
         pure = not _BUT.search(words)
@@ -298,7 +324,8 @@ class Lines:
             self._drop(size)
             return ""
         text, self._pending = self._pending[:size], self._pending[size:]
-        if pure and not self._said and (lead or _EXCUSE.match(words)):
+        empty = (lead or _EXCUSE.match(words)) and not re.search(r"\[\d+\]", said)
+        if pure and not self._said and empty:
             self._excuses += 1
             self._held += text
             return ""

@@ -108,7 +108,10 @@ class Loops:
             known = {self._words[now - distance] for distance in self._runs}
             if self._starts(begun.start()):
                 known |= self._places.keys()
-            return closed if any(w.startswith(partial) for w in known) else len(self._text)
+            if any(w.startswith(partial) for w in known):
+                return closed
+            if self._text[begun.start() - 1] != "[":
+                return len(self._text)
         gap = _GAP.search(self._text, closed)
         return gap.start() if gap else len(self._text)
 

@@ -90,10 +90,11 @@ class Structured:
         found = _ANSWER.search(self._buffer)
         if found is None:
             return ""
-        string = _PART.match(self._buffer, found.end())
-        quote = self._buffer[found.end()]
+        begun = self._buffer[found.end() :]
+        string = _PART.match(begun)
+        whole = string and len(string[0]) > 1
         try:
-            text = loads(string[0] if string else self._buffer[found.end() :].rstrip("\\") + quote)
+            text = loads(string[0] if string and whole else begun.rstrip("\\") + begun[0])
         except ValueError:
             return ""
         marks = re.search(r"[\"']citations[\"']\s*:\s*(\[[\d\s,]*\])", self._buffer)

@@ -18,8 +18,8 @@ _THINKING = re.compile(
     r"(?P<tag>[</]{1,2}|[\[◁/]{1,2})(?:seed:|ant)?"
     r"(?P<name>think|thinking|thoughts?|reasoning|reflection|scratchpad)[>\]▷]"
 )
-_OPENED = re.compile(r"<\|(?:begin_of_thought|start_thinking)\|>")
-_CLOSED = re.compile(r"<\|(?:end_of_thought|end_thinking)\|>")
+_OPENED = re.compile(r"<\|(?:begin_of_thought|start_thinking)\|>", re.I)
+_CLOSED = re.compile(r"<\|(?:end_of_thought|end_thinking)\|>", re.I)
 # gpt-oss behind a server that drops its special tokens and leaves the words between them
 _GLUED, _UNGLUED = re.compile(r"analysis(?=[A-Z])"), re.compile("assistantfinal")
 _CHANNEL = re.compile(
@@ -31,6 +31,8 @@ _TURN_ENDS = re.compile(
     re.I,
 )
 _ROLE = re.compile(r"[ \t]*(?:(\w+)(?:\s|(?=\W))|(?=[^\w \t]))")
+# A token that a sentence speaks of: words before it, and words or a closing sign behind it.
+_AMID, _GOES_ON = re.compile(r"[\w,]\s[(\"“]?\Z"), re.compile(r" ?[a-z]|[,;.)\"”]")
 _CLAUSE_ENDS = re.compile(r"(?:\n|[.!?…:;][\"'”’»)\]*_]*|\])\s*\Z")
 
 _ENDS = frozenset(
@@ -42,7 +44,7 @@ _ASSISTANT = frozenset("assistant model bot ai".split())
 _OTHERS = frozenset("user human system tool developer inst".split())
 _BARE = frozenset("/s s eos bos pad end_of_turn start_of_turn end_of_utterance unk".split())
 _BRACKETED = frozenset("inst /inst eos bos".split())
-_WRAPS = frozenset("answer response final output".split())
+_WRAPS = frozenset({"answer"})
 
 
 class Tokens:
@@ -167,30 +169,39 @@ class Tokens:
         token, size = found[0].lower(), found.end()
         if self._code or self._fenced:
             # A server's own end may stand in code that was never closed.
-            if self._name(token) in _ENDS and token[:2] in ("<|", "<｜"):
-                rest = self._pending[size:].strip()
-                if not rest:
-                    if final:
-                        self._skip(size)
-                    return
-            yield from self._say(size)
+            ends = token[:2] in ("<|", "<｜") and self._name(token) in _ENDS
+            if not ends or self._pending[size:].strip():
+                yield from self._say(size)
+            elif final:
+                self._skip(size)
         elif (thinking := _THINKING.fullmatch(token)) and (
             token[0] != "[" or thinking["name"] == "think"
         ):
             yield from self._thought(thinking, size, final)
+        elif not (name := self._name(token)):
+            yield from self._say(size)
+        elif (text := self._spoken_of(size, final)) is None:
+            return
+        elif text:
+            yield from self._say(size)
         elif _OPENED.fullmatch(token):
             self._skip(size, _CLOSED)
         elif _CLOSED.fullmatch(token):
             self._alone = self._said
             self._skip(size)
-        elif (name := self._name(token)) == "channel" and token[1] == "|":
+        elif name == "channel" and token[1] == "|":
             self._channel(final)
         elif name in _HEADS:
             self._role(size, final)
-        elif name:
-            self._marker(name, size)
         else:
-            yield from self._say(size)
+            self._marker(name, size)
+
+    def _spoken_of(self, size: int, final: bool) -> bool | None:
+        """Tell whether a token is a word of a sentence; None while that cannot be told."""
+        if not (self._begun and _AMID.search(self._tail)):
+            return False
+        behind = self._pending[size : size + 2]
+        return None if len(behind) < 2 and not final else bool(_GOES_ON.match(behind))
 
     def _name(self, token: str) -> str:
         """The name of a token; empty if it is text."""
