@@ -65,11 +65,12 @@ _UNSAID = re.compile(
 _EXCUSE = re.compile(
     r"(?:i(?: am|[’']m)? (?:sorry|afraid)|sorry|my apologies"
     r"|i (?:cannot|can[’']t|could not|couldn[’']t|do not|don[’']t|did not|was unable to"
-    r"|am unable to|am not able to) (?:find|know|answer|have|see|locate|determine)\b"
+    r"|am unable to|am not able to) (?:find|know|answer|have|see|locate|determine|help)\b"
     r"|please (?:contact|consult|check|refer|provide|ask)\b|no (?:information|answer)[.!]?$"
     r"|not (?:mentioned|stated|specified|found|available|provided|given)\b"
     r"|it is (?:not possible|impossible) to (?:determine|answer|say|tell)\b"
     r"|ich (?:kann|konnte|finde|weiss)\b.*\b(?:nicht|kein\w*)\b|(?:es )?tut mir leid"
+    r"|kann ich\b.*\b(?:nicht|kein\w*)\b"
     r"|no (?:puedo|encuentro|he encontrado|sé|pude)\b|lo siento"
     r"|je (?:ne |n[’'])(?:trouve|peux|sais|parviens|ai)\b|désolé)",
     re.DOTALL,
@@ -324,7 +325,7 @@ class Lines:
             self._drop(size)
             return ""
         text, self._pending = self._pending[:size], self._pending[size:]
-        empty = (lead or _EXCUSE.match(words)) and not re.search(r"\[\d+\]", said)
+        empty = _EXCUSE.match(words) and not re.search(r"\[\d+\]", said)
         if pure and not self._said and empty:
             self._excuses += 1
             self._held += text
