@@ -18,8 +18,6 @@ from rag.resources import resource
 from rag.types import digest_of
 
 _ROLE = re.compile(r"^\[(system|user|assistant)\]\n", re.MULTILINE)
-_THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
-_FENCED = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 
 # What JSON lets stand and a model, or the template of its server, may take for more than text: ends
 # of lines, and the tokens of roles such as <|im_start|>, </s> and [INST].
@@ -110,14 +108,3 @@ def as_data(rows: Iterable[Mapping[str, Any]]) -> str:
     """
     lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     return "\n".join(_SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
-
-
-def spoken(reply: str) -> str:
-    """A whole reply without what a model thinks aloud at first, and without a code fence.
-
-    >>> spoken("<think>Five days?</think> Five days.")
-    'Five days.'
-    """
-    text = _THOUGHTS.sub("", reply, count=1).strip()
-    fenced = _FENCED.fullmatch(text)
-    return fenced[1].strip() if fenced else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
@@ -244,6 +245,38 @@ def test_the_events(make: Make, server: ScriptedServer) -> None:
     assert kinds.index("sentence") < len(kinds) - 4  # the first is final while others are written
     for event in events:
         assert event.to_json()["kind"] == event.kind
+
+
+def test_what_turns_out_to_be_a_thought_is_withdrawn(make: Make, server: ScriptedServer) -> None:
+    thought = "They want to know of refunds. Passage 1 tells of five days, so I say"
+    server.enqueue(stream(*re.findall(r"\S+\s*", f"{thought} that.\n</think>\n\n{DAYS} [1]")))
+    server.enqueue(stream(f"{thought} that.</think>{REFUSAL}"))
+    pipeline = make()
+    events = list(pipeline.stream(ASK))
+    answer = events[-1].answer
+    assert answer is not None
+    exact(pipeline, answer)
+    assert answer.text == f"{DAYS} [1]"
+    [withdrawn] = [event for event in events if event.kind == "sentence_withdrawn"]
+    written = "".join(event.text for event in events if event.kind == "token")
+    assert withdrawn.place is not None
+    assert written[withdrawn.place :].strip() == f"{DAYS} [1]"
+    assert thought.split(maxsplit=1)[0] in withdrawn.text
+    [sentence] = [event for event in events if event.kind == "sentence"]
+    assert sentence.place == len(written)
+    assert pipeline.ask(ASK).abstained
+
+
+def test_replies_that_are_odd_are_noted(make: Make, server: ScriptedServer) -> None:
+    server.enqueue(stream(f"{DAYS} [1] ", *[f"{CARD} [1] "] * 50))
+    answer = make().ask(ASK)
+    assert [s.text for s in answer.sentences] == [DAYS, CARD]
+    assert answer.problems == ("small was stopped, as it said the same again and again",)
+    german = (
+        "Die Rückerstattung dauert fünf Werktage, nachdem das Paket bei uns angekommen ist. [1]"
+    )
+    server.enqueue(german, "1: -")
+    assert "small answered in another language (de)" in make().ask(ASK).problems
 
 
 def test_streaming_ends_with_what_asking_gives(make: Make, server: ScriptedServer) -> None:

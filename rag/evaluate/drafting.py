@@ -25,7 +25,8 @@ from rag.evaluate.lint import lint
 from rag.evaluate.runs import Progress
 from rag.evaluate.text_metrics import contains, locate
 from rag.models.chat import LanguageModel, total_usage
-from rag.prompts import as_data, list_schema, load_prompt, object_schema, spoken
+from rag.prompts import as_data, list_schema, load_prompt, object_schema
+from rag.text.replies import loads, spoken
 from rag.text.terms import content_terms, fold
 from rag.types import Chunk, Document, Usage, Value
 
@@ -154,9 +155,9 @@ class _Drafter:
         usages.append(reply.usage)
         text = spoken(reply.text)
         try:
-            body = json.loads(text[text.index("{") : text.rindex("}") + 1])
+            body = loads(text[text.index("{") : text.rindex("}") + 1])
             found = body["questions"]
-        except (ValueError, LookupError, TypeError, RecursionError):
+        except (ValueError, LookupError, TypeError):
             return [None]
         return list(found)[: self._each] if isinstance(found, list) else [None]
 

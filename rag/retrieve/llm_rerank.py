@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from rag.errors import ModelError
 from rag.models.chat import ChatModel, LanguageModel
-from rag.prompts import as_data, load_prompt, spoken
+from rag.prompts import as_data, load_prompt
+from rag.text.replies import spoken
 from rag.types import Passage, Usage
 
 DEPTH = 20

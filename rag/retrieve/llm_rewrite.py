@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
-from rag.prompts import as_data, load_prompt, spoken
+from rag.prompts import as_data, load_prompt
 from rag.protocols import Rewriter
 from rag.text.numbers import numbers
+from rag.text.replies import spoken
 from rag.text.terms import names
 from rag.types import Turn, Usage
 

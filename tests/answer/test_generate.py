@@ -12,7 +12,7 @@ import pytest
 from answer_helpers import CountingEmbedder, passage
 
 from rag import prompts
-from rag.answer.llm.generate import Draft, JsonReply, LanguageModelGenerator, PlainReply
+from rag.answer.llm.generate import Draft, LanguageModelGenerator
 from rag.answer.llm.request import REFUSAL, REPLY_TOKENS, SCHEMA
 from rag.errors import DataError, ModelError, SettingsError, UsageError
 from rag.models import chat
@@ -32,6 +32,7 @@ from rag.testing.scripted_llm import (
     stream,
     truncated,
 )
+from rag.text.replies import Cleaner
 from rag.text.tokens import estimate_tokens
 from rag.types import Passage, Turn
 
@@ -298,6 +299,44 @@ def test_thoughts_are_not_the_answer(server: ScriptedServer, make: Make) -> None
         list(make().draft_text(ASK, PAGES, []))
 
 
+def test_what_turns_out_to_be_a_thought_does_not_count(server: ScriptedServer, make: Make) -> None:
+    server.enqueue(stream("They ask of refunds. ", "Passage 1.\n</think>", "\n\nFive days. [1]"))
+    draft = make().draft_text(ASK, PAGES, [])
+    pieces = list(draft)
+    assert pieces[-1] == "Five days. [1]"
+    assert draft.text[: draft.retracted] == "".join(pieces[:-1])
+    assert draft.whole_text == "Five days. [1]"
+    server.enqueue("They ask of refunds.</think>NO_ANSWER_IN_PASSAGES")
+    draft = make().draft_text(ASK, PAGES, [])
+    list(draft)
+    assert draft.refused
+    assert draft.whole_text == ""
+
+
+def test_a_model_that_repeats_itself_is_stopped(server: ScriptedServer, make: Make) -> None:
+    server.enqueue(stream("Five days. [1] ", *["It goes to the card. [1] "] * 100_000))
+    draft = make().draft_text(ASK, PAGES, [])
+    list(draft)
+    assert draft.whole_text == "Five days. [1] It goes to the card. [1]"
+    assert draft.looped
+    assert server.left.wait(5)
+
+
+def test_a_model_that_goes_on_with_another_turn_is_stopped(
+    server: ScriptedServer, make: Make
+) -> None:
+    server.enqueue(stream("Five days. [1]", "<|im_end|>", *["\nuser: more?"] * 100_000))
+    draft = make().draft_text(ASK, PAGES, [])
+    assert "".join(draft) == "Five days. [1]"
+    assert not draft.looped
+    assert server.left.wait(5)
+    server.enqueue(stream("Five days. [1]", "<|im_end|>", "\n"))
+    draft = make().draft_text(ASK, PAGES, [])
+    list(draft)
+    assert draft.usage is not None
+    assert draft.usage.input_tokens == 100  # what it cost comes last
+
+
 def test_a_reply_that_was_not_let_finish(server: ScriptedServer, make: Make) -> None:
     server.enqueue(stream("It takes five days. [1] The money", finish="length"))
     draft = make().draft_text(ASK, PAGES, [])
@@ -371,12 +410,12 @@ def test_json_becomes_text_with_marks(server: ScriptedServer, make: Make) -> Non
 )  # fmt: skip
 def test_forms_of_json(reply: str, text: str, refused: bool) -> None:
     for pieces in ([reply], list(reply)):
-        reading = JsonReply()
+        reading = Cleaner(structured=True)
         shown = "".join(map(reading.feed, pieces)) + reading.finish()
         assert (shown, reading.refused) == (text, refused)
 
 
-@pytest.mark.parametrize("reply", ['{"answer": "Five days."}', "{", '{"sentences": [{"te', "{}"])
+@pytest.mark.parametrize("reply", ['{"result": "Five days."}', "{", '{"sentences": [{"te', "{}"])
 def test_json_that_says_nothing(server: ScriptedServer, make: Make, reply: str) -> None:
     server.enqueue(completion(reply))
     with pytest.raises(ModelError, match=r"in JSON of another form .* llm\.structured to fa"):
@@ -399,7 +438,7 @@ def test_a_server_that_refuses_schemas_is_asked_for_marks_from_then_on(
 def test_plain_text_in_any_pieces() -> None:
     text = f"Five days. [1] NO_ANS and {REFUSAL} too. NO_"
     for size in range(1, 12):
-        reading = PlainReply()
+        reading = Cleaner()
         pieces = [text[n : n + size] for n in range(0, len(text), size)]
         shown = "".join(map(reading.feed, pieces)) + reading.finish()
         assert shown == "Five days. [1] NO_ANS and  too. NO_"

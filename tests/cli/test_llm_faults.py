@@ -11,8 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, count, repeat
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,6 @@ from rag.testing.scripted_llm import (
     babble,
     bytewise,
     completion,
-    endless,
     error,
     event,
     events,
@@ -94,6 +93,16 @@ def refused(server: ScriptedServer) -> None:
     server.stop()
 
 
+def without_end(*first: bytes, then: Iterable[bytes]) -> Scripted:
+    """A stream that never stops of itself, after a beginning; it can be sent once."""
+    return Scripted(media_type="text/event-stream", chunks=chain(first, then))
+
+
+def counting() -> Iterator[bytes]:
+    """Pieces without end; one that says the same again and again is a reply that is stopped."""
+    return (event(f"on and on {n} ") for n in count())
+
+
 FAULTS: dict[str, tuple[Fault | Scripted, str]] = {
     "refused connection": (refused, "is the server running"),
     "hung up": (HANG_UP, "there is no connection to"),
@@ -111,7 +120,7 @@ FAULTS: dict[str, tuple[Fault | Scripted, str]] = {
     "empty reply": (completion(""), "gave an empty reply"),
     "cut stream": (truncated("It takes five "), "broke off in the middle"),
     "wrong content type": (raw(b"<html>hello</html>", "text/html"), "with text/html"),
-    "endless stream": (endless(), "did not stop"),
+    "endless stream": (without_end(then=counting()), "did not stop"),
     "endless line": (babble(filler=b"x" * 200_000), "did not stop"),
     "error in the stream": (events(line('{"error": {"message": "out of memory"}}')), "gave up"),
 }
@@ -167,11 +176,6 @@ def begun(*then: bytes) -> Scripted:
     return events(event(f"{DAYS} [1] The money "), event("goes "), event("back "), *then)
 
 
-def without_end(*first: bytes, then: bytes) -> Scripted:
-    """A stream that never stops of itself, after a beginning; it can be sent once."""
-    return Scripted(media_type="text/event-stream", chunks=chain(first, repeat(then)))
-
-
 # What a server does after a sentence that holds, and what is said of it.
 MIDWAY: dict[str, tuple[Callable[[], Scripted], str]] = {
     "silence": (
@@ -186,10 +190,12 @@ MIDWAY: dict[str, tuple[Callable[[], Scripted], str]] = {
         lambda: begun(line('{"error": {"message": "out of memory"}}')), "gave up in the middle"
     ),
     "endless stream": (
-        lambda: without_end(event(f"{DAYS} [1] "), then=event("on and on ")), "did not stop"
+        lambda: without_end(event(f"{DAYS} [1] "), then=counting()), "did not stop"
     ),
     "endless line": (
-        lambda: without_end(event(f"{DAYS} [1] The money "), b"data: ", then=b"x" * 200_000),
+        lambda: without_end(
+            event(f"{DAYS} [1] The money "), b"data: ", then=repeat(b"x" * 200_000)
+        ),
         "did not stop",
     ),
 }  # fmt: skip

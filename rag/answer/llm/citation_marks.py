@@ -19,7 +19,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rag.answer.llm.mark_forms import (
     BLANK,
@@ -81,16 +81,6 @@ def parse(text: str, count: int) -> Parsed:
         if not draft.improve():
             break
     return Parsed(draft.text, tuple(_attributed(draft)), tuple(dict.fromkeys(draft.problems)))
-
-
-def marks_of(numbers: Any) -> str:
-    """Return ``[1][2]`` for a list of numbers that a model gave; what is no number is left out.
-
-    >>> marks_of([1, 2, "three"])
-    '[1][2]'
-    """
-    given = numbers if isinstance(numbers, list) else ()
-    return "".join(f"[{n}]" for n in given if type(n) is int and n >= 0)
 
 
 def neutralise(passage_text: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from rag.answer.question import understand
 from rag.errors import ModelError
 from rag.models.chat import ChatModel, LanguageModel
-from rag.prompts import as_data, load_prompt, spoken
+from rag.prompts import as_data, load_prompt
 from rag.text.numbers import numbers
+from rag.text.replies import spoken
 from rag.text.terms import names
 from rag.types import Passage, Usage
 

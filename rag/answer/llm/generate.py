@@ -7,39 +7,41 @@ nothing.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from rag.answer.llm.align import cite
-from rag.answer.llm.citation_marks import marks_of
-from rag.answer.llm.request import REFUSAL, SCHEMA, Request, Requests
+from rag.answer.llm.request import SCHEMA, Request, Requests
 from rag.errors import ModelError, UsageError
 from rag.models.chat import LanguageModel, Reply, ReplyStream
 from rag.settings import LlmSettings, Style
-from rag.text.sentences import sentences
+from rag.text.replies import Cleaner, other_language, whole
 from rag.types import Passage, Sentence, Turn, Usage
 
 if TYPE_CHECKING:
     from rag.protocols import Embedder
 
-_EXCUSE = 400  # characters after which a model that found no answer is stopped explaining itself
-_ENDED = re.compile(r"[.!?…。！？:][\"'”’»)\]*_]*(?:\s*\[\d+\])*$")
+_MORE = 400  # characters after the end of its reply after which a model is stopped
 
 
 class Draft(Iterator[str]):
     """The text of an answer as it comes, with ``[n]`` marks. ``close`` stops the model at once.
 
     ``refused`` says that the model found no answer in the passages; there is no text then.
+    ``looped`` that it was stopped, as it said the same again and again. The first ``retracted``
+    characters of ``text`` turned out to be a thought or a refusal, and are none of the answer.
     Iterating raises ModelError for a reply that is empty, breaks off or cannot be read, with what
     came before as ``partial``.
     """
 
-    def __init__(self, request: Request, model: LanguageModel) -> None:
+    def __init__(self, request: Request, model: LanguageModel, question: str = "") -> None:
         self.request = request
         self.refused = False
+        self.looped = False
+        self.retracted = 0
         self.text = ""
+        self._question = question
         self._model = model
         self._stream: ReplyStream | None = None
         self._closed = False
@@ -57,11 +59,13 @@ class Draft(Iterator[str]):
     @property
     def whole_text(self) -> str:
         """The text so far without a last sentence that the model was not let finish."""
-        text = self.text.rstrip()
-        if not self.cut_off or _ENDED.search(text):
-            return text
-        spans = sentences(text)
-        return text[: spans[-1].start].rstrip() if spans else ""
+        text = self.text[self.retracted :]
+        return whole(text) if self.cut_off or self.looped else text.rstrip()
+
+    @property
+    def language(self) -> str | None:
+        """The code of its language, where that is surely another than the question's."""
+        return other_language(self._question, self.text[self.retracted :])
 
     @property
     def reply(self) -> Reply | None:
@@ -88,27 +92,41 @@ class Draft(Iterator[str]):
         if not self.request.sent or self._closed:
             return  # nothing could be cited
         schema = SCHEMA if self.request.structured else None
-        reading = JsonReply() if schema else PlainReply()
+        reading = Cleaner(structured=self.request.structured)
         self._stream = self._model.stream(self.request.messages, schema=schema)
+        read, ended = 0, 2**62
         try:
             for piece in self._stream:
-                if shown := reading.feed(piece):
-                    self.text += shown
+                if shown := self._taken(reading, reading.feed(piece)):
                     yield shown
-                if reading.refused and len(self._stream.reply.text) > _EXCUSE:
+                read += len(piece)
+                if reading.ended:  # what it cost is told at its end, if that comes soon
+                    ended = min(ended, read)
+                if reading.looped or read > ended + _MORE:
                     break
-            if not self._closed and (rest := reading.finish()):
-                self.text += rest
+            if not self._closed and (rest := self._taken(reading, reading.finish())):
                 yield rest
         except ModelError as error:
-            raise ModelError(str(error), partial=self.text) from None
+            with suppress(ValueError):
+                if rest := self._taken(reading, reading.finish()):
+                    yield rest
+            raise ModelError(str(error), partial=self.text[self.retracted :]) from None
         except ValueError:
             raise ModelError(self._unreadable()) from None
         finally:
-            self.refused = reading.refused and not self.text.strip()
+            self.refused = reading.refused and not self._said
             self._stream.close()
-        if not (self.refused or self._closed or self.text.strip()):
+        if not (self.refused or self._closed or self._said):
             raise ModelError(self._model.empty(self._stream.reply))
+
+    @property
+    def _said(self) -> bool:
+        return bool(self.text[self.retracted :].strip())
+
+    def _taken(self, reading: Cleaner, shown: str) -> str:
+        self.text += shown
+        self.retracted, self.looped = reading.retracted, reading.looped
+        return shown
 
     def _unreadable(self) -> str:
         if self.cut_off:
@@ -156,7 +174,7 @@ class LanguageModelGenerator:
 
         Its marks count the passages from 1, up to ``draft.request.sent``.
         """
-        return Draft(self.request(question, passages, history), self.model)
+        return Draft(self.request(question, passages, history), self.model, question)
 
     def draft(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
@@ -171,159 +189,3 @@ class LanguageModelGenerator:
                 pass
         if draft.whole_text:
             yield from cite(draft.whole_text, passages[: draft.request.sent], self._embedder)[0]
-
-
-# --- what a model replies, as text with [n] marks, while it is still coming -----------------------
-# ``feed`` returns what is certain so far, ``finish`` the rest. ``refused`` says that the model
-# found no answer in the passages.
-
-_DRESSED = re.compile(r"[\s*_\"'`(\[]*")  # what may stand before a refusal
-_THINK, _THOUGHT = "<think>", "</think>"
-_SENTENCES = re.compile(r'"sentences"\s*:\s*\[')
-_UNANSWERABLE = re.compile(r'"answerable"\s*:\s*false')
-_LINE = re.compile(r"(?:\d{1,3}[.)]|[-*•])\s")  # a sentence that begins a line of its own
-
-
-class _WithoutThoughts:
-    """Drops what a model thinks aloud at first."""
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._past = False
-
-    def feed(self, piece: str) -> str:
-        if self._past:
-            return piece
-        self._held += piece
-        text = self._held.lstrip()
-        if text.startswith(_THINK):
-            _, ended, text = text.partition(_THOUGHT)
-            self._past = bool(ended)
-        else:
-            self._past = not _THINK.startswith(text)  # nor is it empty
-        return text.lstrip() if self._past else ""
-
-    def finish(self) -> str:
-        """Return what was held, unless it is a thought: then the reply itself never came."""
-        return "" if self._past or self._held.lstrip().startswith(_THINK) else self._held
-
-
-class PlainReply:
-    """Text as it comes, without a refusal."""
-
-    def __init__(self) -> None:
-        self.refused = False
-        self._pending = ""
-        self._begun = False
-        self._spoken = _WithoutThoughts()
-
-    def feed(self, piece: str) -> str:
-        """Take a piece and return what can be shown."""
-        return self._certain(self._spoken.feed(piece))
-
-    def finish(self) -> str:
-        """Return what was held back."""
-        return self._certain(self._spoken.finish(), final=True)
-
-    def _certain(self, more: str, *, final: bool = False) -> str:
-        self._pending += more
-        if self.refused or not (self._begun or self._begins(final=final)):
-            return ""
-        text = self._pending.replace(REFUSAL, "")  # an answer that ends in one is an answer
-        sizes = range(min(len(REFUSAL) - 1, len(text)), 0, -1)
-        held = 0 if final else next((n for n in sizes if text.endswith(REFUSAL[:n])), 0)
-        self._pending = text[len(text) - held :]
-        return text[: len(text) - held]
-
-    def _begins(self, *, final: bool) -> bool:
-        """Tell whether there is text that is no refusal; a refusal is noted."""
-        self._pending = self._pending.lstrip()
-        bare = self._pending[_DRESSED.match(self._pending).end() :]  # type: ignore[union-attr]
-        self.refused = bare.startswith(REFUSAL)
-        self._begun = not self.refused and (final or not REFUSAL.startswith(bare))
-        return self._begun
-
-
-class JsonReply:
-    """A reply of the form of ``SCHEMA``: each sentence as soon as it is whole, with its marks.
-
-    A server may have taken the schema and not held the model to it: what is not JSON is read as
-    plain text.
-    """
-
-    def __init__(self) -> None:
-        self.refused = False
-        self._buffer = ""
-        self._at: int | None = None  # where the next sentence begins
-        self._given = 0
-        self._spoken = _WithoutThoughts()
-        self._outside = PlainReply()
-        self._plain: bool | None = None  # not known yet
-
-    def feed(self, piece: str) -> str:
-        """Take a piece and return the sentences that have become whole."""
-        if self._plain:
-            return self._as_text(piece)
-        self._buffer += self._spoken.feed(piece)
-        start = self._buffer.lstrip()
-        if self._plain is None and start and not "```json".startswith(start):
-            self._plain = not start.startswith(("{", "```"))
-        if self._plain is None:
-            return ""
-        return self._as_text(self._buffer) if self._plain else self._sentences()
-
-    def finish(self) -> str:
-        """Return what was held back. Raises ValueError if there was nothing that can be read."""
-        if self._plain is None:
-            self._plain = True
-            return self._as_text(self._buffer + self._spoken.finish()) + self._as_text(None)
-        if self._plain:
-            return self._as_text(None)
-        if not self._given and not self.refused:
-            if self._at is None or not self._buffer.startswith("]", self._at):
-                raise ValueError("a JSON object without sentences")
-            self.refused = True  # the list is whole, and there is nothing in it
-        return ""
-
-    def _as_text(self, piece: str | None) -> str:
-        """Give a piece, None for the end, to what reads text."""
-        shown = self._outside.finish() if piece is None else self._outside.feed(piece)
-        self.refused = self._outside.refused
-        return shown
-
-    def _sentences(self) -> str:
-        if self._at is None:
-            found = _SENTENCES.search(self._buffer)
-            if _UNANSWERABLE.search(self._buffer, 0, found.start() if found else 2**31):
-                self.refused = True
-            if found is None:
-                return ""
-            self._at = found.end()
-        shown = ""
-        while not self.refused and (item := self._next_item()) is not None:
-            shown += self._rendered(item)
-        return shown
-
-    def _next_item(self) -> Any:
-        """The next whole item of the list; None if there is none yet."""
-        at = self._at or 0
-        while at < len(self._buffer) and self._buffer[at] in " \t\r\n,":
-            at += 1
-        self._at = at
-        if not self._buffer.startswith(("{", '"'), at):
-            return None
-        try:
-            item, self._at = json.JSONDecoder().raw_decode(self._buffer, at)
-        except (ValueError, RecursionError):
-            return None
-        return item
-
-    def _rendered(self, item: Any) -> str:
-        sentence = item if isinstance(item, Mapping) else {"text": item}
-        text = sentence.get("text")
-        if not isinstance(text, str) or not text.strip():
-            return ""
-        text = text.strip()
-        before = ("\n" if _LINE.match(text) else " ") if self._given else ""
-        self._given += 1
-        return f"{before}{text} {marks_of(sentence.get('citations'))}".rstrip()

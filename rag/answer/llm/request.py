@@ -19,12 +19,10 @@ from rag.errors import SettingsError
 from rag.prompts import as_data, list_schema, load_prompt, object_schema
 from rag.settings import Style
 from rag.text.language import detect
+from rag.text.replies import REFUSAL
 from rag.text.sentences import sentences
 from rag.text.tokens import Window
 from rag.types import Passage, Turn
-
-REFUSAL = "NO_ANSWER_IN_PASSAGES"
-"""What a model is told to reply if the passages do not answer; it never comes through."""
 
 CITED: Mapping[str, Any] = {
     "text": {"type": "string"},

@@ -105,9 +105,11 @@ class IncrementalParser:
         """
         start = len(self._given)
         if start:
-            places = range(len(sentences) - 1, start - 2, -1)
+            # Where it was, or else as late as can be: what is said twice is there twice.
+            places = (start - 1, *range(len(sentences) - 1, start - 1, -1))
             last = self._given[-1].text
-            start = next((n for n in places if sentences[n].text == last), start - 1) + 1
+            known = (n for n in places if n < len(sentences) and sentences[n].text == last)
+            start = next(known, start - 1) + 1
         self._given += sentences[start:]
         return sentences[start:]
 
@@ -166,6 +168,7 @@ class StreamedAnswer:
         self._repaired: list[Usage | None] = []
         self._whole = False  # whether all of the text was taken
         self._place = 0  # of the text that was settled or withdrawn
+        self._begins = 0  # where the answer begins in the written text
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -182,13 +185,19 @@ class StreamedAnswer:
         preparing = self._verifier.preparing() if self._ahead else nullcontext()
         with preparing, self._draft as draft:
             for piece in draft:
+                yield from self._restarted()
                 yield Event(kind="token", text=piece)  # first: checking must not hold it up
-                yield from self._taken(self._parser.feed(draft.text))
+                yield from self._taken(self._parser.feed(draft.text[self._begins :]))
+        yield from self._restarted()
         if draft.cut_off:
             self._notes.append(
                 f"{self._name} had used up its tokens before the end of the answer: raise "
                 "llm.max_tokens"
             )
+        if draft.looped:
+            self._notes.append(f"{self._name} was stopped, as it said the same again and again")
+        if draft.language:
+            self._notes.append(f"{self._name} answered in another language ({draft.language})")
         if draft.refused:
             self._notes.append(f"{self._name} found no answer in the passages")
             return
@@ -209,16 +218,28 @@ class StreamedAnswer:
         text = self._draft.text
         if not self._whole:
             self._whole = True
-            yield from self._taken(self._parser.finish(whole_sentences(text)))
+            yield from self._restarted()
+            yield from self._taken(self._parser.finish(whole_sentences(text[self._begins :])))
         self._mend(ask=False)
         yield from self._flushed()
         if rest := text[self._place :].strip():
             self._place = len(text)
             yield _withdrawn(rest, len(text))
 
+    def _restarted(self) -> Iterator[Event]:
+        """Withdraw what turned out to be thoughts; what was settled of it holds, and stays."""
+        if self._draft.retracted > self._begins:
+            self._begins = self._draft.retracted
+            self._parser = IncrementalParser(self._draft.request.sent)
+            self._waiting.clear()
+            if rest := self._draft.text[self._place : self._begins].strip():
+                yield _withdrawn(rest, self._begins)
+            self._place = self._begins
+
     def _taken(self, marked: Sequence[Marked]) -> Iterator[Event]:
         for one, judged in zip(marked, self._verifier.judge(marked), strict=True):
-            place = self._parser.place_of(self._draft.text, one)
+            written = self._draft.text[self._begins :]
+            place = self._begins + self._parser.place_of(written, one)
             settled = self._repeated(judged)
             if settled is None:
                 settled = judged

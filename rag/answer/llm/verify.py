@@ -7,7 +7,6 @@ reader wants to see it. Every step leaves a line for ``answer.problems``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rag.answer.citations import evidence_of, quotes
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
-from rag.answer.llm.citation_marks import Marked, marks_of, parse
+from rag.answer.llm.citation_marks import Marked, parse
 from rag.answer.llm.request import CITED, fitting, row_of, sanitized
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
-from rag.prompts import as_data, list_schema, load_prompt, object_schema, spoken
+from rag.prompts import as_data, list_schema, load_prompt, object_schema
 from rag.text.numbers import numbers, unit_of
+from rag.text.replies import loads, marks_of, spoken
 from rag.types import Citation, Passage, Sentence, Usage, Verdict
 
 if TYPE_CHECKING:
@@ -442,8 +442,8 @@ def read(text: str, count: int) -> dict[int, str]:
 
 def _from_json(text: str) -> dict[int, str] | None:
     try:
-        body = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    except (ValueError, RecursionError):
+        body = loads(text[text.index("{") : text.rindex("}") + 1])
+    except ValueError:
         return None
     items = body.get("sentences")
     found: dict[int, str] = {}
