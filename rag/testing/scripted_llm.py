@@ -36,7 +36,10 @@ class Request:
     @property
     def text(self) -> str:
         """What all messages say."""
-        return "\n".join(message["content"] for message in self.body["messages"])
+        said = [message["content"] for message in self.body.get("messages", ())]
+        said += [message["content"] for message in self.body.get("input", ())]
+        aside = self.body.get("system"), self.body.get("instructions")
+        return "\n".join([*filter(None, aside), *said])
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,12 @@ def events(*chunks: bytes, pause: float = 0.0) -> Scripted:
     return Scripted(media_type=EVENTS, chunks=chunks, pause=pause)
 
 
+def respelled(reply: Scripted, line_end: bytes) -> Scripted:
+    """The same stream with other ends of lines, e.g. ``b"\\r"``, one chunk for each of its own."""
+    chunks = [chunk.replace(b"\n", line_end) for chunk in reply.chunks or ()]
+    return replace(reply, chunks=chunks)
+
+
 def truncated(*pieces: str) -> Scripted:
     """A stream that breaks off after these pieces: no reason to stop, no end."""
     return Scripted(media_type=EVENTS, chunks=[event(piece) for piece in pieces], cut=True)
@@ -214,7 +223,8 @@ def _is_completion(reply: Scripted) -> bool:
         return False
     try:
         body = json.loads(reply.body)
-        return isinstance(body["choices"][0]["message"]["content"], str | None)
+        message = body["choices"][0]["message"]
+        return isinstance(message["content"], str | None) and message.keys() <= {"role", "content"}
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
 

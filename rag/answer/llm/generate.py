@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rag.answer.llm.align import cite
 from rag.answer.llm.citation_marks import marks_of
 from rag.answer.llm.request import REFUSAL, SCHEMA, Request, Requests
-from rag.errors import ModelError, UsageError
+from rag.errors import ContextOverflowError, ModelError, SettingsError, UsageError
 from rag.models.chat import LanguageModel, Reply, ReplyStream
 from rag.settings import LlmSettings, Style
 from rag.text.sentences import sentences
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rag.protocols import Embedder
 
 _EXCUSE = 400  # characters after which a model that found no answer is stopped explaining itself
+_FEWER = 2  # times that fewer passages are sent, where a server takes less than was thought
 _ENDED = re.compile(r"[.!?…。！？:][\"'”’»)\]*_]*(?:\s*\[\d+\])*$")
 
 
@@ -34,10 +35,19 @@ class Draft(Iterator[str]):
     ``refused`` says that the model found no answer in the passages; there is no text then.
     Iterating raises ModelError for a reply that is empty, breaks off or cannot be read, with what
     came before as ``partial``.
+
+    ``smaller`` gives the request to send where a server says that this one is too long, if there is
+    one; ``request`` is the one that was sent last.
     """
 
-    def __init__(self, request: Request, model: LanguageModel) -> None:
+    def __init__(
+        self,
+        request: Request,
+        model: LanguageModel,
+        smaller: Callable[[Request, ContextOverflowError], Request | None] = lambda *_: None,
+    ) -> None:
         self.request = request
+        self._smaller = smaller
         self.refused = False
         self.text = ""
         self._model = model
@@ -58,7 +68,8 @@ class Draft(Iterator[str]):
     def whole_text(self) -> str:
         """The text so far without a last sentence that the model was not let finish."""
         text = self.text.rstrip()
-        if not self.cut_off or _ENDED.search(text):
+        stopped = self.cut_off or (self.reply and self.reply.stopped_for)
+        if not stopped or _ENDED.search(text):
             return text
         spans = sentences(text)
         return text[: spans[-1].start].rstrip() if spans else ""
@@ -87,6 +98,19 @@ class Draft(Iterator[str]):
     def _run(self) -> Iterator[str]:
         if not self.request.sent or self._closed:
             return  # nothing could be cited
+        for _ in range(_FEWER):
+            try:
+                yield from self._once()
+            except ContextOverflowError as error:  # nothing of a reply has come then
+                request = self._smaller(self.request, error)
+                if request is None:
+                    raise
+                self.request = request
+            else:
+                return
+        yield from self._once()
+
+    def _once(self) -> Iterator[str]:
         schema = SCHEMA if self.request.structured else None
         reading = JsonReply() if schema else PlainReply()
         self._stream = self._model.stream(self.request.messages, schema=schema)
@@ -101,7 +125,8 @@ class Draft(Iterator[str]):
                 self.text += rest
                 yield rest
         except ModelError as error:
-            raise ModelError(str(error), partial=self.text) from None
+            error.partial = self.text
+            raise
         except ValueError:
             raise ModelError(self._unreadable()) from None
         finally:
@@ -156,7 +181,18 @@ class LanguageModelGenerator:
 
         Its marks count the passages from 1, up to ``draft.request.sent``.
         """
-        return Draft(self.request(question, passages, history), self.model)
+
+        def smaller(sent: Request, error: ContextOverflowError) -> Request | None:
+            requests = self._requests.within(_room(sent, error), f"what {self.name} takes at once")
+            try:
+                made = requests.make(question, passages, history, structured=sent.structured)
+            except SettingsError:
+                return None  # the words of the server say more
+            if error.window:
+                self._requests = requests  # it need not say so again
+            return made
+
+        return Draft(self.request(question, passages, history), self.model, smaller)
 
     def draft(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
@@ -171,6 +207,20 @@ class LanguageModelGenerator:
                 pass
         if draft.whole_text:
             yield from cite(draft.whole_text, passages[: draft.request.sent], self._embedder)[0]
+
+
+def _room(sent: Request, error: ContextOverflowError) -> int:
+    """The tokens of a window, as we count them, into which a server will take what it refused.
+
+    What it says of its own counts tells how ours compare to them; else it is sent much less.
+    """
+    ours = sent.tokens + sent.kept
+    share = 0.6
+    if error.window and error.sent:
+        share = 0.9 * error.window / error.sent
+    elif error.window:
+        share = min(share, 0.9 * error.window / ours)
+    return int(ours * min(max(share, 0.1), 0.9))
 
 
 # --- what a model replies, as text with [n] marks, while it is still coming -----------------------
