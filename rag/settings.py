@@ -42,6 +42,9 @@ HUB = "hub:"
 OPERATING_POINTS = {"cautious": 0.3, "balanced": 0.15, "eager": 0.1}
 """Confidence under which to abstain. eval/LOG.md says what each is worth."""
 
+Api = Literal["chat", "responses", "anthropic"]
+"""The protocol of a server: OpenAI's chat completions, its responses, or Anthropic's messages."""
+
 Effort = Literal["off", "minimal", "low", "medium", "high"]
 """How much a language model thinks before it answers, where it can."""
 
@@ -59,8 +62,8 @@ class Preset:
     """What is known of a server, so that ``llm.preset`` and ``llm.model`` are enough to use it.
 
     ``key`` and ``address`` are the environment variables that its own tools read; without ``key``
-    it wants none. ``structured`` says whether it holds a reply to a JSON schema; ``thoughtless`` is
-    what keeps a model from thinking first.
+    it wants none. ``api`` is the protocol that it speaks. ``structured`` says whether it holds a
+    reply to a JSON schema; ``thoughtless`` is what keeps a model from thinking first.
     """
 
     label: str
@@ -68,6 +71,7 @@ class Preset:
     key: str | None = None
     address: str | None = None
     structured: bool = True
+    api: Api = "chat"
     thoughtless: Mapping[str, Any] = field(default_factory=lambda: {"reasoning_effort": "none"})
 
     def trusts(self, base_url: str) -> bool:
@@ -103,6 +107,14 @@ PRESETS = {
         thoughtless={"thinking": {"type": "disabled"}},
     ),
     "together": Preset("Together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    "anthropic": Preset(
+        "Anthropic",
+        "https://api.anthropic.com/v1",
+        "ANTHROPIC_API_KEY",
+        structured=False,
+        api="anthropic",
+        thoughtless={},  # it thinks only if asked to
+    ),
     "gemini": Preset(
         "Gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
     ),
@@ -270,7 +282,7 @@ class GroundSettings(_Group):
 
 
 class LlmSettings(_Group):
-    """A language model behind OpenAI's protocol, remote or not; none unless ``model`` is set.
+    """A language model behind a server, remote or not; none unless ``model`` is set.
 
     The key is read from the environment only: ``RAG_LLM__API_KEY``, else the variable of the
     preset, which is ``OPENAI_API_KEY`` if none is named. It is left out of every dump: what is
@@ -284,6 +296,7 @@ class LlmSettings(_Group):
     base_url: str | None = Field(
         None, description="root of the server's API, e.g. http://127.0.0.1:8080/v1"
     )
+    api: Api | None = Field(None, description="its protocol, if not that of the preset")
     api_version: str | None = Field(None, description="of Azure's API, if it is to be another one")
     api_key: SecretStr | None = Field(None, exclude=True)
     timeout: float = Field(
@@ -324,6 +337,11 @@ class LlmSettings(_Group):
     def address(self) -> str | None:
         """Where requests go: ``base_url``, else that of the preset; None where neither has one."""
         return self.base_url or self.place.base_url
+
+    @property
+    def protocol(self) -> Api:
+        """What is spoken with the server."""
+        return self.api or self.place.api
 
     @property
     def holds_schema(self) -> bool:
@@ -453,7 +471,7 @@ class Settings(BaseModel):
             configured = cls.load(folder, **arguments).llm
             if configured.preset != preset and (configured.place is not PRESETS[preset]):
                 chosen |= dict.fromkeys(
-                    ("base_url", "api_key", "api_version", "headers", "extra_body"), None
+                    ("base_url", "api_key", "api", "api_version", "headers", "extra_body"), None
                 )
             chosen["preset"] = preset
         return cls.load(folder, **{**arguments, "llm": {**arguments.get("llm", {}), **chosen}})

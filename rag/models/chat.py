@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ContextOverflowError, ModelError, SettingsError
 from rag.events import STOPPING, Stopping
@@ -19,6 +19,7 @@ from rag.models.connection import (
     bytes_of,
     client_faults,
     connected,
+    extra_headers,
     hang_up,
     raise_if_stopped,
     until_stopped,
@@ -229,7 +230,7 @@ class ChatModel(LanguageModel):
         self.where = str(settings.address)
         self.errors = ErrorMessages(settings, self.where)
         self._reply_tokens = reply_tokens
-        self._dialect = DIALECTS["chat"]
+        self._dialect = DIALECTS[settings.protocol]
         # OpenAI's own server wants the later name; others learn it later or never.
         limit = "max_completion_tokens" if self.where == OPENAI else "max_tokens"
         self._mends = Mends(tuple(settings.extra_body), limit=limit)
@@ -245,7 +246,7 @@ class ChatModel(LanguageModel):
 
     @property
     def url(self) -> str:
-        """Where completions are asked for, without what Azure wants to have in it."""
+        """Where replies are asked for, without what Azure wants to have in it."""
         return f"{self.where.rstrip('/')}{self._dialect.path}"
 
     @property
@@ -292,7 +293,7 @@ class ChatModel(LanguageModel):
         client = self._client.with_options(max_retries=self.settings.retries)
         try:
             with client_faults():
-                listed = client.models.list()
+                listed = client.models.list(extra_headers=extra_headers(self.settings))
             return [encodable(str(model.id)) for model in listed.data]
         except WireFault as fault:
             raise ModelError(self.errors.of_fault(fault, began=False)) from None
@@ -457,10 +458,10 @@ class ChatStream(ReplyStream):
 
         def ask() -> Any:
             # What with_streaming_response does: the body is read here, whatever it is.
-            raw = {"headers": {"X-Stainless-Raw-Response": "stream"}}
+            raw = {"X-Stainless-Raw-Response": "stream", **extra_headers(model.settings)}
             body = model._body(self._arguments)
             return model._client.post(
-                model._dialect.path, cast_to=object, body=body, options=cast("Any", raw)
+                model._dialect.path, cast_to=object, body=body, options={"headers": raw}
             )
 
         with client_faults():

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OPENAI = PRESETS["openai"].base_url
 
 _NO_KEY = "none"  # what a server without keys is sent: the client insists on something
+_ANTHROPIC = "2023-06-01"  # the version of its protocol
 _GRACE = 0.2  # seconds after which the client's own bound should have been met
 
 
@@ -43,12 +44,23 @@ def connected(settings: LlmSettings, where: str, seconds: float) -> OpenAI:
         "max_retries": 0,  # what to try again is known to us
         "default_headers": {n: said.get_secret_value() for n, said in settings.headers.items()},
     }
+    if settings.protocol == "anthropic":
+        own = {"anthropic-version": _ANTHROPIC, "x-api-key": given["api_key"]}
+        given["default_headers"] = {**own, **given["default_headers"]}
     if where != OPENAI:
         given |= {"organization": "", "project": ""}
     if settings.place is PRESETS["azure"] and not where.rstrip("/").endswith("/v1"):
         version = settings.api_version or AZURE_VERSION
         return AzureOpenAI(azure_endpoint=where, api_version=version, **given)
     return OpenAI(base_url=where, **given)
+
+
+def extra_headers(settings: LlmSettings) -> dict[str, Any]:
+    """The headers of every request that a client cannot be given once and for all."""
+    from openai import Omit
+
+    # The key goes into a header of Anthropic's own, and nowhere else.
+    return {"Authorization": Omit()} if settings.protocol == "anthropic" else {}
 
 
 @contextlib.contextmanager

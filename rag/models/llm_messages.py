@@ -58,6 +58,7 @@ _SENTENCES = {
     "settings in [llm]. It said: {said}",
 }
 _EMPTY = {LONGEST: "empty, cut off", FILTERED: "filtered", TOOLS: "tools"}
+_OWNERS = {"anthropic": "Anthropic"}
 _SHOWN = 200  # characters of what a server says of an error
 
 
@@ -76,7 +77,7 @@ class ErrorMessages:
             "timeout": settings.timeout,
             "first": first or settings.timeout,
             "first_name": "llm.first_token_timeout" if first else "llm.timeout",
-            "protocol": "OpenAI's protocol",
+            "protocol": f"{_OWNERS.get(settings.protocol, 'OpenAI')}'s protocol",
             "retries": f"(llm.retries is {settings.retries})",
         }
 

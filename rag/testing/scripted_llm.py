@@ -143,6 +143,11 @@ DONE = line("[DONE]")
 """The line that ends a stream."""
 
 
+def named(data: dict[str, Any]) -> bytes:
+    """An event named as the type of its data, as in responses and Anthropic's messages."""
+    return f"event: {data['type']}\n".encode() + line(json.dumps(data))
+
+
 def stream(
     *pieces: str, finish: str = "stop", sent: int = 100, received: int = 10, pause: float = 0.0
 ) -> Scripted:
