@@ -282,7 +282,7 @@ class ChatModel(LanguageModel):
     ) -> dict[str, Any]:
         """The body of a request as it would be sent. Nothing is sent."""
         more = _STREAMING if streamed else {}
-        return self._body(self._arguments(messages, schema, max_tokens, more))
+        return self._body(self._mends.applied(self._arguments(messages, schema, max_tokens, more)))
 
     def empty(self, reply: Reply) -> str:
         """The sentence for a reply without a word."""
@@ -331,12 +331,11 @@ class ChatModel(LanguageModel):
             arguments["reasoning_effort"] = settings.reasoning_effort
         return {**arguments, **more, **settings.extra_body}
 
-    def _body(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as they go to this server."""
-        kept = self._mends.applied(arguments)
+    def _body(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that this server takes, in the words of its protocol."""
         if kept.get("reasoning_effort") == "off":
-            del kept["reasoning_effort"]
-            kept = {**self.settings.place.thoughtless, **kept}
+            rest = {key: value for key, value in kept.items() if key != "reasoning_effort"}
+            kept = {**self.settings.place.thoughtless, **rest}
         return self._dialect.body(kept)
 
     def _cost_of(self, counted: Mapping[str, int]) -> Usage:
@@ -380,6 +379,7 @@ class ChatStream(ReplyStream):
         self._was_late = False
         self._pause, self._longest = _PAUSES
         self._counted: dict[str, int] = {}
+        self._kept: dict[str, Any] = {}  # of the arguments, what was sent last
         self._begun_at = 0.0
 
     def close(self) -> None:
@@ -426,7 +426,7 @@ class ChatStream(ReplyStream):
         asked = None
         if complaint := fault.complaint:
             mendable = complaint.status in _MENDED
-            if mendable and self._model._mends.learn(complaint, self._arguments):
+            if mendable and self._model._mends.learn(complaint, self._arguments, self._kept):
                 return True
             if loading(complaint) and time.monotonic() < self._begun_at + self._model._first:
                 return not self._stopping.wait(min(complaint.wait or _LOADING, self._model._first))
@@ -459,11 +459,12 @@ class ChatStream(ReplyStream):
         def ask() -> Any:
             # What with_streaming_response does: the body is read here, whatever it is.
             raw = {"X-Stainless-Raw-Response": "stream", **extra_headers(model.settings)}
-            body = model._body(self._arguments)
+            body = model._body(self._kept)
             return model._client.post(
                 model._dialect.path, cast_to=object, body=body, options={"headers": raw}
             )
 
+        self._kept = model._mends.applied(self._arguments)
         with client_faults():
             return until_stopped(self._stopping, ask, model._first)
 

@@ -59,7 +59,11 @@ _RENAMED = re.compile(
     r"unsupported|not support|unknown|unrecogni|unexpected|extra|instead|n[o']t permitted", _I
 )
 _LIMIT_FAULT = re.compile(r"\bmax_(?:completion_|output_)?tokens\W{0,3} (?:must|should) be", _I)
-_TOO_LARGE = re.compile(r"max_(?:completion_)?tokens\b.{0,50}too large", _I)
+_PROMPT = re.compile(
+    r"(?:has|contains) ([\d,]+) input tokens|"
+    r"([\d,]+)(?: tokens)? (?:in|from) the (?:input )?messages",
+    _I,
+)
 # Whether a message speaks of an argument; words of every day need more than that.
 _SPEAKS_OF = {
     "stream_options": re.compile(r"stream_options|include_usage", _I),
@@ -79,6 +83,7 @@ _SPEAKS_OF = {
     "stream": re.compile(r"\bstream(?:ing|ed)?\b(?!_)", _I),
 }
 _PLAIN = ("stream_options", "response_format")  # their names alone say enough
+_ROOM = 256  # tokens of a reply that are better than a prompt that is shorter
 _LEAST = 16  # tokens of a reply that are worth asking for
 
 
@@ -144,16 +149,19 @@ class Mends:
             kept["messages"] = without_system(kept["messages"])
         return kept
 
-    def learn(self, complaint: Complaint, arguments: dict[str, Any]) -> bool:
+    def learn(
+        self, complaint: Complaint, arguments: dict[str, Any], kept: Mapping[str, Any]
+    ) -> bool:
         """Take a refusal in; whether the request is another one now.
 
-        ``arguments`` are those of the request before ``applied``; a limit that is too long for this
-        one alone is lowered in them.
+        ``arguments`` are those of the request before ``applied``, ``kept`` those that were sent; a
+        limit that is too long for this request alone is lowered in the former.
         """
-        kept = self.applied(arguments)
+        if kept != self.applied(arguments):
+            return True  # another thread was told the same
         said = f"{complaint.param} {complaint.said}"
         name = self._limits[0]
-        if name in kept and self._shortened(complaint, said, kept[name], arguments):
+        if name in kept and _shortened(complaint, said, kept[name], arguments):
             return True
         if overflows(complaint) and not (name in kept and _LIMIT_FAULT.search(said)):
             return False
@@ -168,20 +176,6 @@ class Mends:
         if blamed:
             self._left_out.add(blamed)
         return blamed is not None
-
-    def _shortened(
-        self, complaint: Complaint, said: str, sent: int, arguments: dict[str, Any]
-    ) -> bool:
-        """Shorten the limit where it is all that keeps the prompt from fitting."""
-        if not _TOO_LARGE.search(said):
-            return False
-        window, _ = sizes(complaint)
-        prompt = re.search(r"(?:has|contains) ([\d,]+) input tokens", said)
-        room = window - _int(prompt[1]) if window and prompt else 0
-        if not 4 * _LEAST <= room < sent:
-            return False
-        arguments["max_tokens"] = room
-        return True
 
     def _limited(self, complaint: Complaint, said: str, sent: int) -> bool:
         less = [n for n in map(_int, _NUMBER.findall(said)) if _LEAST <= n < sent]
@@ -214,6 +208,17 @@ class Mends:
             if name in kept and (unsupported or name in _PLAIN) and speaks.search(said):
                 return name
         return None
+
+
+def _shortened(complaint: Complaint, said: str, sent: int, arguments: dict[str, Any]) -> bool:
+    """Shorten the limit where it is all that keeps the prompt from fitting."""
+    window, _ = sizes(complaint)
+    prompt = _PROMPT.search(said)
+    room = window - _int(prompt[1] or prompt[2]) if window and prompt else 0
+    if not _ROOM <= room < sent:
+        return False
+    arguments["max_tokens"] = room
+    return True
 
 
 def without_system(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

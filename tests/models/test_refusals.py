@@ -16,6 +16,8 @@ import pytest
 
 from rag.errors import ContextOverflowError, ModelError
 from rag.models.chat import ChatModel
+from rag.models.refusals import Mends
+from rag.models.wire import Complaint
 from rag.testing.scripted_llm import (
     Scripted,
     ScriptedServer,
@@ -261,6 +263,15 @@ def test_all_at_once(server: ScriptedServer, make: Make) -> None:
     before = len(server.requests)
     assert model.stream(ASK, schema=SCHEMA).whole().text == "five"
     assert len(server.requests) == before + 1
+
+
+def test_what_several_threads_are_told_together_is_learnt_once() -> None:
+    mends = Mends()
+    arguments = {"messages": ASK, "max_tokens": 50}
+    sent = mends.applied(arguments)
+    for _ in range(4):  # all were refused before one of them was mended
+        assert mends.learn(Complaint("Unsupported: 'max_tokens'", 400), arguments, sent)
+    assert mends.applied(arguments) == {"messages": ASK, "max_completion_tokens": 50}
 
 
 # --- more than it takes at once: window and tokens sent, as far as it says them -------------------
