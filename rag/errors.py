@@ -49,6 +49,18 @@ class ModelError(RagError):
         self.partial = partial
 
 
+class ContextOverflowError(ModelError):
+    """A model was sent more than it takes at once.
+
+    ``window`` and ``sent`` are the tokens that it takes and that it was sent, where it says so.
+    """
+
+    def __init__(self, message: str, *, window: int | None = None, sent: int | None = None) -> None:
+        super().__init__(message)
+        self.window = window
+        self.sent = sent
+
+
 class StoreError(RagError):
     """Something is wrong with the index on disk."""
 

@@ -8,9 +8,10 @@ pydantic-settings, which is slow to import, is loaded only where the sources are
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from pydantic import (
 from rag.errors import SettingsError
 from rag.types import Label, digest_of
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 CHUNKER_VERSION = 3
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
 
@@ -38,6 +41,12 @@ HUB = "hub:"
 
 OPERATING_POINTS = {"cautious": 0.3, "balanced": 0.14, "eager": 0.1}
 """Confidence under which to abstain. eval/LOG.md says what each is worth."""
+
+Api = Literal["chat", "responses", "anthropic"]
+"""The protocol of a server: OpenAI's chat completions, its responses, or Anthropic's messages."""
+
+Effort = Literal["off", "minimal", "low", "medium", "high"]
+"""How much a language model thinks before it answers, where it can."""
 
 Style = Literal["brief", "normal", "detailed", "steps"]
 """How a language model words an answer; all but ``detailed`` are concise."""
@@ -53,7 +62,8 @@ class Preset:
     """What is known of a server, so that ``llm.preset`` and ``llm.model`` are enough to use it.
 
     ``key`` and ``address`` are the environment variables that its own tools read; without ``key``
-    it wants none. ``structured`` says whether it holds a reply to a JSON schema.
+    it wants none. ``api`` is the protocol that it speaks. ``structured`` says whether it holds a
+    reply to a JSON schema; ``thoughtless`` is what keeps a model from thinking first.
     """
 
     label: str
@@ -61,6 +71,8 @@ class Preset:
     key: str | None = None
     address: str | None = None
     structured: bool = True
+    api: Api = "chat"
+    thoughtless: Mapping[str, Any] = field(default_factory=lambda: {"reasoning_effort": "none"})
 
     def trusts(self, base_url: str) -> bool:
         """Tell whether the key may go to an address that a file names: to nobody but its owner."""
@@ -73,23 +85,42 @@ class Preset:
         return parts.scheme == "https" and (parts.hostname or "").endswith(_MICROSOFT)
 
 
+_TEMPLATE = {"chat_template_kwargs": {"enable_thinking": False}}  # goes to the chat template
+
 PRESETS = {
     "openai": Preset("OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
     # Every resource has an address of its own, so that there is no default.
     "azure": Preset("Azure OpenAI", None, "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
-    "openrouter": Preset("OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "openrouter": Preset(
+        "OpenRouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        thoughtless={"reasoning": {"enabled": False}},
+    ),
     "mistral": Preset("Mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     "groq": Preset("Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", structured=False),
     "deepseek": Preset(
-        "DeepSeek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", structured=False
+        "DeepSeek",
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+        structured=False,
+        thoughtless={"thinking": {"type": "disabled"}},
     ),
     "together": Preset("Together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    "anthropic": Preset(
+        "Anthropic",
+        "https://api.anthropic.com/v1",
+        "ANTHROPIC_API_KEY",
+        structured=False,
+        api="anthropic",
+        thoughtless={},  # it thinks only if asked to
+    ),
     "gemini": Preset(
         "Gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
     ),
     "ollama": Preset("Ollama", "http://127.0.0.1:11434/v1"),
-    "vllm": Preset("vLLM", "http://127.0.0.1:8000/v1"),
-    "llama.cpp": Preset("llama.cpp", "http://127.0.0.1:8080/v1"),
+    "vllm": Preset("vLLM", "http://127.0.0.1:8000/v1", thoughtless=_TEMPLATE),
+    "llama.cpp": Preset("llama.cpp", "http://127.0.0.1:8080/v1", thoughtless=_TEMPLATE),
     "lmstudio": Preset("LM Studio", "http://127.0.0.1:1234/v1"),
     "transformers": Preset("transformers serve", "http://127.0.0.1:8000/v1", structured=False),
 }
@@ -251,7 +282,7 @@ class GroundSettings(_Group):
 
 
 class LlmSettings(_Group):
-    """A language model behind OpenAI's protocol, remote or not; none unless ``model`` is set.
+    """A language model behind a server, remote or not; none unless ``model`` is set.
 
     The key is read from the environment only: ``RAG_LLM__API_KEY``, else the variable of the
     preset, which is ``OPENAI_API_KEY`` if none is named. It is left out of every dump: what is
@@ -265,14 +296,29 @@ class LlmSettings(_Group):
     base_url: str | None = Field(
         None, description="root of the server's API, e.g. http://127.0.0.1:8080/v1"
     )
+    api: Api | None = Field(None, description="its protocol, if not that of the preset")
     api_version: str | None = Field(None, description="of Azure's API, if it is to be another one")
     api_key: SecretStr | None = Field(None, exclude=True)
     timeout: float = Field(
         60.0, gt=0, description="seconds to wait, for the first token and between tokens, each try"
     )
-    retries: int = Field(2, ge=0, le=10, description="after a rate limit, a crash or a timeout")
+    first_token_timeout: float | None = Field(
+        None, gt=0, description="seconds to wait for the first token, if not as long as timeout"
+    )
+    retries: int = Field(
+        2, ge=0, le=10, description="after a rate limit or a crash; after silence one at most"
+    )
     max_tokens: int | None = Field(None, ge=1, description="of a reply; as the server has it")
     temperature: float = Field(0.0, ge=0, le=2)
+    seed: int | None = Field(None, ge=0, description="for servers that draw the same words again")
+    stop: tuple[str, ...] = Field((), max_length=4, description="texts at which a reply ends")
+    reasoning_effort: Effort | None = Field(
+        None, description="of a model that thinks first; “off” keeps it from thinking"
+    )
+    extra_body: dict[str, Any] = Field({}, description="goes into every request as it is")
+    headers: dict[str, SecretStr] = Field(
+        {}, exclude=True, description="go with every request; what they say is shown nowhere"
+    )
     context_tokens: int = Field(
         8192, ge=256, description="of the model's window: what is sent and the reply together"
     )
@@ -291,6 +337,11 @@ class LlmSettings(_Group):
     def address(self) -> str | None:
         """Where requests go: ``base_url``, else that of the preset; None where neither has one."""
         return self.base_url or self.place.base_url
+
+    @property
+    def protocol(self) -> Api:
+        """What is spoken with the server."""
+        return self.api or self.place.api
 
     @property
     def holds_schema(self) -> bool:
@@ -329,6 +380,27 @@ class LlmSettings(_Group):
         if "@" in parts.netloc or parts.query:  # it is shown in messages and run files
             raise ValueError("no name, password or query here: a key goes into RAG_LLM__API_KEY")
         return value.strip()
+
+    @field_validator("extra_body", "headers", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("extra_body")
+    @classmethod
+    def _leaves_the_request_alone(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted({"messages", "model", "stream", "input"} & value.keys()):
+            raise ValueError(f"{', '.join(taken)} cannot be set here: take it out")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _are_headers(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, said in value.items():
+            text = said.get_secret_value()
+            if not _HEADER.fullmatch(name) or not text.isascii() or not text.isprintable():
+                raise ValueError("a header has a name like X-Team and one line of ASCII")
+        return value
 
     @field_validator("api_key")
     @classmethod
@@ -398,7 +470,9 @@ class Settings(BaseModel):
         if preset is not None:
             configured = cls.load(folder, **arguments).llm
             if configured.preset != preset and (configured.place is not PRESETS[preset]):
-                chosen |= {"base_url": None, "api_key": None, "api_version": None}
+                chosen |= dict.fromkeys(
+                    ("base_url", "api_key", "api", "api_version", "headers", "extra_body"), None
+                )
             chosen["preset"] = preset
         return cls.load(folder, **{**arguments, "llm": {**arguments.get("llm", {}), **chosen}})
 
@@ -423,6 +497,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(
             f"{path} holds llm.api_key, and keys are not read from files: take it out and set "
             "RAG_LLM__API_KEY in the environment"
+        )
+    if _holds(values, ["llm", "headers"]):
+        raise SettingsError(
+            f"{path} holds llm.headers, which may have keys, and keys are not read from files: "
+            """take it out and set RAG_LLM__HEADERS='{"Name": "value"}' in the environment"""
         )
     return values
 

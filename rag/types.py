@@ -395,10 +395,16 @@ class Turn(Value):
 
 
 class Usage(Value):
-    """What a remote model reported of itself; ``cost`` is in the currency of its prices."""
+    """What a remote model reported of itself; ``cost`` is in the currency of its prices.
+
+    Of ``input_tokens`` the server had ``cached_tokens`` in memory, of ``output_tokens`` the model
+    spent ``reasoning_tokens`` on thoughts; None where the server does not say.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     cost: float | None = None
 
 

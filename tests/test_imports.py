@@ -109,7 +109,7 @@ def test_only_train_and_hub_know_torch() -> None:
 
 def test_one_file_knows_openai() -> None:
     knowing = [path for path in modules() if "openai" in str(imported(path, top_level=False))]
-    assert [path.relative_to(ROOT).as_posix() for path in knowing] == ["models/chat.py"]
+    assert [path.relative_to(ROOT).as_posix() for path in knowing] == ["models/connection.py"]
 
 
 def test_no_import_circles() -> None:

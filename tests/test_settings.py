@@ -165,3 +165,46 @@ def test_operating_points_are_thresholds_that_a_number_overrides() -> None:
     assert Settings.load(answer={"abstain_below": 0}).answer.threshold == 0
     with pytest.raises(SettingsError, match=r"answer\.abstain"):
         Settings.load(answer={"abstain": "bold"})
+
+
+# What goes with every request to a language model
+
+
+def test_headers_come_from_the_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_LLM__HEADERS", '{"X-Team": "my-secret"}')
+    settings = Settings.load(tmp_path)
+    assert settings.llm.headers["X-Team"].get_secret_value() == "my-secret"
+    assert "secret" not in repr(settings) + settings.model_dump_json()
+    (tmp_path / "rag.toml").write_text('[llm.headers]\nX-Team = "my-secret"\n')
+    with pytest.raises(SettingsError, match=r"holds llm\.headers, .* RAG_LLM__HEADERS=") as caught:
+        Settings.load(tmp_path)
+    assert "my-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"headers": {"X Team": "a"}}, "a header has a name like X-Team and one line of ASCII"),
+        ({"headers": {"X-Team": "a\nb"}}, "a header has a name like X-Team and one line of ASCII"),
+        ({"extra_body": {"messages": []}}, "messages cannot be set here: take it out"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, r"llm\.stop: .* at most 4"),
+        ({"reasoning_effort": "much"}, r"llm\.reasoning_effort: .*'off', 'minimal', 'low'"),
+        ({"api": "grpc"}, r"llm\.api: .*'chat', 'responses' or 'anthropic'"),
+        ({"first_token_timeout": 0}, r"llm\.first_token_timeout: .* greater than 0"),
+    ],
+)
+def test_what_cannot_go_with_a_request(
+    tmp_path: Path, given: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        Settings.load(tmp_path, llm=given)
+
+
+def test_a_table_goes_with_every_request(tmp_path: Path) -> None:
+    (tmp_path / "rag.toml").write_text(
+        '[llm]\nstop = ["END"]\n[llm.extra_body]\ntop_k = 5\nprovider = { order = ["a"] }\n'
+    )
+    llm = Settings.load(tmp_path).llm
+    assert (llm.stop, llm.extra_body) == (("END",), {"top_k": 5, "provider": {"order": ["a"]}})

@@ -222,6 +222,30 @@ def test_a_reply_that_was_cut_off_keeps_its_whole_sentences(
     assert "raise llm.max_tokens" in answer.problems[0]
 
 
+def test_a_reply_that_a_filter_stopped_says_so(make: Make, server: ScriptedServer) -> None:
+    server.enqueue(stream(f"{DAYS} [1] The money", finish="content_filter"))
+    answer = make().ask(ASK)
+    assert answer.text == f"{DAYS} [1]"
+    assert answer.problems[0] == (
+        "small was stopped before the end of its answer (content_filter): ask in other words, or "
+        "choose another llm.model"
+    )
+
+
+def test_an_answer_has_a_limit_that_leaves_room_for_the_prompt(
+    make: Make, server: ScriptedServer
+) -> None:
+    too_long = (
+        "maximum context length is 1000 tokens. However, you requested 1624 tokens (600 in the "
+        "messages, 1024 in the completion)"
+    )
+    server.enqueue(error(400, too_long), f"{DAYS} [1]")
+    assert make().ask(ASK).text == f"{DAYS} [1]"
+    first, second = (request.body for request in server.requests)
+    assert (first["max_tokens"], second["max_tokens"]) == (1024, 400)
+    assert first["messages"] == second["messages"]
+
+
 # --- streaming ------------------------------------------------------------------------------------
 
 

@@ -1,47 +1,54 @@
-"""A language model behind OpenAI's protocol: the one file that knows the openai package."""
+"""A language model behind a server: what it is asked, and asked again, until it has replied."""
 
 from __future__ import annotations
 
 import contextlib
 import random
-import re
-import socket
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 
-from rag.errors import ModelError, SettingsError
+from rag.errors import ContextOverflowError, ModelError, SettingsError
 from rag.events import STOPPING, Stopping
-from rag.models.wire import Delta, ErrorMessages, WireFault, error_message, read_reply, read_stream
-from rag.settings import AZURE_VERSION, PRESETS, LlmSettings
+from rag.models.connection import (
+    OPENAI,
+    Watch,
+    bytes_of,
+    client_faults,
+    connected,
+    extra_headers,
+    hang_up,
+    raise_if_stopped,
+    until_stopped,
+)
+from rag.models.dialects import DIALECTS, LONGEST, STOPPED
+from rag.models.llm_messages import ErrorMessages
+from rag.models.refusals import Mends, loading, no_credit, overflows, sizes
+from rag.models.wire import Delta, WireFault, read_reply, read_stream
+from rag.settings import PRESETS, LlmSettings
 from rag.text.terms import encodable
 from rag.text.tokens import Window
 from rag.types import Usage
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI, OpenAIError
+    from openai import OpenAI
 
-OPENAI = PRESETS["openai"].base_url
-
-LONGEST = 400_000
+ENDLESS = 400_000
 """Characters after which a stream counts as endless where ``max_tokens`` is not set."""
 
-_NO_KEY = "none"  # what a server without keys is sent: the client insists on something
 _TOKEN = 20  # characters that a token has at most, for servers that do not heed max_tokens
 _PAUSES = (0.5, 8.0)  # seconds, the first and the longest, as the client's own
-_STRUCTURED = re.compile(r"response_format|json_schema|structured output", re.IGNORECASE)
-_OPTIONS = re.compile(r"stream_options|include_usage", re.IGNORECASE)
+_WAIT = 60.0  # seconds that a server may ask to be waited for
+_LOADING = 1.0  # seconds between looks at a model that is being loaded
+_MENDED = frozenset({400, 404, 405, 415, 422, 500, 501})  # may be about what is in a request
 # Without stream_options servers report no usage of a stream.
 _STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
 READY = [{"role": "user", "content": "Reply with the word: ready"}]
 _PROBE_TOKENS = 16  # enough for a word; a model that reasons first may say nothing in them
 _NAMES = 5  # of other models, where the wanted one is not listed
-_SPARED = ("temperature", "max_tokens", "stream", "stream_options")
 
 Messages = Sequence[Mapping[str, str]]
 """What a model is sent: texts with a ``role``, and the text itself as ``content``."""
@@ -60,17 +67,23 @@ class Reply:
     """What a model answered. ``finished`` is the server's word for why it stopped, e.g. ``stop``.
 
     ``usage`` is what the server reported; its cost is None where a price is not set or the server
-    reported nothing.
+    reported nothing. ``refusal`` are the words of a model that declines, apart from its text.
     """
 
     text: str
     usage: Usage
     finished: str | None
+    refusal: str = ""
 
     @property
     def cut_off(self) -> bool:
         """Whether the reply ended because it had reached its longest."""
-        return self.finished == "length"
+        return self.finished == LONGEST
+
+    @property
+    def stopped_for(self) -> str | None:
+        """Why the reply ended before its end, if not for its length."""
+        return None if self.finished in (None, STOPPED, LONGEST) else self.finished
 
 
 def missing(settings: LlmSettings) -> str | None:
@@ -103,8 +116,15 @@ def total_usage(usages: Iterable[Usage | None]) -> Usage | None:
     return Usage(
         input_tokens=sum(usage.input_tokens for usage in known),
         output_tokens=sum(usage.output_tokens for usage in known),
+        cached_tokens=_sum(usage.cached_tokens for usage in known),
+        reasoning_tokens=_sum(usage.reasoning_tokens for usage in known),
         cost=sum(costs) if len(costs) == len(known) else None,
     )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 class ReplyStream(Iterator[str], ABC):
@@ -118,6 +138,7 @@ class ReplyStream(Iterator[str], ABC):
         self._text: list[str] = []
         self._usage = Usage()
         self._finished: str | None = None
+        self._refusal = ""
         self._pieces = self._run()
 
     def __enter__(self) -> Self:
@@ -132,7 +153,7 @@ class ReplyStream(Iterator[str], ABC):
     @property
     def reply(self) -> Reply:
         """What there is of the reply so far; all of it once the pieces have ended."""
-        return Reply("".join(self._text), self._usage, self._finished)
+        return Reply("".join(self._text), self._usage, self._finished, self._refusal)
 
     def whole(self) -> Reply:
         """The reply once it is all there."""
@@ -192,11 +213,15 @@ class ChatModel(LanguageModel):
 
     What passes (a rate limit, a crash, silence) is tried again with growing pauses, a stream only
     as long as nothing of it was given. What a server refuses (a schema for its replies, a
-    temperature, to stream) is left out from then on. Raises SettingsError if no model is
-    configured.
+    temperature, to stream) is left out from then on, or put as the server wants it.
+
+    ``reply_tokens`` is the longest reply where neither a call nor ``llm.max_tokens`` says so: a
+    model that rambles stops there. Thoughts count too, so that a reply that has nothing else when
+    its tokens are used up is asked for once more without a limit, and so are all that follow.
+    Raises SettingsError if no model is configured.
     """
 
-    def __init__(self, settings: LlmSettings) -> None:
+    def __init__(self, settings: LlmSettings, *, reply_tokens: int | None = None) -> None:
         if reason := missing(settings):
             raise SettingsError(reason)
         self.name = str(settings.model)
@@ -204,7 +229,12 @@ class ChatModel(LanguageModel):
         self.settings = settings
         self.where = str(settings.address)
         self.errors = ErrorMessages(settings, self.where)
-        self._refused: set[str] = set()
+        self._reply_tokens = reply_tokens
+        self._dialect = DIALECTS[settings.protocol]
+        # OpenAI's own server wants the later name; others learn it later or never.
+        limit = "max_completion_tokens" if self.where == OPENAI else "max_tokens"
+        self._mends = Mends(tuple(settings.extra_body), limit=limit)
+        self._thinks = False  # so that a limit of ours may leave nothing for the reply
 
     def __repr__(self) -> str:
         return f"ChatModel({self.name!r}, base_url={self.where!r})"
@@ -212,17 +242,18 @@ class ChatModel(LanguageModel):
     @property
     def takes_schema(self) -> bool:
         """Whether a schema is worth giving: by the settings, and until the server refuses one."""
-        return self.settings.holds_schema and "response_format" not in self._refused
+        return self.settings.holds_schema and self._mends.takes_format
 
     @property
     def url(self) -> str:
-        """Where completions are asked for, without what Azure wants to have in it."""
-        return f"{self.where.rstrip('/')}/chat/completions"
+        """Where replies are asked for, without what Azure wants to have in it."""
+        return f"{self.where.rstrip('/')}{self._dialect.path}"
 
     @property
     def authorization(self) -> str:
         """Whether a key goes with a request, never which."""
-        return "*** (a key from the environment)" if self.settings.api_key else "no key"
+        key = "*** (a key from the environment)" if self.settings.api_key else "no key"
+        return ", ".join([key, *(f"{name}: ***" for name in self.settings.headers)])
 
     def close(self) -> None:
         """Hang up; asked again, it connects again."""
@@ -233,13 +264,13 @@ class ChatModel(LanguageModel):
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> Reply:
         """The reply, asked for at once."""
-        return ChatStream(self, self._arguments(messages, schema, max_tokens, {})).whole()
+        return ChatStream(self, messages, schema, max_tokens, {}).whole()
 
     def stream(
         self, messages: Messages, *, schema: Schema = None, max_tokens: int | None = None
     ) -> ChatStream:
         """The pieces of the reply."""
-        return ChatStream(self, self._arguments(messages, schema, max_tokens, _STREAMING))
+        return ChatStream(self, messages, schema, max_tokens, _STREAMING)
 
     def planned(
         self,
@@ -251,103 +282,105 @@ class ChatModel(LanguageModel):
     ) -> dict[str, Any]:
         """The body of a request as it would be sent. Nothing is sent."""
         more = _STREAMING if streamed else {}
-        return self._kept(self._arguments(messages, schema, max_tokens, more))
+        return self._body(self._mends.applied(self._arguments(messages, schema, max_tokens, more)))
 
     def empty(self, reply: Reply) -> str:
         """The sentence for a reply without a word."""
-        return self.errors.empty(reply.finished)
+        return self.errors.empty(reply.finished, reply.refusal)
 
     def models(self) -> list[str]:
         """The names of the models that the server lists. Raises ModelError."""
-        from openai import OpenAIError
-
+        client = self._client.with_options(max_retries=self.settings.retries)
         try:
-            listed = self._client.models.list()
+            with client_faults():
+                listed = client.models.list(extra_headers=extra_headers(self.settings))
             return [encodable(str(model.id)) for model in listed.data]
-        except OpenAIError as error:
-            raise ModelError(self._explained(error)) from None
+        except WireFault as fault:
+            raise ModelError(self.errors.of_fault(fault, began=False)) from None
         except (AttributeError, TypeError, ValueError):
             raise ModelError(self.errors.of("strange")) from None
 
     @cached_property
     def _client(self) -> OpenAI:
-        from openai import AzureOpenAI, OpenAI
+        return connected(self.settings, self.where, max(self.settings.timeout, self._first))
 
-        # These are always given: the client would fill in others from the environment, and names
-        # of accounts at OpenAI's too, which are nobody else's business.
-        key = self.settings.api_key
-        given: dict[str, Any] = {
-            "api_key": key.get_secret_value() if key else _NO_KEY,
-            "timeout": self.settings.timeout,
-            "max_retries": self.settings.retries,
-        }
-        if self.where != OPENAI:
-            given |= {"organization": "", "project": ""}
-        if self.settings.place is PRESETS["azure"] and not self.where.rstrip("/").endswith("/v1"):
-            version = self.settings.api_version or AZURE_VERSION
-            return AzureOpenAI(azure_endpoint=self.where, api_version=version, **given)
-        return OpenAI(base_url=self.where, **given)
+    @property
+    def _first(self) -> float:
+        return self.settings.first_token_timeout or self.settings.timeout
 
     def _arguments(
         self, messages: Messages, schema: Schema, max_tokens: int | None, more: Mapping[str, Any]
     ) -> dict[str, Any]:
+        settings = self.settings
         arguments: dict[str, Any] = {
             "model": self.name,
             "messages": sendable(messages),
-            "temperature": self.settings.temperature,
+            "temperature": settings.temperature,
         }
-        if longest := max_tokens or self.settings.max_tokens:
+        ours = None if self._thinks else max_tokens
+        if longest := ours or settings.max_tokens or (None if self._thinks else self._reply_tokens):
             arguments["max_tokens"] = longest
         if schema is not None:
             held = {"name": "reply", "schema": dict(schema), "strict": True}
             arguments["response_format"] = {"type": "json_schema", "json_schema": held}
-        return {**arguments, **more}
+        if settings.seed is not None:
+            arguments["seed"] = settings.seed
+        if settings.stop:
+            arguments["stop"] = list(settings.stop)
+        if settings.reasoning_effort:
+            arguments["reasoning_effort"] = settings.reasoning_effort
+        return {**arguments, **more, **settings.extra_body}
 
-    def _kept(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments without what the server has refused."""
-        kept = {key: value for key, value in arguments.items() if key not in self._refused}
-        if "max_tokens" in self._refused and "max_tokens" in arguments:
-            kept["max_completion_tokens"] = arguments["max_tokens"]  # its later name
-        if "stream" not in kept:
-            kept.pop("stream_options", None)
-        return kept
+    def _body(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that this server takes, in the words of its protocol."""
+        if kept.get("reasoning_effort") == "off":
+            rest = {key: value for key, value in kept.items() if key != "reasoning_effort"}
+            kept = {**self.settings.place.thoughtless, **rest}
+        return self._dialect.body(kept)
 
-    def _cost_of(self, reported: Mapping[str, Any] | None) -> Usage:
-        counts = [(reported or {}).get(name) for name in ("prompt_tokens", "completion_tokens")]
-        known = [count for count in counts if isinstance(count, int) and count >= 0]
-        if len(known) < len(counts):
+    def _cost_of(self, counted: Mapping[str, int]) -> Usage:
+        sent, received = counted.get("input"), counted.get("output")
+        if sent is None or received is None:
             return Usage()
-        sent, received = known
         cost, each, other = None, self.settings.input_price, self.settings.output_price
         if each is not None and other is not None:
             cost = (sent * each + received * other) / 1_000_000
-        return Usage(input_tokens=sent, output_tokens=received, cost=cost)
-
-    def _explained(self, error: OpenAIError) -> str:
-        """One sentence for an error of the client, and what to do about it."""
-        from openai import APIConnectionError, APIStatusError, APITimeoutError
-
-        match error:
-            case APITimeoutError():
-                return self.errors.of("late")
-            case APIConnectionError():
-                return self.errors.of("unreachable", str(error.__cause__ or error))
-            case APIStatusError():
-                wait = error.response.headers.get("retry-after")
-                return self.errors.of_status(error.status_code, error.code, _message(error), wait)
-        return self.errors.of("unknown", str(error))
+        return Usage(
+            input_tokens=sent,
+            output_tokens=received,
+            cached_tokens=counted.get("cached"),
+            reasoning_tokens=counted.get("reasoning"),
+            cost=cost,
+        )
 
 
 class ChatStream(ReplyStream):
     """The pieces of a server's reply; one piece where the arguments do not ask for a stream."""
 
-    def __init__(self, model: ChatModel, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        messages: Messages,
+        schema: Schema,
+        max_tokens: int | None,
+        more: Mapping[str, Any],
+        *,
+        tiny: bool = False,
+    ) -> None:
         super().__init__()
         self._model = model
-        self._arguments = arguments
+        self._made = partial(model._arguments, messages, schema, max_tokens, more)
+        self._arguments = self._made()
+        # A limit that the user did not set must not cost a model that thinks its reply.
+        own = max_tokens is None and model.settings.max_tokens is not None
+        self._limited = "max_tokens" in self._arguments and not own and not tiny
         self._stopping = Stopping()
-        self._tries = model.settings.retries  # that are left; the client counts its own against it
+        self._tries = model.settings.retries  # that are left
+        self._was_late = False
         self._pause, self._longest = _PAUSES
+        self._counted: dict[str, int] = {}
+        self._kept: dict[str, Any] = {}  # of the arguments, what was sent last
+        self._begun_at = 0.0
 
     def close(self) -> None:
         """Hang up; the server may stop at the same moment."""
@@ -357,60 +390,95 @@ class ChatStream(ReplyStream):
 
     def _run(self) -> Generator[str, None, None]:
         outer = STOPPING.get() or Stopping()
+        self._begun_at = time.monotonic()
         with outer.calling(self._stopping.set):
             while not self._stopping.is_set():
                 try:
                     yield from self._once()
-                    break
+                    if not self._only_thought():
+                        break
                 except WireFault as fault:
                     began = bool(self._text)
                     if self._stopping.is_set() or (not began and self._again(fault)):
                         continue
-                    sentence = self._model.errors.of_fault(fault, began=began)
-                    raise ModelError(sentence, partial="".join(self._text)) from None
+                    raise self._error(fault, began=began) from None
             if self._finished is None:
-                _raise_if_stopped(outer)  # what there is of it is not all
+                raise_if_stopped(outer)  # what there is of it is not all
+
+    def _only_thought(self) -> bool:
+        """Whether its tokens went into thoughts, and it is asked again without our limit.
+
+        Thoughts that were given already, in the text, are gone on with: nobody has read them out.
+        """
+        text = "".join(self._text).lstrip()
+        spent = not text or (text.startswith("<think>") and "</think>" not in text)
+        if not (self._limited and self._finished == LONGEST and spent) or self._refusal:
+            return False
+        self._limited = False
+        self._model._thinks = True
+        self._arguments = self._made()
+        self._text.clear()
+        self._finished = None
+        return True
 
     def _again(self, fault: WireFault) -> bool:
         """Whether to send it again, after a pause if so; never once it is to stop."""
-        if not fault.passing or self._tries <= 0:
+        asked = None
+        if complaint := fault.complaint:
+            mendable = complaint.status in _MENDED
+            if mendable and self._model._mends.learn(complaint, self._arguments, self._kept):
+                return True
+            if loading(complaint) and time.monotonic() < self._begun_at + self._model._first:
+                return not self._stopping.wait(min(complaint.wait or _LOADING, self._model._first))
+            asked = complaint.wait
+            if overflows(complaint) or no_credit(complaint) or (asked or 0) > _WAIT:
+                return False
+        late = fault.kind == "late"
+        # A server that is slow may be at work on it still: each try adds to that.
+        if not fault.passing or self._tries <= 0 or (late and self._was_late):
             return False
+        self._was_late = self._was_late or late
         self._tries -= 1
         # By chance a little less, so that not everybody comes back at the same moment.
-        stopped = self._stopping.wait(self._pause * (1 - random.random() / 4))
+        pause = self._pause * (1 - random.random() / 4) if asked is None else asked
+        stopped = self._stopping.wait(pause)
         self._pause = min(2 * self._pause, self._longest)
         return not stopped
 
-    def _sent(self) -> Any:
-        """The response, its body not read. Raises ModelError."""
-        from openai import BadRequestError, OpenAIError, UnprocessableEntityError
+    def _error(self, fault: WireFault, *, began: bool) -> ModelError:
+        sentence = self._model.errors.of_fault(fault, began=began)
+        if fault.complaint and not began and overflows(fault.complaint):
+            window, sent = sizes(fault.complaint)
+            return ContextOverflowError(sentence, window=window, sent=sent)
+        return ModelError(sentence, partial="".join(self._text))
 
+    def _sent(self) -> Any:
+        """The response, its body not read. Raises WireFault."""
         model = self._model
-        while True:
-            kept = model._kept(self._arguments)
-            client = model._client.with_options(max_retries=self._tries)
-            try:
-                made = client.chat.completions.with_streaming_response.create(**kept)
-                response = _until_stopped(self._stopping, made.__enter__)  # it has a close()
-            except (BadRequestError, UnprocessableEntityError) as error:
-                blamed = _blamed(error, kept)
-                if blamed is None:
-                    raise ModelError(model._explained(error)) from None
-                model._refused.add(blamed)  # so the loop ends: there are only so many
-            except OpenAIError as error:
-                raise ModelError(model._explained(error)) from None
-            else:
-                self._tries -= response.retries_taken
-                return response
+
+        def ask() -> Any:
+            # What with_streaming_response does: the body is read here, whatever it is.
+            raw = {"X-Stainless-Raw-Response": "stream", **extra_headers(model.settings)}
+            body = model._body(self._kept)
+            return model._client.post(
+                model._dialect.path, cast_to=object, body=body, options={"headers": raw}
+            )
+
+        self._kept = model._mends.applied(self._arguments)
+        with client_faults():
+            return until_stopped(self._stopping, ask, model._first)
 
     def _once(self) -> Iterator[str]:
         response = self._sent()
+        end = partial(hang_up, response)
         try:
-            with self._stopping.calling(partial(_hang_up, response)):
-                for delta in self._deltas(response):
+            with self._stopping.calling(end), self._watch(end) as watch:
+                for delta in self._deltas(response, watch):
                     if delta.usage:
-                        self._usage = self._model._cost_of(delta.usage)
+                        self._counted |= delta.usage
+                        self._usage = self._model._cost_of(self._counted)
                     self._finished = delta.finished or self._finished
+                    self._refusal += delta.refusal
                     if delta.text:
                         self._text.append(delta.text)
                         yield delta.text
@@ -419,100 +487,30 @@ class ChatStream(ReplyStream):
         finally:
             response.close()
 
-    def _deltas(self, response: Any) -> Iterator[Delta]:
+    def _watch(self, end: Callable[[], object]) -> Watch:
+        return Watch(self._model._first, self._model.settings.timeout, end)
+
+    def _deltas(self, response: Any, watch: Watch) -> Iterator[Delta]:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        settings = self._model.settings
-        chunks = _bytes_of(response)
-        # Some servers do not stream.
-        if media_type == "application/json" or "stream" not in self._arguments:
-            yield read_reply(chunks, settings.timeout)
+        model = self._model
+        chunks = bytes_of(response, watch)
+        # Some servers do not stream, and some do nothing else.
+        events = media_type == "text/event-stream"
+        if not events and (media_type == "application/json" or "stream" not in self._arguments):
+            yield read_reply(chunks, model._first, model._dialect)
             return
         if media_type not in ("text/event-stream", "text/plain", ""):
             raise WireFault("strange", media_type)
         tokens = self._arguments.get("max_tokens")
         yield from read_stream(
             chunks,
-            seconds=settings.timeout,
-            longest=max(tokens * _TOKEN, 1000) if tokens else LONGEST,
-            reading=media_type if media_type == "text/plain" else "",
+            model._dialect,
+            first=model._first,
+            seconds=model.settings.timeout,
+            longest=max(tokens * _TOKEN, 1000) if tokens else ENDLESS,
+            media_type=media_type if media_type == "text/plain" else "",
+            progress=watch.progress,
         )
-
-
-def _bytes_of(response: Any) -> Iterator[bytes]:
-    """Yield the body as it comes. Raises WireFault for what the connection does."""
-    try:
-        yield from response.iter_bytes()
-    except Exception as error:
-        # The client's own errors here are httpx's or httpx2's, by release: their names say which.
-        names = {kind.__name__ for kind in type(error).__mro__}
-        if names & {"TimeoutException", "APITimeoutError"}:
-            raise WireFault("late", passing=True) from None
-        if names & {"RequestError", "StreamError", "APIConnectionError", "OSError"}:
-            raise WireFault("cut", passing=True) from None
-        raise
-
-
-def _raise_if_stopped(stopping: Stopping) -> None:
-    if stopping.is_set():
-        raise ModelError("it was stopped from outside")
-
-
-def _until_stopped(stopping: Stopping, ask: Callable[[], Any]) -> Any:
-    """The response to a request. Raises ModelError as soon as it is to stop.
-
-    A server may take its time before the first byte, and nothing reaches a thread that waits for
-    that: it waits in one of its own, which is left behind.
-    """
-    outcome: Future[Any] = Future()
-
-    def call() -> None:
-        response = None
-        try:
-            response = ask()
-            outcome.set_result(response)
-        except InvalidStateError:  # nobody waits any more
-            if response is not None:
-                response.close()
-        except BaseException as error:
-            with contextlib.suppress(InvalidStateError):
-                outcome.set_exception(error)
-
-    _raise_if_stopped(stopping)
-    threading.Thread(target=call, daemon=True, name="rag-ask").start()
-    try:
-        with stopping.calling(outcome.cancel):
-            return outcome.result()
-    except CancelledError:
-        raise ModelError("it was stopped from outside") from None
-    finally:
-        outcome.cancel()  # Ctrl-C
-
-
-def _hang_up(response: Any) -> None:
-    """Close the connection of a response, also under a thread that is waiting for its bytes.
-
-    Closing a socket wakes nobody who waits for it; shutting it down does.
-    """
-    with contextlib.suppress(AttributeError, KeyError, OSError):
-        stream = response.http_response.extensions["network_stream"]
-        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-
-
-def _blamed(error: APIStatusError, arguments: Mapping[str, Any]) -> str | None:
-    """The argument that a server does not take, of those that can be done without."""
-    said = f"{error.param} {_message(error)}"
-    if "stream_options" in arguments and _OPTIONS.search(said):
-        return "stream_options"
-    if "response_format" in arguments and _STRUCTURED.search(said):
-        return "response_format"
-    if (error.code or "").startswith("unsupported_") and error.param in arguments:
-        return error.param if error.param in _SPARED else None
-    return None
-
-
-def _message(error: APIStatusError) -> str:
-    """What the server said, without the client's words around it."""
-    return error_message(error.body) or str(error.response.reason_phrase or "nothing")
 
 
 # Is it there? What is asked only when somebody wants to know
@@ -540,7 +538,7 @@ def probe(model: ChatModel) -> Probe:
     listed = _listed(model)
     began = time.perf_counter()
     try:
-        reply = model.complete(READY, max_tokens=_PROBE_TOKENS)
+        reply = ChatStream(model, READY, None, _PROBE_TOKENS, {}, tiny=True).whole()
     except ModelError as error:
         return Probe(listed, "no", str(error))
     took = f"{time.perf_counter() - began:.1f} s"

@@ -1,56 +1,103 @@
-"""What a server of OpenAI's protocol sends, read with bounds: a reply at once, or as a stream.
+"""What a server of language models sends, read with bounds: a reply at once, or as a stream.
 
-Nothing here trusts the server to be quick, to stop or to keep to the protocol. What it does wrong
-is a ``WireFault``, for which ``ErrorMessages`` has the words.
+Nothing here trusts the server to be quick, to stop or to keep to its protocol. What it does wrong
+is a ``WireFault``, for which ``ErrorMessages`` has the words; what it says of an error is a
+``Complaint``, however it is wrapped.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from rag.settings import LlmSettings
-from rag.text.terms import encodable
-
-Kind = Literal["late", "cut", "strange", "malformed", "endless", "failed"]
+Kind = Literal[
+    "late", "cut", "strange", "malformed", "endless", "failed", "unreachable", "unknown", "status"
+]
 
 BODY_BYTES = 16_000_000
 """Longest reply that is read when it comes at once."""
 LINE_BYTES = 2_000_000
-"""Longest line of a stream that is read."""
+"""Longest line, and longest event, of a stream that is read."""
 
-_PASSING = frozenset({408, 409, 429})  # and all from 500
+_DONE = "[DONE]"
+_BOM = b"\xef\xbb\xbf"
+_PASSING = frozenset({408, 409, 425, 429})  # and all from 500
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What a server says of an error. ``status`` is 500 where it has none.
+
+    ``code`` has every word for its kind, ``param`` the argument that it is about. ``wait`` are the
+    seconds after which to come back; ``window`` and ``sent`` are tokens, where it counts them.
+    """
+
+    said: str
+    status: int = 500
+    code: str = ""
+    param: str = ""
+    wait: float | None = None
+    window: int | None = None
+    sent: int | None = None
+
+    @property
+    def passing(self) -> bool:
+        """Whether another try may help."""
+        return self.status >= 500 or self.status in _PASSING
 
 
 class WireFault(Exception):  # noqa: N818 - a fault of the server; ModelError is our error
     """A server that did not answer as it should; ``passing`` if another try may help."""
 
-    def __init__(self, kind: Kind, detail: str = "", *, passing: bool = False) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str = "",
+        *,
+        passing: bool = False,
+        complaint: Complaint | None = None,
+    ) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail
         self.passing = passing
+        self.complaint = complaint
 
 
 @dataclass(frozen=True)
 class Delta:
-    """A step of a reply: text, why it stopped, what it used, or signs of life alone."""
+    """A step of a reply: text, why it stopped, what it used, or signs of life alone.
+
+    ``refusal`` are the model's words for why it does not answer; ``last``: nothing follows.
+    """
 
     text: str = ""
     hidden: int = 0  # characters of reasoning, which are not part of the reply
+    refusal: str = ""
     finished: str | None = None
-    usage: Mapping[str, Any] | None = None
+    usage: Mapping[str, int] | None = None
+    last: bool = False
+
+
+class Reading(Protocol):
+    """How the values of one protocol are read. Raises WireFault."""
+
+    def whole(self, body: Any) -> Delta:
+        """A reply that came at once."""
+
+    def step(self, body: Any) -> Delta:
+        """An event of a stream."""
 
 
 class _Deadline:
     """Waits so many seconds for progress: bytes alone, such as a server's comments, are none."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, first: float, seconds: float) -> None:
         self._seconds = seconds
-        self.progress()
+        self._until = time.monotonic() + first
 
     def progress(self) -> None:
         """Begin to wait anew."""
@@ -65,253 +112,251 @@ class _Deadline:
 # A reply at once
 
 
-def read_reply(chunks: Iterable[bytes], seconds: float) -> Delta:
+def read_reply(chunks: Iterable[bytes], seconds: float, reading: Reading) -> Delta:
     """A whole reply. Raises WireFault."""
-    deadline = _Deadline(seconds)
+    deadline = _Deadline(seconds, seconds)
     received = bytearray()
     for chunk in chunks:
         received += chunk
         if len(received) > BODY_BYTES:
             raise WireFault("endless", f"{BODY_BYTES:,} bytes")
         deadline.check()
-    body = _parsed(bytes(received), "strange")
-    _raise_error_in(body)
     try:
-        choice = body["choices"][0]
-        text = choice["message"]["content"]
-        finished = choice.get("finish_reason")
-    except (AttributeError, IndexError, KeyError, TypeError):
+        body = json.loads(bytes(received).removeprefix(_BOM))
+    except (ValueError, RecursionError):
         raise WireFault("strange") from None
-    if not isinstance(text, str | None):
-        raise WireFault("strange")
-    return Delta(encodable(text or ""), finished=_word(finished), usage=_mapping(body.get("usage")))
+    raise_error_in(body)
+    return reading.whole(body)
 
 
 # A stream
 
 
 def read_stream(
-    chunks: Iterable[bytes], *, seconds: float, longest: int, reading: str
+    chunks: Iterable[bytes],
+    reading: Reading,
+    *,
+    first: float,
+    seconds: float,
+    longest: int,
+    media_type: str,
+    progress: Callable[[], object] = lambda: None,
 ) -> Iterator[Delta]:
     """Yield the steps of a streamed reply. Raises WireFault, at the latest after ``longest``.
 
-    ``longest`` counts characters, those of reasoning too. ``reading`` is the stream's media type,
-    for the message if there is no event in it.
+    ``longest`` counts characters, those of reasoning too; ``first`` and ``seconds`` are waited for
+    the first token and for each of the others, and ``progress`` is called with every one.
+    ``media_type`` is for the message if there is no event in it.
     """
-    deadline = _Deadline(seconds)
+    deadline = _Deadline(first, seconds)
     length = 0
     finished = events = False
-    for line in _lines(chunks, deadline):
-        data = _data_of(line)
-        if data == "[DONE]":
+    received = _events(chunks, deadline)
+    while True:
+        try:
+            name, body = next(received)
+        except StopIteration:
+            break
+        except WireFault as fault:
+            if finished and fault.kind in ("cut", "late"):
+                return  # it is whole, whatever becomes of the connection
+            raise
+        if body == _DONE:
             return
-        if data is None:
-            continue
         events = True
-        delta = _delta_of(_parsed(data.encode(), "malformed"))
-        if delta.text or delta.hidden or delta.finished:
+        raise_error_in(body, sure=name == "error")
+        delta = reading.step(body)
+        if delta.text or delta.hidden or delta.refusal or delta.finished:
             deadline.progress()
-        length += len(delta.text) + delta.hidden
+            progress()
+        length += len(delta.text) + len(delta.refusal) + delta.hidden
         if length > longest:
             raise WireFault("endless", f"{longest:,} characters")
         finished = finished or delta.finished is not None
         yield delta
+        if delta.last:
+            return
     # Some servers leave the last line out; without a reason to stop, the reply was cut.
     if not events:
-        raise WireFault("strange", reading) if reading else WireFault("cut", passing=True)
+        raise WireFault("strange", media_type) if media_type else WireFault("cut", passing=True)
     if not finished:
         raise WireFault("cut", passing=True)
 
 
+def _events(chunks: Iterable[bytes], deadline: _Deadline) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of each event.
+
+    One is given as soon as its data is whole: some servers leave out the empty line behind it.
+    """
+    name = held = ""
+    for line in _lines(chunks, deadline):
+        field, data = _field_of(line)
+        if field == "event":
+            name = data
+        elif field == "error":  # llama.cpp says an error in a field of its own
+            name = field
+        if field in ("data", "error") and data:
+            held = f"{held}\n{data}" if held else data
+            if len(held) > LINE_BYTES:
+                raise WireFault("endless", f"{LINE_BYTES:,} bytes in one event")
+        if not held:
+            name = name if field else ""
+            continue
+        try:
+            value = held if held == _DONE else json.loads(held)
+        except (ValueError, RecursionError):
+            if field:
+                continue  # its next line may make it whole
+            value = _unread(name, held)
+        yield name, value
+        name = held = ""
+    if held:
+        yield name, _unread(name, held)
+
+
+def _unread(name: str, held: str) -> str:
+    """What is no JSON, if it is an error in plain words. Raises WireFault."""
+    if name != "error":
+        raise WireFault("malformed", "an event is not JSON")
+    return held
+
+
 def _lines(chunks: Iterable[bytes], deadline: _Deadline) -> Iterator[bytes]:
+    """Yield lines without their ends, which are LF, CR LF or CR alone."""
     pending = bytearray()
+    begun = returned = False
     for chunk in chunks:
-        pending += chunk
-        if b"\n" in chunk:
-            *whole, rest = pending.split(b"\n")
-            yield from map(bytes, whole)
-            pending = rest
+        pending += chunk.removeprefix(b"\n") if returned else chunk  # the end of CR LF
+        returned = chunk.endswith(b"\r")
+        if b"\n" in chunk or b"\r" in chunk:
+            whole = bytes(pending).splitlines(keepends=True)
+            pending = bytearray(b"" if not whole or whole[-1][-1:] in b"\r\n" else whole.pop())
+            for line in whole:
+                yield line.rstrip(b"\r\n") if begun else line.rstrip(b"\r\n").removeprefix(_BOM)
+                begun = True
         if len(pending) > LINE_BYTES:
             raise WireFault("endless", f"{LINE_BYTES:,} bytes in one line")
         deadline.check()
     if pending:
-        yield bytes(pending)
+        yield bytes(pending) if begun else bytes(pending).removeprefix(_BOM)
 
 
-def _data_of(line: bytes) -> str | None:
-    """What an event says; None of a comment, an empty line and the fields beside it."""
-    text = line.decode("utf-8", "replace").rstrip("\r")
+def _field_of(line: bytes) -> tuple[str, str]:
+    """Name and value of a line; an empty one has neither, and a comment says nothing."""
+    text = line.decode("utf-8", "replace")
+    if not text.strip():
+        return "", ""
     name, colon, value = text.partition(":")
-    if colon and name in ("data", "error"):  # llama.cpp says an error in a field of its own
-        return value.strip() or None
-    if not text.strip() or not name or name in ("event", "id", "retry"):
-        return None
+    if name in ("data", "error", "event", "id", "retry"):
+        return name, value.strip()
+    if colon and not name:
+        return "comment", ""
     if text.lstrip().startswith("{"):
-        return text.strip()  # an error that lacks the name of its field
+        return "data", text.strip()  # an error that lacks the name of its field
     raise WireFault("malformed", f"a line begins with {text[:20]!r}")
 
 
-def _delta_of(body: Any) -> Delta:
-    _raise_error_in(body)
-    try:
-        usage = _mapping(body.get("usage"))
-        choices = body.get("choices") or []
-        if not choices:
-            return Delta(usage=usage)
-        delta = choices[0].get("delta") or {}
-        text, hidden = delta.get("content"), delta.get("reasoning_content", delta.get("reasoning"))
-        finished = choices[0].get("finish_reason")
-    except (AttributeError, IndexError, KeyError, TypeError):
-        raise WireFault("malformed", "an event is not one of a completion") from None
-    if not isinstance(text, str | None):
-        raise WireFault("malformed", "an event has a text that is not text")
-    return Delta(
-        encodable(text or ""), len(hidden) if isinstance(hidden, str) else 0, _word(finished), usage
+# What a server says of an error
+
+_MESSAGES = (
+    "message", "msg", "error", "detail", "errors", "error_msg", "error_message", "status_msg",
+    "base_resp",
+)  # fmt: skip
+_WRAPPINGS = ("error", "errors", "base_resp", "choices")
+_REPLIES = ("choices", "content", "output", "response", "type")
+_STATUS_OF = {
+    "overloaded": 529, "rate_limit": 429, "too_many_requests": 429, "timeout": 504,
+    "insufficient_quota": 402, "insufficient_balance": 402, "billing": 402,
+    "context_length_exceeded": 400, "exceed_context_size": 400, "invalid_request": 400,
+    "invalid_prompt": 400, "badrequest": 400, "bad_request": 400, "authentication": 401,
+    "invalid_api_key": 401, "permission": 403, "not_found": 404, "request_too_large": 413,
+}  # fmt: skip
+
+
+def raise_error_in(body: Any, *, sure: bool = False) -> None:
+    """Raise what a server says in place of a reply although the status was a good one.
+
+    ``sure`` if it said that it is an error, whatever its form.
+    """
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]  # as Gemini has it
+    if not sure and not _is_error(body):
+        return
+    complaint = complaint_of(body)
+    raise WireFault(
+        "failed",
+        complaint.said or "nothing",
+        passing=complaint.passing,
+        complaint=complaint,
     )
 
 
-# What both share
-
-
-def _parsed(body: bytes, kind: Kind) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise WireFault(kind, "an event is not JSON" if kind == "malformed" else "") from None
-
-
-def _raise_error_in(body: Any) -> None:
-    """Raise what a server says in place of a reply although the status was a good one."""
+def _is_error(body: Any) -> bool:
     if not isinstance(body, Mapping):
-        return
-    error = body.get("error")
-    if not error and "choices" not in body and isinstance(body.get("message"), str):
-        error = body  # as vLLM and llama.cpp have it
-    if not error:
-        return
-    code = error.get("code") if isinstance(error, Mapping) else None
-    status = int(str(code)) if str(code).isdecimal() else 500
-    passing = status >= 500 or status in _PASSING
-    raise WireFault("failed", error_message(error) or "nothing", passing=passing)
+        return False
+    if body.get("error") or body.get("type") == "error":
+        return True
+    result = body.get("base_resp")  # as MiniMax has it, beside a reply too
+    if isinstance(result, Mapping) and result.get("status_code"):
+        return True
+    if any(key in body for key in _REPLIES):
+        return False
+    return any(isinstance(body.get(key), str | list) and body[key] for key in _MESSAGES)
+
+
+def complaint_of(body: Any, status: int = 0, wait: float | None = None) -> Complaint:
+    """What the body of an error says, however it is wrapped; ``status`` is that of its line."""
+    if isinstance(body, list) and len(body) == 1:
+        body = body[0]
+    inner = body
+    while isinstance(inner, Mapping):
+        found = next((inner[key] for key in _WRAPPINGS if inner.get(key)), 0)
+        found = found[0] if isinstance(found, list) and found else found
+        if not isinstance(found, Mapping):
+            break
+        inner = found
+    fields: Mapping[str, Any] = inner if isinstance(inner, Mapping) else {}
+    outer: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
+    codes = [fields.get(key) for key in ("code", "type", "status", "status_code")]
+    code = " ".join(str(one) for one in codes if isinstance(one, str | int) and one).lower()
+    numbers = [int(one) for one in code.split() if one.isdecimal() and 400 <= int(one) < 600]
+    if not status:
+        status = next(iter(numbers), 0) or next(
+            (number for word, number in _STATUS_OF.items() if word in code), 500
+        )
+    if wait is None:
+        wait = _number(outer.get("estimated_time"))  # of a model that is being loaded
+    return Complaint(
+        error_message(inner) or error_message(body),
+        status,
+        code,
+        str(fields.get("param") or ""),
+        wait,
+        _count(fields.get("n_ctx")),
+        _count(fields.get("n_prompt_tokens")),
+    )
 
 
 def error_message(body: Any) -> str:
     """The message in the body of an error, however it is wrapped."""
-    while isinstance(body, Mapping):
-        body = next((body[key] for key in ("message", "error", "detail") if body.get(key)), None)
-    return str(body or "")
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(error_message, body)))
+    if not isinstance(body, Mapping):
+        return ""
+    if isinstance(body.get("loc"), list):  # pydantic's, as FastAPI sends it
+        place = ".".join(str(part) for part in body["loc"] if part != "body")
+        return f"{place}: {error_message(body.get('msg'))}"
+    said = next(filter(None, (error_message(body.get(key)) for key in _MESSAGES)), "")
+    metadata = body.get("metadata")  # OpenRouter has the provider's own words there
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    return f"{said}: {raw}" if isinstance(raw, str) and raw else said
 
 
-def _mapping(value: Any) -> Mapping[str, Any] | None:
-    return value if isinstance(value, Mapping) else None
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e6 else None
 
 
-def _word(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-# --- what to say of it ----------------------------------------------------------------------------
-
-_SENTENCES = {
-    "late": "{where} did not answer within {timeout:g} seconds {retries}: raise llm.timeout, or "
-    "try later",
-    "late, begun": "{where} fell silent in the middle of its reply for {timeout:g} seconds: ask "
-    "again, or raise llm.timeout",
-    "cut": "{where} hung up before it answered {retries}: ask again, and look into the log of the "
-    "server if it stays so",
-    "cut, begun": "{where} broke off in the middle of its reply: ask again",
-    "malformed": "{where} sent a stream that cannot be read ({said}): ask again; if it stays so, "
-    "the server does not keep to OpenAI's protocol",
-    "endless": "{where} did not stop and was cut off after {said}: set llm.max_tokens, or choose "
-    "another model",
-    "failed": "{where} gave up {retries}: try later. It said: {said}",
-    "failed, begun": "{where} gave up in the middle of its reply: ask again. It said: {said}",
-    "strange": "{where} answered, but not as OpenAI's protocol has it: is llm.base_url the root of "
-    "its API (it often ends in /v1)?",
-    "strange, of a kind": "{where} answered with {said}, but not as OpenAI's protocol has it: is "
-    "llm.base_url the root of its API (it often ends in /v1)?",
-    "unreachable": "there is no connection to {where} ({said}): is the server running, and is "
-    "llm.base_url right?",
-    "unknown": "{where} cannot be asked: {said}",
-    "empty": "{where} gave an empty reply: ask again, or choose another llm.model",
-    "empty, stopped": "{where} gave an empty reply (it stopped for: {said}): ask again, or choose "
-    "another llm.model",
-    "empty, cut off": "{where} gave an empty reply: {model} had used up its tokens before it said "
-    "anything; raise llm.max_tokens",
-    "no key": "{where} wants a key: set RAG_LLM__API_KEY in the environment{more}",
-    # Without the server's words, which may have a part of the key.
-    "401": "{where} refuses the key: check RAG_LLM__API_KEY{more} in the environment",
-    "403": "{where} does not allow this key to use {model}: {said}",
-    "404": "{where} does not know the model {model}: check llm.model, and that llm.base_url is the "
-    "root of its API (it often ends in /v1). It said: {said}",
-    "no credit": "the account at {where} has no credit left: {said}",
-    "429": "{where} still limits the rate {retries}{more}: wait, or raise llm.retries. It said: "
-    "{said}",
-    "500": "{where} fails with status {status} {retries}: try later. It said: {said}",
-    "refused": "{where} refuses the request with status {status}: check llm.model and the other "
-    "settings in [llm]. It said: {said}",
-}
-_SHOWN = 200  # characters of what a server says of an error
-
-
-class ErrorMessages:
-    """What went wrong with one server: a sentence each, with what to do about it.
-
-    No sentence holds a key, and what a server said is one short line in it.
-    """
-
-    def __init__(self, settings: LlmSettings, where: str) -> None:
-        self._settings = settings
-        self._known = {
-            "where": where,
-            "model": settings.model,
-            "timeout": settings.timeout,
-            "retries": f"(llm.retries is {settings.retries})",
-        }
-
-    def of(self, kind: str, said: str = "", **more: Any) -> str:
-        """A sentence of the table."""
-        return _SENTENCES[kind].format(said=self.clean(said), **self._known, **more)
-
-    def of_fault(self, fault: WireFault, *, began: bool) -> str:
-        """The sentence for a reply that came wrong; ``began`` if there was text of it."""
-        kind: str = fault.kind
-        if began and f"{kind}, begun" in _SENTENCES:
-            kind = f"{kind}, begun"
-        elif kind == "strange" and fault.detail:
-            kind = "strange, of a kind"
-        return self.of(kind, fault.detail)
-
-    def empty(self, finished: str | None) -> str:
-        """The sentence for a reply without a word; ``finished`` is why it stopped."""
-        if finished == "length":
-            return self.of("empty, cut off")
-        return self.of("empty, stopped" if finished else "empty", finished or "")
-
-    def of_status(self, status: int, code: str | None, said: str, wait: str | None) -> str:
-        """The sentence for a status that is an error; ``wait`` is its Retry-After."""
-        kind, more, variable = str(status), "", self._settings.place.key
-        if status == 401 and self._settings.api_key is None:
-            kind = "no key"
-            if variable:
-                more = f" ({variable} is not sent to a server that rag.toml names)"
-        elif status == 401 and variable:
-            more = f", or {variable} if that is not set,"
-        elif status == 429 and code == "insufficient_quota":
-            kind = "no credit"
-        elif status == 429 and wait and wait.strip().isdecimal() and len(wait.strip()) < 8:
-            more = f", and asks for a pause of {int(wait)} seconds"  # it may also be a date
-        elif status >= 500:
-            kind = "500"
-        elif kind not in _SENTENCES:
-            kind = "refused"
-        return self.of(kind, said, status=status, more=more)
-
-    def clean(self, text: str) -> str:
-        """A server's words as a message can hold them: one line, not long, no key."""
-        key = self._settings.api_key
-        if key and len(key.get_secret_value()) > 3:  # a local server's "x" is no secret
-            text = text.replace(key.get_secret_value(), "***")
-        line = "".join(c if c.isprintable() else " " for c in text)
-        line = " ".join(line.split()).rstrip(".")
-        return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None

@@ -228,13 +228,13 @@ class Stages:
             return None
 
         def make() -> ChatModel | HubChatModel:
-            from rag.answer.llm.request import REPLY_TOKENS
+            from rag.answer.llm.request import LONGEST_REPLY, REPLY_TOKENS
             from rag.models.chat import ChatModel
             from rag.models.hub_chat import HubChatModel
 
-            if models.generator == BUILT_IN:
-                return ChatModel(llm)
             longest = REPLY_TOKENS[self.settings.answer.style]
+            if models.generator == BUILT_IN:
+                return ChatModel(llm, reply_tokens=max(LONGEST_REPLY, longest))
             return HubChatModel(models.generator, llm, offline=models.offline, reply_tokens=longest)
 
         return self._stage("model", make)

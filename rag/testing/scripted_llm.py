@@ -36,7 +36,10 @@ class Request:
     @property
     def text(self) -> str:
         """What all messages say."""
-        return "\n".join(message["content"] for message in self.body["messages"])
+        said = [message["content"] for message in self.body.get("messages", ())]
+        said += [message["content"] for message in self.body.get("input", ())]
+        aside = self.body.get("system"), self.body.get("instructions")
+        return "\n".join([*filter(None, aside), *said])
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,11 @@ DONE = line("[DONE]")
 """The line that ends a stream."""
 
 
+def named(data: dict[str, Any]) -> bytes:
+    """An event named as the type of its data, as in responses and Anthropic's messages."""
+    return f"event: {data['type']}\n".encode() + line(json.dumps(data))
+
+
 def stream(
     *pieces: str, finish: str = "stop", sent: int = 100, received: int = 10, pause: float = 0.0
 ) -> Scripted:
@@ -153,6 +161,12 @@ def stream(
 def events(*chunks: bytes, pause: float = 0.0) -> Scripted:
     """A stream of these bytes, whatever they are; it ends as the transport wants it."""
     return Scripted(media_type=EVENTS, chunks=chunks, pause=pause)
+
+
+def respelled(reply: Scripted, line_end: bytes) -> Scripted:
+    """The same stream with other ends of lines, e.g. ``b"\\r"``, one chunk for each of its own."""
+    chunks = [chunk.replace(b"\n", line_end) for chunk in reply.chunks or ()]
+    return replace(reply, chunks=chunks)
 
 
 def truncated(*pieces: str) -> Scripted:
@@ -214,7 +228,8 @@ def _is_completion(reply: Scripted) -> bool:
         return False
     try:
         body = json.loads(reply.body)
-        return isinstance(body["choices"][0]["message"]["content"], str | None)
+        message = body["choices"][0]["message"]
+        return isinstance(message["content"], str | None) and message.keys() <= {"role", "content"}
     except (ValueError, LookupError, TypeError, RecursionError):
         return False
 

@@ -14,7 +14,7 @@ from answer_helpers import CountingEmbedder, passage
 from rag import prompts
 from rag.answer.llm.generate import Draft, LanguageModelGenerator
 from rag.answer.llm.request import REFUSAL, REPLY_TOKENS, SCHEMA
-from rag.errors import DataError, ModelError, SettingsError, UsageError
+from rag.errors import ContextOverflowError, DataError, ModelError, SettingsError, UsageError
 from rag.models import chat
 from rag.models.chat import ChatModel
 from rag.prompts import load_prompt
@@ -74,6 +74,68 @@ def data_of(messages: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
     assert opening.startswith("BEGIN DATA ")
     assert closing == opening.replace("BEGIN", "END")
     return [json.loads(row) for row in rows]
+
+
+# More than the server takes
+
+
+MANY = [
+    passage(f"Refund {n} takes five days, as rule {n} says. " * 6, title=f"R{n}") for n in range(9)
+]
+TOO_LONG = "maximum context length is 900 tokens. However, you requested 1100 tokens"
+
+
+def test_a_server_that_takes_less_is_sent_fewer_passages(
+    server: ScriptedServer, make: Make
+) -> None:
+    server.enqueue(error(400, TOO_LONG), "Five days [1].", "Five days [2].")
+    generator = make()
+    with generator.draft_text(ASK, MANY, []) as draft:
+        before = draft.request.sent
+        assert "".join(draft) == "Five days [1]."
+    first, second = (data_of(request.body["messages"]) for request in server.requests)
+    assert before == 9 == len(first) - 1
+    assert draft.request.sent == len(second) - 1 < 9
+    # It is not asked for more than it said again.
+    "".join(generator.draft_text(ASK, MANY, []))
+    assert len(data_of(server.requests[2].body["messages"])) == len(second)
+
+
+def test_a_server_that_does_not_say_how_much_it_takes_is_asked_twice_more(
+    server: ScriptedServer, make: Make
+) -> None:
+    server.respond = lambda _: error(400, "the prompt is too long")
+    with pytest.raises(
+        ContextOverflowError, match=r"sent more than small takes at once: lower llm"
+    ):
+        "".join(make().draft_text(ASK, MANY * 3, []))
+    sent = [len(data_of(request.body["messages"])) for request in server.requests]
+    assert len(sent) == 3
+    assert sent[0] > sent[1] > sent[2]
+
+
+def test_a_server_that_takes_not_even_the_question(server: ScriptedServer, make: Make) -> None:
+    server.respond = lambda _: error(400, "maximum context length is 128 tokens, not 5000")
+    with pytest.raises(ContextOverflowError, match="context_tokens to 128"):
+        "".join(make().draft_text(ASK, MANY, []))
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_a_filter_stops_keeps_whole_sentences(
+    server: ScriptedServer, make: Make
+) -> None:
+    server.enqueue(completion("Five days [1]. They go to", finish="content_filter"))
+    with make().draft_text(ASK, PAGES, []) as draft:
+        "".join(draft)
+    assert draft.whole_text == "Five days [1]."
+    assert draft.reply and draft.reply.stopped_for == "content_filter"
+
+
+def test_a_model_that_declines_says_so(server: ScriptedServer, make: Make) -> None:
+    said = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    server.enqueue(completion(None, choices=[{"message": said, "finish_reason": "stop"}]))
+    with pytest.raises(ModelError, match=r"small declines .* It said: I cannot help with that$"):
+        "".join(make().draft_text(ASK, PAGES, []))
 
 
 # --- what is sent ---------------------------------------------------------------------------------
@@ -225,7 +287,7 @@ def test_the_estimate_of_tokens() -> None:
     assert estimate_tokens("") == 0
     assert estimate_tokens("Refunds take five days.") == 6  # "Refunds" counts as two
     assert estimate_tokens("2025-03-01") == 6
-    assert estimate_tokens("退款需要五天") == 6
+    assert estimate_tokens("退款需要五天") == 10
     assert estimate_tokens("a" * 60) == 10
 
 
@@ -428,7 +490,9 @@ def test_json_that_says_nothing(server: ScriptedServer, make: Make, reply: str) 
 def test_a_server_that_refuses_schemas_is_asked_for_marks_from_then_on(
     server: ScriptedServer, make: Make
 ) -> None:
-    server.enqueue(error(400, "no", param="response_format"), "Five days. [1]", "Six days. [1]")
+    server.enqueue(
+        *[error(400, "no", param="response_format")] * 2, "Five days. [1]", "Six days. [1]"
+    )
     generator = make(structured=True)
     assert "".join(generator.draft_text(ASK, PAGES, [])) == "Five days. [1]"
     assert "".join(generator.draft_text(ASK, PAGES, [])) == "Six days. [1]"
@@ -456,7 +520,7 @@ def test_an_empty_reply(server: ScriptedServer, make: Make, reply: Any) -> None:
 
 def test_a_filter_is_named(server: ScriptedServer, make: Make) -> None:
     server.enqueue(stream(finish="content_filter"))
-    with pytest.raises(ModelError, match="stopped for: content_filter"):
+    with pytest.raises(ModelError, match="held the reply back"):
         list(make().draft(ASK, PAGES, []))
 
 

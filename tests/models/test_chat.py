@@ -119,7 +119,7 @@ def test_a_schema_that_is_refused_is_left_out_from_then_on(
     held = server.requests[0].body["response_format"]
     assert held["json_schema"]["schema"] == SCHEMA
     assert held["json_schema"]["strict"]
-    assert ["response_format" in r.body for r in server.requests] == [True, False, False]
+    assert [r.body["response_format"]["type"] for r in server.requests[1:]] == ["json_object"] * 2
 
 
 def test_a_schema_is_kept_where_it_is_taken(server: ScriptedServer, make: Make) -> None:
@@ -134,7 +134,7 @@ def test_other_refusals_are_not_taken_for_one_of_the_schema(
     server: ScriptedServer, make: Make
 ) -> None:
     server.enqueue(error(400, "maximum context length is 8192 tokens, reduce max_tokens"))
-    with pytest.raises(ModelError, match=r"refuses the request with status 400: .* said: maximum"):
+    with pytest.raises(ModelError, match=r"sent more than small takes at once: .* to 8192"):
         make(max_tokens=9000).complete(ASK, schema=SCHEMA)
     assert len(server.requests) == 1
 
@@ -166,7 +166,7 @@ def test_a_model_that_reasons_takes_other_arguments(server: ScriptedServer, make
         ([error(404, "no such model")], "does not know the model small: check llm.model, and that"),
         ([error(429, "slow down")] * 2, r"still limits the rate \(llm.retries is 1\): wait, or"),
         (
-            [error(429, "quota", code="insufficient_quota")] * 2,
+            [error(429, "quota", code="insufficient_quota")],
             "the account at .* has no credit left",
         ),
         ([error(500, "oh no")] * 2, "fails with status 500 .* try later. It said: oh no"),
@@ -199,7 +199,7 @@ def test_a_key_that_is_wanted(server: ScriptedServer, make: Make) -> None:
         completion("", choices=None),
         completion("", choices="none"),
         completion("", choices=[{"message": None}]),
-        completion("", choices=[{"message": {"content": ["part"]}}]),
+        completion("", choices=[{"message": {"content": [5]}}]),
         raw(b'{"cut": '),
         raw(b"null"),
         raw(b"[]"),
@@ -224,7 +224,7 @@ def test_nobody_listens(make: Make) -> None:
 
 def test_a_slow_server(server: ScriptedServer, make: Make) -> None:
     server.enqueue(slow(1.0, "late"))
-    with pytest.raises(ModelError, match=r"did not answer within 0.2 seconds .* llm.timeout"):
+    with pytest.raises(ModelError, match=r"did not answer within 0.2 seconds: raise llm\.timeout"):
         make(timeout=0.2, retries=0).complete(ASK)
 
 

@@ -7,13 +7,13 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rag.answer.llm.align import cite
 from rag.answer.llm.request import SCHEMA, Request, Requests
-from rag.errors import ModelError, UsageError
+from rag.errors import ContextOverflowError, ModelError, SettingsError, UsageError
 from rag.models.chat import LanguageModel, Reply, ReplyStream
 from rag.settings import LlmSettings, Style
 from rag.text.replies import Cleaner, other_language, whole
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rag.protocols import Embedder
 
 _MORE = 400  # characters after the end of its reply after which a model is stopped
+_FEWER = 2  # times that fewer passages are sent, where a server takes less than was thought
 
 
 class Draft(Iterator[str]):
@@ -33,10 +34,20 @@ class Draft(Iterator[str]):
     characters of ``text`` turned out to be a thought or a refusal, and are none of the answer.
     Iterating raises ModelError for a reply that is empty, breaks off or cannot be read, with what
     came before as ``partial``.
+
+    ``smaller`` gives the request to send where a server says that this one is too long, if there is
+    one; ``request`` is the one that was sent last.
     """
 
-    def __init__(self, request: Request, model: LanguageModel, question: str = "") -> None:
+    def __init__(
+        self,
+        request: Request,
+        model: LanguageModel,
+        smaller: Callable[[Request, ContextOverflowError], Request | None] = lambda *_: None,
+        question: str = "",
+    ) -> None:
         self.request = request
+        self._smaller = smaller
         self.refused = False
         self.looped = False
         self.retracted = 0
@@ -60,7 +71,8 @@ class Draft(Iterator[str]):
     def whole_text(self) -> str:
         """The text so far without a last sentence that the model was not let finish."""
         text = self.text[self.retracted :]
-        return whole(text) if self.cut_off or self.looped else text.rstrip()
+        stopped = self.cut_off or self.looped or (self.reply and self.reply.stopped_for)
+        return whole(text) if stopped else text.rstrip()
 
     @property
     def language(self) -> str | None:
@@ -91,6 +103,19 @@ class Draft(Iterator[str]):
     def _run(self) -> Iterator[str]:
         if not self.request.sent or self._closed:
             return  # nothing could be cited
+        for _ in range(_FEWER):
+            try:
+                yield from self._once()
+            except ContextOverflowError as error:  # nothing of a reply has come then
+                request = self._smaller(self.request, error)
+                if request is None:
+                    raise
+                self.request = request
+            else:
+                return
+        yield from self._once()
+
+    def _once(self) -> Iterator[str]:
         schema = SCHEMA if self.request.structured else None
         reading = Cleaner(structured=self.request.structured)
         self._stream = self._model.stream(self.request.messages, schema=schema)
@@ -110,7 +135,8 @@ class Draft(Iterator[str]):
             with suppress(ValueError):
                 if rest := self._taken(reading, reading.finish()):
                     yield rest
-            raise ModelError(str(error), partial=self.text[self.retracted :]) from None
+            error.partial = self.text[self.retracted :]
+            raise
         except ValueError:
             raise ModelError(self._unreadable()) from None
         finally:
@@ -174,7 +200,18 @@ class LanguageModelGenerator:
 
         Its marks count the passages from 1, up to ``draft.request.sent``.
         """
-        return Draft(self.request(question, passages, history), self.model, question)
+
+        def smaller(sent: Request, error: ContextOverflowError) -> Request | None:
+            requests = self._requests.within(_room(sent, error), f"what {self.name} takes at once")
+            try:
+                made = requests.make(question, passages, history, structured=sent.structured)
+            except SettingsError:
+                return None  # the words of the server say more
+            if error.window:
+                self._requests = requests  # it need not say so again
+            return made
+
+        return Draft(self.request(question, passages, history), self.model, smaller, question)
 
     def draft(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
@@ -189,3 +226,17 @@ class LanguageModelGenerator:
                 pass
         if draft.whole_text:
             yield from cite(draft.whole_text, passages[: draft.request.sent], self._embedder)[0]
+
+
+def _room(sent: Request, error: ContextOverflowError) -> int:
+    """The tokens of a window, as we count them, into which a server will take what it refused.
+
+    What it says of its own counts tells how ours compare to them; else it is sent much less.
+    """
+    ours = sent.tokens + sent.kept
+    share = 0.6
+    if error.window and error.sent:
+        share = 0.9 * error.window / error.sent
+    elif error.window:
+        share = min(share, 0.9 * error.window / ours)
+    return int(ours * min(max(share, 0.1), 0.9))

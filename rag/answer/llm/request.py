@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rag.answer.injection import asks_about_models, tainted
@@ -36,6 +37,10 @@ SCHEMA: Mapping[str, Any] = object_schema(
 REPLY_TOKENS: Mapping[Style, int] = {"brief": 256, "normal": 512, "detailed": 1536, "steps": 1024}
 """What is kept free for the reply where ``llm.max_tokens`` is not set."""
 
+LONGEST_REPLY = 1024
+"""Tokens at which a server is told to stop, where ``llm.max_tokens`` is not set and a style needs
+no more. It is more than is kept free: our counts are high, and a reply that is cut helps nobody."""
+
 _MESSAGE = 8  # tokens that a message costs beside its text
 _TURNS = 6  # of a conversation at most, and a quarter of the room
 _LEFT_OUT = "(left out)"
@@ -52,13 +57,14 @@ _HIDDEN = re.compile(
 class Request:
     """What is sent for one answer: ``messages``, in which the first ``sent`` passages stand.
 
-    ``[1]`` is the first of them. ``tokens`` is an estimate of all messages; ``structured`` says
-    that the reply is asked for as JSON.
+    ``[1]`` is the first of them. ``tokens`` is an estimate of all messages, ``kept`` are those kept
+    free for the reply; ``structured`` says that it is asked for as JSON.
     """
 
     messages: list[dict[str, str]]
     sent: int
     tokens: int
+    kept: int
     structured: bool
 
 
@@ -75,6 +81,13 @@ class Requests:
             True: as_json.parts[0][1],
         }
         self._style = load_prompt(f"style_{style}").parts[0][1]
+
+    def within(self, tokens: int, name: str) -> Requests:
+        """The same for a window of so many tokens, which is bounded by what has this ``name``."""
+        made = copy(self)
+        advice = "give the model a larger window at its server"
+        made._window = replace(self._window, tokens=tokens, name=name, advice=advice)
+        return made
 
     def make(
         self,
@@ -102,7 +115,7 @@ class Requests:
             )
         data = as_data([*turns, *rows, asked])
         messages = self._messages(question, data, structured)
-        return Request(messages, len(rows), self._estimate(messages), structured)
+        return Request(messages, len(rows), self._estimate(messages), self._reply, structured)
 
     def _room(self, asked: Mapping[str, Any], structured: bool) -> int:
         """The tokens that are left for passages and conversation."""

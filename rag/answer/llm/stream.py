@@ -48,7 +48,7 @@ class IncrementalParser:
 
     def __init__(self, count: int) -> None:
         self.problems: tuple[str, ...] = ()
-        self._count = count
+        self.count = count
         self._given: list[Marked] = []
         self._looked = -1  # the last end that was looked at
         self._place = 0  # of the text that the sentences given so far stand for
@@ -63,7 +63,7 @@ class IncrementalParser:
         settled = _decided(text)
         if not settled or _UNDECIDED.search(settled):
             return []
-        found = list(without_headings(parse(settled, self._count).sentences))
+        found = list(without_headings(parse(settled, self.count).sentences))
         if len(found) <= len(self._given) + 1:
             return []
         # A line that ends may still be followed by one of marks alone.
@@ -74,7 +74,7 @@ class IncrementalParser:
 
     def finish(self, text: str) -> list[Marked]:
         """Take the whole text and return the rest of its sentences; sets ``problems``."""
-        parsed = parse(text, self._count)
+        parsed = parse(text, self.count)
         self.problems = parsed.problems
         return self._new(list(without_headings(parsed.sentences)))
 
@@ -186,6 +186,7 @@ class StreamedAnswer:
         with preparing, self._draft as draft:
             for piece in draft:
                 yield from self._restarted()
+                self._parser.count = draft.request.sent  # fewer, if the server took no more
                 yield Event(kind="token", text=piece)  # first: checking must not hold it up
                 yield from self._taken(self._parser.feed(draft.text[self._begins :]))
         yield from self._restarted()
@@ -193,6 +194,11 @@ class StreamedAnswer:
             self._notes.append(
                 f"{self._name} had used up its tokens before the end of the answer: raise "
                 "llm.max_tokens"
+            )
+        elif draft.reply and (why := draft.reply.stopped_for):
+            self._notes.append(
+                f"{self._name} was stopped before the end of its answer ({why}): ask in other "
+                "words, or choose another llm.model"
             )
         if draft.looped:
             self._notes.append(f"{self._name} was stopped, as it said the same again and again")
