@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 _PIECE = re.compile(
-    r"(?P<key>(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{16,}={0,2})"  # a hash, base64
+    r"(?P<key>(?=[A-Za-z+/]{0,40}[0-9])[A-Za-z0-9+/]{16,}={0,2})"  # a hash, base64
     r"|(?P<word>[A-Za-z]+)|[0-9]{1,3}|[!-/:-@\[-`{-~\n]|(?P<other>[^\x00-\x7f]+)"
 )
 _LETTER = re.compile(r"[^\W\d_a-zA-Z]")

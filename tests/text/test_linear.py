@@ -27,6 +27,7 @@ BOUNDED = {
     # Given no more than this many characters by their only callers.
     "rag.ingest.joint._LAST_PART": 200,
     "rag.text.sentences._LAST_WORD": 200,
+    "rag.text.replies._DANGLING": 40,
     "rag.text.numbers._ABOUT": 30,
     "rag.text.numbers._LESS": 30,
     "rag.text.numbers._LESS_AFTER": 30,
@@ -53,6 +54,7 @@ ANCHORED = {
     "rag.text.dates.JOIN",
     "rag.text.numbers._JOINED",
     "rag.text.numbers._OF",
+    "rag.text.replies._OPENING",
     "rag.text.sentences._MARKER",
 }
 CLASSES = {

@@ -40,13 +40,13 @@ _OPENING_HEADS = tuple(
 _OPENS = 170  # characters within which an opening ends
 _DRESSING = "*_# "
 _TEXT_FENCE = re.compile(r"```(?:json|text|txt|md|markdown|plain|plaintext|answer)?[ \t]*\n", re.I)
-_FENCE_END = re.compile(r"\s*```\s*\Z")
 _KEY = re.compile(r"\{\s*[\"'](\w+)[\"']\s*:|\[\s*(\{\s*[\"']text[\"']|[\"'])")
 _PART_OF_KEY = re.compile(r"(?:\[\s*)?(?:\{\s*(?:[\"']\w*[\"']?\s*)?)?")
 _OUR_KEYS = frozenset("answerable sentences answer text response reply citations".split())
 _ROW_KEYS = frozenset("passage question conversation".split())
 _ENDED = re.compile(r"[.!?…。！？:][\"'”’»)\]*_]*(?:\s*\[\d+\])*$")
 _DANGLING = re.compile(r"(?:\A|\n)[ \t>]*(?:[-*•+]|\d{1,3}[.)]?)?[\s*_]*\Z|(?<=\d)\.\Z")
+_MARKER = 40  # characters that a marker of a list takes at most
 _SURE = 0.95
 _WORDS = 6  # of a reply, below which its language is not told
 _NEAR = ("da no sv nb", "es ca pt gl", "cs sk", "hr sr sl bs", "ru uk be bg", "id ms", "hi mr ne")
@@ -72,7 +72,7 @@ class _Reading:
             piece, self._pending = self._pending, ""
         if self.form == "raw":  # nobody reads a part of it
             self._pending += piece
-            return _FENCE_END.sub("", self._pending) if final else ""
+            return _unfenced(self._pending) if final else ""
         if self.form == "json":
             self._pending += piece
             piece = self.json.feed(piece) + (self.json.finish() if final else "")
@@ -238,17 +238,31 @@ def whole(text: str) -> str:
     """
     item = text.endswith("\n") and sentences(text)[-1:]
     text = text.rstrip()
-    dangling = _DANGLING.search(text)
-    if dangling and text[dangling.start() : dangling.start() + 1] == "\n":
-        return text[: dangling.start()].rstrip()
-    if (item and item[0].kind == "item") or (_ENDED.search(text) and not dangling):
+    dangling = _dangling(text)
+    if dangling is not None and text[dangling : dangling + 1] == "\n":
+        return text[:dangling].rstrip()
+    if (item and item[0].kind == "item") or (_ENDED.search(text) and dangling is None):
         return text
     spans = sentences(text)
     return _without_marker(text[: spans[-1].start]) if spans else ""
 
 
 def _without_marker(text: str) -> str:
-    return _DANGLING.sub("", text.rstrip()).rstrip()
+    text = text.rstrip()
+    return text[: _dangling(text)].rstrip()
+
+
+def _dangling(text: str) -> int | None:
+    """Where the marker of a list item begins that a text ends with, without its item."""
+    tail = max(0, len(text) - _MARKER)
+    found = _DANGLING.search(text, tail)
+    return found.start() if found else None
+
+
+def _unfenced(text: str) -> str:
+    """A text without the fence that it ends with, if it does."""
+    text, fence, after = text.rpartition("```")
+    return text.rstrip() if fence and not after.strip() else text + fence + after
 
 
 def other_language(question: str, text: str) -> str | None:
