@@ -31,7 +31,7 @@ from rag.types import Label, digest_of
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
-CHUNKER_VERSION = 3
+CHUNKER_VERSION = 4
 """Raised when the same text and settings would give other chunks, so that indexes are rebuilt."""
 
 BUILT_IN = "built-in"

@@ -79,8 +79,11 @@ class ExtractiveGenerator:
         compare = asked.wants == "comparison" or kinds.get("comparison", 0.0) >= COMPARISON_FROM
         chosen = choose(asked, passages, candidates, short, most, compare=compare)
         named = ""
+        listed: set[tuple[int, int]] = set()  # what a line ending in a colon has brought
         for before, candidate in zip([None, *chosen], chosen, strict=False):
             span = candidate.unit.span
+            if candidate.key in listed:
+                continue
             kind: Kind = "item" if span.kind in ("item", "row") else "text"
             follows = before is not None and before.next_is(candidate)
             subject = _subject(passages[candidate.passage], candidate.unit, follows=follows)
@@ -94,6 +97,7 @@ class ExtractiveGenerator:
                 yield numbering.sentence(candidate.passage, *code, "code")
             elif listing := _led_to(candidate, passages):
                 entries = replace(listing, lead=None)
+                listed.update((entry.passage, entry.start) for entry in entries.entries)
                 yield from _steps(entries, passages, numbering, self._settings.max_steps)
 
 

@@ -29,8 +29,9 @@ _SPACE = re.compile(" ")
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """The body under one heading: the heading's own line is not part of it."""
+    """The body under one heading, whose own line begins at ``over`` and is not part of it."""
 
+    over: int
     start: int
     end: int
     path: tuple[str, ...]
@@ -44,8 +45,9 @@ def chunk_document(
 ) -> list[Chunk]:
     """Cut a document into chunks of at most ``settings.size`` tokens, in reading order.
 
-    A chunk carries the path of headings it stands under; the headings' own lines are left out,
-    unless a short section (under ``settings.minimum`` tokens) was joined with its neighbour.
+    A chunk carries the path of headings it stands under; the headings' own lines are left out.
+    Where a short section (under ``settings.minimum`` tokens) is joined with its neighbour, those
+    that they do not share are in the text, each over its own.
     """
     count_tokens = _caching(count_tokens)
     cutter = _Cutter(document, settings, count_tokens)
@@ -78,15 +80,15 @@ def _caching(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
 
 def _sections(document: Document) -> Iterator[_Section]:
     text, path = document.text, list[Heading]()
-    begin = 0
+    over = begin = 0
     for heading in document.headings:
-        yield _Section(begin, heading.start, tuple(h.title for h in path))
+        yield _Section(over, begin, heading.start, tuple(h.title for h in path))
         while path and path[-1].level >= heading.level:
             path.pop()
         path.append(heading)
-        newline = text.find("\n", heading.start)
+        over, newline = heading.start, text.find("\n", heading.start)
         begin = len(text) if newline < 0 else newline + 1
-    yield _Section(begin, len(text), tuple(h.title for h in path))
+    yield _Section(over, begin, len(text), tuple(h.title for h in path))
 
 
 def _merged_sections(
@@ -105,7 +107,9 @@ def _merged_sections(
             fits = held_tokens + tokens <= settings.size
             shared = _common(held.path, section.path)
             if short and fits and len(shared) >= len(held.path) - 1:
-                held = _Section(held.start, section.end, shared or held.path)
+                path = shared or held.path
+                start = held.start if path == held.path else held.over
+                held = _Section(held.over, start, section.end, path)
                 held_tokens += tokens
                 continue
             yield held

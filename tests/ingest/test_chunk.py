@@ -60,7 +60,7 @@ def test_short_sections_join_their_neighbour_under_the_common_path() -> None:
     )
     [(path, text)] = chunks_of(doc, minimum=10)
     assert path == ("A",)
-    assert text.startswith("One.")
+    assert text.startswith("## B\n\nOne.")  # else nothing would say what it stands under
     assert text.endswith("Two.")
 
 
