@@ -104,14 +104,29 @@ class Answering:
         if self.meant is None:
             self.standalone = self._rewritten()
         self.clock.lap("rewrite")
-        found = self._looked_up(self.standalone)
+        passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
         if self.meant is None and follows_up(self.question, self.standalone, self.history):
-            found = with_the_talk(self.stages, self.question, self.history, found, self.wanted)
-        passages = with_whole_lists(self.stages, found)
+            passages = self._going_on(passages)
         self.clock.lap("retrieve")
         if passages and (decomposer := self.stages.decomposer) is not None:
             self.passages = self._of_parts(passages, decomposer)
         yield from self._answer(() if self.passages else passages)
+
+    def _going_on(self, passages: Sequence[Passage]) -> list[Passage]:
+        """What a follow-up finds; if it has a better answer as it was said, what it finds alone."""
+        from rag.retrieve.rewriting_features import depends
+
+        asked, reader = self.question, self.stages.reader
+        found = with_the_talk(self.stages, asked, self.history, passages, self.wanted)
+        talk = with_whole_lists(self.stages, found)
+        if depends(asked):
+            return talk
+        alone = with_whole_lists(self.stages, self._looked_up(asked))
+        meant = confidence_of(reader.read(self.standalone, talk))
+        if not alone or confidence_of(reader.read(asked, alone)) <= meant:
+            return talk
+        self.standalone = asked
+        return alone
 
     def _rewritten(self) -> str:
         from rag.retrieve.llm_rewrite import LanguageModelRewriter
