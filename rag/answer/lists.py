@@ -158,7 +158,8 @@ def _both(first: Listing, second: Listing) -> list[Entry]:
 def _neighbour(whole: Listing, passages: Sequence[Passage], *, after: bool) -> Listing | None:
     edge = passages[whole.entries[-1 if after else 0].passage]
     for n, passage in enumerate(passages):
-        if not (follows(edge, passage) if after else follows(passage, edge)):
+        here = any(entry.passage == n for entry in whole.entries)
+        if here or not (follows(edge, passage) if after else follows(passage, edge)):
             continue
         found = listings(n, passage)
         if not found:

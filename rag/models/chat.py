@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ ENDLESS = 400_000
 """Characters after which a stream counts as endless where ``max_tokens`` is not set."""
 
 _TOKEN = 20  # characters that a token has at most, for servers that do not heed max_tokens
+_REASON = re.compile(r"[A-Za-z][A-Za-z_. -]{0,30}")  # as servers name one; not what they may echo
 _PAUSES = (0.5, 8.0)  # seconds, the first and the longest, as the client's own
 _WAIT = 60.0  # seconds that a server may ask to be waited for
 _LOADING = 1.0  # seconds between looks at a model that is being loaded
@@ -83,7 +85,9 @@ class Reply:
     @property
     def stopped_for(self) -> str | None:
         """Why the reply ended before its end, if not for its length."""
-        return None if self.finished in (None, STOPPED, LONGEST) else self.finished
+        if self.finished in (None, STOPPED, LONGEST):
+            return None
+        return self.finished if _REASON.fullmatch(self.finished) else "it does not say why"
 
 
 def missing(settings: LlmSettings) -> str | None:

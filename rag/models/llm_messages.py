@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rag.models.dialects import FILTERED, LONGEST, TOOLS
@@ -59,6 +60,7 @@ _SENTENCES = {
 }
 _EMPTY = {LONGEST: "empty, cut off", FILTERED: "filtered", TOOLS: "tools"}
 _OWNERS = {"anthropic": "Anthropic"}
+_NO_SECRET, _NO_KEY = 3, 8  # characters of a whole value, or a part of one, that may be anything
 _SHOWN = 200  # characters of what a server says of an error
 
 
@@ -132,11 +134,12 @@ class ErrorMessages:
     def clean(self, text: str) -> str:
         """A server's words as a message can hold them: one line, not long, no key."""
         key = self._settings.api_key
-        for secret in (
-            [key, *self._settings.headers.values()] if key else self._settings.headers.values()
-        ):
-            if len(secret.get_secret_value()) > 3:  # a local server's "x" is no secret
-                text = text.replace(secret.get_secret_value(), "***")
+        for secret in [*([key] if key else []), *self._settings.headers.values()]:
+            said = secret.get_secret_value()
+            # A local server's "x" is no secret, nor is the word Bearer before one.
+            parts = [part for part in re.split(r"[\s=:;,]+", said) if len(part) > _NO_KEY]
+            for part in [*([said] if len(said) > _NO_SECRET else []), *parts]:
+                text = text.replace(part, "***")
         line = "".join(c if c.isprintable() else " " for c in text)
         line = " ".join(line.split()).rstrip(".")
         return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

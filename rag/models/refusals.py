@@ -234,5 +234,8 @@ def without_system(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]
     return rest
 
 
+_DIGITS = 12  # of a number of tokens that anybody believes
+
+
 def _int(digits: str) -> int:
-    return int(digits.replace(",", ""))
+    return int(digits.replace(",", "")[:_DIGITS] or 0)

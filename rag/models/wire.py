@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 Kind = Literal[
@@ -304,6 +305,9 @@ def _is_error(body: Any) -> bool:
     return any(isinstance(body.get(key), str | list) and body[key] for key in _MESSAGES)
 
 
+_DEEPEST = 8  # that a message is wrapped
+
+
 def complaint_of(body: Any, status: int = 0, wait: float | None = None) -> Complaint:
     """What the body of an error says, however it is wrapped; ``status`` is that of its line."""
     if isinstance(body, list) and len(body) == 1:
@@ -319,7 +323,11 @@ def complaint_of(body: Any, status: int = 0, wait: float | None = None) -> Compl
     outer: Mapping[str, Any] = body if isinstance(body, Mapping) else {}
     codes = [fields.get(key) for key in ("code", "type", "status", "status_code")]
     code = " ".join(str(one) for one in codes if isinstance(one, str | int) and one).lower()
-    numbers = [int(one) for one in code.split() if one.isdecimal() and 400 <= int(one) < 600]
+    numbers = [
+        int(one)
+        for one in code.split()
+        if one.isdecimal() and len(one) == 3 and 400 <= int(one) < 600
+    ]
     if not status:
         status = next(iter(numbers), 0) or next(
             (number for word, number in _STATUS_OF.items() if word in code), 500
@@ -337,18 +345,23 @@ def complaint_of(body: Any, status: int = 0, wait: float | None = None) -> Compl
     )
 
 
-def error_message(body: Any) -> str:
-    """The message in the body of an error, however it is wrapped."""
+def error_message(body: Any, deep: int = 0) -> str:
+    """The message in the body of an error, however it is wrapped, but for what is nested absurdly.
+
+    >>> error_message({"error": {"message": "no such model"}})
+    'no such model'
+    """
+    inside = partial(error_message, deep=deep + 1)
     if isinstance(body, str):
         return body
-    if isinstance(body, list):
-        return "; ".join(filter(None, map(error_message, body)))
-    if not isinstance(body, Mapping):
+    if deep > _DEEPEST or not isinstance(body, list | Mapping):
         return ""
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(inside, body)))
     if isinstance(body.get("loc"), list):  # pydantic's, as FastAPI sends it
         place = ".".join(str(part) for part in body["loc"] if part != "body")
-        return f"{place}: {error_message(body.get('msg'))}"
-    said = next(filter(None, (error_message(body.get(key)) for key in _MESSAGES)), "")
+        return f"{place}: {inside(body.get('msg'))}"
+    said = next(filter(None, (inside(body.get(key)) for key in _MESSAGES)), "")
     metadata = body.get("metadata")  # OpenRouter has the provider's own words there
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
     return f"{said}: {raw}" if isinstance(raw, str) and raw else said

@@ -102,7 +102,7 @@ class Answering:
 
     def _steps(self) -> Generator[Event, None, None]:
         if self.meant is None:
-            self.standalone = self._rewritten()
+            self.standalone = self._rewritten() or self.question
         self.clock.lap("rewrite")
         passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
         if self.meant is None and follows_up(self.question, self.standalone, self.history):
@@ -469,9 +469,9 @@ def with_the_talk(
     """
     asked = [turn.text for turn in history if turn.role == "user"]
     said = [turn.text for turn in history if turn.role == "assistant"]
-    if not asked:
+    if not asked or not any(map(str.isalnum, asked[-1])):
         return list(found)
-    before = f"{asked[-1]} {question}"[:LONGEST_QUESTION]
+    before = f"{asked[-1][:_TURN]} {question}"
     both = ranked(stages, before, stages.settings.retrieve.k, wanted, asking=False).passages
     turn = f"{asked[-1]} {said[-1] if said else ''}"[:_TURN]
     about = candidates(stages, turn, _TALKED, wanted)[:_TALKED]
@@ -482,8 +482,9 @@ def with_the_talk(
         return ((passage.chunk.document_id in documents) + (_section(passage) in sections)) / 2
 
     merged: dict[str, Passage] = {}
+    most = max(_FOLLOWING, stages.settings.retrieve.k - _TALKED)
     for one in (one for pair in zip_longest(found, both) for one in pair):
-        if one is not None and len(merged) < _FOLLOWING:
+        if one is not None and len(merged) < most:
             merged.setdefault(one.chunk.id, one)
     for one in about:
         merged.setdefault(one.chunk.id, one)

@@ -556,3 +556,37 @@ def test_headers_are_shown_nowhere(server: ScriptedServer, make: Make) -> None:
     assert model.authorization == "*** (a key from the environment), X-Team: ***"
     shown = [str(caught.value), repr(model), repr(model.settings), model.settings.model_dump_json()]
     assert "secret" not in "".join(shown)
+
+
+@pytest.mark.parametrize("api", ["chat", "anthropic"])
+def test_nothing_follows_a_server_elsewhere(server: ScriptedServer, make: Make, api: str) -> None:
+    with ScriptedServer() as other:
+        server.enqueue(Scripted(b"", 307, headers={"location": f"{other.base_url}/messages"}))
+        with pytest.raises(ModelError, match="status 307"):
+            make(api=api).complete(ASK)
+        assert other.requests == []
+
+
+def test_no_part_of_a_header_is_told(server: ScriptedServer, make: Make) -> None:
+    server.enqueue(error(400, "Incorrect key provided: sk-team-999"))
+    with pytest.raises(ModelError) as caught:
+        make(headers={"Authorization": "Bearer sk-team-999"}).complete(ASK)
+    assert "sk-team-999" not in str(caught.value)
+    assert "***" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "no", "code": "9" * 5000}},
+        {"error": {"message": "context length ,,, exceeded"}},
+        {"error": {"message": f"maximum context length is {'9' * 5000} tokens"}},
+        {"error": json.loads("[" * 500 + "]" * 500)},
+    ],
+)
+def test_an_absurd_complaint_is_one_all_the_same(
+    server: ScriptedServer, make: Make, body: dict[str, Any]
+) -> None:
+    server.enqueue(raw(json.dumps(body).encode(), status=400))
+    with pytest.raises(ModelError):
+        make().complete(ASK)

@@ -27,7 +27,7 @@ _NEWS = r"(?:information|mention|details|indication|answer to (?:this|the|that|y
 _EMPTY = re.compile(
     rf"(?:(?:based on|according to|from|in) (?:{_OURS})[, ]+)?(?:"
     rf"(?:{_OURS})(?: (?:provided|given|above|supplied|here))?"
-    rf" (?:do(?:es)?(?: not|n[’']t)|did(?: not|n[’']t)|never|cannot|can[’']t) (?:\w+ly )?{_TOLD}\b"
+    rf" (?:do(?:es)?(?: not|n[’']t)|did(?: not|n[’']t)|cannot|can[’']t) (?:\w+ly )?{_TOLD}\b"
     r"|(?:the |these )?(?:documents?|sources?|texts?|articles?|documentation)"
     r" do(?:es)?(?: not|n[’']t) (?:mention|say|specify|state|discuss)\b"
     rf"|(?:none|neither) of (?:{_OURS})\b"
@@ -43,15 +43,15 @@ _EMPTY = re.compile(
     rf"was (?:unable|not able) to|am (?:unable|not able) to)"
     rf" (?:find|see|locate|have|answer|determine|tell)\b.*?\b(?:{_OURS})"
     r"|(?:die|den|keine der|in den|aus den) (?:\w+en )?"
-    r"(?:passagen|textstellen|textpassagen|auszügen?|ausschnitten?|quellen)\b.*\b(?:nicht|kein\w*|nichts)\b"
+    r"(?:passagen|textstellen|textpassagen|auszügen?|ausschnitten?)\b.*\b(?:nicht|kein\w*|nichts)\b"
     r"|keine der (?:\w+en )?(?:passagen|textstellen|quellen)\b"
     r"|es gibt (?:\w+ )*?keine (?:\w+en )?(?:informationen|angaben|hinweise|angabe|erwähnung)\b"
     r"|ich (?:kann|konnte|finde)\b.*\b(?:passagen|textstellen|quellen|auszügen)\b.*"
-    r"|(?:en )?(?:los|ninguno de los|las) (?:pasajes|fragmentos|extractos|fuentes)(?: \w+)? no\b"
+    r"|(?:en )?(?:los|ninguno de los|las) (?:pasajes|fragmentos|extractos)(?: \w+)? no\b"
     r"|ninguno de los (?:pasajes|fragmentos)\b"
     r"|no (?:hay|existe) (?:ninguna )?(?:información|mención|detalles)\b"
     r"|no se menciona\b.*\b(?:pasajes|fragmentos)"
-    r"|(?:dans )?(?:les|aucun des) (?:passages|extraits|sources)(?: \w+)?,? (?:ne |n[’'])"
+    r"|(?:dans )?(?:les|aucun des) (?:passages|extraits)(?: \w+)?,? (?:ne |n[’'])"
     r"|il n[’']y a (?:pas d[’']|aucune )(?:informations?|mention)\b"
     r"|aucun des (?:passages|extraits)\b|aucune information\b"
     r")",
@@ -67,7 +67,7 @@ _EXCUSE = re.compile(
     r"|i (?:cannot|can[’']t|could not|couldn[’']t|do not|don[’']t|did not|was unable to"
     r"|am unable to|am not able to) (?:find|know|answer|have|see|locate|determine|help)\b"
     r"|please (?:contact|consult|check|refer|provide|ask)\b|no (?:information|answer)[.!]?$"
-    r"|not (?:mentioned|stated|specified|found|available|provided|given)\b"
+    r"|not (?:mentioned|stated|specified|found)\b|not (?:available|provided|given)[.!]?$"
     r"|it is (?:not possible|impossible) to (?:determine|answer|say|tell)\b"
     r"|ich (?:kann|konnte|finde|weiss)\b.*\b(?:nicht|kein\w*)\b|(?:es )?tut mir leid"
     r"|kann ich\b.*\b(?:nicht|kein\w*)\b"
@@ -166,8 +166,8 @@ class Lines:
             shown += self._step(final)
             if (len(self._pending), self._line_begins, self._sentence_begins, self._turn) == size:
                 break
-        if final and not self.ended:
-            shown += self._out(self._turn) if self._turn else ""
+        if final:
+            shown += self._out(self._turn) if self._turn and not self.ended else ""
             shown += self.loops.feed("", final=True)
         return shown
 
@@ -319,7 +319,7 @@ class Lines:
         words = _plain(said)
         if lead := _LEAD.match(words):
             words = words[lead.end() :]
-        pure = not _BUT.search(words)
+        pure = not _BUT.search(words) and ";" not in words
         if pure and _EMPTY.match(words):
             self._excuses += 1
             self._drop(size)

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 _LONGEST = 150  # words of what is repeated
 _AGAIN = 8  # repeated words from which it may be a loop, where they are three or more
+_TAIL = 200  # characters without a word that the number of an item may begin with
 _FEW_AGAIN = 20  # where they are one or two: "very, very", cells of a table
 _WORD = re.compile(
     r"(?P<no>\[\d+\]|(?:(?<=\n)|\A)[ \t>]*\(?\d+[.)](?=\s))"
@@ -60,6 +61,9 @@ class Loops:
                 found["word"].casefold(), found.end(), starts=self._starts(found.start())
             ):
                 return True
+        # What is no word is not looked through again: but for a number's beginning.
+        tail = max(self._text.rfind("\n", self._read), len(self._text) - _TAIL)
+        self._read = max(self._read, tail)
         return False
 
     def _add(self, word: str, end: int, *, starts: bool) -> bool:
@@ -112,7 +116,7 @@ class Loops:
                 return closed
             if self._text[begun.start() - 1] != "[":
                 return len(self._text)
-        gap = _GAP.search(self._text, closed)
+        gap = _GAP.search(self._text, max(closed, self._given))
         return gap.start() if gap else len(self._text)
 
     def _starts(self, place: int) -> bool:
