@@ -388,3 +388,17 @@ def test_where_an_order_is_left_out_nothing_else_poses_as_the_answer(
     (docs / "ferry.md").write_text(f"# Ferry\n\n{order}\n\nThe ferry leaves at 07:20.\n")
     pipeline.ingest(docs)
     assert "07:20" in pipeline.ask("When does the ferry leave?").text
+
+
+def test_a_list_that_is_cut_says_how_much_is_left(
+    tmp_path: Path, make_pipeline: Callable[..., Pipeline]
+) -> None:
+    steps = "\n".join(f"{n}. Turn screw {n} to the left." for n in range(1, 8))
+    (tmp_path / "lid.md").write_text(f"# Opening the lid\n\nTo open the lid:\n\n{steps}\n")
+    pipeline = make_pipeline(answer={"max_steps": 4})
+    pipeline.ingest(tmp_path)
+    answer = pipeline.ask("How do I open the lid?")
+    assert [one.marker for one in answer.sentences if one.marker] == ["1.", "2.", "3.", "4."]
+    assert "4 of 7 entries are shown, the others are in Opening the lid" in answer.problems
+    all_of_it = make_pipeline().ask("How do I open the lid?")
+    assert not [problem for problem in all_of_it.problems if "entries" in problem]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from rag.text.sentences import Span, sentences
 from rag.text.terms import content_terms
-from rag.types import Passage
+from rag.types import Citation, Passage
 
 _ADJACENT = 4  # characters between two chunks that follow each other: line ends only
 
@@ -193,6 +193,23 @@ def _goes_on(first: Listing, second: Listing) -> bool:
     counted = second.numbers[0] == first.numbers[-1] + 1
     between = second.opens or bool(second.before)
     return counted and first.may_go_on and between
+
+
+def left_out(passages: Sequence[Passage], last: Citation, shown: int) -> str:
+    """What to say where an answer of so many entries ends before its list does, else ""."""
+    for n, passage in enumerate(passages):
+        start, end = last.start - passage.chunk.start, last.end - passage.chunk.start
+        if passage.chunk.document_id != last.document_id or start < 0:
+            continue
+        for listing in listings(n, passage):
+            whole = joined(listing, passages).entries
+            at = [k for k, e in enumerate(whole) if (e.passage, e.start, e.end) == (n, start, end)]
+            more = sum(bool(entry.marker) for entry in whole[at[0] + 1 :]) if at else 0
+            if more:
+                return (
+                    f"{shown} of {shown + more} entries are shown, the others are in {last.place}"
+                )
+    return ""
 
 
 def context(

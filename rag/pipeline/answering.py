@@ -344,11 +344,15 @@ class Answering:
         from rag.answer.abstain import Rivals, Vocabulary, lacks
         from rag.answer.conflicts import find
         from rag.answer.injection import left_out
+        from rag.answer.lists import left_out as not_shown
         from rag.answer.question import understand
 
         question, passages = self.standalone, self.passages
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
         remarks += dict.fromkeys(left_out(question, passages))
+        listed = sum(sentence.kind in ("item", "step") for sentence in sentences)
+        if listed >= self.stages.settings.answer.max_steps and sentences[-1].citations:
+            remarks += filter(None, [not_shown(passages, sentences[-1].citations[0], listed)])
         english = not understand(question).foreign
         if passages and (lacking := lacks(question, Vocabulary.of(passages), english=english)):
             remarks.append(lacking)
