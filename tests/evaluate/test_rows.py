@@ -148,7 +148,9 @@ def test_positions_count_characters(file: Path) -> None:
 # Faults of the file
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \r\n\t\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n \r\n\t\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)]
+)
 def test_an_empty_file(file: Path, content: bytes) -> None:
     assert told(file, content, QaRow) == [": there are no rows in it"]
 
