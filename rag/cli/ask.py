@@ -238,8 +238,8 @@ def search(
 ) -> None:
     """Find passages; every one says why it ranks where it does."""
     asked = " ".join(question)
-    pipeline = open_pipeline(index)
-    passages, _, problem = pipeline.ranking(asked, k, **filters(where, after, before))
+    with open_pipeline(index) as pipeline:
+        passages, _, problem = pipeline.ranking(asked, k, **filters(where, after, before))
     if problem:
         console(stderr=True).print(f"Note: {problem}")
     if as_json:

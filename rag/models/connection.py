@@ -35,6 +35,13 @@ def connected(settings: LlmSettings, where: str, seconds: float) -> OpenAI:
     """The client of a server, which has nothing from the environment; nothing is sent."""
     from openai import AzureOpenAI, DefaultHttpxClient, OpenAI
 
+    class Direct(DefaultHttpxClient):
+        """Follows nothing elsewhere, where the key and the question would go with it."""
+
+        def __del__(self) -> None:
+            with contextlib.suppress(Exception):  # as the client's own does
+                self.close()
+
     # These are always given: the client would fill in others from the environment, and names of
     # accounts at OpenAI's too, which are nobody else's business.
     key = settings.api_key
@@ -42,8 +49,7 @@ def connected(settings: LlmSettings, where: str, seconds: float) -> OpenAI:
         "api_key": key.get_secret_value() if key else _NO_KEY,
         "timeout": seconds,
         "max_retries": 0,  # what to try again is known to us
-        # Elsewhere, a server's address would get the key and the question.
-        "http_client": DefaultHttpxClient(timeout=seconds, follow_redirects=False),
+        "http_client": Direct(timeout=seconds, follow_redirects=False),
         "default_headers": {n: said.get_secret_value() for n, said in settings.headers.items()},
     }
     if settings.protocol == "anthropic":
