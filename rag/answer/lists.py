@@ -195,7 +195,7 @@ def _goes_on(first: Listing, second: Listing) -> bool:
     return counted and first.may_go_on and between
 
 
-def left_out(passages: Sequence[Passage], last: Citation, shown: int) -> str:
+def not_shown(passages: Sequence[Passage], last: Citation, shown: int) -> str:
     """What to say where an answer of so many entries ends before its list does, else ""."""
     for n, passage in enumerate(passages):
         start, end = last.start - passage.chunk.start, last.end - passage.chunk.start

@@ -442,7 +442,10 @@ def look_features(
 def nearer(
     relevance: Sequence[float], units: Sequence[Unit], passages: Sequence[Passage]
 ) -> list[float]:
-    """The relevance of units, less so where their passage is further from what is asked of."""
+    """The relevance of units, less where their passage is further from the question.
+
+    It is more where the passage is what was talked about before.
+    """
     cosines = [passage.scores.get("dense", 0.0) for passage in passages]
     nearest = max(cosines, default=0.0)
     return [

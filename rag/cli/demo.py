@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import tempfile
 import time
@@ -47,8 +49,9 @@ def demo(as_json: JsonOption = False) -> None:
             echo("Your turn: ask, or /help, or Ctrl-D to leave.", err=True)
             converse(talk)
         elif not as_json:
+            rag = "rag" if shutil.which("rag") else os.path.relpath(sys.argv[0])
             echo(
-                "Ask your own: rag demo in a terminal, or rag ingest FOLDER, then rag ask.",
+                f"Ask your own: {rag} demo in a terminal, or {rag} ingest FOLDER, then {rag} ask.",
                 err=True,
             )
         pipeline.close()

@@ -104,29 +104,30 @@ class Answering:
         if self.meant is None:
             self.standalone = self._rewritten() or self.question
         self.clock.lap("rewrite")
-        passages = with_whole_lists(self.stages, self._looked_up(self.standalone))
+        found = self._looked_up(self.standalone)
         if self.meant is None and follows_up(self.question, self.standalone, self.history):
-            passages = self._going_on(passages)
+            found = self._going_on(found)
+        passages = with_whole_lists(self.stages, found)
         self.clock.lap("retrieve")
         if passages and (decomposer := self.stages.decomposer) is not None:
             self.passages = self._of_parts(passages, decomposer)
         yield from self._answer(() if self.passages else passages)
 
-    def _going_on(self, passages: Sequence[Passage]) -> list[Passage]:
+    def _going_on(self, found: Sequence[Passage]) -> list[Passage]:
         """What a follow-up finds; if it has a better answer as it was said, what it finds alone."""
         from rag.retrieve.rewriting_features import depends
 
-        asked, reader = self.question, self.stages.reader
-        found = with_the_talk(self.stages, asked, self.history, passages, self.wanted)
-        talk = with_whole_lists(self.stages, found)
+        stages, asked = self.stages, self.question
+        talk = with_the_talk(stages, asked, self.history, found, self.wanted)
         if depends(asked):
             return talk
-        alone = with_whole_lists(self.stages, self._looked_up(asked))
-        meant = confidence_of(reader.read(self.standalone, talk))
-        if not alone or confidence_of(reader.read(asked, alone)) <= meant:
+        alone = ranked(stages, asked, stages.settings.retrieve.k, self.wanted, asking=False)
+        # The reader remembers what it has read: reading it for the answer costs next to nothing.
+        meant = confidence_of(stages.reader.read(self.standalone, talk))
+        if confidence_of(stages.reader.read(asked, alone.passages)) <= meant:
             return talk
         self.standalone = asked
-        return alone
+        return alone.passages
 
     def _rewritten(self) -> str:
         from rag.retrieve.llm_rewrite import LanguageModelRewriter
@@ -344,7 +345,7 @@ class Answering:
         from rag.answer.abstain import Rivals, Vocabulary, lacks
         from rag.answer.conflicts import find
         from rag.answer.injection import left_out
-        from rag.answer.lists import left_out as not_shown
+        from rag.answer.lists import not_shown
         from rag.answer.question import understand
 
         question, passages = self.standalone, self.passages

@@ -243,4 +243,5 @@ def test_the_demo(rag: Callable[..., Done], tmp_path: Path) -> None:
     assert done.out.count("› ") >= 3
     assert "Sources:" in done.out
     assert "could not find an answer" in done.out
+    assert " ingest FOLDER, then " in done.err
     assert list(tmp_path.iterdir()) == []
