@@ -116,8 +116,9 @@ def _code_after(passage: Passage, unit: Unit) -> tuple[int, int] | None:
 def _subject(passage: Passage, unit: Unit, *, follows: bool = False) -> str:
     """What a unit is about, if it does not say so: the term of its entry, or what it leans on.
 
-    An item that begins in the middle ("use it outdoors" under "Do not") says the opposite without
-    the line above it, a pronoun may be anybody's; unless it ``follows`` the sentence before it.
+    An item that is no sentence ("use it outdoors" under "Do not", "Water damage" under "Not
+    covered") says the opposite without the line above it, a pronoun may be anybody's; unless it
+    ``follows`` the sentence before it.
     """
     start = passage.chunk.start + unit.span.start
     terms = [scope.title for scope in passage.scopes_at(start) if scope.kind == "term"]
@@ -139,7 +140,10 @@ _PRONOUN = re.compile(r"(?:it|its|they|their|this|these|those|he|she|his|her)\b"
 
 
 def _is_fragment(unit: Unit) -> bool:
-    return unit.span.kind == "item" and next(filter(str.isalnum, unit.text), "").islower()
+    if unit.span.kind != "item":
+        return False
+    begins_inside = next(filter(str.isalnum, unit.text), "").islower()
+    return begins_inside or not unit.text.rstrip("\"'”’»)*_ ").endswith((".", "!", "?", "…", "。"))
 
 
 @dataclass

@@ -153,6 +153,14 @@ def test_what_leans_on_its_heading_is_shown_with_it(ask):
     assert [(s.subject, s.text) for s in answer] == [("Do not", "use it outdoors, or near a pool")]
 
 
+def test_an_item_that_is_no_sentence_is_shown_with_its_heading(ask):
+    text = "- Water damage\n- Damage by fire is paid by your insurance."
+    terms = passage(text, title="Terms", uri="terms.md", headings=("Not covered",))
+    for start, end, subject in ((2, text.index("\n"), "Not covered"), (17, len(text), "")):
+        [answer] = ask("Is it covered?", as_read(terms, (start, end, 0.9)), read=False)
+        assert (answer.subject, answer.text) == (subject, text[start:end])
+
+
 def test_a_pronoun_is_shown_with_what_it_stands_for(ask):
     text = "It has a sensor against dry running. The cable is 10 metres long."
     pump = passage(text, title="Pumps", uri="pumps.md", headings=("Aquila P250",))
