@@ -232,9 +232,10 @@ class AnswerSettings(_Group):
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="confidence under which to abstain, instead of “abstain”"
     )
-    generator: Literal["auto", "extractive"] = Field(
+    generator: Literal["auto", "extractive", "rewrite"] = Field(
         "auto",
-        description="auto: the language model if one is set; extractive: quotes all the same",
+        description="auto: the language model writes if one is set; extractive: quotes all the "
+        "same; rewrite: quotes, and the model says them in its words where these hold",
     )
     style: Style = Field("normal", description="of what a language model writes")
     ask_model_from: float = Field(
@@ -321,6 +322,9 @@ class LlmSettings(_Group):
     )
     context_tokens: int = Field(
         8192, ge=256, description="of the model's window: what is sent and the reply together"
+    )
+    prompt: Literal["full", "small"] = Field(
+        "full", description="small: few words and passages, for a model of under a billion weights"
     )
     structured: bool | None = Field(
         None, description="ask for JSON that follows a schema; if unset, as the preset has it"

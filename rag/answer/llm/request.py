@@ -69,11 +69,24 @@ class Request:
 
 
 class Requests:
-    """Makes requests from the prompts, which are read and checked once."""
+    """Makes requests from the prompts, which are read and checked once.
 
-    def __init__(self, window: Window, style: Style, *, reply_tokens: int | None = None) -> None:
+    ``small`` ones are for models that a long instruction is too much for: few words, passages as
+    plain text, one worked example, neither the conversation nor JSON. Nothing marks off their data
+    from the rest: what a passage talks such a model into fails the check of each sentence.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        style: Style,
+        *,
+        reply_tokens: int | None = None,
+        small: bool = False,
+    ) -> None:
         self._window = window
         self._reply = reply_tokens or REPLY_TOKENS[style]
+        self._small = load_prompt("answer_small", "refusal", "data") if small else None
         self._prompt = load_prompt("answer", "form", "language", "style", "nonce", "data")
         marks, as_json = load_prompt("answer_marks", "refusal"), load_prompt("answer_json")
         self._forms = {
@@ -103,9 +116,10 @@ class Requests:
         if there is no room for as much as that.
         """
         asked = {"question": sanitized(question)}
+        structured = structured and not self._small
         room = self._room(asked, structured)
         window = self._window
-        turns = _turns(history, room // 4, window)
+        turns = [] if self._small else _turns(history, room // 4, window)
         room -= _cost(turns, window)
         rows = fitting([row_of(n, p, question) for n, p in enumerate(passages, 1)], room, window)
         if passages and not rows:
@@ -113,13 +127,12 @@ class Requests:
                 f"not even a sentence of a passage fits into what {window.name} "
                 f"({window.tokens}) leaves beside the question and the reply: {window.advice}"
             )
-        data = as_data([*turns, *rows, asked])
-        messages = self._messages(question, data, structured)
+        messages = self._messages(question, [*turns, *rows, asked], structured)
         return Request(messages, len(rows), self._estimate(messages), self._reply, structured)
 
     def _room(self, asked: Mapping[str, Any], structured: bool) -> int:
         """The tokens that are left for passages and conversation."""
-        alone = self._messages(asked["question"], as_data([asked]), structured)
+        alone = self._messages(asked["question"], [asked], structured)
         window = self._window
         needed = self._estimate(alone) + self._reply
         if needed >= window.tokens:
@@ -133,13 +146,17 @@ class Requests:
     def _estimate(self, messages: Sequence[Mapping[str, str]]) -> int:
         return sum(self._window.count(message["content"]) + _MESSAGE for message in messages)
 
-    def _messages(self, question: str, data: str, structured: bool) -> list[dict[str, str]]:
+    def _messages(
+        self, question: str, rows: Sequence[Mapping[str, Any]], structured: bool
+    ) -> list[dict[str, str]]:
         from babel import Locale
 
+        if self._small:
+            return self._small.messages(refusal=REFUSAL, data="\n\n".join(map(_plain, rows)))
         name = Locale("en").languages.get(detect(question)[0] or "")
         known = f", which is {name}" if name else ""
         return self._prompt.over(
-            data,
+            as_data(rows),
             form=self._forms[structured],
             language=f"Write the answer in the language of the question{known}.",
             style=self._style,
@@ -160,6 +177,12 @@ def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
     place = _HIDDEN.sub("", passage.place)
     source = _LEFT_OUT if tainted(place) else place
     return {"passage": number, "source": sanitized(source), "text": sanitized(text)}
+
+
+def _plain(row: Mapping[str, Any]) -> str:
+    if "question" in row:
+        return f"Question: {row['question']}"
+    return f"[{row['passage']}] {row['source']}\n{row['text']}"
 
 
 def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from rag.answer.citations import evidence_of, quotes
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
 from rag.answer.llm.citation_marks import Marked, parse
+from rag.answer.llm.point import Point
 from rag.answer.llm.request import CITED, fitting, row_of, sanitized
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
@@ -48,12 +49,14 @@ class Judged:
     """A sentence and what became of it so far.
 
     ``kept`` is supported; ``weak`` is supported in part, ``failing`` is not, ``empty`` says nothing
-    that could be. Numbers of citations are those of the passages, from 1.
+    that could be, or nothing that was asked, as ``beside`` tells. Numbers of citations are those of
+    the passages, from 1.
     """
 
     sentence: Sentence
     state: State
     problems: tuple[str, ...] = ()
+    beside: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -129,6 +132,7 @@ class Verifier:
         self.rewrite = rewrite
         self._keep = keep_unsupported
         self._shown_from = shown_from
+        self._point = Point(question, passages)
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -172,7 +176,8 @@ class Verifier:
             replace(one, problems=problems)
             for one, problems in zip(self._check(sentences), spoken, strict=True)
         ]
-        return [self._cited_again(one) if one.failed else one for one in judged]
+        cited_again = [self._cited_again(one) if one.failed else one for one in judged]
+        return [self._to_the_point(one) for one in cited_again]
 
     def repair(self, failed: Sequence[Judged]) -> Repaired:
         """Return for each failed sentence what is shown for it; the model is asked once for all.
@@ -197,7 +202,7 @@ class Verifier:
             case "weak":
                 note = f"supported in part only by what it cites{because}"
             case "empty":
-                note = "left out, it states nothing that could be checked"
+                note = f"left out, {judged.beside or 'it states nothing that could be checked'}"
             case _ if self._keep:
                 note = f"not supported by the passages{because}, and marked as such"
                 state = "kept"
@@ -261,6 +266,13 @@ class Verifier:
         support = 0.0 if label and verdict.support is None else verdict.support
         verdict = verdict.model_copy(update={"label": label, "support": support})
         return Judged(sentence.model_copy(update={"verdict": verdict}), state)
+
+    def _to_the_point(self, judged: Judged) -> Judged:
+        """Leave out what holds and answers something else."""
+        if judged.state not in ("kept", "weak") or _LEADS.search(judged.sentence.text):
+            return judged
+        beside = self._point.missed_by(judged.sentence)
+        return replace(judged, state="empty", beside=beside) if beside else judged
 
     def _is_exact(self, citation: Citation) -> bool:
         """Tell whether a citation is a span of the passage as it was found."""
