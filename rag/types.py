@@ -22,6 +22,10 @@ SCHEMA = 2
 """Version of everything that leaves the process as JSON (``--json``, saved sessions, run files)."""
 
 Label = Literal["supported", "partial", "unsupported"]
+_MARKED: dict[Label | None, str] = {
+    "partial": "[supported in part]",
+    "unsupported": "[not supported]",
+}
 Role = Literal["user", "assistant"]
 MetadataValue = str | int | float | bool
 
@@ -374,12 +378,12 @@ class Sentence(Value):
     def marked(self) -> str:
         """What is shown with its citation marks, e.g. ``It takes 5 days. [1][2]``.
 
-        A sentence that its evidence does not support, where such are kept, says so.
+        A sentence that its evidence does not support, or in part, says so, where such are kept.
         """
         numbers = dict.fromkeys(citation.number for citation in self.citations)
         marks = "".join(f"[{n}]" for n in numbers)
-        if self.verdict and self.verdict.label == "unsupported":
-            marks += "[not supported]"
+        if self.verdict:
+            marks += _MARKED.get(self.verdict.label, "")
         if not marks:
             return self.shown
         # A closing fence must have its line to itself.

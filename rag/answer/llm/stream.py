@@ -275,6 +275,11 @@ class StreamedAnswer:
         note = f"left out, it was said before: {judged.sentence.text}"
         return replace(judged, state="empty", problems=(note,))
 
+    def _quoted_before(self, one: _Waiting) -> bool:
+        """Whether a quote that stands for a sentence has been shown."""
+        words = fold(one.judged.sentence.text)
+        return words != fold(one.written) and any(fold(s.text) == words for s in self.sentences)
+
     def _without_model(self, judged: Judged) -> Judged:
         return judged if judged.state == "kept" else _final(self._verifier.settled(judged))
 
@@ -299,7 +304,7 @@ class StreamedAnswer:
             one = self._waiting.popleft()
             self._notes += one.judged.problems
             self._place = max(self._place, one.place)
-            if one.judged.state == "kept":
+            if one.judged.state == "kept" and not self._quoted_before(one):
                 [sentence] = renumbered([one.judged.sentence], self._numbers)
                 self.sentences.append(sentence)
                 yield Event(kind="sentence", sentence=sentence, place=one.place)

@@ -1,8 +1,9 @@
 """Each sentence of a model's answer held against what it cites, and what is done if that fails.
 
 In order: it is cited again, to a passage that supports it; it is written once more by the model
-with the evidence in view, one request for all that failed; it is left out, or marked where the
-reader wants to see it. Every step leaves a line for ``answer.problems``.
+with the evidence in view, one request for all that failed; its source is quoted in its place if it
+holds in part; it is left out, or marked where the reader wants to see it. Every step leaves a line
+for ``answer.problems``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rag.answer.citations import evidence_of, quotes
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
 from rag.answer.llm.citation_marks import Marked, parse
-from rag.answer.llm.point import Point
+from rag.answer.llm.point import BESIDE, BESIDE_UNCITED, Point
 from rag.answer.llm.request import CITED, fitting, row_of, sanitized
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
@@ -176,8 +177,12 @@ class Verifier:
             replace(one, problems=problems)
             for one, problems in zip(self._check(sentences), spoken, strict=True)
         ]
-        cited_again = [self._cited_again(one) if one.failed else one for one in judged]
-        return [self._to_the_point(one) for one in cited_again]
+        return [
+            self._to_the_point(self._cited_again(one), least=BESIDE_UNCITED)
+            if one.failed
+            else self._to_the_point(one, least=BESIDE)
+            for one in judged
+        ]
 
     def repair(self, failed: Sequence[Judged]) -> Repaired:
         """Return for each failed sentence what is shown for it; the model is asked once for all.
@@ -199,8 +204,10 @@ class Verifier:
         why = "; ".join(judged.verdict.reasons[:2])
         because, state = f" ({why})" if why else "", judged.state
         match state:
-            case "weak":
+            case "weak" if self._keep:
                 note = f"supported in part only by what it cites{because}"
+            case "weak":
+                return self._in_quotes(judged, because)
             case "empty":
                 note = f"left out, {judged.beside or 'it states nothing that could be checked'}"
             case _ if self._keep:
@@ -209,6 +216,18 @@ class Verifier:
             case _:
                 note = f"not supported by the passages{because}, left out"
         return judged.with_problem(f"{note}: {_cut(judged.sentence.text)}", state=state)
+
+    def _in_quotes(self, judged: Judged, because: str) -> Judged:
+        """What a sentence cites in its place, which is borne out in part only; or nothing."""
+        source = max(judged.sentence.citations, key=self._point.relevance)
+        note = f"supported in part only{because}, "
+        if self._point.relevance(source) < BESIDE_UNCITED:
+            note += f"left out: {_cut(judged.sentence.text)}"
+            return judged.with_problem(note, state="failing")
+        quote = judged.sentence.model_copy(update={"text": source.quote, "citations": (source,)})
+        [checked] = self._check([quote])
+        note += f"its source is quoted instead: {_cut(judged.sentence.text)}"
+        return judged.with_problem(note, sentence=checked.sentence, state="kept")
 
     # Checking
 
@@ -267,11 +286,11 @@ class Verifier:
         verdict = verdict.model_copy(update={"label": label, "support": support})
         return Judged(sentence.model_copy(update={"verdict": verdict}), state)
 
-    def _to_the_point(self, judged: Judged) -> Judged:
+    def _to_the_point(self, judged: Judged, *, least: float) -> Judged:
         """Leave out what holds and answers something else."""
         if judged.state not in ("kept", "weak") or _LEADS.search(judged.sentence.text):
             return judged
-        beside = self._point.missed_by(judged.sentence)
+        beside = self._point.missed_by(judged.sentence, least=least)
         return replace(judged, state="empty", beside=beside) if beside else judged
 
     def _is_exact(self, citation: Citation) -> bool:
