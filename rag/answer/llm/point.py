@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rag.answer.question import understand
-from rag.text.terms import content_terms
+from rag.text.terms import content_terms, fold
 from rag.types import Citation, Passage, Sentence
 
 BESIDE = 0.02
@@ -19,6 +19,8 @@ the other units in the passages, .73 are under it."""
 BESIDE_UNCITED = 0.3
 """The same for a sentence whose own marks bear it out in nothing: what models copy out of passages
 has none. .20 of the questions have no evidence above it, .95 of the other units are under it."""
+
+_STEP = " › "  # between the headings of a place
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Point:
         """
         if self._echoes(sentence.text):
             return "it only repeats the question"
+        if self._names_a_place(sentence.text):
+            return "it only repeats where a passage stands"
         if max(map(self.relevance, sentence.citations), default=1.0) < least:
             return "it is not what was asked"
         return ""
@@ -55,9 +59,16 @@ class Point:
 
     def _echoes(self, text: str) -> bool:
         asked = understand(self.question)
+        if fold(self.question) and fold(text).endswith(fold(self.question)):
+            return True
         if asked.foreign or asked.wants == "yesno":
             return False
         return set(content_terms(text)) <= {*asked.terms("en"), *content_terms(asked.text)}
+
+    def _names_a_place(self, text: str) -> bool:
+        said = fold(text)
+        places = [fold(passage.place) for passage in self.passages if _STEP in passage.place]
+        return any(place in said or (_STEP in text and said in place) for place in places)
 
 
 def _units(passage: Passage) -> Sequence[tuple[int, int, float]]:
