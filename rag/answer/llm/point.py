@@ -36,10 +36,10 @@ class Point:
         It repeats the question, or it rests on what has less than ``least`` of the best unit's
         relevance.
         """
-        if self._echoes(sentence.text):
-            return "it only repeats the question"
         if self._names_a_place(sentence.text):
             return "it only repeats where a passage stands"
+        if self._echoes(sentence.text):
+            return "it only repeats the question"
         if max(map(self.relevance, sentence.citations), default=1.0) < least:
             return "it is not what was asked"
         return ""
@@ -63,7 +63,8 @@ class Point:
             return True
         if asked.foreign or asked.wants == "yesno":
             return False
-        return set(content_terms(text)) <= {*asked.terms("en"), *content_terms(asked.text)}
+        said = set(content_terms(text))
+        return bool(said) and said <= {*asked.terms("en"), *content_terms(asked.text)}
 
     def _names_a_place(self, text: str) -> bool:
         said = fold(text)
