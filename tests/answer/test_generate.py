@@ -302,7 +302,7 @@ def drafted(server: ScriptedServer, generator: LanguageModelGenerator, *pieces: 
 
 
 def test_text_comes_as_it_is_written(server: ScriptedServer, make: Make) -> None:
-    generator = make(input_price=1, output_price=2)
+    generator = make(prices={"input": 1, "output": 2})
     draft = generator.draft_text(ASK, PAGES, [])
     server.enqueue(stream("It takes ", "five days. ", "[1]"))
     assert list(draft) == ["It takes ", "five days. ", "[1]"]

@@ -59,8 +59,8 @@ def server(server: ScriptedServer) -> ScriptedServer:
 @pytest.fixture
 def model(server: ScriptedServer) -> Iterator[ChatModel]:
     settings = LlmSettings(
-        model="small", base_url=server.base_url, api_key=KEY, retries=0, input_price=10,
-        output_price=100,
+        model="small", base_url=server.base_url, api_key=KEY, retries=0,
+        prices={"input": 10, "output": 100},
     )  # fmt: skip
     with closing(ChatModel(settings)) as made:
         yield made

@@ -184,7 +184,7 @@ class LanguageModelGenerator:
         self.name = model.name
         self.model = model
         self._embedder = embedder
-        self._requests = Requests(model.window, style, reply_tokens=settings.max_tokens)
+        self._requests = Requests(lambda: model.window, style, reply_tokens=settings.max_tokens)
 
     def request(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
