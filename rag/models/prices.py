@@ -41,6 +41,24 @@ def price_list(settings: LlmSettings) -> str | None:
     return usage_of(counted, settings).prices
 
 
+def in_words(usage: Usage | None) -> str:
+    """What was spent, in a line for people.
+
+    >>> in_words(Usage(input_tokens=1200, output_tokens=80, cached_tokens=1000))
+    '1,200 tokens sent (1,000 of them cached), 80 received'
+    """
+    if usage is None:
+        return "no language model was asked"
+    cached = f" ({usage.cached_tokens:,} of them cached)" if usage.cached_tokens else ""
+    thought = f" ({usage.reasoning_tokens:,} of them thoughts)" if usage.reasoning_tokens else ""
+    tokens = (
+        f"{usage.input_tokens:,} tokens sent{cached}, {usage.output_tokens:,} received{thought}"
+    )
+    if usage.cost is None:
+        return tokens
+    return f"{tokens}: {usage.cost:.6f} {usage.currency} by {usage.prices}"
+
+
 def _by_hand(prices: Prices, sent: int, cached: int, written: int, received: int) -> dict[str, Any]:
     each = prices.input
     cost = (

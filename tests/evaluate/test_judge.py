@@ -259,7 +259,10 @@ def test_a_judged_run(
     [failure] = body["judge_failed"]
     assert failure["id"] == "b"
     assert failure["reason"].startswith("unreadable reply: Invalid JSON")
-    assert body["judge_usage"] == {"input_tokens": 200, "output_tokens": 20, "cost": 0.004}
+    assert body["judge_usage"] == {
+        "input_tokens": 200, "output_tokens": 20, "cached_tokens": None, "reasoning_tokens": None,
+        "cost": 0.004, "currency": "USD", "prices": "llm.prices",
+    }  # fmt: skip
     assert body["usage"] is None  # the answers themselves cost nothing
     assert body["judge_agreement"] is None
     assert body["failed"] == 1  # the answer to b did not fail, its judge did

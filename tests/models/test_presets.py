@@ -266,21 +266,24 @@ def test_the_command(
     monkeypatch.setenv("RAG_LLM__BASE_URL", server.base_url)
     monkeypatch.setenv("RAG_LLM__API_KEY", KEY)
     monkeypatch.setenv("RAG_LLM__RETRIES", "0")
-    status, [row] = rag(monkeypatch, capsys)
+    status, [row, prices, window] = rag(monkeypatch, capsys)
     assert status == 0
+    assert prices["state"].startswith("none known: set llm.prices")
+    assert window["state"].startswith("the server is asked when it is needed")
     assert row["state"] == (
         f"configured: {server.base_url}, a key from the environment, vllm, JSON replies"
     )
-    assert server.requests == []
+    assert server.requests == server.lookups == []
 
     server.enqueue("ready")
-    status, [_, listed, reply] = rag(monkeypatch, capsys, "--probe")
+    status, [_, _, listed, window, reply] = rag(monkeypatch, capsys, "--probe")
     assert status == 0
     assert listed["state"] == "2 models, small among them"
+    assert window["state"].startswith("8192 tokens, the default")
     assert reply["state"].startswith("ready: it gave a word in ")
 
     server.enqueue(raw(b"<html>", "text/html"))
-    status, [_, _, reply] = rag(monkeypatch, capsys, "--probe")
+    status, [*_, reply] = rag(monkeypatch, capsys, "--probe")
     assert status == 1
     assert reply["state"].startswith(f"fails: {server.base_url} answered, but not as OpenAI's")
 

