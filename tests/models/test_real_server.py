@@ -102,7 +102,12 @@ def make() -> Iterator[Make]:
     made: list[ChatModel] = []
 
     def make(server: LlamaServer, **settings: Any) -> ChatModel:
-        given = {"model": "smollm2", "base_url": f"{server.root}/v1", "max_tokens": 40, "timeout": 400.0}
+        given = {
+            "model": "smollm2",
+            "base_url": f"{server.root}/v1",
+            "max_tokens": 40,
+            "timeout": 400.0,
+        }
         made.append(ChatModel(LlmSettings(**{**given, **settings})))
         return made[-1]
 

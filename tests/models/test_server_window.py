@@ -20,6 +20,12 @@ from rag.text.tokens import DEFAULT_WINDOW
 Make = Callable[..., ChatModel]
 
 
+@pytest.fixture(autouse=True)
+def _crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds may be too short for a server here, which shares its processor with tests."""
+    monkeypatch.setattr("rag.models.connection._LOOK", 30.0)
+
+
 def page(body: Any) -> Scripted:
     return raw(json.dumps(body).encode())
 
