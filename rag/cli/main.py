@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from io import TextIOWrapper
@@ -77,7 +76,7 @@ def main() -> None:
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except (KeyboardInterrupt, EOFError, typer.Abort):
-        _leave_at_once()
+        _leave("\nrag: interrupted", 130)
     except Exception as error:
         _explain(error)
     sys.exit(0)
@@ -86,7 +85,7 @@ def main() -> None:
 def _explain(error: Exception) -> NoReturn:
     """Leave with a sentence for what is expected to go wrong; raise again what is not."""
     if _interrupted(error):
-        _leave_at_once()
+        _leave("\nrag: interrupted", 130)
     match error:
         case RagError():
             _leave(f"rag: {error}", error.exit_status)
@@ -121,12 +120,6 @@ def _interrupted(error: BaseException | None) -> bool:
 def _leave(message: str, status: int) -> NoReturn:
     echo(message, err=True)
     sys.exit(status)
-
-
-def _leave_at_once() -> NoReturn:
-    """Leave after Ctrl-C without a last look for garbage, which takes long with models loaded."""
-    gc.freeze()
-    _leave("\nrag: interrupted", 130)
 
 
 def _mend_streams() -> None:

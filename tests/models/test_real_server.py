@@ -337,7 +337,7 @@ def test_ctrl_c(index: Path, llama: LlamaServer, form: tuple[str, ...], begun: b
         "RAG_LLM__STRUCTURED": "false",
     }  # fmt: skip
     with subprocess.Popen(
-        [sys.executable, "-m", "rag.cli.main", "ask", "How long do refunds take?",
+        [sys.executable, "-m", "rag.cli.start", "ask", "How long do refunds take?",
          "--model", "smollm2", "--index", str(index), *form],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     ) as process:  # fmt: skip
