@@ -82,10 +82,20 @@ class LlamaServer:
 
     def wait_until(self, busy: bool) -> None:
         """Wait until it works on a request, or on none."""
-        end = time.monotonic() + 60
-        while any(slot["is_processing"] for slot in self.get("/slots")) != busy:
+        end = time.monotonic() + 300
+        while self._busy() != busy:
             assert time.monotonic() < end
             time.sleep(0.01)
+
+    def _busy(self) -> bool | None:
+        """Whether it works on a request; None while it is not there yet."""
+        try:
+            slots = self.get("/slots")
+        except httpx.TransportError:
+            return None
+        if not isinstance(slots, list):
+            return None  # it is loading
+        return any(slot["is_processing"] for slot in slots)
 
 
 Make = Callable[..., ChatModel]
