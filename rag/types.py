@@ -399,10 +399,11 @@ class Turn(Value):
 
 
 class Usage(Value):
-    """What a remote model reported of itself; ``cost`` is in the currency of its prices.
+    """What a remote model reported of itself, and what that cost.
 
     Of ``input_tokens`` the server had ``cached_tokens`` in memory, of ``output_tokens`` the model
-    spent ``reasoning_tokens`` on thoughts; None where the server does not say.
+    spent ``reasoning_tokens`` on thoughts; None where the server does not say. ``prices`` names the
+    list that ``cost`` goes by, in its ``currency``; None where no price is known.
     """
 
     input_tokens: int = 0
@@ -410,6 +411,8 @@ class Usage(Value):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = None
+    currency: str | None = None
+    prices: str | None = None
 
 
 class Option(Value):

@@ -614,6 +614,13 @@ def nearest(stages: Stages, question: str, document: Document) -> list[Passage]:
 
 def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     """Return what an answer would send to the language model. Nothing is sent."""
+    from rag.models.server_window import nothing_sent
+
+    with nothing_sent():
+        return _planned(stages, question, wanted)
+
+
+def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     from rag.answer.llm.decompose import compound
     from rag.answer.llm.generate import LanguageModelGenerator
     from rag.answer.llm.request import SCHEMA

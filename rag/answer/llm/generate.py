@@ -188,7 +188,7 @@ class LanguageModelGenerator:
         self._embedder = embedder
         self._small = settings.prompt == "small"
         self._requests = Requests(
-            model.window, style, reply_tokens=settings.max_tokens, small=self._small
+            lambda: model.window, style, reply_tokens=settings.max_tokens, small=self._small
         )
 
     def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
