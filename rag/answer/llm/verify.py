@@ -37,6 +37,8 @@ State = Literal["kept", "weak", "failing", "empty"]
 _RANK: Mapping[State, int] = {"empty": 0, "failing": 0, "weak": 1, "kept": 2}
 
 _NEAREST = 4  # passages that a failing sentence is tried against
+_FOUND_FROM = 0.8
+"""Support that a sentence needs from what was looked up for it: the best of many is flattered."""
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _LOST = re.compile(r"the (?:number|name|month) .+ is not in the evidence")
 _LOST_FIGURE = re.compile(r"the (?:number|month) .+ is not in the evidence")
@@ -269,7 +271,10 @@ class Verifier:
         told = {"claim": verdict.claim, "evidence": kept, "reasons": (*again.reasons, *how)}
         return again.model_copy(update=told)
 
-    def _judged(self, sentence: Sentence, verdict: Verdict) -> Judged:
+    def _judged(
+        self, sentence: Sentence, verdict: Verdict, shown_from: float | None = None
+    ) -> Judged:
+        shown_from = self._shown_from if shown_from is None else shown_from
         state: State = "weak"
         label = verdict.label
         # Support that overlooks a figure, a name or a month that nothing says is none.
@@ -278,7 +283,7 @@ class Verifier:
             state = "empty"
         elif bad:
             state, label = "failing", "unsupported"
-        elif label == "supported" and (verdict.support or 0.0) < self._shown_from:
+        elif label == "supported" and (verdict.support or 0.0) < shown_from:
             label = "partial"
         elif label in ("supported", None):  # None: nobody here knows its language
             state = "kept"
@@ -314,9 +319,10 @@ class Verifier:
         text = judged.sentence.text
         verdicts = self._verdicts([text] * len(candidates), [evidence_of(c) for c in candidates])
         best = judged
+        least = max(self._shown_from, _FOUND_FROM)
         for citations, verdict in zip(candidates, verdicts, strict=True):
             sentence = judged.sentence.model_copy(update={"citations": citations})
-            found = self._judged(sentence, verdict)
+            found = self._judged(sentence, verdict, least)
             if _worth(found) > _worth(best):
                 best = found
         if best is judged or best.state == "failing":
