@@ -275,7 +275,7 @@ class Answering:
 
         It is not asked where the documents have next to nothing on the question.
         """
-        if self.confidence < self.stages.settings.answer.ask_model_from:
+        if self.confidence < generator.asked_from(self.stages.settings.answer):
             self.clock.lap("draft")
             yield Event(kind="answer", answer=self._made((), ()))
             return
@@ -652,7 +652,7 @@ def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     ordered = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
     passages = with_whole_lists(stages, ordered.passages)
     passages = stages.reader.read(question, passages) if passages else []
-    if confidence_of(passages) < settings.answer.ask_model_from or not passages:
+    if confidence_of(passages) < generator.asked_from(settings.answer) or not passages:
         reason = "the documents have next to nothing on the question"
         return plan(reason)
     request = generator.request(question, generator.chosen(passages), ())

@@ -15,7 +15,7 @@ from rag.answer.llm.align import cite
 from rag.answer.llm.request import SCHEMA, Request, Requests
 from rag.errors import ContextOverflowError, ModelError, SettingsError, UsageError
 from rag.models.chat import LanguageModel, Reply, ReplyStream
-from rag.settings import LlmSettings, Style
+from rag.settings import AnswerSettings, LlmSettings, Style
 from rag.text.replies import Cleaner, other_language, whole
 from rag.types import Passage, Sentence, Turn, Usage
 
@@ -190,6 +190,10 @@ class LanguageModelGenerator:
         self._requests = Requests(
             lambda: model.window, style, reply_tokens=settings.max_tokens, small=self._small
         )
+
+    def asked_from(self, settings: AnswerSettings) -> float:
+        """The confidence from which the model is asked: a small one finds no answer missing."""
+        return settings.threshold if self._small else settings.ask_model_from
 
     def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
         """Those to send: all, or for a small model few, in their order, that may well answer."""
