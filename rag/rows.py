@@ -74,7 +74,7 @@ class Row:
     ``at`` is when it was asked, in seconds since 1970. ``found`` has the passages that were read,
     in the reader's order, then those that ranked too low. ``least`` is the confidence under which
     there would have been no answer. ``timings`` are milliseconds by stage. ``versions`` say what
-    answered: digests of weights, prompts and settings, the index with its generation.
+    answered: digests of weights, prompts, settings and index; ``generation`` counts its writes.
     ``propensity`` is the probability with which the ``arm`` of an experiment was drawn. ``error``
     is empty unless it failed.
 
@@ -106,6 +106,7 @@ class Row:
     output_tokens: int = 0
     cost: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 0
     arm: str = ""
     propensity: float = 1.0
     error: str = ""

@@ -416,10 +416,12 @@ class LlmSettings(_Group):
 class ObserveSettings(_Group):
     """What is kept of every question, for library, command line and server alike; off by default.
 
-    The record lies at ``path``, which is relative to the folder of ``rag.toml``.
+    The record lies at ``path``, which is relative to the folder of ``rag.toml``. ``otel`` tells
+    OpenTelemetry's providers of the process, too, or them alone.
     """
 
     path: str | None = Field(None, description="of the record; nothing is kept if unset")
+    otel: bool = Field(False, description="a span for every question (otel extra)")
     text: Literal["full", "hash", "none"] = Field(
         "full", description="questions and answers in full, what tells equal ones, or nothing"
     )
@@ -428,6 +430,11 @@ class ObserveSettings(_Group):
     stale_after: float | None = Field(
         None, gt=0, description="hours without an ingest after which health alarms"
     )
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is told of a question."""
+        return self.path is not None or self.otel
 
     @field_validator("path", mode="before")
     @classmethod

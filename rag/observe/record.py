@@ -35,7 +35,8 @@ CREATE TABLE asked (
     unsure INTEGER NOT NULL, asked_back INTEGER NOT NULL, confidence REAL NOT NULL, nearest REAL,
     sentences INTEGER NOT NULL, judged INTEGER NOT NULL, supported INTEGER NOT NULL, support REAL,
     conflicts INTEGER NOT NULL, milliseconds REAL NOT NULL, input_tokens INTEGER NOT NULL,
-    output_tokens INTEGER NOT NULL, cost REAL, versions TEXT NOT NULL, arm TEXT NOT NULL,
+    output_tokens INTEGER NOT NULL, cost REAL, version TEXT NOT NULL,
+    generation INTEGER NOT NULL, arm TEXT NOT NULL,
     propensity REAL NOT NULL, error TEXT NOT NULL
 );
 CREATE INDEX asked_at ON asked (at);
@@ -57,7 +58,7 @@ CREATE TABLE hours (
 COLUMNS = (
     "id at question standalone repeat user language kind turns generator abstained unsure "
     "asked_back confidence nearest sentences judged supported support conflicts milliseconds "
-    "input_tokens output_tokens cost versions arm propensity error"
+    "input_tokens output_tokens cost version generation arm propensity error"
 ).split()
 """What rows are chosen by, and what ``Record.columns`` gives."""
 

@@ -21,12 +21,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import floor, isfinite, log
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rag.errors import StoreError
 from rag.observe.record import COLUMNS, connect, packed
 from rag.rows import STOPPED, Feedback, Row
 from rag.settings import ObserveSettings
+
+if TYPE_CHECKING:
+    from rag.protocols import Observer
 
 BATCH = 500  # rows in one transaction
 PATIENCE = 10.0  # seconds that the end of a process waits for the last rows
@@ -179,6 +182,34 @@ os.register_at_fork(after_in_child=_in_child)
 atexit.register(_at_exit)
 
 
+class _Several:
+    """An ``Observer`` that tells others."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+
+    def record(self, row: Row | Feedback) -> None:
+        for observer in self._observers:
+            observer.record(row)
+
+    def close(self) -> None:
+        for observer in self._observers:
+            if isinstance(observer, Recorder):
+                observer.close()
+
+
+def observer_of(settings: ObserveSettings, base: Path) -> _Several:
+    """What the settings call for. Raises StoreError or MissingExtraError."""
+    observers: list[Observer] = []
+    if settings.path is not None:
+        observers.append(Recorder(base / Path(settings.path).expanduser(), settings))
+    if settings.otel:
+        from rag.observe.otel import Telemetry
+
+        observers.append(Telemetry())
+    return _Several(observers)
+
+
 # What is kept of a row
 
 
@@ -231,6 +262,7 @@ class _Telling:
             user=hashed(row.user, self._key) if row.user else "",
             found=tuple(replace(one, scores=_rounded(one.scores)) for one in row.found),
             said=said,
+            versions=dict(row.versions),
             # A problem quotes the question and the documents.
             problems=tuple(mask(one) if full else one.partition("“")[0].partition(":")[0].strip()
                            for one in row.problems),
@@ -308,7 +340,7 @@ def values_of(row: Row) -> tuple[Any, ...]:
         "judged": len(judged),
         "supported": sum(sentence.label == "supported" for sentence in judged),
         "support": sum(known) / len(known) if known else None,
-        "versions": version_of(row.versions),
+        "version": version_of(row.versions),
     }
     return tuple(made[name] if name in made else getattr(row, name) for name in COLUMNS)
 
