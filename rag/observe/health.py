@@ -29,6 +29,7 @@ LEVEL = 1e-5
 """Probability of what is not yet an alarm, for each measure and look."""
 
 BAND = (0.05, 0.95)
+SLOWER = 0.10  # share of answers that take longer than 19 in 20 usually do, beyond those
 _TIMES = 3.0  # a rate alarms below the lowest by as much, or above the highest
 _COSTLY = 2.0  # times the highest cost of a question
 _DROPPED = 0.01  # share of rows that were lost
@@ -36,7 +37,9 @@ _FAILING = 0.5  # share of errors that alarms without a history
 
 Unit = Literal["share", "ms", "per hour", "hours", "cost"]
 State = Literal["usual", "unusual", "alarm", "unknown"]
+Bad = Literal["up", "down", "either"]
 Key = tuple[str, int]
+Counts = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ def windows(record: Record, now: float, hours: int, most: int) -> tuple[Window, 
 
 
 @dataclass(frozen=True)
-class _Share:
+class Share:
     """A share of cases: ``of`` gives (how many, of how many) of a window.
 
     It alarms where it moves by ``change`` to the bad side: up, down or either.
@@ -222,20 +225,18 @@ class _Share:
     name: str
     of: Callable[[Window], tuple[int, int]]
     change: float
-    bad: Literal["up", "down", "either"] = "up"
+    bad: Bad = "up"
 
 
 _JUDGED = ("right", "wrong", "better")
 
-_SHARES = (
-    _Share("abstained", lambda w: (w.count("abstained"), w.answered), 0.05, "either"),
-    _Share("not sure", lambda w: (w.count("unsure"), w.answered), 0.05),
-    _Share("asked back", lambda w: (w.count("asked_back"), w.answered), 0.05),
-    _Share(
-        "sentences supported", lambda w: (w.count("supported"), w.count("judged")), 0.03, "down"
-    ),
-    _Share("versions disagree", lambda w: (w.count("conflicts"), w.answered), 0.05),
-    _Share(
+SHARES = (
+    Share("abstained", lambda w: (w.count("abstained"), w.answered), 0.05, "either"),
+    Share("not sure", lambda w: (w.count("unsure"), w.answered), 0.05),
+    Share("asked back", lambda w: (w.count("asked_back"), w.answered), 0.05),
+    Share("sentences supported", lambda w: (w.count("supported"), w.count("judged")), 0.03, "down"),
+    Share("versions disagree", lambda w: (w.count("conflicts"), w.answered), 0.05),
+    Share(
         "called wrong",
         lambda w: (
             w.count("feedback:wrong") + w.count("feedback:better"),
@@ -243,8 +244,8 @@ _SHARES = (
         ),
         0.1,
     ),
-    _Share("errors", lambda w: (w.errors, w.count("asked")), 0.02),
-    _Share("stopped", lambda w: (w.count("stopped"), w.count("asked")), 0.05),
+    Share("errors", lambda w: (w.errors, w.count("asked")), 0.02),
+    Share("stopped", lambda w: (w.count("stopped"), w.count("asked")), 0.05),
 )
 
 
@@ -270,7 +271,7 @@ def health(
             for what in ("ms", *(f"ms:{name}" for name in stages))
             for m in _slow(what, current, earlier)
         ),
-        *(_shared(share, current, earlier) for share in _SHARES),
+        *(_shared(share, current, earlier) for share in SHARES),
         *_costs(current, earlier),
         *_dropped(current),
         *_stale(index, now, stale_after),
@@ -342,7 +343,7 @@ def _rate(current: Window, earlier: Sequence[Window]) -> Measure:
 def _slow(what: str, current: Window, earlier: Sequence[Window]) -> list[Measure]:
     """Median and 95th percentile; the latter alarms by the share of answers that is beyond."""
     title = what.partition(":")[2].removesuffix("_ms") or "answer"
-    n, found = current.count(what), []
+    n, found = current.count(what), list[Measure]()
     limit = quantile(_pooled(earlier, what), 0.95)
     because = ""
     if limit is not None:
@@ -352,7 +353,7 @@ def _slow(what: str, current: Window, earlier: Sequence[Window]) -> list[Measure
             buckets = window.buckets(what)
             return sum(n for b, n in buckets.items() if b > bound), sum(buckets.values())
 
-        if moved(_Share(title, slow, 0.10), current, earlier):
+        if moved(Share(title, slow, SLOWER), current, earlier):
             share = slow(current)[0] / n
             because = (
                 f"{title}: {said(share, 'share')} take longer than {said(limit, 'ms')}, as 5% "
@@ -374,7 +375,7 @@ def _pooled(earlier: Sequence[Window], what: str) -> dict[int, int]:
     return pooled
 
 
-def _shared(share: _Share, current: Window, earlier: Sequence[Window]) -> Measure:
+def _shared(share: Share, current: Window, earlier: Sequence[Window]) -> Measure:
     k, n = share.of(current)
     past = [(w.start, a / b) for w in earlier for a, b in [share.of(w)] if b]
     because = ""
@@ -425,24 +426,30 @@ def _stale(index: Freshness | None, now: float, stale_after: float | None) -> li
 # When a share has moved
 
 
-def moved(share: _Share, current: Window, earlier: Sequence[Window]) -> bool:
+def moved(share: Share, current: Window, earlier: Sequence[Window]) -> bool:
     """Tell whether a share is where clean windows like the earlier ones next to never are."""
-    k, n = share.of(current)
     past = np.array([share.of(window) for window in earlier], float).reshape(-1, 2)
+    return departs(*share.of(current), past, share.change, share.bad)
+
+
+def departs(k: int, n: int, past: Counts, change: float, bad: Bad) -> bool:
+    """Tell whether ``k`` of ``n`` departs from earlier windows: rows of (how many, of how many).
+
+    It has to be off by ``change`` to the ``bad`` side, and to be less likely than ``LEVEL``.
+    """
     past = past[past[:, 1] > 0]
     if n < LEAST or len(past) < LEAST_WINDOWS:
         return False
-    mean, spread = usual(past)
     gap = k / n - past[:, 0].sum() / past[:, 1].sum()
-    up, down = share.bad in ("up", "either"), share.bad in ("down", "either")
-    if up and gap >= share.change:
-        return beta_binomial_tail(k, n, mean, spread) < LEVEL
-    if down and -gap >= share.change:
+    if gap >= change and bad != "down":
+        return beta_binomial_tail(k, n, *usual(past)) < LEVEL
+    if -gap >= change and bad != "up":
+        mean, spread = usual(past)
         return beta_binomial_tail(n - k, n, 1 - mean, spread) < LEVEL
     return False
 
 
-def usual(past: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+def usual(past: Counts) -> tuple[float, float]:
     """Mean and intraclass correlation of a share to come, from rows (how many, of how many).
 
     The variation between windows is put at the upper end of its 90% interval, for they are few, and

@@ -38,6 +38,11 @@ _DAY = 86_400.0
 RATIO = 1.1  # of the bounds of a bucket of milliseconds
 _CONFIDENCES = 20  # buckets of confidence
 
+Key = tuple[int, str, int]
+"""The hour (since 1970), what is counted, and its bucket."""
+
+Counts = Counter[Key]
+
 _log = logging.getLogger("rag.observe")
 _alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
 _of_parent: list[object] = []  # what a child process must neither use nor close
@@ -56,7 +61,7 @@ class Recorder:
         self.path = path
         self._settings = settings
         connect(path, create=True).close()
-        self._told = _Telling(settings.text, key_of(path), mask or str)
+        self._told = Telling(settings.text, key_of(path), mask or str)
         self._begin()
         _alive.add(self)
 
@@ -210,7 +215,7 @@ def observer_of(settings: ObserveSettings, path: Path | None) -> _Several:
 # What is kept of a row
 
 
-class _Telling:
+class Telling:
     """What is kept of rows, as ``observe.text`` has it."""
 
     def __init__(self, text: str, key: bytes, mask: Callable[[str], str]) -> None:
@@ -219,6 +224,7 @@ class _Telling:
         self._mask = mask
 
     def __call__(self, row: Row) -> Row:
+        """The row as it is kept."""
         full, mask = self._text == "full", self._mask if self._text == "full" else _nothing
         said = tuple(
             replace(
@@ -243,6 +249,7 @@ class _Telling:
         )  # fmt: skip
 
     def feedback(self, given: Feedback) -> Feedback:
+        """What was said, as it is kept."""
         return replace(given, words=self._mask(given.words) if self._text == "full" else "")
 
 
@@ -258,40 +265,51 @@ def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 _ASKED = (
-    f"INSERT OR IGNORE INTO asked ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+    f"INSERT OR REPLACE INTO asked ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 )
 
 
 def write(
-    db: sqlite3.Connection, items: Iterable[Row | Feedback], told: _Telling, dropped: int = 0
+    db: sqlite3.Connection, items: Iterable[Row | Feedback], told: Telling, dropped: int = 0
 ) -> int:
     """Write rows and what was said of them in one transaction; return how many cannot be kept."""
-    counts: Counter[tuple[int, str, int]] = Counter()
-    totals: Counter[tuple[int, str, int]] = Counter()
-    made: list[tuple[Row, bytes]] = []
+    rows: list[tuple[Row, bytes]] = []
     said: list[Feedback] = []
     bad = 0
     for item in items:
         try:
             if isinstance(item, Feedback):
                 said.append(told.feedback(item))
-                count(counts, totals, item.at, [(f"feedback:{item.kind}", 0, 1, 0.0)])
             else:
                 row = told(item)
-                made.append((row, packed(row)))
-                count(counts, totals, item.at, counted(item))
+                rows.append((row, packed(row)))
         except Exception:  # an own stage may put anything into a row
             _log.exception("a row cannot be kept")
             bad += 1
+    if rows or said or dropped:
+        insert(db, rows, said, dropped)
+    return bad
+
+
+def insert(
+    db: sqlite3.Connection,
+    rows: Sequence[tuple[Row, bytes]],
+    said: Sequence[Feedback] = (),
+    dropped: int = 0,
+) -> None:
+    """Write rows, packed as well, and what was said in one transaction, and count them."""
+    counts: Counts = Counter()
+    totals: dict[Key, float] = {}
+    for row, _ in rows:
+        _count(counts, totals, row.at, counted(row))
+    for one in said:
+        _count(counts, totals, one.at, [(f"feedback:{one.kind}", 0, 1, 0.0)])
     if dropped:
-        count(counts, totals, time.time(), [("dropped", 0, dropped, 0.0)])
-    if not (made or said or counts):
-        return bad
+        _count(counts, totals, time.time(), [("dropped", 0, dropped, 0.0)])
     db.execute("BEGIN IMMEDIATE")
-    for row, body in made:
+    for row, body in rows:
         cursor = db.execute(_ASKED, values_of(row))
-        if cursor.rowcount:
-            db.execute("INSERT INTO bodies VALUES (?, ?)", (cursor.lastrowid, body))
+        db.execute("INSERT INTO bodies VALUES (?, ?)", (cursor.lastrowid, body))
     db.executemany(
         "INSERT INTO feedback (id, at, kind, words, uri) VALUES (?, ?, ?, ?, ?)",
         [(one.id, one.at, one.kind, one.words, one.uri) for one in said],
@@ -302,7 +320,6 @@ def write(
         [(*key, n, totals[key]) for key, n in counts.items()],
     )
     db.execute("COMMIT")
-    return bad
 
 
 def values_of(row: Row) -> tuple[Any, ...]:
@@ -363,14 +380,13 @@ def counted(row: Row) -> list[tuple[str, int, int, float]]:
     return found
 
 
-def count(
-    counts: Counter[tuple[int, str, int]],
-    totals: Counter[tuple[int, str, int]],
+def _count(
+    counts: Counts,
+    totals: dict[Key, float],
     at: float,
     found: Iterable[tuple[str, int, int, float]],
 ) -> None:
-    """Add to the counts of an hour."""
-    hour = int(at // 3600)
     for what, bucket, n, total in found:
-        counts[hour, what, bucket] += n
-        totals[hour, what, bucket] += total  # type: ignore[assignment]  # a sum of floats
+        key = int(at // 3600), what, bucket
+        counts[key] += n
+        totals[key] = totals.get(key, 0.0) + total

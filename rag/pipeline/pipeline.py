@@ -24,7 +24,7 @@ from rag.pipeline.answering import (
 from rag.pipeline.stages import OwnStages, Stages
 from rag.rows import KINDS, Feedback
 from rag.sessions import turns_of
-from rag.settings import Settings
+from rag.settings import ObserveSettings, Settings
 from rag.text.terms import encodable
 from rag.types import Answer, Chunk, Document, Filter, Passage, Plan, SyncReport, Turn, Verdict
 
@@ -68,10 +68,11 @@ class Pipeline(Stages):
     def variant(self, folder: Path | None = None, **groups: Any) -> Pipeline:
         """Return a pipeline over another index folder or with other settings, e.g. ``answer=…``.
 
-        It has the stages that this one was given, and shares the embedder.
+        It has the stages that this one was given, and shares the embedder. Its questions are those
+        of whoever measures: they are not recorded.
         """
-        settings = self.settings.model_copy(update=groups)
-        own: dict[str, Any] = {"embedder": self.embedder, **self._own}
+        settings = self.settings.model_copy(update={"observe": ObserveSettings(), **groups})
+        own: dict[str, Any] = {"embedder": self.embedder, **self._own, "observer": None}
         return Pipeline(folder or self.folder, settings, **own)
 
     def __enter__(self) -> Pipeline:

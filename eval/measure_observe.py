@@ -1,0 +1,329 @@
+"""What the record costs and what health makes of it.
+
+    python eval/measure_observe.py cost                   # an answer with a record, without one
+    python eval/measure_observe.py rows [--rows 1000000]  # a record of so many rows: size, times
+    python eval/measure_observe.py alarms [--trials 200]  # false alarms; how soon a fault alarms
+
+``cost`` and ``rows`` ask real questions of the sample corpus; ``rows`` keeps copies of what was
+recorded of them, over a year. ``alarms`` draws made-up traffic, in which days and weeks have their
+rhythm and each day its own luck, and looks at it once an hour with the tests of health.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from common import json_rows
+
+from rag.observe import recorder
+from rag.observe.explain import Explanation
+from rag.observe.health import SHARES, SLOWER, WINDOWS, departs, health
+from rag.observe.record import Record, connect, key_of, packed
+from rag.observe.recorder import Recorder
+from rag.pipeline import Pipeline
+from rag.resources import resource
+from rag.rows import Feedback, Row
+from rag.settings import ObserveSettings, Settings
+
+QUESTIONS = Path(__file__).parent / "questions" / "dev.jsonl"
+HOUR, DAY = 3600.0, 86_400.0
+
+
+class Kept:
+    """An ``Observer`` that hands rows on, and keeps them and how long that took."""
+
+    def __init__(self, onward: Recorder | None = None) -> None:
+        self.rows: list[Row] = []
+        self.took: list[tuple[float, float]] = []
+        self._onward = onward
+
+    def record(self, row: Row | Feedback) -> None:
+        """Keep a row."""
+        began = clocks()
+        if self._onward:
+            self._onward.record(row)
+        self.took.append(since(began))
+        if isinstance(row, Row):
+            self.rows.append(row)
+
+
+def clocks() -> tuple[float, float]:
+    """The time, and that which this thread has had a core."""
+    return time.perf_counter(), time.thread_time()
+
+
+def since(began: tuple[float, float]) -> tuple[float, float]:
+    """Milliseconds since then, by both."""
+    now = clocks()
+    return (now[0] - began[0]) * 1000, (now[1] - began[1]) * 1000
+
+
+def questions(n: int) -> list[str]:
+    """Questions about the sample corpus, again and again."""
+    found = [row["question"] for row in json_rows(QUESTIONS) if not row["history"]]
+    return [found[i % len(found)] for i in range(n)]
+
+
+def cost(n: int) -> None:
+    """Ask each question with a record and without one, in turn; print the milliseconds of both."""
+    from rag.pipeline import recording
+
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        kept = Kept(Recorder(folder / "record.db", ObserveSettings()))
+        pipeline = Pipeline(folder / ".rag", Settings(), observer=kept)
+        pipeline.ingest(resource("corpora", "wrenhaven"))
+        made: list[tuple[float, float]] = []
+        row_of = recording.row_of
+
+        def timed(*given: object) -> Row:
+            began = clocks()
+            row = row_of(*given)  # type: ignore[arg-type]
+            made.append(since(began))
+            return row
+
+        recording.row_of = timed
+        asked = questions(n)
+        for question in asked[:5]:
+            pipeline.ask(question)
+        made.clear(), kept.took.clear()
+        whole: dict[bool, list[float]] = {True: [], False: []}
+        for number, question in enumerate(asked):
+            for recorded in (number % 2 == 0, number % 2 == 1):
+                began = time.perf_counter()
+                pipeline.ask(question, recorded=recorded)
+                whole[recorded].append((time.perf_counter() - began) * 1000)
+        both = list(zip(made, kept.took, strict=True))
+        gaps = [a - b for a, b in zip(whole[True], whole[False], strict=True)]
+        pipeline.close()
+    told("the row and the queue, which an answer waits for", [a[0] + b[0] for a, b in both])
+    told("the same, on a core", [a[1] + b[1] for a, b in both])
+    told("an answer that is recorded", whole[True])
+    told("an answer that is not", whole[False])
+    print(f"median of the paired differences: {statistics.median(gaps):.3f} ms of {n}")
+
+
+def told(what: str, times: Sequence[float]) -> None:
+    """Print quantiles of milliseconds."""
+    p50, p95, p99 = np.quantile(times, (0.5, 0.95, 0.99))
+    print(f"{what}: p50 {p50:.3f}, p95 {p95:.3f}, p99 {p99:.3f}, most {max(times):.3f} ms")
+
+
+def rows(n: int, out: Path | None) -> None:
+    """Write so many rows, spread over a year, and read them."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        kept = Kept()
+        with Pipeline(folder / ".rag", Settings(), observer=kept) as pipeline:
+            pipeline.ingest(resource("corpora", "wrenhaven"))
+            for question in questions(60):
+                pipeline.ask(question, user="someone")
+        path = out or folder / "record.db"
+        if not path.exists():
+            began = time.perf_counter()
+            fill(path, kept.rows, n)
+            print(f"copied: {n / (time.perf_counter() - began):,.0f} rows a second")
+        with Record.open(path) as record:
+            count = len(record)
+            size = path.stat().st_size
+            print(f"{count:,} rows, {size / 1e9:.2f} GB, {size / count:,.0f} bytes a row")
+            last = record.latest()
+            timed("health over 24 hours", lambda: health(record, last.at))
+            timed("health over 7 days", lambda: health(record, last.at, hours=168))
+            timed("one row, explained", lambda: Explanation(record.row(last.id)).lines())
+            timed("the rows of a day", lambda: list(record.rows(since=last.at - DAY)))
+            timed(
+                "questions and confidence of four weeks",
+                lambda: list(record.columns("question", "confidence", since=last.at - 28 * DAY)),
+            )
+            timed("all that was ever counted", lambda: list(record.counts()))
+            timed("info", record.info)
+
+
+def timed(what: str, call: object) -> None:
+    """Print how long a call takes, the best of three."""
+    best = min(_seconds(call) for _ in range(3))
+    print(f"{what}: {best * 1000:,.0f} ms")
+
+
+def _seconds(call: object) -> float:
+    began = time.perf_counter()
+    call()  # type: ignore[operator]
+    return time.perf_counter() - began
+
+
+def fill(path: Path, kept: Sequence[Row], n: int) -> None:
+    """Write copies of rows over the year before now, most of them by day.
+
+    What is packed is packed once for each that is copied: it is their number that counts here.
+    """
+    rng = np.random.default_rng(0)
+    db = connect(path, create=True)
+    telling = recorder.Telling("full", key_of(path), str)
+    shapes = [(row := telling(one), packed(row)) for one in kept]
+    hours = rng.normal(13, 4, n) % 24
+    times = time.time() - 365 * DAY + np.sort(np.floor(rng.uniform(0, 365, n)) * DAY + hours * HOUR)
+    for begin in range(0, n, recorder.BATCH):
+        batch = []
+        for i in range(begin, min(begin + recorder.BATCH, n)):
+            row, body = shapes[i % len(shapes)]
+            copy = replace(row, id=f"{i:016x}", at=float(times[i]), user=f"{i % 999:032x}")
+            batch.append((copy, body))
+        recorder.insert(db, batch)
+    db.close()
+
+
+# Made-up traffic: counts by the hour, drawn from what a day is like
+
+FAULTS = {
+    "abstained .15 -> .31": ("abstained", 0.9),
+    "abstained .15 -> .22": ("abstained", 0.45),
+    "not supported .03 -> .07": ("sentences supported", 0.9),
+    "not sure .10 -> .21": ("not sure", 0.9),
+    "errors .002 -> .05": ("errors", 3.3),
+    "half as fast": ("slow", float(np.log(2))),
+}
+"""What breaks -> the share that moves (log-odds; of the speed, its log), and by how much."""
+
+LOG_ODDS = {
+    "abstained": -1.7,
+    "not sure": -2.2,
+    "sentences supported": -3.5,
+    "asked back": -3.5,
+    "versions disagree": -4.0,
+    "called wrong": -1.5,
+    "errors": -6.0,
+    "stopped": -4.5,
+}
+BUCKETS = np.exp(np.arange(-3, 3, 0.1))  # bounds of times, of a median of 1
+
+
+def month(
+    rng: np.random.Generator,
+    days: int,
+    each: float,
+    moving: str = "",
+    by: float = 0.0,
+    since: int = 0,
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Draw hours of traffic: share -> (hours, 2) counts, (hours, buckets) of times, questions.
+
+    A day has its curve, weekends half of it; each share and the speed wander from day to day (a
+    standard deviation of .15 in log-odds, half of it remembered), and from ``since`` on one moves.
+    """
+    hours = np.arange(days * 24)
+    curve = 0.15 + 0.85 * np.exp(-(((hours % 24) - 13) ** 2) / 18)
+    weekend = np.where((hours // 24) % 7 >= 5, 0.5, 1.0)
+    n = rng.poisson(each * curve / curve[:24].sum() * weekend)
+
+    def wander() -> np.ndarray:
+        luck, found = rng.normal(0, 0.15), []
+        for _ in range(days):
+            luck = 0.5 * luck + rng.normal(0, 0.13)
+            found.append(luck)
+        return np.repeat(found, 24)
+
+    shares = {}
+    for name, log_odds in LOG_ODDS.items():
+        moved = np.where(hours >= since, by, 0.0) if name == moving else 0.0
+        share = 1 / (1 + np.exp(-(log_odds + wander() + moved)))
+        of = n * 2 if name == "sentences supported" else n
+        if name == "called wrong":
+            of = rng.binomial(n, 0.1)  # one in ten says anything
+        k = rng.binomial(of, share)
+        shares[name] = np.stack([of - k if name == "sentences supported" else k, of], axis=1)
+    moved = np.where(hours >= since, by, 0.0) if moving == "slow" else 0.0
+    edges = np.log(BUCKETS)[None, :] - (wander() * 0.5 + moved)[:, None]
+    below = np.concatenate([norm_cdf(edges / 0.5), np.ones((len(hours), 1))], axis=1)
+    odds = np.diff(below, axis=1, prepend=0.0)
+    return shares, rng.multinomial(n, odds), n
+
+
+def norm_cdf(x: np.ndarray) -> np.ndarray:
+    """The normal distribution."""
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(x))
+
+
+def first_alarm(
+    seed: int, each: float, days: int, moving: str = "", by: float = 0.0, every: int = 1
+) -> tuple[int, str] | None:
+    """The hours after four weeks to the first alarm, and its measure; None if there is none.
+
+    The tests are those of ``health``, and so are the windows.
+    """
+    begin = (WINDOWS + 1) * 24
+    since = begin + 9 if moving else 10**9
+    rng = np.random.default_rng(seed)
+    shares, times, _ = month(rng, WINDOWS + 1 + days, each, moving, by, since)
+    summed = {name: np.cumsum(counts, axis=0) for name, counts in shares.items()}
+    slow = np.cumsum(times, axis=0)
+    known = {share.name: share for share in SHARES}
+    for hour in range((since if moving else begin) + 1, begin + days * 24, every):
+        ends = hour - 24 * np.arange(WINDOWS + 1)
+
+        def window(sums: np.ndarray, ends: np.ndarray = ends) -> np.ndarray:
+            return np.asarray(sums[ends] - np.where(ends[:, None] >= 24, sums[ends - 24], 0), float)
+
+        for name, sums in summed.items():
+            found = window(sums)
+            if departs(*map(int, found[0]), found[1:], known[name].change, known[name].bad):
+                return hour - min(since, begin), name
+        found = window(slow)
+        pooled = np.cumsum(found[1:].sum(axis=0))
+        limit = int(np.searchsorted(pooled, 0.95 * pooled[-1]))
+        beyond = np.stack([found[:, limit + 1 :].sum(axis=1), found.sum(axis=1)], axis=1)
+        if departs(*map(int, beyond[0]), beyond[1:], SLOWER, "up"):
+            return hour - min(since, begin), "slow"
+    return None
+
+
+def alarms(trials: int, each: float) -> None:
+    """Count months with any alarm; then the hours from a fault to its alarm."""
+    found = [first_alarm(trial, each, 30) for trial in range(trials)]
+    names = Counter(one[1] for one in found if one)
+    print(
+        f"clean, {each:g} questions a weekday: {sum(names.values())} of {trials} months of hourly "
+        f"looks with any alarm {dict(names)}"
+    )
+    for fault, (moving, by) in FAULTS.items():
+        n = max(trials // 5, 10)
+        delays = [first_alarm(10**6 + trial, each, 5, moving, by) for trial in range(n)]
+        hours = sorted(one[0] - 9 for one in delays if one)
+        middle = f"{statistics.median(hours):.0f} hours" if hours else "never"
+        print(f"{fault}: alarms within five days in {len(hours) / n:.2f}, after {middle} (median)")
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=("cost", "rows", "alarms"))
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--each", type=float, default=500, help="questions on a weekday")
+    parser.add_argument("--record", type=Path, help="keep the record of rows here, or use it")
+    given = parser.parse_args()
+    if given.what == "cost":
+        cost(given.questions)
+    elif given.what == "rows":
+        rows(given.rows, given.record)
+    else:
+        alarms(given.trials, given.each)
+
+
+if __name__ == "__main__":
+    main()
