@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rag.observe.health import Freshness
     from rag.observe.record import Record
     from rag.pipeline import Pipeline
+    from rag.rows import FeedbackKind
 
 _ALARM = 6  # exit status
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
@@ -129,7 +130,7 @@ def feedback(
     kind: Annotated[
         str,
         typer.Argument(
-            help="right, wrong, better, words, copied, opened, again or handed_over.",
+            help="right, wrong, better, words, copied, opened, again or handed-over.",
             metavar="KIND",
         ),
     ],
@@ -141,7 +142,8 @@ def feedback(
 ) -> None:
     """Record what a person said of an answer, or did with it."""
     with opened(index, None) as (pipeline, found):
-        pipeline.feedback(found.row(answer).id, kind, words=words, uri=uri)  # type: ignore[arg-type]
+        said = cast("FeedbackKind", kind.replace("-", "_"))  # it is looked at there
+        pipeline.feedback(found.row(answer).id, said, words=words, uri=uri)
 
 
 def explain(

@@ -204,10 +204,10 @@ class Record:
     ) -> Iterator[Row]:
         """Rows asked from ``since`` to before ``until`` (seconds since 1970), oldest first.
 
-        ``where`` names columns (``COLUMNS``) and the value that they have, e.g. ``abstained=True``.
-        Raises UsageError for another name.
+        ``where`` names columns (``COLUMNS``) and the value that they have, e.g. ``abstained=True``;
+        a ``user`` is named as then. Raises UsageError for another name.
         """
-        chosen, values = _chosen(since, until, where)
+        chosen, values = self._chosen(since, until, where)
         statement = f"SELECT body FROM asked JOIN bodies USING (seq) {chosen} ORDER BY at, seq"
         for (body,) in self._db.execute(statement, values):
             yield unpacked(body)
@@ -217,7 +217,7 @@ class Record:
     ) -> Iterator[tuple[Any, ...]]:
         """These columns alone of the rows that ``rows`` would give: some 20 times as fast."""
         _known(names)
-        chosen, values = _chosen(since, until, where)
+        chosen, values = self._chosen(since, until, where)
         statement = f"SELECT {', '.join(names)} FROM asked {chosen} ORDER BY at, seq"
         for row in self._db.execute(statement, values):
             yield tuple(row)
@@ -226,10 +226,13 @@ class Record:
         self, answer: str | None = None, since: float | None = None, until: float | None = None
     ) -> list[Feedback]:
         """What was said of one answer, or of any in a time, oldest first."""
+        parts, values = _bounds(since, until)
+        if answer is not None:
+            parts.append("id = ?")
+            values.append(answer)
+        chosen = "WHERE " + " AND ".join(parts) if parts else ""
         rows = self._db.execute(
-            "SELECT id, at, kind, words, uri FROM feedback WHERE (?1 IS NULL OR id = ?1) "
-            "AND at >= ?2 AND at < ?3 ORDER BY at, seq",
-            (answer, since if since is not None else 0.0, until if until is not None else 1e12),
+            f"SELECT id, at, kind, words, uri FROM feedback {chosen} ORDER BY at, seq", values
         )
         return [Feedback(*row) for row in rows]
 
@@ -321,6 +324,17 @@ class Record:
         for row in self.rows(since, until):
             yield as_json(row, self.feedback(row.id))
 
+    def _chosen(
+        self, since: float | None, until: float | None, where: dict[str, Any]
+    ) -> tuple[str, list[Any]]:
+        """A WHERE clause, perhaps empty, and its values."""
+        _known(tuple(where))
+        if where.get("user"):
+            where = {**where, "user": hashed(where["user"], key_of(self.path))}
+        parts, values = _bounds(since, until)
+        parts += [f"{name} IS ?" for name in where]
+        return ("WHERE " + " AND ".join(parts) if parts else ""), [*values, *where.values()]
+
     def _bodies(self, rest: str, *values: Any) -> list[Row]:
         rows = self._db.execute(f"SELECT body FROM asked JOIN bodies USING (seq) {rest}", values)
         return [unpacked(body) for (body,) in rows]
@@ -351,8 +365,8 @@ class _Saying:
         self._words = [json.dumps(w, ensure_ascii=False)[1:-1] for w in self._text.split()]
 
     def __call__(self, body: bytes) -> bool:
-        packed = zlib.decompress(body).decode().casefold()
-        if not all(word in packed for word in self._words):
+        raw = zlib.decompress(body).decode().casefold()
+        if not all(word in raw for word in self._words):
             return False
         row = unpacked(body)
         said = (row.question, row.standalone, *(s.text for s in row.said), *row.problems)
@@ -364,15 +378,9 @@ def _known(names: tuple[str, ...]) -> None:
         raise UsageError(f"a row has no {', '.join(unknown)}: it has {', '.join(COLUMNS)}")
 
 
-def _chosen(
-    since: float | None, until: float | None, where: dict[str, Any]
-) -> tuple[str, list[Any]]:
-    """A WHERE clause, perhaps empty, and its values."""
-    _known(tuple(where))
-    parts = [f"{name} IS ?" for name in where]
-    values = list(where.values())
-    for comparison, bound in (("at >= ?", since), ("at < ?", until)):
-        if bound is not None:
-            parts.append(comparison)
-            values.append(bound)
-    return ("WHERE " + " AND ".join(parts) if parts else ""), values
+def _bounds(since: float | None, until: float | None) -> tuple[list[str], list[Any]]:
+    """Conditions on the time, and their values."""
+    found = [
+        (c, bound) for c, bound in (("at >= ?", since), ("at < ?", until)) if bound is not None
+    ]
+    return [condition for condition, _ in found], [bound for _, bound in found]

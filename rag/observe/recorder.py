@@ -11,13 +11,14 @@ import hashlib
 import logging
 import os
 import queue
+import re
 import sqlite3
 import threading
 import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import floor, isfinite, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from rag.errors import StoreError
 from rag.observe.record import COLUMNS, connect, delete, hashed, key_of, packed
 from rag.rows import STOPPED, Feedback, Row
 from rag.settings import ObserveSettings
+from rag.text.terms import encodable
 
 if TYPE_CHECKING:
     from rag.protocols import Observer
@@ -48,6 +50,14 @@ _alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
 _of_parent: list[object] = []  # what a child process must neither use nor close
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """A place in the queue that somebody waits for; the ``last`` ends the thread."""
+
+    last: bool = False
+    reached: threading.Event = field(default_factory=threading.Event)
+
+
 class Recorder:
     """The ``Observer`` that keeps a record. Threads may share it; processes may share the file.
 
@@ -66,81 +76,78 @@ class Recorder:
         _alive.add(self)
 
     def _begin(self) -> None:
-        self._starting = threading.Lock()
-        self._queue: queue.Queue[Row | Feedback | threading.Event] = queue.Queue(
-            self._settings.queue
-        )
+        self._lock = threading.Lock()
+        self._queue: queue.Queue[Row | Feedback | _Mark] = queue.Queue(self._settings.queue)
         self._thread: threading.Thread | None = None
         self._db: sqlite3.Connection | None = None
-        self._ending = False
         self._dropped = 0
         self._retained = 0.0
 
     def record(self, row: Row | Feedback) -> None:
-        """Keep a row, or what was said of one, when there is time; drop and count it if there is
-        none.
-        """
+        """Keep a row, or what was said of one, in time; where the queue is full, only count it."""
         if self._thread is None:
             self._start()
         try:
             self._queue.put_nowait(row)
         except queue.Full:
-            with self._starting:
+            with self._lock:
                 self._dropped += 1
 
     def flush(self, seconds: float = PATIENCE) -> bool:
         """Wait until what came before is written; tell whether it is."""
-        if self._thread is None:
-            return True
-        written = threading.Event()
-        try:
-            self._queue.put(written, timeout=seconds)
-        except queue.Full:
-            return False
-        return written.wait(seconds)
+        return self._thread is None or self._reached(_Mark(), seconds)
 
     def close(self) -> None:
         """Write what is queued and let go of the file. It may be used again."""
-        thread = self._thread
-        if thread is None:
-            return
-        self._ending = True
-        if not self.flush():
-            _log.warning(
-                "%s could not be written: %d rows are lost", self.path, self._queue.qsize()
-            )
-            return
-        thread.join(PATIENCE)
-        with self._starting:
-            self._thread, self._ending = None, False
+        while (thread := self._thread) is not None:
+            if not self._reached(_Mark(last=True), PATIENCE):
+                _log.warning("%s is not written in time: the last rows are lost", self.path)
+                return
+            thread.join()
+            with self._lock:
+                self._thread = None
+            if not self._queue.empty():  # somebody else was not done
+                self._start()
+
+    def _reached(self, mark: _Mark, seconds: float) -> bool:
+        try:
+            self._queue.put(mark, timeout=seconds)
+        except queue.Full:
+            return False
+        return mark.reached.wait(seconds)
 
     def _start(self) -> None:
-        with self._starting:
+        with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="rag-record", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
         while True:
-            items = [self._queue.get()]
-            while len(items) < BATCH and not self._queue.empty():
-                items.append(self._queue.get())
-            rows = [item for item in items if not isinstance(item, threading.Event)]
-            while not self._written(rows) and not self._ending:
+            rows: list[Row | Feedback] = []
+            mark, item = None, self._queue.get()
+            while True:
+                if isinstance(item, _Mark):
+                    mark = item
+                    break
+                rows.append(item)
+                if len(rows) == BATCH or self._queue.empty():
+                    break
+                item = self._queue.get()
+            while not self._written(rows):
                 time.sleep(_AGAIN)
-            flushed = [item for item in items if isinstance(item, threading.Event)]
-            done = bool(self._ending and flushed and self._queue.empty())
-            if done and self._db is not None:
+            if mark is None:
+                continue
+            if mark.last and self._db is not None:
                 self._db.close()
                 self._db = None
-            for event in flushed:
-                event.set()
-            if done:
+            mark.reached.set()
+            if mark.last:
                 return
 
     def _written(self, rows: Sequence[Row | Feedback]) -> bool:
         """Write rows in one transaction, and what was dropped; tell whether that went well."""
-        with self._starting:
+        with self._lock:
             dropped, self._dropped = self._dropped, 0
         try:
             if self._db is None:
@@ -148,15 +155,15 @@ class Recorder:
             bad = write(self._db, rows, self._told, dropped)
             self._retain(self._db)
         except (sqlite3.Error, StoreError) as error:
-            with self._starting:
-                self._dropped += dropped
             _log.warning("the record %s cannot be written now: %s", self.path, error)
             if self._db is not None and self._db.in_transaction:
                 self._db.rollback()
-            return False
-        with self._starting:
+            bad, written = dropped, False
+        else:
+            written = True
+        with self._lock:
             self._dropped += bad
-        return True
+        return written
 
     def _retain(self, db: sqlite3.Connection) -> None:
         """Delete what is older than it may be, now and then."""
@@ -173,7 +180,7 @@ class Recorder:
 def _in_child() -> None:
     """After a fork: the thread, its lock and its file are the parent's; begin anew."""
     for recorder in list(_alive):
-        _of_parent.append((recorder._db, recorder._queue, recorder._starting))
+        _of_parent.append((recorder._db, recorder._queue, recorder._lock))
         recorder._begin()
 
 
@@ -216,7 +223,7 @@ def observer_of(settings: ObserveSettings, path: Path | None) -> _Several:
 
 
 class Telling:
-    """What is kept of rows, as ``observe.text`` has it."""
+    """What is kept of rows, as ``observe.text`` has it; texts go through ``mask``."""
 
     def __init__(self, text: str, key: bytes, mask: Callable[[str], str]) -> None:
         self._text = text
@@ -225,36 +232,37 @@ class Telling:
 
     def __call__(self, row: Row) -> Row:
         """The row as it is kept."""
-        full, mask = self._text == "full", self._mask if self._text == "full" else _nothing
-        said = tuple(
-            replace(
-                sentence,
-                text=mask(sentence.text),
-                citations=tuple(replace(one, quote=mask(one.quote)) for one in sentence.citations),
-            )
-            for sentence in row.said
-        )
+        kept = self._kept
         return replace(
             row,
-            question=mask(row.question),
-            standalone=mask(row.standalone),
+            question=kept(row.question),
+            standalone=kept(row.standalone),
             repeat="" if self._text == "none" else hashed(row.standalone, self._key),
             user=hashed(row.user, self._key) if row.user else "",
             found=tuple(replace(one, scores=_rounded(one.scores)) for one in row.found),
-            said=said,
+            said=tuple(
+                replace(
+                    sentence,
+                    text=kept(sentence.text),
+                    citations=tuple(replace(c, quote=kept(c.quote)) for c in sentence.citations),
+                )
+                for sentence in row.said
+            ),
+            problems=tuple(map(self._remark, row.problems)),
             versions=dict(row.versions),
-            # A problem quotes the question and the documents.
-            problems=tuple(mask(one) if full else one.partition("“")[0].partition(":")[0].strip()
-                           for one in row.problems),
-        )  # fmt: skip
+            error=self._remark(row.error),
+        )
 
     def feedback(self, given: Feedback) -> Feedback:
         """What was said, as it is kept."""
-        return replace(given, words=self._mask(given.words) if self._text == "full" else "")
+        return replace(given, words=self._kept(given.words))
 
+    def _kept(self, text: str) -> str:
+        return self._mask(encodable(text)) if self._text == "full" else ""
 
-def _nothing(_: str) -> str:
-    return ""
+    def _remark(self, text: str) -> str:
+        """A remark of ours; where texts are not kept, without what it quotes."""
+        return self._kept(text) or re.split("[“:]", text)[0].strip()
 
 
 def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
