@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from common import json_rows
 
 from rag.observe import recorder
 from rag.observe.explain import Explanation
-from rag.observe.health import SHARES, SLOWER, WINDOWS, departs, health
+from rag.observe.health import LEVEL, SHARES, SLOWER, WINDOWS, health, likelihood
 from rag.observe.record import Record, connect, key_of, packed
 from rag.observe.recorder import Recorder
 from rag.pipeline import Pipeline
@@ -128,7 +128,7 @@ def rows(n: int, out: Path | None) -> None:
         kept = Kept()
         with Pipeline(folder / ".rag", Settings(), observer=kept) as pipeline:
             pipeline.ingest(resource("corpora", "wrenhaven"))
-            for question in questions(60):
+            for question in questions(24):
                 pipeline.ask(question, user="someone")
         path = out or folder / "record.db"
         if not path.exists():
@@ -152,15 +152,15 @@ def rows(n: int, out: Path | None) -> None:
             timed("info", record.info)
 
 
-def timed(what: str, call: object) -> None:
+def timed(what: str, call: Callable[[], object]) -> None:
     """Print how long a call takes, the best of three."""
     best = min(_seconds(call) for _ in range(3))
     print(f"{what}: {best * 1000:,.0f} ms")
 
 
-def _seconds(call: object) -> float:
+def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
-    call()  # type: ignore[operator]
+    call()
     return time.perf_counter() - began
 
 
@@ -175,11 +175,12 @@ def fill(path: Path, kept: Sequence[Row], n: int) -> None:
     shapes = [(row := telling(one), packed(row)) for one in kept]
     hours = rng.normal(13, 4, n) % 24
     times = time.time() - 365 * DAY + np.sort(np.floor(rng.uniform(0, 365, n)) * DAY + hours * HOUR)
+    ids = rng.permutation(n) * 2**40  # in no order, as they are
     for begin in range(0, n, recorder.BATCH):
         batch = []
         for i in range(begin, min(begin + recorder.BATCH, n)):
             row, body = shapes[i % len(shapes)]
-            copy = replace(row, id=f"{i:016x}", at=float(times[i]), user=f"{i % 999:032x}")
+            copy = replace(row, id=f"{ids[i]:016x}", at=float(times[i]), user=f"{i % 999:032x}")
             batch.append((copy, body))
         recorder.insert(db, batch)
     db.close()
@@ -217,8 +218,8 @@ def month(
     moving: str = "",
     by: float = 0.0,
     since: int = 0,
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Draw hours of traffic: share -> (hours, 2) counts, (hours, buckets) of times, questions.
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Draw hours of traffic: share -> (hours, 2) counts, (hours, buckets) of times.
 
     A day has its curve, weekends half of it; each share and the speed wander from day to day (a
     standard deviation of .15 in log-odds, half of it remembered), and from ``since`` on one moves.
@@ -248,7 +249,7 @@ def month(
     edges = np.log(BUCKETS)[None, :] - (wander() * 0.5 + moved)[:, None]
     below = np.concatenate([norm_cdf(edges / 0.5), np.ones((len(hours), 1))], axis=1)
     odds = np.diff(below, axis=1, prepend=0.0)
-    return shares, rng.multinomial(n, odds), n
+    return shares, rng.multinomial(n, odds)
 
 
 def norm_cdf(x: np.ndarray) -> np.ndarray:
@@ -258,53 +259,61 @@ def norm_cdf(x: np.ndarray) -> np.ndarray:
     return np.asarray(ndtr(x))
 
 
-def first_alarm(
-    seed: int, each: float, days: int, moving: str = "", by: float = 0.0, every: int = 1
-) -> tuple[int, str] | None:
-    """The hours after four weeks to the first alarm, and its measure; None if there is none.
+def looks(
+    seed: int, each: float, days: int, moving: str = "", by: float = 0.0
+) -> Iterator[tuple[int, str, float]]:
+    """Look every hour after four weeks; yield (hours since then, share, how likely it is).
 
-    The tests are those of ``health``, and so are the windows.
+    A fault begins at nine. The tests are those of ``health``, and so are the windows.
     """
     begin = (WINDOWS + 1) * 24
-    since = begin + 9 if moving else 10**9
+    since = begin + 9 if moving else begin
     rng = np.random.default_rng(seed)
-    shares, times, _ = month(rng, WINDOWS + 1 + days, each, moving, by, since)
+    shares, times = month(rng, WINDOWS + 1 + days, each, moving, by, since)
     summed = {name: np.cumsum(counts, axis=0) for name, counts in shares.items()}
     slow = np.cumsum(times, axis=0)
     known = {share.name: share for share in SHARES}
-    for hour in range((since if moving else begin) + 1, begin + days * 24, every):
+
+    def windows(sums: np.ndarray, hour: int) -> np.ndarray:
+        """The counts of the window that ends with an hour, and of the earlier ones."""
         ends = hour - 24 * np.arange(WINDOWS + 1)
+        starts = np.where(ends[:, None] >= 24, sums[ends - 24], 0)
+        return np.asarray(sums[ends] - starts, float)
 
-        def window(sums: np.ndarray, ends: np.ndarray = ends) -> np.ndarray:
-            return np.asarray(sums[ends] - np.where(ends[:, None] >= 24, sums[ends - 24], 0), float)
-
+    for hour in range(since + 1, begin + days * 24):
         for name, sums in summed.items():
-            found = window(sums)
-            if departs(*map(int, found[0]), found[1:], known[name].change, known[name].bad):
-                return hour - min(since, begin), name
-        found = window(slow)
+            now, *past = windows(sums, hour)
+            share = known[name]
+            likely = likelihood(int(now[0]), int(now[1]), np.array(past), share.change, share.bad)
+            yield hour - since, name, likely
+        found = windows(slow, hour)
         pooled = np.cumsum(found[1:].sum(axis=0))
         limit = int(np.searchsorted(pooled, 0.95 * pooled[-1]))
         beyond = np.stack([found[:, limit + 1 :].sum(axis=1), found.sum(axis=1)], axis=1)
-        if departs(*map(int, beyond[0]), beyond[1:], SLOWER, "up"):
-            return hour - min(since, begin), "slow"
-    return None
+        k, n = map(int, beyond[0])
+        yield hour - since, "slow", likelihood(k, n, beyond[1:], SLOWER, "up")
 
 
 def alarms(trials: int, each: float) -> None:
-    """Count months with any alarm; then the hours from a fault to its alarm."""
-    found = [first_alarm(trial, each, 30) for trial in range(trials)]
-    names = Counter(one[1] for one in found if one)
+    """Count months with any alarm, and the hours from a fault to its alarm, by the level."""
+    levels = sorted({1e-3, 1e-4, 1e-5, LEVEL}, reverse=True)
+    least = [min((one[2], one[1]) for one in looks(trial, each, 30)) for trial in range(trials)]
     print(
-        f"clean, {each:g} questions a weekday: {sum(names.values())} of {trials} months of hourly "
-        f"looks with any alarm {dict(names)}"
+        f"{each:g} questions a weekday; {trials} clean months of hourly looks, {LEVEL:g} in force"
     )
+    for level in levels:
+        names = Counter(name for likely, name in least if likely < level)
+        print(f"  level {level:g}: {names.total()} months with any alarm {dict(names)}")
+    n = max(trials // 5, 10)
     for fault, (moving, by) in FAULTS.items():
-        n = max(trials // 5, 10)
-        delays = [first_alarm(10**6 + trial, each, 5, moving, by) for trial in range(n)]
-        hours = sorted(one[0] - 9 for one in delays if one)
-        middle = f"{statistics.median(hours):.0f} hours" if hours else "never"
-        print(f"{fault}: alarms within five days in {len(hours) / n:.2f}, after {middle} (median)")
+        seen = [[*looks(10**6 + trial, each, 5, moving, by)] for trial in range(n)]
+        told = []
+        for level in levels:
+            first = [next((hour for hour, _, p in one if p < level), None) for one in seen]
+            hours = sorted(hour for hour in first if hour is not None)
+            middle = f" after {statistics.median(hours):.0f} h" if hours else ""
+            told.append(f"{level:g}: {len(hours) / n:.2f}{middle}")
+        print(f"{fault}: alarms within five days by level: {', '.join(told)}")
 
 
 def main() -> None:

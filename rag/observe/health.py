@@ -433,20 +433,25 @@ def moved(share: Share, current: Window, earlier: Sequence[Window]) -> bool:
 
 
 def departs(k: int, n: int, past: Counts, change: float, bad: Bad) -> bool:
-    """Tell whether ``k`` of ``n`` departs from earlier windows: rows of (how many, of how many).
+    """Tell whether ``k`` of ``n`` departs from earlier windows: rows of (how many, of how many)."""
+    return likelihood(k, n, past, change, bad) < LEVEL
 
-    It has to be off by ``change`` to the ``bad`` side, and to be less likely than ``LEVEL``.
+
+def likelihood(k: int, n: int, past: Counts, change: float, bad: Bad) -> float:
+    """How likely a share is to be so far to the ``bad`` side of earlier windows, or further.
+
+    1 where it is not off by ``change``, and where too little is known.
     """
     past = past[past[:, 1] > 0]
     if n < LEAST or len(past) < LEAST_WINDOWS:
-        return False
+        return 1.0
     gap = k / n - past[:, 0].sum() / past[:, 1].sum()
     if gap >= change and bad != "down":
-        return beta_binomial_tail(k, n, *usual(past)) < LEVEL
+        return beta_binomial_tail(k, n, *usual(past))
     if -gap >= change and bad != "up":
         mean, spread = usual(past)
-        return beta_binomial_tail(n - k, n, 1 - mean, spread) < LEVEL
-    return False
+        return beta_binomial_tail(n - k, n, 1 - mean, spread)
+    return 1.0
 
 
 def usual(past: Counts) -> tuple[float, float]:

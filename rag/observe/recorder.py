@@ -32,7 +32,7 @@ from rag.text.terms import encodable
 if TYPE_CHECKING:
     from rag.protocols import Observer
 
-BATCH = 500  # rows in one transaction
+BATCH = 100  # rows in one transaction
 PATIENCE = 10.0  # seconds that the end of a process waits for the last rows
 _AGAIN = 1.0  # seconds between two tries to write
 _RETAINED_EVERY = 3600.0  # seconds between two looks for rows that are too old
@@ -81,6 +81,7 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._db: sqlite3.Connection | None = None
         self._dropped = 0
+        self._batches = 0
         self._retained = 0.0
 
     def record(self, row: Row | Feedback) -> None:
@@ -95,26 +96,34 @@ class Recorder:
 
     def flush(self, seconds: float = PATIENCE) -> bool:
         """Wait until what came before is written; tell whether it is."""
-        return self._thread is None or self._reached(_Mark(), seconds)
+        mark = _Mark()
+        return self._thread is None or (self._put(mark, seconds) and mark.reached.wait(seconds))
 
     def close(self) -> None:
-        """Write what is queued and let go of the file. It may be used again."""
+        """Write what is queued, as long as that goes on, and let go of the file.
+
+        It may be used again.
+        """
         while (thread := self._thread) is not None:
-            if not self._reached(_Mark(last=True), PATIENCE):
-                _log.warning("%s is not written in time: the last rows are lost", self.path)
-                return
+            mark, queued = _Mark(last=True), False
+            while not (queued and mark.reached.wait(PATIENCE)):
+                before = self._batches
+                queued = queued or self._put(mark, PATIENCE)
+                if not (queued and mark.reached.wait(PATIENCE)) and self._batches == before:
+                    _log.warning("%s cannot be written: the last rows are lost", self.path)
+                    return
             thread.join()
             with self._lock:
                 self._thread = None
             if not self._queue.empty():  # somebody else was not done
                 self._start()
 
-    def _reached(self, mark: _Mark, seconds: float) -> bool:
+    def _put(self, mark: _Mark, seconds: float) -> bool:
         try:
             self._queue.put(mark, timeout=seconds)
         except queue.Full:
             return False
-        return mark.reached.wait(seconds)
+        return True
 
     def _start(self) -> None:
         with self._lock:
@@ -136,6 +145,7 @@ class Recorder:
                 item = self._queue.get()
             while not self._written(rows):
                 time.sleep(_AGAIN)
+            self._batches += 1
             if mark is None:
                 continue
             if mark.last and self._db is not None:
@@ -174,7 +184,7 @@ class Recorder:
         while delete(db, "at < ?", now - self._settings.retention * _DAY):
             pass
         db.execute("DELETE FROM feedback WHERE at < ?", (now - self._settings.retention * _DAY,))
-        db.execute("PRAGMA incremental_vacuum").fetchall()
+        db.executescript("PRAGMA incremental_vacuum")  # a step of it is a page
 
 
 def _in_child() -> None:

@@ -118,7 +118,7 @@ def test_two_processes_write_one_record(path: Path) -> None:
                 ),
             ]
         )
-        for name in ("0", "1")
+        for name in ("a", "b")
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0]
     with Record.open(path) as record:
