@@ -18,21 +18,21 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from common import json_rows
+from common import interval, json_rows
 
 from rag.observe import recorder
 from rag.observe.explain import Explanation
 from rag.observe.health import LEVEL, SHARES, SLOWER, WINDOWS, health, likelihood
-from rag.observe.record import Record, connect, key_of, packed
-from rag.observe.recorder import Recorder
+from rag.observe.record import COLUMNS, Record, connect, key_of, packed
 from rag.pipeline import Pipeline
+from rag.pipeline.answering import Answering, whole
+from rag.pipeline.recording import row_of
 from rag.resources import resource
 from rag.rows import Feedback, Row
 from rag.settings import ObserveSettings, Settings
@@ -42,19 +42,13 @@ HOUR, DAY = 3600.0, 86_400.0
 
 
 class Kept:
-    """An ``Observer`` that hands rows on, and keeps them and how long that took."""
+    """An ``Observer`` that keeps rows."""
 
-    def __init__(self, onward: Recorder | None = None) -> None:
+    def __init__(self) -> None:
         self.rows: list[Row] = []
-        self.took: list[tuple[float, float]] = []
-        self._onward = onward
 
     def record(self, row: Row | Feedback) -> None:
         """Keep a row."""
-        began = clocks()
-        if self._onward:
-            self._onward.record(row)
-        self.took.append(since(began))
         if isinstance(row, Row):
             self.rows.append(row)
 
@@ -77,42 +71,36 @@ def questions(n: int) -> list[str]:
 
 
 def cost(n: int) -> None:
-    """Ask each question with a record and without one, in turn; print the milliseconds of both."""
-    from rag.pipeline import recording
-
+    """Time what an answer waits for; then ask with a record and without one, in turn."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        kept = Kept(Recorder(folder / "record.db", ObserveSettings()))
-        pipeline = Pipeline(folder / ".rag", Settings(), observer=kept)
-        pipeline.ingest(resource("corpora", "wrenhaven"))
-        made: list[tuple[float, float]] = []
-        row_of = recording.row_of
-
-        def timed(*given: object) -> Row:
-            began = clocks()
-            row = row_of(*given)  # type: ignore[arg-type]
-            made.append(since(began))
-            return row
-
-        recording.row_of = timed
-        asked = questions(n)
-        for question in asked[:5]:
-            pipeline.ask(question)
-        made.clear(), kept.took.clear()
-        whole: dict[bool, list[float]] = {True: [], False: []}
-        for number, question in enumerate(asked):
-            for recorded in (number % 2 == 0, number % 2 == 1):
-                began = time.perf_counter()
-                pipeline.ask(question, recorded=recorded)
-                whole[recorded].append((time.perf_counter() - began) * 1000)
-        both = list(zip(made, kept.took, strict=True))
-        gaps = [a - b for a, b in zip(whole[True], whole[False], strict=True)]
-        pipeline.close()
-    told("the row and the queue, which an answer waits for", [a[0] + b[0] for a, b in both])
-    told("the same, on a core", [a[1] + b[1] for a, b in both])
-    told("an answer that is recorded", whole[True])
-    told("an answer that is not", whole[False])
-    print(f"median of the paired differences: {statistics.median(gaps):.3f} ms of {n}")
+        settings = Settings(observe=ObserveSettings(path="record.db"))
+        with Pipeline(folder / ".rag", settings) as pipeline:
+            pipeline.ingest(resource("corpora", "wrenhaven"))
+            observer = pipeline.observer
+            assert observer is not None  # the settings name a record
+            asked = questions(n)
+            for question in asked[:5]:
+                pipeline.ask(question)
+            waited: list[tuple[float, float]] = []
+            gaps: list[float] = []
+            for number, question in enumerate(asked):
+                answering = Answering(pipeline, question)
+                answer = whole(answering.stream())
+                began = clocks()
+                observer.record(row_of(answering, answer, time.time(), ""))
+                waited.append(since(began))
+                times = {}
+                for recorded in (number % 2 == 0, number % 2 == 1):
+                    began = clocks()
+                    pipeline.ask(question, recorded=recorded)
+                    times[recorded] = since(began)[0]
+                gaps.append(times[True] - times[False])
+    told("the row and the queue, which an answer waits for", [wall for wall, _ in waited])
+    told("the same, on a core", [core for _, core in waited])
+    low, high = interval(gaps)
+    print(f"recorded less not recorded: {statistics.mean(gaps):.3f} [{low:.3f}, {high:.3f}] ms, "
+          f"median {statistics.median(gaps):.3f}, {n} pairs")  # fmt: skip
 
 
 def told(what: str, times: Sequence[float]) -> None:
@@ -132,57 +120,81 @@ def rows(n: int, out: Path | None) -> None:
                 pipeline.ask(question, user="someone")
         path = out or folder / "record.db"
         if not path.exists():
-            began = time.perf_counter()
             fill(path, kept.rows, n)
-            print(f"copied: {n / (time.perf_counter() - began):,.0f} rows a second")
-        with Record.open(path) as record:
-            count = len(record)
-            size = path.stat().st_size
-            print(f"{count:,} rows, {size / 1e9:.2f} GB, {size / count:,.0f} bytes a row")
-            last = record.latest()
-            timed("health over 24 hours", lambda: health(record, last.at))
-            timed("health over 7 days", lambda: health(record, last.at, hours=168))
-            timed("one row, explained", lambda: Explanation(record.row(last.id)).lines())
-            timed("the rows of a day", lambda: list(record.rows(since=last.at - DAY)))
-            timed(
-                "questions and confidence of four weeks",
-                lambda: list(record.columns("question", "confidence", since=last.at - 28 * DAY)),
-            )
-            timed("all that was ever counted", lambda: list(record.counts()))
-            timed("info", record.info)
+        read(path)
+
+
+def read(path: Path) -> None:
+    """Print how large a record is, and how long it takes to read."""
+    with Record.open(path) as record:
+        count, size = len(record), path.stat().st_size
+        print(f"{count:,} rows, {size / 1e9:.2f} GB, {size / count:,.0f} bytes a row")
+        last = record.latest()
+        timed("health over 24 hours", lambda: health(record, last.at))
+        timed("health over 7 days", lambda: health(record, last.at, hours=168))
+        timed("one row, explained", lambda: Explanation(record.row(last.id)).lines())
+        timed("the rows of a day", lambda: list(record.rows(since=last.at - DAY)))
+        timed(
+            "questions and confidence of four weeks",
+            lambda: list(record.columns("question", "confidence", since=last.at - 28 * DAY)),
+        )
+        timed("all that was ever counted", lambda: list(record.counts()))
+        timed("info", record.info)
 
 
 def timed(what: str, call: Callable[[], object]) -> None:
-    """Print how long a call takes, the best of three."""
-    best = min(_seconds(call) for _ in range(3))
-    print(f"{what}: {best * 1000:,.0f} ms")
+    """Print how long a call takes, the best of three, and how long it had a core."""
+    best = [min(pair) for pair in zip(*(_milliseconds(call) for _ in range(3)), strict=True)]
+    print(f"{what}: {best[0]:,.0f} ms, {best[1]:,.0f} of them on a core", flush=True)
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _milliseconds(call: Callable[[], object]) -> tuple[float, float]:
+    began = clocks()
     call()
-    return time.perf_counter() - began
+    return since(began)
 
 
 def fill(path: Path, kept: Sequence[Row], n: int) -> None:
     """Write copies of rows over the year before now, most of them by day.
 
-    What is packed is packed once for each that is copied: it is their number that counts here.
+    What is packed and counted of each that is copied is packed and counted once: it is their number
+    that matters here.
     """
     rng = np.random.default_rng(0)
     db = connect(path, create=True)
+    db.execute("PRAGMA synchronous = OFF")
     telling = recorder.Telling("full", key_of(path), str)
-    shapes = [(row := telling(one), packed(row)) for one in kept]
+    rows = [telling(one) for one in kept]
+    bodies = [packed(row) for row in rows]
+    columns = [recorder.values_of(row)[2:] for row in rows]
     hours = rng.normal(13, 4, n) % 24
     times = time.time() - 365 * DAY + np.sort(np.floor(rng.uniform(0, 365, n)) * DAY + hours * HOUR)
     ids = rng.permutation(n) * 2**40  # in no order, as they are
-    for begin in range(0, n, recorder.BATCH):
-        batch = []
-        for i in range(begin, min(begin + recorder.BATCH, n)):
-            row, body = shapes[i % len(shapes)]
-            copy = replace(row, id=f"{ids[i]:016x}", at=float(times[i]), user=f"{i % 999:032x}")
-            batch.append((copy, body))
-        recorder.insert(db, batch)
+    each: Counter[tuple[str, int]] = Counter()
+    for row in rows:
+        for what, bucket, count, _ in recorder.counted(row):
+            each[what, bucket] += count
+    numbers, counts = np.unique((times // HOUR).astype(int), return_counts=True)
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany(
+        f"INSERT INTO asked (seq, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})",
+        (
+            (seq, f"{number:016x}", at, *columns[seq % len(rows)])
+            for seq, (number, at) in enumerate(zip(ids.tolist(), times.tolist(), strict=True))
+        ),
+    )
+    db.executemany(
+        "INSERT INTO bodies VALUES (?, ?)", ((seq, bodies[seq % len(rows)]) for seq in range(n))
+    )
+    db.executemany(
+        "INSERT INTO hours VALUES (?, ?, ?, ?, 0)",
+        (
+            (hour, *key, -(-count * k // len(rows)))
+            for hour, k in zip(numbers.tolist(), counts.tolist(), strict=True)
+            for key, count in each.items()
+        ),
+    )
+    db.execute("COMMIT")
     db.close()
 
 

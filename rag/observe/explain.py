@@ -82,7 +82,8 @@ class Explanation:
         if len(ranked) < 2:
             return ""
         one, other = ranked[:2]
-        ahead, behind = [], []
+        ahead: list[str] = []
+        behind: list[str] = []
         for name in _REASONS:
             mine, its = one.scores.get(name), other.scores.get(name)
             if mine is not None and its is not None and abs(mine - its) >= 0.005:

@@ -58,7 +58,7 @@ class Telemetry:
         if error := error_of(row):
             span.set_status(Status(StatusCode.ERROR, error))
         for said in row.judged:
-            result = {
+            result: dict[str, str | float] = {
                 "gen_ai.evaluation.name": "support",
                 "gen_ai.evaluation.score.label": said.label or "",
                 "gen_ai.evaluation.score.value": said.support or 0.0,

@@ -281,7 +281,8 @@ class Record:
 
         The text is looked for in questions, answers and remarks, capitals or not; where they were
         not kept, it is a whole question. Nothing of a row is left in the file: afterwards the whole
-        of it is written anew. Raises StoreError if another process does not let that happen.
+        of it is written anew. What was counted by the hour stays. Raises StoreError if another
+        process does not let that happen.
         """
         key, gone = key_of(self.path), 0
         if user:
