@@ -130,9 +130,10 @@ def read(path: Path) -> None:
         count, size = len(record), path.stat().st_size
         print(f"{count:,} rows, {size / 1e9:.2f} GB, {size / count:,.0f} bytes a row")
         last = record.latest()
+        [(name,), *_] = record.columns("id", since=last.at)  # a copy's own
         timed("health over 24 hours", lambda: health(record, last.at))
         timed("health over 7 days", lambda: health(record, last.at, hours=168))
-        timed("one row, explained", lambda: Explanation(record.row(last.id)).lines())
+        timed("one row, explained", lambda: Explanation(record.row(name)).lines())
         timed("the rows of a day", lambda: list(record.rows(since=last.at - DAY)))
         timed(
             "questions and confidence of four weeks",

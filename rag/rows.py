@@ -78,8 +78,10 @@ class Row:
     ``propensity`` is the probability with which the ``arm`` of an experiment was drawn. ``error``
     is empty unless it failed.
 
-    In a record, ``user`` is a keyed hash, and ``repeat`` is what equal questions have in common.
-    The question, the words of ``said`` and the quotes are empty where they are not to be kept.
+    A pipeline leaves ``language`` to whoever keeps the row, as that takes time. In a record, it is
+    that of the standalone question, ``user`` is a keyed hash, and ``repeat`` is what equal
+    questions have in common. The question, the words of ``said`` and the quotes are empty where
+    they are not to be kept.
     """
 
     id: str

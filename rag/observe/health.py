@@ -25,7 +25,7 @@ HOURS = 24  # length of a window
 WINDOWS = 28  # earlier ones
 LEAST_WINDOWS = 7  # that have to be there before anything is judged by them
 LEAST = 20  # cases of a share in the window
-LEVEL = 1e-5
+LEVEL = 1e-4
 """Probability of what is not yet an alarm, for each measure and look."""
 
 BAND = (0.05, 0.95)

@@ -95,7 +95,6 @@ def attributes_of(row: Row) -> dict[str, str | int | float | bool]:
         "gen_ai.response.id": row.id,
         "rag.generator": row.generator,
         "rag.kind": row.kind,
-        "rag.language": row.language or "",
         "rag.abstained": row.abstained,
         "rag.unsure": row.unsure,
         "rag.confidence": row.confidence,

@@ -27,6 +27,7 @@ from rag.errors import StoreError
 from rag.observe.record import COLUMNS, connect, delete, hashed, key_of, packed
 from rag.rows import STOPPED, Feedback, Row
 from rag.settings import ObserveSettings
+from rag.text.language import detect
 from rag.text.terms import encodable
 
 if TYPE_CHECKING:
@@ -245,6 +246,7 @@ class Telling:
         kept = self._kept
         return replace(
             row,
+            language=row.language or detect(row.standalone)[0],
             question=kept(row.question),
             standalone=kept(row.standalone),
             repeat="" if self._text == "none" else hashed(row.standalone, self._key),

@@ -57,7 +57,6 @@ def _told(answering: Answering, observer: Observer) -> Generator[Event, None, No
 def row_of(answering: Answering, answer: Answer | None, at: float, error: str) -> Row:
     """The row of a question, with whatever there was of an answer to it."""
     from rag.answer.question import understand
-    from rag.text.language import detect
 
     sentences: tuple[Sentence, ...] = ()
     if answer is not None:
@@ -74,7 +73,6 @@ def row_of(answering: Answering, answer: Answer | None, at: float, error: str) -
         question=answering.question,
         standalone=answering.standalone,
         kind=understand(answering.standalone).wants,
-        language=detect(answering.standalone)[0],
         user=answering.user,
         turns=len(answering.history) // 2,
         generator=answer.generator if answer else "",
@@ -92,7 +90,7 @@ def row_of(answering: Answering, answer: Answer | None, at: float, error: str) -
         output_tokens=usage.output_tokens if usage else 0,
         cost=usage.cost if usage else None,
         versions=stages.versions,
-        generation=0 if stages.has_own("retriever") else stages.index.catalog.generation,
+        generation=0 if stages.has_own("retriever") else stages.index.generation,
         error=error,
     )
 

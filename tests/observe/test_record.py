@@ -89,7 +89,7 @@ def test_rows_are_chosen_by_time_and_column(path: Path) -> None:
     rows = [
         row("a", user="ann"),
         row("b", at=ASKED + 10, abstained=True, said=()),
-        row("c", at=ASKED + 20, language=None),
+        row("c", at=ASKED + 20, language=None, standalone="4711"),
     ]
     with Record.open(kept(path, rows)) as record:
         assert [one.id[-1] for one in record.rows(since=ASKED + 10)] == ["b", "c"]
