@@ -65,7 +65,7 @@ def make_pipeline(tmp_path: Path, embedder: Embedder) -> Iterator[Any]:
     Arguments are stages by their names, or settings by those of their groups.
     """
     opened: list[Pipeline] = []
-    names = "embedder retriever reranker reader rewriter generator checker".split()
+    names = "embedder retriever reranker reader rewriter generator checker observer".split()
 
     def make(**given: Any) -> Pipeline:
         stages = {"embedder": embedder, **{n: given.pop(n) for n in names if n in given}}

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, train
+from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, observe, train
 from rag.cli.common import drop_output, echo, printable
 from rag.errors import RagError
 
@@ -57,9 +57,17 @@ for _command in (
     evaluate.compare,
     evaluate.report,
     models.models,
+    observe.health,
+    observe.explain,
+    observe.feedback,
 ):
     app.command()(_command)
-for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
+for _name, _group in (
+    ("index", index.app),
+    ("eval", evaluate.app),
+    ("train", train.app),
+    ("record", observe.app),
+):
     app.add_typer(_group, name=_name)
 
 

@@ -460,6 +460,12 @@ class Index:
                 self._opened = (generation, dense, lexical)
             return self._opened[1:]
 
+    @property
+    def generation(self) -> int:
+        """The generation of the catalog that the stores were opened at, where they are open."""
+        opened = self._opened
+        return opened[0] if opened else self.catalog.generation
+
     def _moved(self) -> None:
         """Tell other processes to open the stores again; ours saw the change already."""
         with self._mutex:

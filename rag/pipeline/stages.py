@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from rag.models.chat import ChatModel
     from rag.models.cross_encoder import CrossEncoder, Judge
     from rag.models.hub_chat import HubChatModel
-    from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
+    from rag.pipeline.versions import Versions
+    from rag.protocols import (
+        Checker,
+        Embedder,
+        Generator,
+        Observer,
+        Reader,
+        Reranker,
+        Retriever,
+        Rewriter,
+    )
     from rag.retrieve.llm_rerank import LanguageModelReranker
 
 _Stage = TypeVar("_Stage")
@@ -33,6 +43,7 @@ class OwnStages(TypedDict, total=False):
     rewriter: Rewriter | None
     generator: Generator | None
     checker: Checker | None
+    observer: Observer | None
 
 
 class Stages:
@@ -49,10 +60,13 @@ class Stages:
         self._own = {name: stage for name, stage in own.items() if stage is not None}
         self._loaded: dict[str, Any] = dict(self._own)
         self._index: Index | None = None
+        self._versions: tuple[set[str], Versions] | None = None
         self._loading = threading.RLock()
 
     def close(self) -> None:
         """Release files. It may be used again: what is needed is opened again."""
+        if not self.has_own("observer") and (observer := self._loaded.get("observer")):
+            observer.close()  # not under the lock: what is written last asks for versions
         with self._loading:
             if self._index is not None:
                 self._index.close()
@@ -72,6 +86,35 @@ class Stages:
                 self._loaded[name] = make()
             stage: _Stage = self._loaded[name]
             return stage
+
+    # Who is told
+
+    @property
+    def observer(self) -> Observer | None:
+        """What is told of every question; None where nothing is to be kept. Raises StoreError."""
+        if not self.has_own("observer") and not self.settings.observe.on:
+            return None
+        from rag.observe.recorder import observer_of
+
+        settings = self.settings.observe
+        return self._stage("observer", lambda: observer_of(settings, self.record_path))
+
+    @property
+    def record_path(self) -> Path | None:
+        """Where the record is, relative to the folder of ``rag.toml``; None where none is kept."""
+        path = self.settings.observe.path
+        return None if path is None else self.folder.parent / Path(path).expanduser()
+
+    @property
+    def versions(self) -> Versions:
+        """What answers, as far as it is loaded; it is looked up when it is first read."""
+        from rag.pipeline.versions import Versions
+
+        with self._loading:
+            if self._versions is None or self._versions[0] != self._loaded.keys():
+                found = Versions(self.settings, self._loaded, lambda: self.fingerprint)
+                self._versions = {*self._loaded}, found
+            return self._versions[1]
 
     # The index
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from rag.errors import RagError
-from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
+from rag.protocols import (
+    Checker,
+    Embedder,
+    Generator,
+    Observer,
+    Reader,
+    Reranker,
+    Retriever,
+    Rewriter,
+)
+from rag.rows import Feedback, Row
 from rag.testing.samples import QUESTIONS, sample_passages
 from rag.types import Citation, Passage, Reading, Sentence, Turn, Verdict
 
@@ -63,6 +75,8 @@ class _Rules:
                 f"must not change a passage other than its {', '.join(free)}: {name}",
             )
 
+
+_AT_ONCE = 0.5  # seconds, on a machine that is busy with other things
 
 # Embedder
 
@@ -467,3 +481,29 @@ def _stable(rules: _Rules, checker: Checker, texts: list[str]) -> None:
 
 def _support(verdict: Verdict) -> float:
     return -1.0 if verdict.support is None else verdict.support
+
+
+# Observer
+
+
+def check_observer(observer: Observer) -> None:
+    """Run the rules of ``rag.protocols.Observer``: it takes whatever comes, at once, quietly."""
+    rules = _Rules(observer, "record")
+    row = Row("0" * 16, time.time(), "How long do refunds take?", "How long do refunds take?")
+    odd = replace(
+        row, id="1" * 16, question="", language=None, error="ModelError: \ud800", cost=0.0
+    )
+    for given in (
+        row,
+        odd,
+        Feedback(row.id, row.at, "wrong", "no"),
+        Feedback("?", row.at, "opened"),
+    ):
+        began = time.perf_counter()
+        try:
+            returned = observer.record(given)  # type: ignore[func-returns-value]
+        except Exception as error:
+            raise AssertionError(f"{rules.name}: must not raise, it raised {error!r}") from error
+        took = time.perf_counter() - began
+        rules.must(returned is None, f"must return nothing, not {type(returned).__name__}")
+        rules.must(took < _AT_ONCE, f"must not keep an answer waiting: it took {took:.2f} s")
