@@ -112,9 +112,9 @@ def retrieval(
         )
     _name_rows([row for run in runs.values() for row in run.rows], "problem", "as fused")
     if stage:
-        _show(runs[stage].summary, runs[stage].tables, markdown=markdown, as_json=as_json)
+        show(runs[stage].summary, runs[stage].tables, markdown=markdown, as_json=as_json)
     else:
-        _show(
+        show(
             lambda: {name: run.summary() for name, run in runs.items()},
             lambda: [side_by_side(runs)],
             markdown=markdown,
@@ -226,7 +226,7 @@ def _measure(
     pipeline = open_pipeline(index)
     with progress(title) as on_progress:
         run = evaluate(file, pipeline, on_progress=on_progress, **options)
-    _show(run.summary, run.tables, markdown=markdown, as_json=as_json)
+    show(run.summary, run.tables, markdown=markdown, as_json=as_json)
     _close([run])
     return run
 
@@ -388,7 +388,7 @@ def compare(
         for line in (*found.notes, *(f"differs: {line}" for line in found.what_differs())):
             echo(f"{bullet}{line}")
         echo()
-    _show(found.to_json, found.tables, markdown=markdown, as_json=as_json)
+    show(found.to_json, found.tables, markdown=markdown, as_json=as_json)
     if found.regression:
         raise typer.Exit(_REGRESSION)
 
@@ -417,7 +417,7 @@ def _one_format(markdown: bool, as_json: bool) -> None:
         raise UsageError("--markdown and --json: choose one")
 
 
-def _show(
+def show(
     body: Callable[[], Mapping[str, Any]],
     tables: Callable[[], Sequence[Table]],
     *,

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, train
+from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, suite, train
 from rag.cli.common import drop_output, echo, printable
 from rag.errors import RagError
 
@@ -59,6 +59,7 @@ for _command in (
     models.models,
 ):
     app.command()(_command)
+evaluate.app.command()(suite.suite)
 for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
     app.add_typer(_group, name=_name)
 
