@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rag.errors import UsageError
+from rag.rows import Feedback, Row
 from rag.types import Passage, Sentence, Turn, Verdict
 
 if TYPE_CHECKING:
@@ -115,4 +116,13 @@ class Checker(Protocol):
 
     def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
         """A verdict for each claim, judged against the union of ``evidence[i]``."""
+        ...
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """What is told of every question."""
+
+    def record(self, row: Row | Feedback) -> None:
+        """Take a row, or what was said of one, at once: an answer waits for it. Never raises."""
         ...

@@ -413,6 +413,35 @@ class LlmSettings(_Group):
         return SecretStr(key)
 
 
+class ObserveSettings(_Group):
+    """What is kept of every question, for library, command line and server alike; off by default.
+
+    The record lies at ``path``, which is relative to the folder of ``rag.toml``. ``otel`` tells
+    OpenTelemetry's providers of the process, too, or them alone.
+    """
+
+    path: str | None = Field(None, description="of the record; nothing is kept if unset")
+    otel: bool = Field(False, description="a span for every question (otel extra)")
+    text: Literal["full", "hash", "none"] = Field(
+        "full", description="questions and answers in full, what tells equal ones, or nothing"
+    )
+    retention: float | None = Field(None, gt=0, description="days after which rows are deleted")
+    queue: int = Field(1000, ge=1, description="rows that wait to be written before some are lost")
+    stale_after: float | None = Field(
+        None, gt=0, description="hours without an ingest after which health alarms"
+    )
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is told of a question."""
+        return self.path is not None or self.otel
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _blank_is_off(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and not value.strip() else value
+
+
 class Settings(BaseModel):
     """Everything that can be set. Frozen: pass another one to change your mind."""
 
@@ -426,6 +455,7 @@ class Settings(BaseModel):
     answer: AnswerSettings = AnswerSettings()
     ground: GroundSettings = GroundSettings()
     llm: LlmSettings = LlmSettings()
+    observe: ObserveSettings = ObserveSettings()
 
     @property
     def language_model(self) -> str | None:

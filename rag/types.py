@@ -437,8 +437,10 @@ class Answer(Value):
 
     With a ``clarification`` the question may have meant something else; without sentences beside
     it, it stands in place of an answer. ``unsure`` answers are wrong about as often as right.
+    ``id`` is that of its row, None where nothing is recorded (``observe.path``).
     """
 
+    id: str | None = None
     question: str
     standalone: str
     sentences: tuple[Sentence, ...] = ()

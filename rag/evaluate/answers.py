@@ -283,7 +283,7 @@ def _ask(pipeline: Pipeline, judge: LanguageModelJudge | None, case: Case) -> Re
     gold, unlocated = locate_evidence(case, pipeline)
     began = time.perf_counter()
     try:
-        answer: Answer | None = pipeline.ask(case.question, history=case.history)
+        answer: Answer | None = pipeline.ask(case.question, history=case.history, recorded=False)
     except Exception as error:
         return {"failed": f"{type(error).__name__}: {error}", "unlocated": unlocated}
     took = since(began)

@@ -221,7 +221,7 @@ class _NearMisses(_Drafter):
         if why := _wrong_question(question, document, known):
             return why
         try:
-            answer = self._pipeline.ask(question)
+            answer = self._pipeline.ask(question, recorded=False)
         except QuestionError as error:
             return str(error)
         if answer.confidence < ANSWERED or not answer.passages:

@@ -202,7 +202,7 @@ class _Linter:
 
     def _unanswerable(self, case: Case) -> None:
         try:
-            answer = self._pipeline.ask(case.question, history=case.history)
+            answer = self._pipeline.ask(case.question, history=case.history, recorded=False)
         except QuestionError as error:
             self._add("faults", case, "question", str(error))
             return

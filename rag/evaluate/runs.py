@@ -393,7 +393,7 @@ def header(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "fingerprint": pipeline.fingerprint,
         "weights": {"embedder": pipeline.embedder.identity, **_fitted()},
-        "settings": pipeline.settings.model_dump(mode="json"),
+        "settings": pipeline.settings.model_dump(mode="json", exclude={"observe"}),
         **({"language_model": asked} if asked else {}),
         "versions": versions,
     }

@@ -62,7 +62,8 @@ class Answering:
     """One question on its way to an answer: what there is so far, and how it goes on.
 
     ``meant`` is what a reply to a question of ours stands for. With ``ask_back`` such a question
-    takes the place of an answer.
+    takes the place of an answer. ``user`` is whoever asks, and ``id`` that of the answer, where they are
+    recorded.
     """
 
     stages: Stages
@@ -71,12 +72,17 @@ class Answering:
     history: Sequence[Turn] = ()
     meant: Meant | None = None
     ask_back: bool = False
+    user: str = ""
 
+    id: str | None = None
     standalone: str = field(init=False)
     clock: _Clock = field(default_factory=_Clock)
     retrieved: bool = False  # passages come from the retriever, not from a text that was given
+    found: list[Passage] = field(default_factory=list)  # before they were ranked
     passages: Sequence[Passage] = ()
     confidence: float = 0.0
+    least: float = 0.0  # the confidence from which there is an answer
+    conflicts: int = 0
     writing: StreamedAnswer | None = None
     clarification: Clarification | None = None
     usages: list[Usage | None] = field(default_factory=list)
@@ -90,7 +96,7 @@ class Answering:
 
     def stream(self) -> AnswerStream:
         """The steps; nothing is done before the first is taken."""
-        return AnswerStream(self._steps(), self._partial)
+        return AnswerStream(self.steps(), self.partial)
 
     def read(self, document: Document) -> Answer:
         """Answer from one document that is not indexed."""
@@ -100,7 +106,8 @@ class Answering:
 
     # What a question finds
 
-    def _steps(self) -> Generator[Event, None, None]:
+    def steps(self) -> Generator[Event, None, None]:
+        """What ``stream`` iterates over."""
         if self.meant is None:
             self.standalone = self._rewritten() or self.question
         self.clock.lap("rewrite")
@@ -142,7 +149,10 @@ class Answering:
     def _looked_up(self, question: str) -> list[Passage]:
         """Search for an answer; what the ranking costs, and that it failed, is told with that."""
         self.retrieved = True
-        ranking = ranked(self.stages, question, self.stages.settings.retrieve.k, self.wanted)
+        k = self.stages.settings.retrieve.k
+        found = candidates(self.stages, question, k, self.wanted)
+        self.found += found
+        ranking = in_order(self.stages, question, found, k)
         self.usages.append(ranking.usage)
         if ranking.problem:
             self.notes.append(ranking.problem)
@@ -212,7 +222,8 @@ class Answering:
         drafted: list[Sentence] = []
         # Where several things have an answer, the doubt is which, and not whether.
         which = self.clarification is not None or self.meant is not None
-        if self.confidence >= (self._least if which else settings.threshold):
+        self.least = self._least if which else settings.threshold
+        if self.confidence >= self.least:
             drafted = list(generator.draft(self.standalone, self.passages, self.history))
         self.clock.lap("draft")
         sentences, problems = self._settle(drafted)
@@ -255,7 +266,8 @@ class Answering:
 
         It is not asked where the documents have next to nothing on the question.
         """
-        if self.confidence < self.stages.settings.answer.ask_model_from:
+        self.least = self.stages.settings.answer.ask_model_from
+        if self.confidence < self.least:
             self.clock.lap("draft")
             yield Event(kind="answer", answer=self._made((), ()))
             return
@@ -311,7 +323,7 @@ class Answering:
                 supported.append(sentence.model_copy(update={"verdict": verdict}))
         return renumbered(supported), problems
 
-    def _partial(self) -> Answer | None:
+    def partial(self) -> Answer | None:
         """Return what holds of an answer that was stopped; None if that is nothing."""
         if self.writing is None or not self.writing.stop():
             return None
@@ -326,6 +338,7 @@ class Answering:
         generator = self.stages.generator
         doubtful = self.confidence < OPERATING_POINTS["cautious"] and self.clarification is None
         return Answer(
+            id=self.id,
             question=self.question,
             standalone=self.standalone,
             sentences=tuple(sentences),
@@ -350,6 +363,7 @@ class Answering:
 
         question, passages = self.standalone, self.passages
         remarks = [conflict.describe() for conflict in find(question, passages, sentences)]
+        self.conflicts = len(remarks)
         remarks += dict.fromkeys(left_out(question, passages))
         listed = sum(sentence.kind in ("item", "step") for sentence in sentences)
         if listed >= self.stages.settings.answer.max_steps and sentences[-1].citations:
@@ -423,9 +437,16 @@ def ranked(
     stages: Stages, question: str, k: int, wanted: Filter, *, asking: bool = True
 ) -> Ranking:
     """Retrieve and rank; a language model is asked to rank only if ``asking``."""
+    return in_order(stages, question, candidates(stages, question, k, wanted), k, asking=asking)
+
+
+def in_order(
+    stages: Stages, question: str, found: list[Passage], k: int, *, asking: bool = True
+) -> Ranking:
+    """The best ``k`` of the passages that were found."""
     from rag.retrieve.llm_rerank import LanguageModelReranker, Ranking
 
-    found, reranker = candidates(stages, question, k, wanted), stages.reranker
+    reranker = stages.reranker
     if reranker is None or not (asking or stages.model_ranker is None):
         return Ranking(found[:k])
     if type(reranker) is LanguageModelReranker:  # a subclass may rank in its own way

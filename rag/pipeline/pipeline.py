@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rag.errors import UsageError
 from rag.events import AnswerStream
-from rag.pipeline import indexing
+from rag.pipeline import indexing, recording
 from rag.pipeline.answering import (
     Answering,
     Conditions,
@@ -21,13 +22,16 @@ from rag.pipeline.answering import (
     whole,
 )
 from rag.pipeline.stages import OwnStages, Stages
+from rag.rows import KINDS, Feedback
 from rag.sessions import turns_of
 from rag.settings import Settings
+from rag.text.terms import encodable
 from rag.types import Answer, Chunk, Document, Filter, Passage, Plan, SyncReport, Turn, Verdict
 
 if TYPE_CHECKING:
     from rag.ingest.sync import Progress
     from rag.retrieve.llm_rerank import Ranking
+    from rag.rows import FeedbackKind
     from rag.sessions import Session
 
 FOLDER = ".rag"
@@ -144,16 +148,32 @@ class Pipeline(Stages):
         return ranked(self, question_of(question), k or self.settings.retrieve.k, wanted)
 
     def ask(
-        self, question: str, *, history: Sequence[Turn] = (), **conditions: Unpack[Conditions]
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        user: str = "",
+        recorded: bool = True,
+        **conditions: Unpack[Conditions],
     ) -> Answer:
         """Answer a question from the documents, or abstain with the nearest passages.
 
-        Raises ModelError for a language model that fails; ``stream`` gives what holds up to there.
+        Where a record is kept (``observe.path``), the question goes there, with a hash of the
+        ``user``, unless it is not to be ``recorded``. Raises ModelError for a language model that
+        fails; ``stream`` gives what holds up to there.
         """
-        return whole(self.stream(question, history=history, **conditions))
+        return whole(
+            self.stream(question, history=history, user=user, recorded=recorded, **conditions)
+        )
 
     def stream(
-        self, question: str, *, history: Sequence[Turn] = (), **conditions: Unpack[Conditions]
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        user: str = "",
+        recorded: bool = True,
+        **conditions: Unpack[Conditions],
     ) -> AnswerStream:
         """The steps of an answer as they come: ``for event in pipeline.stream(question)``.
 
@@ -163,8 +183,26 @@ class Pipeline(Stages):
         sentences that hold, if there are any, with the fault in ``problems``; then ModelError is
         raised.
         """
-        wanted = filter_of(**conditions)
-        return Answering(self, question_of(question), wanted, history).stream()
+        asked, wanted = question_of(question), filter_of(**conditions)
+        answering = Answering(self, asked, wanted, history, user=user)
+        return recording.recorded(answering) if recorded else answering.stream()
+
+    def feedback(
+        self, answer: Answer | str, kind: FeedbackKind, *, words: str = "", uri: str = ""
+    ) -> None:
+        """Record what a person said of an answer (or of its id), or did with it.
+
+        ``rag.rows.Feedback`` says what the kinds are: ``pipeline.feedback(answer, "wrong")``.
+        Raises UsageError where there is no record, or no such kind.
+        """
+        asked, observer = answer if isinstance(answer, str) else answer.id, self.observer
+        if observer is None:
+            raise UsageError("nothing is recorded here: set observe.path")
+        if not asked:
+            raise UsageError("this answer was not recorded: it has no id")
+        if kind not in KINDS:
+            raise UsageError(f"{kind}: feedback is one of {', '.join(KINDS)}")
+        observer.record(Feedback(asked, time.time(), kind, encodable(words), encodable(uri)))
 
     def plan(self, question: str, **conditions: Unpack[Conditions]) -> Plan:
         """Return what ``ask`` would send to the language model, and where. Nothing is sent."""
@@ -177,9 +215,11 @@ class Pipeline(Stages):
         document = Document.make(uri="text:", title=title, text=text, language=detect(text)[0])
         return Answering(self, question_of(question)).read(document)
 
-    def chat(self, session: Session | None = None, *, ask_back: bool = False) -> Chat:
+    def chat(
+        self, session: Session | None = None, *, ask_back: bool = False, user: str = ""
+    ) -> Chat:
         """Begin a conversation, or go on with one that was kept; see ``Chat``."""
-        return Chat(self, session, ask_back=ask_back)
+        return Chat(self, session, ask_back=ask_back, user=user)
 
     def related(self, answer: Answer, most: int = 3) -> list[str]:
         """Return questions that the pages of an answer suggest and the documents answer.
@@ -217,15 +257,21 @@ class Chat:
     With a ``session`` (``rag.sessions``) every turn is kept on disk; one that was kept goes on.
     With ``ask_back`` a question that has several answers of one kind gets the question which one is
     meant in place of an answer, never twice in a row; without, it gets both. A reply that names one
-    ("the second", or its name) is answered as the question about that one.
+    ("the second", or its name) is answered as the question about that one. ``user`` is whose it is.
     """
 
     def __init__(
-        self, pipeline: Pipeline, session: Session | None = None, *, ask_back: bool = False
+        self,
+        pipeline: Pipeline,
+        session: Session | None = None,
+        *,
+        ask_back: bool = False,
+        user: str = "",
     ) -> None:
         self.pipeline = pipeline
         self.session = session
         self.ask_back = ask_back
+        self.user = user
         self.answers: list[Answer] = list(session.answers) if session else []
         self.history: list[Turn] = [turn for answer in self.answers for turn in turns_of(answer)]
 
@@ -245,7 +291,9 @@ class Chat:
         choice = meant(last, question, open_ended=waiting) if last else None
         asking = self.ask_back and not waiting
         history = tuple(self.history)
-        return Answering(self.pipeline, question, wanted, history, choice, asking).stream()
+        return recording.recorded(
+            Answering(self.pipeline, question, wanted, history, choice, asking, self.user)
+        )
 
     def remember(self, answer: Answer) -> None:
         """Add an answer, streamed perhaps, to the conversation. Raises StoreError."""

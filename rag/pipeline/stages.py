@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from rag.models.chat import ChatModel
     from rag.models.cross_encoder import CrossEncoder, Judge
     from rag.models.hub_chat import HubChatModel
-    from rag.protocols import Checker, Embedder, Generator, Reader, Reranker, Retriever, Rewriter
+    from rag.pipeline.versions import Versions
+    from rag.protocols import (
+        Checker,
+        Embedder,
+        Generator,
+        Observer,
+        Reader,
+        Reranker,
+        Retriever,
+        Rewriter,
+    )
     from rag.retrieve.llm_rerank import LanguageModelReranker
 
 _Stage = TypeVar("_Stage")
@@ -32,6 +42,7 @@ class OwnStages(TypedDict, total=False):
     rewriter: Rewriter | None
     generator: Generator | None
     checker: Checker | None
+    observer: Observer | None
 
 
 class Stages:
@@ -48,6 +59,7 @@ class Stages:
         self._own = {name: stage for name, stage in own.items() if stage is not None}
         self._loaded: dict[str, Any] = dict(self._own)
         self._index: Index | None = None
+        self._versions: tuple[set[str], Versions] | None = None
         self._loading = threading.RLock()
 
     def close(self) -> None:
@@ -60,6 +72,8 @@ class Stages:
                     self._loaded.pop("retriever", None)  # it holds on to the index
             if model := self._loaded.get("model"):
                 model.close()
+            if not self.has_own("observer") and (observer := self._loaded.get("observer")):
+                observer.close()
 
     def has_own(self, name: str) -> bool:
         """Tell whether a stage was given. Of an own retriever's passages no index is known."""
@@ -71,6 +85,33 @@ class Stages:
                 self._loaded[name] = make()
             stage: _Stage = self._loaded[name]
             return stage
+
+    # Who is told
+
+    @property
+    def observer(self) -> Observer | None:
+        """What is told of every question; None where nothing is to be kept. Raises StoreError."""
+        if not self.has_own("observer") and not self.settings.observe.on:
+            return None
+        from rag.observe.recorder import observer_of
+
+        return self._stage("observer", lambda: observer_of(self.settings.observe, self.base))
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths of the settings start from: that of ``rag.toml``."""
+        return self.folder.parent
+
+    @property
+    def versions(self) -> Versions:
+        """What answers, as far as it is loaded; it is looked up when it is first read."""
+        from rag.pipeline.versions import Versions
+
+        with self._loading:
+            if self._versions is None or self._versions[0] != self._loaded.keys():
+                found = Versions(self.settings, self._loaded, lambda: self.fingerprint)
+                self._versions = {*self._loaded}, found
+            return self._versions[1]
 
     # The index
 

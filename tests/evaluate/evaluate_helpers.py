@@ -84,7 +84,7 @@ class FakePipeline:
             raise SourceError(f"no document {uri} is indexed")
         return self.documents[uri]
 
-    def ask(self, question: str, *, history: Any = ()) -> Any:
+    def ask(self, question: str, *, history: Any = (), recorded: bool = True) -> Any:
         self.asked.append(question)
         found = self.answers.get(question, answer(question=question))
         return found if isinstance(found, Answer) else found()

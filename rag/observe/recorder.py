@@ -1,0 +1,413 @@
+"""What writes the record: a thread of its own behind a queue of a given length, so no answer waits.
+
+Where the queue is full, a row is dropped and counted; the count is in the record. What is committed
+survives the end of the process, however it comes; a regular end writes what is queued first.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import os
+import queue
+import secrets
+import sqlite3
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import floor, isfinite, log
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import StoreError
+from rag.observe.record import COLUMNS, connect, packed
+from rag.rows import STOPPED, Feedback, Row
+from rag.settings import ObserveSettings
+
+if TYPE_CHECKING:
+    from rag.protocols import Observer
+
+BATCH = 500  # rows in one transaction
+PATIENCE = 10.0  # seconds that the end of a process waits for the last rows
+_AGAIN = 1.0  # seconds between two tries to write
+_RETAINED_EVERY = 3600.0  # seconds between two looks for rows that are too old
+_DAY = 86_400.0
+_RATIO = 1.1  # of the bounds of a bucket of milliseconds
+_CONFIDENCES = 20  # buckets of confidence
+
+_log = logging.getLogger("rag.observe")
+_alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
+_of_parent: list[object] = []  # what a child process must neither use nor close
+
+
+class Recorder:
+    """The ``Observer`` that keeps a record. Threads may share it; processes may share the file.
+
+    ``mask`` is what every text goes through before it is kept. The file is made, and StoreError is
+    raised if it cannot be, at once; whatever happens to it later costs rows and no answer.
+    """
+
+    def __init__(
+        self, path: Path, settings: ObserveSettings, *, mask: Callable[[str], str] | None = None
+    ) -> None:
+        self.path = path
+        self._settings = settings
+        connect(path, create=True).close()
+        self._told = _Telling(settings.text, key_of(path), mask or str)
+        self._begin()
+        _alive.add(self)
+
+    def _begin(self) -> None:
+        self._starting = threading.Lock()
+        self._queue: queue.Queue[Row | Feedback | threading.Event] = queue.Queue(
+            self._settings.queue
+        )
+        self._thread: threading.Thread | None = None
+        self._db: sqlite3.Connection | None = None
+        self._ending = False
+        self._dropped = 0
+        self._retained = 0.0
+
+    def record(self, row: Row | Feedback) -> None:
+        """Keep a row, or what was said of one, when there is time; drop and count it if there is
+        none.
+        """
+        if self._thread is None:
+            self._start()
+        try:
+            self._queue.put_nowait(row)
+        except queue.Full:
+            with self._starting:
+                self._dropped += 1
+
+    def flush(self, seconds: float = PATIENCE) -> bool:
+        """Wait until what came before is written; tell whether it is."""
+        if self._thread is None:
+            return True
+        written = threading.Event()
+        try:
+            self._queue.put(written, timeout=seconds)
+        except queue.Full:
+            return False
+        return written.wait(seconds)
+
+    def close(self) -> None:
+        """Write what is queued and let go of the file. It may be used again."""
+        thread = self._thread
+        if thread is None:
+            return
+        self._ending = True
+        if not self.flush():
+            _log.warning(
+                "%s could not be written: %d rows are lost", self.path, self._queue.qsize()
+            )
+            return
+        thread.join(PATIENCE)
+        with self._starting:
+            self._thread, self._ending = None, False
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rag-record", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            items = [self._queue.get()]
+            while len(items) < BATCH and not self._queue.empty():
+                items.append(self._queue.get())
+            rows = [item for item in items if not isinstance(item, threading.Event)]
+            while not self._written(rows) and not self._ending:
+                time.sleep(_AGAIN)
+            flushed = [item for item in items if isinstance(item, threading.Event)]
+            done = bool(self._ending and flushed and self._queue.empty())
+            if done and self._db is not None:
+                self._db.close()
+                self._db = None
+            for event in flushed:
+                event.set()
+            if done:
+                return
+
+    def _written(self, rows: Sequence[Row | Feedback]) -> bool:
+        """Write rows in one transaction, and what was dropped; tell whether that went well."""
+        with self._starting:
+            dropped, self._dropped = self._dropped, 0
+        try:
+            if self._db is None:
+                self._db = connect(self.path, create=True)
+            bad = write(self._db, rows, self._told, dropped)
+            self._retain(self._db)
+        except (sqlite3.Error, StoreError) as error:
+            with self._starting:
+                self._dropped += dropped
+            _log.warning("the record %s cannot be written now: %s", self.path, error)
+            if self._db is not None and self._db.in_transaction:
+                self._db.rollback()
+            return False
+        with self._starting:
+            self._dropped += bad
+        return True
+
+    def _retain(self, db: sqlite3.Connection) -> None:
+        """Delete what is older than it may be, now and then."""
+        now = time.time()
+        if self._settings.retention is None or now - self._retained < _RETAINED_EVERY:
+            return
+        self._retained = now
+        while delete(db, "at < ?", now - self._settings.retention * _DAY):
+            pass
+        db.execute("DELETE FROM feedback WHERE at < ?", (now - self._settings.retention * _DAY,))
+        db.execute("PRAGMA incremental_vacuum").fetchall()
+
+
+def _in_child() -> None:
+    """After a fork: the thread, its lock and its file are the parent's; begin anew."""
+    for recorder in list(_alive):
+        _of_parent.append((recorder._db, recorder._queue, recorder._starting))
+        recorder._begin()
+
+
+def _at_exit() -> None:
+    for recorder in list(_alive):
+        recorder.close()
+
+
+os.register_at_fork(after_in_child=_in_child)
+atexit.register(_at_exit)
+
+
+class _Several:
+    """An ``Observer`` that tells others."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+
+    def record(self, row: Row | Feedback) -> None:
+        for observer in self._observers:
+            observer.record(row)
+
+    def close(self) -> None:
+        for observer in self._observers:
+            if isinstance(observer, Recorder):
+                observer.close()
+
+
+def observer_of(settings: ObserveSettings, base: Path) -> _Several:
+    """What the settings call for. Raises StoreError or MissingExtraError."""
+    observers: list[Observer] = []
+    if settings.path is not None:
+        observers.append(Recorder(base / Path(settings.path).expanduser(), settings))
+    if settings.otel:
+        from rag.observe.otel import Telemetry
+
+        observers.append(Telemetry())
+    return _Several(observers)
+
+
+# What is kept of a row
+
+
+def key_of(path: Path) -> bytes:
+    """The key of the hashes of a record, 32 bytes beside it; it is made with the record."""
+    file = path.with_name(path.name + ".key")
+    if not file.exists():
+        draft = path.with_name(f"{file.name}.{secrets.token_hex(4)}")
+        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(secrets.token_bytes(32))
+        try:
+            os.link(draft, file)  # the first process that gets here decides
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return file.read_bytes()
+
+
+def hashed(text: str, key: bytes) -> str:
+    """32 hexadecimal digits that nobody can tell the text from who has not the key."""
+    encoded = " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(encoded, key=key, digest_size=16).hexdigest()
+
+
+class _Telling:
+    """What is kept of rows, as ``observe.text`` has it."""
+
+    def __init__(self, text: str, key: bytes, mask: Callable[[str], str]) -> None:
+        self._text = text
+        self._key = key
+        self._mask = mask
+
+    def __call__(self, row: Row) -> Row:
+        full, mask = self._text == "full", self._mask if self._text == "full" else _nothing
+        said = tuple(
+            replace(
+                sentence,
+                text=mask(sentence.text),
+                citations=tuple(replace(one, quote=mask(one.quote)) for one in sentence.citations),
+            )
+            for sentence in row.said
+        )
+        return replace(
+            row,
+            question=mask(row.question),
+            standalone=mask(row.standalone),
+            repeat="" if self._text == "none" else hashed(row.standalone, self._key),
+            user=hashed(row.user, self._key) if row.user else "",
+            found=tuple(replace(one, scores=_rounded(one.scores)) for one in row.found),
+            said=said,
+            versions=dict(row.versions),
+            # A problem quotes the question and the documents.
+            problems=tuple(mask(one) if full else one.partition("“")[0].partition(":")[0].strip()
+                           for one in row.problems),
+        )  # fmt: skip
+
+    def feedback(self, given: Feedback) -> Feedback:
+        return replace(given, words=self._mask(given.words) if self._text == "full" else "")
+
+
+def _nothing(_: str) -> str:
+    return ""
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(s), 5) for name, s in scores.items() if isfinite(s)}
+
+
+# Writing
+
+
+_ASKED = (
+    f"INSERT OR IGNORE INTO asked ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+)
+
+
+def write(
+    db: sqlite3.Connection, items: Iterable[Row | Feedback], told: _Telling, dropped: int = 0
+) -> int:
+    """Write rows and what was said of them in one transaction; return how many cannot be kept."""
+    counts: Counter[tuple[int, str, int]] = Counter()
+    totals: Counter[tuple[int, str, int]] = Counter()
+    made: list[tuple[Row, bytes]] = []
+    said: list[Feedback] = []
+    bad = 0
+    for item in items:
+        try:
+            if isinstance(item, Feedback):
+                said.append(told.feedback(item))
+                count(counts, totals, item.at, [(f"feedback:{item.kind}", 0, 1, 0.0)])
+            else:
+                row = told(item)
+                made.append((row, packed(row)))
+                count(counts, totals, item.at, counted(item))
+        except Exception:  # an own stage may put anything into a row
+            _log.exception("a row cannot be kept")
+            bad += 1
+    if dropped:
+        count(counts, totals, time.time(), [("dropped", 0, dropped, 0.0)])
+    if not (made or said or counts):
+        return bad
+    db.execute("BEGIN IMMEDIATE")
+    for row, body in made:
+        cursor = db.execute(_ASKED, values_of(row))
+        if cursor.rowcount:
+            db.execute("INSERT INTO bodies VALUES (?, ?)", (cursor.lastrowid, body))
+    db.executemany(
+        "INSERT INTO feedback (id, at, kind, words, uri) VALUES (?, ?, ?, ?, ?)",
+        [(one.id, one.at, one.kind, one.words, one.uri) for one in said],
+    )
+    db.executemany(
+        "INSERT INTO hours VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET n = n + excluded.n, total = total + excluded.total",
+        [(*key, n, totals[key]) for key, n in counts.items()],
+    )
+    db.execute("COMMIT")
+    return bad
+
+
+def values_of(row: Row) -> tuple[Any, ...]:
+    """The values of ``COLUMNS``."""
+    judged = row.judged
+    known = [sentence.support for sentence in judged if sentence.support is not None]
+    made = {
+        "sentences": len(row.said),
+        "judged": len(judged),
+        "supported": sum(sentence.label == "supported" for sentence in judged),
+        "support": sum(known) / len(known) if known else None,
+        "version": version_of(row.versions),
+    }
+    return tuple(made[name] if name in made else getattr(row, name) for name in COLUMNS)
+
+
+def version_of(versions: Mapping[str, str]) -> str:
+    """Twelve hexadecimal digits that stand for everything that answered."""
+    parts = [f"{name}={versions[name]}" for name in sorted(versions)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12] if parts else ""
+
+
+def bucket_of(milliseconds: float) -> int:
+    """The bucket of a time; those of ``bucket`` b lie from 1.1**b to 1.1**(b + 1)."""
+    return floor(log(max(milliseconds, 0.01), _RATIO))
+
+
+def counted(row: Row) -> list[tuple[str, int, int, float]]:
+    """What a row adds to its hour: (what, bucket, how many, their sum)."""
+    judged = row.judged
+    found: list[tuple[str, int, int, float]] = [("asked", 0, 1, 0.0)]
+    if row.error and row.error != STOPPED:
+        return [*found, (f"error:{row.error.partition(':')[0]}", 0, 1, 0.0)]
+    if row.error:
+        return [*found, (STOPPED, 0, 1, 0.0)]
+    shares = {
+        "abstained": row.abstained,
+        "unsure": row.unsure,
+        "asked_back": row.asked_back,
+        "conflicts": row.conflicts > 0,
+        "judged": len(judged),
+        "supported": sum(sentence.label == "supported" for sentence in judged),
+    }
+    found += [(name, 0, int(n), 0.0) for name, n in shares.items() if n]
+    times = {"": row.milliseconds, **{f":{name}": ms for name, ms in row.timings.items()}}
+    found += [(f"ms{name}", bucket_of(ms), 1, ms) for name, ms in times.items()]
+    confidence = min(int(row.confidence * _CONFIDENCES), _CONFIDENCES - 1)
+    found.append(("confidence", confidence, 1, row.confidence))
+    found += [
+        (f"language:{row.language or '?'}", 0, 1, 0.0),
+        (f"kind:{row.kind or '?'}", 0, 1, 0.0),
+    ]
+    if row.input_tokens or row.output_tokens:
+        found.append(("input_tokens", 0, 1, row.input_tokens))
+        found.append(("output_tokens", 0, 1, row.output_tokens))
+    if row.cost is not None:
+        found.append(("cost", 0, 1, row.cost))
+    return found
+
+
+def count(
+    counts: Counter[tuple[int, str, int]],
+    totals: Counter[tuple[int, str, int]],
+    at: float,
+    found: Iterable[tuple[str, int, int, float]],
+) -> None:
+    """Add to the counts of an hour."""
+    hour = int(at // 3600)
+    for what, bucket, n, total in found:
+        counts[hour, what, bucket] += n
+        totals[hour, what, bucket] += total  # type: ignore[assignment]  # a sum of floats
+
+
+def delete(db: sqlite3.Connection, which: str, *values: Any, most: int = 1000) -> int:
+    """Delete some of the rows that fit, with what was said of them; return how many."""
+    db.execute("BEGIN IMMEDIATE")
+    chosen = f"SELECT seq, id FROM asked WHERE {which} LIMIT {most}"
+    rows = [tuple(row) for row in db.execute(chosen, values)]
+    db.executemany("DELETE FROM feedback WHERE id = ?", [(answer,) for _, answer in rows])
+    db.executemany("DELETE FROM asked WHERE seq = ?", [(seq,) for seq, _ in rows])
+    db.execute("COMMIT")
+    return len(rows)
