@@ -148,9 +148,7 @@ def _generous(stack: ExitStack) -> None:
 
 FAULTS = (
     Fault("no-model", "ranking", "the reranker's model has no weight", plant=_model_unheard),
-    Fault(
-        "no-lexical", "ranking", "the lexical side is off", {"retrieve": {"dense_weight": 1.0}}
-    ),
+    Fault("no-lexical", "ranking", "the lexical side is off", {"retrieve": {"dense_weight": 1.0}}),
     Fault("coarse", "ranking", "scores of one decimal, equals reversed", plant=_coarse),
     Fault("noise", "reading", "noise of 1 on the log-odds of sentences", plant=_noisy_units),
     Fault(
@@ -205,9 +203,7 @@ def unchanged(count: int) -> list[Unchanged]:
 @contextmanager
 def busy_machine(processes: int = 3) -> Iterator[None]:
     """Other processes that compute all the time."""
-    spin = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)
-    ]
+    spin = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield
     finally:
@@ -289,7 +285,9 @@ def main() -> int:
             with ExitStack() as stack:
                 fault.plant(stack)
                 runs = measured(suite, folder / fault.name, index, fault.settings, fault.name)
-            lost += not told(f"{fault.where}: {fault.said}", judge(suite, runs, against), alarm=True)
+            lost += not told(
+                f"{fault.where}: {fault.said}", judge(suite, runs, against), alarm=True
+            )
     for n, one in enumerate(unchanged(given.clean)):
         seeded = suite.model_copy(update={"seed": n})
         asked, own = seeded, folder / f"clean-{n}"

@@ -60,6 +60,8 @@ for _command in (
 ):
     app.command()(_command)
 evaluate.app.command()(suite.suite)
+evaluate.app.command()(suite.from_record)
+evaluate.app.command()(suite.review)
 for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
     app.add_typer(_group, name=_name)
 

@@ -129,9 +129,7 @@ def _heading(run: Run) -> str:
 
 def _comparison(one: int, other: int, found: Comparison) -> Element:
     runs = f"A is run {one + 1}, {_heading(found.a)}; B is run {other + 1}, {_heading(found.b)}."
-    return comparison(
-        f"Run {other + 1} against run {one + 1}", runs, f"compare-{other + 1}", found
-    )
+    return comparison(f"Run {other + 1} against run {one + 1}", runs, f"compare-{other + 1}", found)
 
 
 def comparison(title: str, runs: str, name: str, found: Comparison) -> Element:

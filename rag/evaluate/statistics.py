@@ -165,9 +165,7 @@ def miscalled(name: str, meaning: str, *, predicted: str, gold: str, value: floa
         members = columns[gold] == value
         return _ratio(weights @ (members & (columns[predicted] != value)), weights @ members)
 
-    return Metric(
-        name, meaning, figure, (predicted, gold), lower_is_better=True, per_case=per_case
-    )
+    return Metric(name, meaning, figure, (predicted, gold), lower_is_better=True, per_case=per_case)
 
 
 def _right(predicted: str, gold: str) -> Callable[[Columns], Array]:

@@ -9,7 +9,7 @@ what that finds and what it lets pass.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from rag.errors import DataError, RagError, UsageError
+from rag.errors import DataError, RagError
 from rag.evaluate.compare import Comparison, Latency, compare
 from rag.evaluate.history import Entry, History
 from rag.evaluate.runs import Options, Progress, Run, kind_named
@@ -258,7 +258,9 @@ class Outcome:
                 found.append(f"{part.name}: the first time, which is good from now on")
                 continue
             found += [f"{part.name}: {note}" for note in part.comparison.notes]
-            found += [f"{part.name}: {one.said}" for one in part.ratios if one.said and not one.over]
+            found += [
+                f"{part.name}: {one.said}" for one in part.ratios if one.said and not one.over
+            ]
             if names := [spoken(one.metric) for one in part.judged if part.better(one)]:
                 found.append(
                     f"{part.name}: better on {', '.join(names)}; --accept makes it what later runs "
@@ -487,8 +489,7 @@ def run_suite(
 
 
 def opener(suite: Suite, index: Path | None) -> Opener:
-    """Open pipelines, each once: of ``index``, else of the evaluation, the suite, the nearest one.
-    """
+    """Open pipelines, each once: of ``index``, else of the evaluation, the suite, the nearest one."""
     from rag.pipeline import Pipeline, find_index
 
     opened: dict[str, Pipeline] = {}

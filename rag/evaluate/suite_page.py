@@ -1,4 +1,4 @@
-"""The page of a suite: the verdict, what is held against the good run, trends, every time so far."""
+"""The page of a suite: the verdict, the metrics beside the good run, trends, every time so far."""
 
 from __future__ import annotations
 
