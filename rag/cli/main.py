@@ -13,7 +13,9 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, suite, train
+from rag.cli import (
+    ask, chat, check, demo, evaluate, index, ingest, models, observe, suite, train,
+)  # fmt: skip
 from rag.cli.common import drop_output, echo, printable
 from rag.errors import RagError
 
@@ -57,12 +59,20 @@ for _command in (
     evaluate.compare,
     evaluate.report,
     models.models,
+    observe.health,
+    observe.explain,
+    observe.feedback,
 ):
     app.command()(_command)
 evaluate.app.command()(suite.suite)
 evaluate.app.command()(suite.from_record)
 evaluate.app.command()(suite.review)
-for _name, _group in (("index", index.app), ("eval", evaluate.app), ("train", train.app)):
+for _name, _group in (
+    ("index", index.app),
+    ("eval", evaluate.app),
+    ("train", train.app),
+    ("record", observe.app),
+):
     app.add_typer(_group, name=_name)
 
 

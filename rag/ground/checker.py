@@ -191,6 +191,11 @@ class SupportChecker:
         self._settings = settings
         self._weights = weights
 
+    @property
+    def identity(self) -> str:
+        """Name and digest of the weights."""
+        return self._model.identity
+
     def check(self, claims: Sequence[str], evidence: Sequence[Sequence[str]]) -> list[Verdict]:
         """Return a verdict for each claim, judged against the union of ``evidence[i]``.
 

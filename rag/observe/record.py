@@ -7,10 +7,16 @@ may write it side by side. ``Record`` reads, forgets and exports; ``recorder`` w
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import secrets
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,6 +124,37 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA foreign_keys = ON")
 
 
+def key_of(path: Path) -> bytes:
+    """The key of the hashes of a record, 32 bytes beside it; it is made with the record."""
+    file = path.with_name(path.name + ".key")
+    if not file.exists():
+        draft = path.with_name(f"{file.name}.{secrets.token_hex(4)}")
+        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as out:
+            out.write(secrets.token_bytes(32))
+        with suppress(FileExistsError):  # the first process that gets here decides
+            os.link(draft, file)
+        draft.unlink()
+    return file.read_bytes()
+
+
+def hashed(text: str, key: bytes) -> str:
+    """32 hexadecimal digits that nobody can tell the text from who has not the key."""
+    encoded = " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(encoded, key=key, digest_size=16).hexdigest()
+
+
+def delete(db: sqlite3.Connection, which: str, *values: Any, most: int = 1000) -> int:
+    """Delete some of the rows that fit, with what was said of them; return how many."""
+    db.execute("BEGIN IMMEDIATE")
+    chosen = f"SELECT seq, id FROM asked WHERE {which} LIMIT {most}"
+    rows = [tuple(row) for row in db.execute(chosen, values)]
+    db.executemany("DELETE FROM feedback WHERE id = ?", [(answer,) for _, answer in rows])
+    db.executemany("DELETE FROM asked WHERE seq = ?", [(seq,) for seq, _ in rows])
+    db.execute("COMMIT")
+    return len(rows)
+
+
 class Record:
     """A record to read. One thread at a time."""
 
@@ -196,9 +233,130 @@ class Record:
         )
         return [Feedback(*row) for row in rows]
 
+    def info(self) -> dict[str, Any]:
+        """Where it is, how large (bytes), and what is in it."""
+        first, last = self._db.execute("SELECT min(at), max(at) FROM asked").fetchone()
+        said = self._db.execute("SELECT count(*) FROM feedback").fetchone()[0]
+        return {
+            "path": str(self.path),
+            "bytes": self.path.stat().st_size,
+            "rows": len(self),
+            "feedback": said,
+            "dropped": sum(n for what, _, n, _ in self.counts() if what == "dropped"),
+            "first": None if first is None else moment(first),
+            "last": None if last is None else moment(last),
+        }
+
+    def first_hour(self) -> int | None:
+        """The first hour (since 1970) that was counted; None of an empty record."""
+        found: int | None = self._db.execute("SELECT min(hour) FROM hours").fetchone()[0]
+        return found
+
+    def hours(
+        self, end: int, step: int, length: int, most: int
+    ) -> Iterator[tuple[int, str, int, int, float]]:
+        """What was counted in windows of ``length`` hours that end every ``step`` hours.
+
+        The last ends before the hour ``end``, and has the number 0; ``most`` more lie before it.
+        Gives (number, what, bucket, how many, their sum).
+        """
+        yield from self._db.execute(
+            "SELECT (?1 - 1 - hour) / ?2, what, bucket, sum(n), sum(total) FROM hours "
+            "WHERE hour >= ?1 - ?2 * (?4 + 1) AND hour < ?1 AND (?1 - 1 - hour) % ?2 < ?3 "
+            "GROUP BY 1, what, bucket",
+            (end, step, length, most),
+        )
+
+    def counts(self) -> Iterator[tuple[str, int, int, float]]:
+        """All that was ever counted: (what, bucket, how many, their sum)."""
+        yield from self._db.execute(
+            "SELECT what, bucket, sum(n), sum(total) FROM hours GROUP BY what, bucket"
+        )
+
+    def forget(self, *, user: str | None = None, text: str | None = None) -> int:
+        """Delete what a user asked, or whatever says a text; return how many rows that were.
+
+        The text is looked for in questions, answers and remarks, capitals or not; where they were
+        not kept, it is a whole question. Nothing of a row is left in the file: afterwards the whole
+        of it is written anew. Raises StoreError if another process does not let that happen.
+        """
+        key, gone = key_of(self.path), 0
+        if user:
+            while deleted := delete(self._db, "user = ?", hashed(user, key)):
+                gone += deleted
+        if text and text.strip():
+            self._db.create_function("says", 1, _Saying(text))
+            which = (
+                "repeat = ?1 OR says((SELECT body FROM bodies WHERE bodies.seq = asked.seq)) "
+                "OR id IN (SELECT id FROM feedback WHERE instr(lower(words), lower(?2)))"
+            )
+            found = self._db.execute(
+                f"SELECT id FROM asked WHERE {which}", (hashed(text, key), text)
+            )
+            for (answer,) in found.fetchall():
+                gone += delete(self._db, "id = ?", answer)
+        self._rewrite()
+        return gone
+
+    def _rewrite(self) -> None:
+        """Leave nothing of what was deleted, neither in the file nor in its log."""
+        try:
+            self._db.execute("VACUUM")
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise self._half_done(str(error)) from None
+        if busy:
+            raise self._half_done("another process is reading")
+
+    def _half_done(self, why: str) -> StoreError:
+        return StoreError(
+            f"the rows are deleted, but {self.path} could not be written anew ({why}), so that "
+            "traces of them are left: run it again"
+        )
+
+    def export(
+        self, since: float | None = None, until: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows as JSON objects, oldest first, with the ``feedback`` that they got."""
+        for row in self.rows(since, until):
+            yield as_json(row, self.feedback(row.id))
+
     def _bodies(self, rest: str, *values: Any) -> list[Row]:
         rows = self._db.execute(f"SELECT body FROM asked JOIN bodies USING (seq) {rest}", values)
         return [unpacked(body) for (body,) in rows]
+
+
+def as_json(row: Row, feedback: list[Feedback]) -> dict[str, Any]:
+    """A row and what was said of it as one JSON object; times are UTC, ISO 8601."""
+    found: dict[str, Any] = _rows().dump_python(row, mode="json")
+    said = [{**asdict(one), "at": moment(one.at)} for one in feedback]
+    return {**found, "at": moment(row.at), "feedback": said}
+
+
+def moment(at: float) -> str:
+    """A time as ISO 8601, in UTC.
+
+    >>> moment(0.5)
+    '1970-01-01T00:00:00.500+00:00'
+    """
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+class _Saying:
+    """Tells whether the row of a body says a text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = " ".join(text.casefold().split())
+        # What cannot be ruled out by the bytes alone is looked at.
+        self._words = [json.dumps(w, ensure_ascii=False)[1:-1] for w in self._text.split()]
+
+    def __call__(self, body: bytes) -> bool:
+        packed = zlib.decompress(body).decode().casefold()
+        if not all(word in packed for word in self._words):
+            return False
+        row = unpacked(body)
+        said = (row.question, row.standalone, *(s.text for s in row.said), *row.problems)
+        return any(self._text in " ".join(one.casefold().split()) for one in said)
 
 
 def _known(names: tuple[str, ...]) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import queue
-import secrets
 import sqlite3
 import threading
 import time
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import StoreError
-from rag.observe.record import COLUMNS, connect, packed
+from rag.observe.record import COLUMNS, connect, delete, hashed, key_of, packed
 from rag.rows import STOPPED, Feedback, Row
 from rag.settings import ObserveSettings
 
@@ -36,7 +35,7 @@ PATIENCE = 10.0  # seconds that the end of a process waits for the last rows
 _AGAIN = 1.0  # seconds between two tries to write
 _RETAINED_EVERY = 3600.0  # seconds between two looks for rows that are too old
 _DAY = 86_400.0
-_RATIO = 1.1  # of the bounds of a bucket of milliseconds
+RATIO = 1.1  # of the bounds of a bucket of milliseconds
 _CONFIDENCES = 20  # buckets of confidence
 
 _log = logging.getLogger("rag.observe")
@@ -198,11 +197,9 @@ class _Several:
                 observer.close()
 
 
-def observer_of(settings: ObserveSettings, base: Path) -> _Several:
+def observer_of(settings: ObserveSettings, path: Path | None) -> _Several:
     """What the settings call for. Raises StoreError or MissingExtraError."""
-    observers: list[Observer] = []
-    if settings.path is not None:
-        observers.append(Recorder(base / Path(settings.path).expanduser(), settings))
+    observers: list[Observer] = [] if path is None else [Recorder(path, settings)]
     if settings.otel:
         from rag.observe.otel import Telemetry
 
@@ -211,29 +208,6 @@ def observer_of(settings: ObserveSettings, base: Path) -> _Several:
 
 
 # What is kept of a row
-
-
-def key_of(path: Path) -> bytes:
-    """The key of the hashes of a record, 32 bytes beside it; it is made with the record."""
-    file = path.with_name(path.name + ".key")
-    if not file.exists():
-        draft = path.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "wb") as out:
-            out.write(secrets.token_bytes(32))
-        try:
-            os.link(draft, file)  # the first process that gets here decides
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return file.read_bytes()
-
-
-def hashed(text: str, key: bytes) -> str:
-    """32 hexadecimal digits that nobody can tell the text from who has not the key."""
-    encoded = " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(encoded, key=key, digest_size=16).hexdigest()
 
 
 class _Telling:
@@ -353,7 +327,7 @@ def version_of(versions: Mapping[str, str]) -> str:
 
 def bucket_of(milliseconds: float) -> int:
     """The bucket of a time; those of ``bucket`` b lie from 1.1**b to 1.1**(b + 1)."""
-    return floor(log(max(milliseconds, 0.01), _RATIO))
+    return floor(log(max(milliseconds, 0.01), RATIO))
 
 
 def counted(row: Row) -> list[tuple[str, int, int, float]]:
@@ -400,14 +374,3 @@ def count(
     for what, bucket, n, total in found:
         counts[hour, what, bucket] += n
         totals[hour, what, bucket] += total  # type: ignore[assignment]  # a sum of floats
-
-
-def delete(db: sqlite3.Connection, which: str, *values: Any, most: int = 1000) -> int:
-    """Delete some of the rows that fit, with what was said of them; return how many."""
-    db.execute("BEGIN IMMEDIATE")
-    chosen = f"SELECT seq, id FROM asked WHERE {which} LIMIT {most}"
-    rows = [tuple(row) for row in db.execute(chosen, values)]
-    db.executemany("DELETE FROM feedback WHERE id = ?", [(answer,) for _, answer in rows])
-    db.executemany("DELETE FROM asked WHERE seq = ?", [(seq,) for seq, _ in rows])
-    db.execute("COMMIT")
-    return len(rows)

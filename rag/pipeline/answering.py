@@ -62,8 +62,8 @@ class Answering:
     """One question on its way to an answer: what there is so far, and how it goes on.
 
     ``meant`` is what a reply to a question of ours stands for. With ``ask_back`` such a question
-    takes the place of an answer. ``user`` is whoever asks, and ``id`` that of the answer, where they are
-    recorded.
+    takes the place of an answer. ``user`` is whoever asks, and ``id`` that of the answer, where
+    they are recorded.
     """
 
     stages: Stages

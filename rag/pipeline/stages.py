@@ -64,6 +64,8 @@ class Stages:
 
     def close(self) -> None:
         """Release files. It may be used again: what is needed is opened again."""
+        if not self.has_own("observer") and (observer := self._loaded.get("observer")):
+            observer.close()  # not under the lock: what is written last asks for versions
         with self._loading:
             if self._index is not None:
                 self._index.close()
@@ -72,8 +74,6 @@ class Stages:
                     self._loaded.pop("retriever", None)  # it holds on to the index
             if model := self._loaded.get("model"):
                 model.close()
-            if not self.has_own("observer") and (observer := self._loaded.get("observer")):
-                observer.close()
 
     def has_own(self, name: str) -> bool:
         """Tell whether a stage was given. Of an own retriever's passages no index is known."""
@@ -95,12 +95,14 @@ class Stages:
             return None
         from rag.observe.recorder import observer_of
 
-        return self._stage("observer", lambda: observer_of(self.settings.observe, self.base))
+        settings = self.settings.observe
+        return self._stage("observer", lambda: observer_of(settings, self.record_path))
 
     @property
-    def base(self) -> Path:
-        """The folder that relative paths of the settings start from: that of ``rag.toml``."""
-        return self.folder.parent
+    def record_path(self) -> Path | None:
+        """Where the record is, relative to the folder of ``rag.toml``; None where none is kept."""
+        path = self.settings.observe.path
+        return None if path is None else self.folder.parent / Path(path).expanduser()
 
     @property
     def versions(self) -> Versions:
