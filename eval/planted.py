@@ -3,7 +3,8 @@
     python eval/planted.py FOLDER [--only NAME] [--clean N]
 
 FOLDER keeps an index of the sample and every run, so that the next call goes on where this one
-ended. Each fault is planted by its real means, a setting or a stage that errs, in a size that slips
+ended, and what the reader's model and the embedder said of a text, which no fault here changes.
+Each fault is planted by its real means, a setting or a stage that errs, in a size that slips
 through a review, and is then measured by ``eval/suite.toml`` as any change would be. ``--clean``
 runs unchanged code N times, each time with something else that does vary: threads, a busy machine,
 an index built anew, a drawn or extended question set. Exit status 5: a fault got through, or
@@ -13,9 +14,11 @@ unchanged code raised an alarm.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import re
+import shelve
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,9 +33,12 @@ import numpy as np
 
 from rag import Pipeline
 from rag.answer import reader
+from rag.evaluate.runs import Run
 from rag.evaluate.suite import Evaluation, Outcome, Suite, judge, measure, read_suite
 from rag.ground import checker
 from rag.models import support
+from rag.models.cross_encoder import CrossEncoder
+from rag.models.embedder import BuiltInEmbedder
 from rag.models.runtime import sigmoid
 from rag.retrieve import rank
 from rag.settings import Settings
@@ -180,24 +186,18 @@ class Unchanged:
     extended: bool = False
 
 
-def unchanged(count: int) -> list[Unchanged]:
-    """So many runs of unchanged code."""
+def unchanged(count: int, share: float) -> list[Unchanged]:
+    """So many runs of unchanged code; all but the first over a share of the rows."""
     one, four = ({"models": {"threads": n}} for n in (1, 4))
-    whole = [
-        Unchanged("again"),
-        Unchanged("one thread", one),
-        Unchanged("four threads", four),
-        Unchanged("a busy machine", busy=True),
-        Unchanged("an index built anew", anew=True),
-        Unchanged("other batches", {"models": {"batch_tokens": 1024}}),
-    ]
     parts = [
-        Unchanged("drawn", drawn=0.3),
-        Unchanged("drawn, one thread", one, drawn=0.3),
-        Unchanged("drawn, a busy machine", busy=True, drawn=0.3),
-        Unchanged("drawn, then all", drawn=0.3, extended=True),
+        Unchanged("one thread", one, drawn=share),
+        Unchanged("four threads", four, drawn=share),
+        Unchanged("a busy machine", busy=True, drawn=share),
+        Unchanged("an index built anew", anew=True, drawn=share),
+        Unchanged("other batches", {"models": {"batch_tokens": 1024}}, drawn=share),
+        Unchanged("a set that was extended", drawn=share, extended=True),
     ]
-    return (whole + [parts[n % len(parts)] for n in range(count)])[:count]
+    return [Unchanged("again"), *(parts[n % len(parts)] for n in range(count - 1))][:count]
 
 
 @contextmanager
@@ -229,6 +229,44 @@ def drawn(suite: Suite, share: float, seed: int, folder: Path) -> Suite:
 # Running
 
 
+class Remembered:
+    """What the models said of a text, kept on disk; what is new is asked.
+
+    The pipeline itself remembers the last texts of a question in the same way.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Answer from what is kept, as long as it lasts."""
+        judged, embed = CrossEncoder.judge, BuiltInEmbedder.embed
+        with shelve.open(str(self._file)) as kept:
+
+            def each(
+                name: str, inputs: Sequence[Any], ask: Callable[[list[Any]], Any]
+            ) -> list[Any]:
+                keys = [hashlib.sha256(repr((name, one)).encode()).hexdigest() for one in inputs]
+                new = {key: one for key, one in zip(keys, inputs, strict=True) if key not in kept}
+                if new:
+                    kept.update(zip(new, ask(list(new.values())), strict=True))
+                return [kept[key] for key in keys]
+
+            def judge_(self: CrossEncoder, pairs: Sequence[tuple[str, str]]) -> list[Any]:
+                return each("judge", pairs, lambda new: judged(self, new))
+
+            def embed_(self: BuiltInEmbedder, texts: Sequence[str], *, query: bool = False) -> Any:
+                found = each(f"embed {query}", texts, lambda new: embed(self, new, query=query))
+                return np.stack(found) if found else embed(self, texts, query=query)
+
+            with (
+                patch.object(CrossEncoder, "judge", judge_),
+                patch.object(BuiltInEmbedder, "embed", embed_),
+            ):
+                yield
+
+
 def index_of(folder: Path, name: str) -> Path:
     """An index of the sample, built if it is not there."""
     index = folder / name
@@ -240,7 +278,7 @@ def index_of(folder: Path, name: str) -> Path:
 
 def measured(
     suite: Suite, folder: Path, index: Path, settings: Mapping[str, Any], label: str
-) -> dict[str, Any]:
+) -> dict[str, Run]:
     """The runs of a suite, gone on with where an earlier call ended."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -273,26 +311,28 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", help="one of the faults, or none")
     parser.add_argument("--clean", type=int, default=0)
+    parser.add_argument("--share", type=float, default=0.3, help="of the rows of a clean run")
     given = parser.parse_args()
     suite = read_suite(HERE / "suite.toml")
     folder = given.folder.absolute()
     index = index_of(folder, "index")
-    good = measured(suite, folder / "good", index, {}, "good")
-    against = {name: (None, run) for name, run in good.items()}
+    remembered = Remembered(folder / "remembered")
+    with remembered():
+        good = measured(suite, folder / "good", index, {}, "good")
+    against: dict[str, tuple[None, Run]] = {name: (None, run) for name, run in good.items()}
     lost = 0
     for fault in FAULTS:
         if given.only in (None, fault.name):
             with ExitStack() as stack:
+                stack.enter_context(remembered())
                 fault.plant(stack)
                 runs = measured(suite, folder / fault.name, index, fault.settings, fault.name)
-            lost += not told(
-                f"{fault.where}: {fault.said}", judge(suite, runs, against), alarm=True
-            )
-    for n, one in enumerate(unchanged(given.clean)):
+            found = judge(suite, runs, against)
+            lost += not told(f"{fault.where}: {fault.said}", found, alarm=True)
+    for n, one in enumerate(unchanged(given.clean, given.share)):
         seeded = suite.model_copy(update={"seed": n})
-        asked, own = seeded, folder / f"clean-{n}"
-        if one.drawn < 1:
-            asked = drawn(seeded, one.drawn, n, own)
+        own = folder / f"clean-{n}"
+        asked = drawn(seeded, one.drawn, n, own) if one.drawn < 1 else seeded
         with ExitStack() as stack:
             if one.busy:
                 stack.enter_context(busy_machine())
@@ -301,9 +341,19 @@ def main() -> int:
         before = against
         if one.extended:
             before, runs = {name: (None, run) for name, run in runs.items()}, good
-        lost += not told(f"clean {n}, {one.said}", judge(seeded, runs, before), alarm=False)
+        found = judge(seeded, runs, before)
+        lost += not told(f"clean {n}, {one.said}: {differing(found)}", found, alarm=False)
     print(json.dumps({"lost": lost}))
     return 5 if lost else 0
+
+
+def differing(outcome: Outcome) -> str:
+    """How many cases are not as they were, of how many that were compared."""
+    compared = [part.comparison for part in outcome.parts if part.comparison]
+    changed = sum(
+        len({c.id for c in (*(one.better or ()), *(one.worse or ()))}) for one in compared
+    )
+    return f"{changed} of {sum(one.n for one in compared)} cases differ"
 
 
 if __name__ == "__main__":

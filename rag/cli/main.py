@@ -14,7 +14,17 @@ import typer
 from typer.exceptions import TyperException
 
 from rag.cli import (
-    ask, chat, check, demo, evaluate, index, ingest, models, observe, suite, train,
+    ask,
+    chat,
+    check,
+    demo,
+    evaluate,
+    index,
+    ingest,
+    models,
+    observe,
+    suite,
+    train,
 )  # fmt: skip
 from rag.cli.common import drop_output, echo, printable
 from rag.errors import RagError

@@ -489,7 +489,7 @@ def run_suite(
 
 
 def opener(suite: Suite, index: Path | None) -> Opener:
-    """Open pipelines, each once: of ``index``, else of the evaluation, the suite, the nearest one."""
+    """Open pipelines, each once: of ``index``, or as evaluation or suite say, or the nearest."""
     from rag.pipeline import Pipeline, find_index
 
     opened: dict[str, Pipeline] = {}
