@@ -95,7 +95,8 @@ class Comparison:
         lower = " (lower is better)" if one.metric.lower_is_better else ""
         figures = f"{name}{lower}: {one.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
         if one.better is None:
-            could = f"; {self.n} {cases} could show {one.smallest_effect:.3f} or more"
+            visible = one.smallest_effect  # None where no resample differs from another
+            could = f"; {self.n} {cases} could show {visible:.3f} or more" if visible else ""
             return f"No difference visible on {figures}{could}{self._others(silent=True)}."
         return f"B is {'better' if one.better else 'worse'} on {figures}{self._others()}."
 
