@@ -112,9 +112,9 @@ def retrieval(
         )
     _name_rows([row for run in runs.values() for row in run.rows], "problem", "as fused")
     if stage:
-        _show(runs[stage].summary, runs[stage].tables, markdown=markdown, as_json=as_json)
+        present(runs[stage].summary, runs[stage].tables, markdown=markdown, as_json=as_json)
     else:
-        _show(
+        present(
             lambda: {name: run.summary() for name, run in runs.items()},
             lambda: [side_by_side(runs)],
             markdown=markdown,
@@ -196,6 +196,8 @@ def answers(
     if unlocated:
         names = ", ".join(unlocated)
         echo(f"quotes not found, `rag eval lint` says which: {names}", err=True)
+    if drafts := run.header["data"].get("drafts"):
+        echo(f"left out: {drafts} drafts, see `rag eval review`", err=True)
     _name_rows(run.rows, "judge_failed", "judge failed, counts as 0")
 
 
@@ -226,7 +228,7 @@ def _measure(
     pipeline = open_pipeline(index)
     with progress(title) as on_progress:
         run = evaluate(file, pipeline, on_progress=on_progress, **options)
-    _show(run.summary, run.tables, markdown=markdown, as_json=as_json)
+    present(run.summary, run.tables, markdown=markdown, as_json=as_json)
     _close([run])
     return run
 
@@ -308,9 +310,9 @@ def make_questions(
         near = sum(not case.answerable for case in drafts.cases)
         of_them = f", {near} of them without an answer" if near else ""
         echo(
-            f"{len(drafts.cases)} drafts in {out}{of_them}; {len(drafts.rejected)} left out. Read "
-            'each and take out "draft" to accept it; then `rag eval answers` measures with the '
-            "file."
+            f"{len(drafts.cases)} drafts in {out}{of_them}; {len(drafts.rejected)} left out. Go "
+            f'through them with `rag eval review {out}`, or read each and take out "draft"; then '
+            "`rag eval answers` measures with the file."
         )
     raise typer.Exit(0 if drafts.cases else 1)
 
@@ -388,7 +390,7 @@ def compare(
         for line in (*found.notes, *(f"differs: {line}" for line in found.what_differs())):
             echo(f"{bullet}{line}")
         echo()
-    _show(found.to_json, found.tables, markdown=markdown, as_json=as_json)
+    present(found.to_json, found.tables, markdown=markdown, as_json=as_json)
     if found.regression:
         raise typer.Exit(_REGRESSION)
 
@@ -417,7 +419,7 @@ def _one_format(markdown: bool, as_json: bool) -> None:
         raise UsageError("--markdown and --json: choose one")
 
 
-def _show(
+def present(
     body: Callable[[], Mapping[str, Any]],
     tables: Callable[[], Sequence[Table]],
     *,

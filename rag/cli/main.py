@@ -13,7 +13,19 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from rag.cli import ask, chat, check, demo, evaluate, index, ingest, models, observe, train
+from rag.cli import (
+    ask,
+    chat,
+    check,
+    demo,
+    evaluate,
+    index,
+    ingest,
+    models,
+    observe,
+    suite,
+    train,
+)  # fmt: skip
 from rag.cli.common import drop_output, echo, printable
 from rag.errors import RagError
 
@@ -62,6 +74,9 @@ for _command in (
     observe.feedback,
 ):
     app.command()(_command)
+evaluate.app.command()(suite.suite)
+evaluate.app.command()(suite.from_record)
+evaluate.app.command()(suite.review)
 for _name, _group in (
     ("index", index.app),
     ("eval", evaluate.app),

@@ -158,7 +158,9 @@ KIND = Kind(
         mean("page_found", "a passage is of a document of the gold evidence"),
         mean("evidence_retrieved", "gold quotes that a retrieved passage overlaps"),
         mean("evidence_first", "the first passage overlaps a gold quote"),
+        mean("evidence_rank", "1 / rank of the first passage that does, 0 without one"),
         mean("unit_first", "the sentence that the reader thinks best overlaps a gold quote"),
+        mean("unit_rank", "1 / rank of the first sentence, by the reader, that does"),
         mean("evidence_shown", "the citation of a sentence overlaps a gold quote"),
         ratio(
             "sentence_precision",
@@ -218,8 +220,9 @@ KIND = Kind(
 )
 _MEASURES = tuple(name for name in KIND.columns if name not in ("confidence", "answerable"))
 _OF_EVIDENCE = frozenset(
-    "page_found evidence_retrieved evidence_first unit_first evidence_shown citation_precision "
-    "citation_recall document_cited sentences_on_evidence sentences_shown".split()
+    "page_found evidence_retrieved evidence_first evidence_rank unit_first unit_rank "
+    "evidence_shown citation_precision citation_recall document_cited sentences_on_evidence "
+    "sentences_shown".split()
 )
 
 
@@ -420,13 +423,16 @@ def _evidence(answer: Answer, gold: Sequence[Quote]) -> dict[str, float | None]:
     right = [any(_meets(c, quote) for c in citations for quote in gold) for citations in cited]
     found = [any(_meets(c, quote) for c in flat) for quote in gold]
     seen = [any(_meets(passage.chunk, quote) for passage in answer.passages) for quote in gold]
-    leading = [passage.chunk for passage in answer.passages[:1]]
+    passage = _rank([passage.chunk for passage in answer.passages], gold)
+    unit = _rank(_units(answer), gold)
     documents = {document for document, _ in gold}
     return {
         "page_found": float(any(p.chunk.document_id in documents for p in answer.passages)),
         "evidence_retrieved": sum(seen) / len(seen),
-        "evidence_first": float(any(_meets(c, quote) for c in leading for quote in gold)),
-        "unit_first": float(any(_meets(c, quote) for c in _best_unit(answer) for quote in gold)),
+        "evidence_first": float(passage == 1),
+        "evidence_rank": passage,
+        "unit_first": float(unit == 1),
+        "unit_rank": unit,
         "evidence_shown": float(any(found)),
         "sentences_on_evidence": float(sum(right)),
         "sentences_shown": float(len(answer.sentences)),
@@ -436,19 +442,27 @@ def _evidence(answer: Answer, gold: Sequence[Quote]) -> dict[str, float | None]:
     }
 
 
-def _best_unit(answer: Answer) -> list[Chunk]:
-    """The sentence of all passages that the reader thinks most relevant, the first of equals."""
+def _rank(chunks: Sequence[Chunk], gold: Sequence[Quote]) -> float:
+    """1 / rank of the first chunk that overlaps a gold quote; 0 if none does."""
+    ranks = (
+        1 / n for n, c in enumerate(chunks, start=1) if any(_meets(c, quote) for quote in gold)
+    )
+    return next(ranks, 0.0)
+
+
+def _units(answer: Answer) -> list[Chunk]:
+    """The sentences of all passages, the most relevant to the reader first; equals in order."""
     units = [
-        (relevance, n, start, end)
-        for n, passage in enumerate(answer.passages)
+        (relevance, passage.chunk, start, end)
+        for passage in answer.passages
         if passage.reading
         for start, end, relevance in passage.reading.sentences
     ]
-    if not units:
-        return []
-    _, n, start, end = max(units, key=lambda unit: unit[0])
-    chunk = answer.passages[n].chunk
-    return [chunk.model_copy(update={"start": chunk.start + start, "end": chunk.start + end})]
+    units.sort(key=lambda unit: -unit[0])
+    return [
+        chunk.model_copy(update={"start": chunk.start + start, "end": chunk.start + end})
+        for _, chunk, start, end in units
+    ]
 
 
 def _meets(one: Citation | Chunk, quote: Quote) -> bool:

@@ -185,6 +185,51 @@ def _rounded_up(step: float) -> float:
     return next(scale * nice for nice in (1, 2, 2.5, 5, 10) if scale * nice >= step * 0.999)
 
 
+def trend(
+    values: Sequence[float | None],
+    intervals: Sequence[tuple[float, float] | None],
+    good: Sequence[bool],
+    said: Sequence[str],
+    *,
+    label: str,
+) -> Element:
+    """Values over time, oldest first, each with its interval; ``said`` names them.
+
+    Those that are ``good`` are ringed: later ones are held against them.
+    """
+    known = [v for v in values if v is not None]
+    ends = [end for one in intervals if one for end in one] + known
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    room = (high - low or abs(high) or 1.0) * 0.05
+    low, high = low - room, high + room
+
+    def place(value: float) -> float:
+        return _y((value - low) / (high - low))
+
+    last = f"{known[-1]:.3g}" if known else "none"
+    picture = _frame(
+        f"{label} over {len(values)} times; last {last}",
+        "times, oldest first",
+        label,
+        {0.0: said[0], 1.0: ""} if said else {},
+        {step / 4: f"{low + (high - low) * step / 4:.3g}" for step in range(5)},
+    )
+    xs = [_x((n + 0.5) / len(values)) for n in range(len(values))]
+    points = [(x, place(v)) for x, v in zip(xs, values, strict=True) if v is not None]
+    path = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+    picture.append(element("polyline", points=path, class_="curve"))
+    for x, value, ends_, ringed, name in zip(xs, values, intervals, good, said, strict=True):
+        if value is None:
+            continue
+        if ends_:
+            picture.append(_line(x, place(ends_[0]), x, place(ends_[1]), "spread"))
+        title = element("title", f"{name}: {value:.4g}")
+        y, radius = _n(place(value)), "5" if ringed else "3"
+        kind = "dot good" if ringed else "dot"
+        picture.append(element("circle", title, cx=_n(x), cy=y, r=radius, class_=kind))
+    return picture
+
+
 def whisker(
     value: float, interval: Iterable[float], reach: float, *, better: bool | None, said: str
 ) -> Element:

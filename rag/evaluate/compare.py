@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import DataError, UsageError
-from rag.evaluate.runs import Explained, Run, stage_tables
+from rag.evaluate.runs import Explained, Result, Run, stage_tables
 from rag.evaluate.statistics import Difference, Metric, differences, median_ratio
 from rag.evaluate.tables import Table, number, signed, spoken
 from rag.types import SCHEMA
@@ -37,7 +37,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Latency:
-    """Median milliseconds a case of both runs, and the median of the paired ratios B / A."""
+    """Median milliseconds a case of both runs, and the median of the paired ratios B / A.
+
+    By the clock (``latency``) or of processor time, which a busy machine moves far less.
+    """
 
     a: float
     b: float
@@ -52,7 +55,7 @@ class Comparison:
     ``better`` and ``worse`` are the cases of the primary metric in which B wins and loses, most
     changed first; both and ``ties`` are None for a metric that a single case does not have.
     ``stages`` is the table of where they lost cases, if they say it; ``left_out`` counts the cases
-    that only A and only B have.
+    that only A and only B have, ``edited`` those that were put otherwise, which are not paired.
     """
 
     a: Run
@@ -65,7 +68,9 @@ class Comparison:
     ties: int | None
     stages: Sequence[Table]
     latency: Latency | None
+    processor: Latency | None
     left_out: tuple[int, int]
+    edited: int
     differs: Mapping[str, tuple[Any, Any]]
     seed: int
     show: int
@@ -90,7 +95,8 @@ class Comparison:
         lower = " (lower is better)" if one.metric.lower_is_better else ""
         figures = f"{name}{lower}: {one.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
         if one.better is None:
-            could = f"; {self.n} {cases} could show {one.smallest_effect:.3f} or more"
+            visible = one.smallest_effect  # None where no resample differs from another
+            could = f"; {self.n} {cases} could show {visible:.3f} or more" if visible else ""
             return f"No difference visible on {figures}{could}{self._others(silent=True)}."
         return f"B is {'better' if one.better else 'worse'} on {figures}{self._others()}."
 
@@ -132,6 +138,8 @@ class Comparison:
         for letter, count in zip("AB", self.left_out, strict=True):
             if count:
                 yield f"left out: {count} {cases} that only {letter} has"
+        if self.edited:
+            yield f"left out: {self.edited} {cases} that were edited in between"
         for letter, run in runs.items():
             if run.failed:
                 yield f"{run.failed} {cases} failed in {letter} and count as wrong"
@@ -242,13 +250,20 @@ class Comparison:
 
 
 def compare(
-    a: Run, b: Run, *, primary: str | None = None, seed: int = 0, show: int = SHOWN
+    a: Run,
+    b: Run,
+    *,
+    primary: str | None = None,
+    seed: int = 0,
+    show: int = SHOWN,
+    grown: bool = False,
 ) -> Comparison:
     """Compare two runs; ``primary`` decides, by default the kind's own metric.
 
+    With ``grown`` the data may have changed in between: the cases that are the same are compared.
     Raises DataError for runs that cannot be compared and UsageError for an unknown metric.
     """
-    _comparable(a, b)
+    _comparable(a, b, grown=grown)
     kind = a.kind
     primary = primary or kind.primary
     names = [metric.name for metric in kind.metrics]
@@ -256,7 +271,7 @@ def compare(
         raise UsageError(
             f"runs of kind {kind.name} have no metric {primary}: choose from {', '.join(names)}"
         )
-    first, second = _paired(a, b)
+    first, second, edited = _paired(a, b)
     better, worse, ties = _changes(kind.metric(primary), first, second)
     return Comparison(
         a=a,
@@ -270,23 +285,28 @@ def compare(
         worse=worse,
         ties=ties,
         stages=stage_tables({"A": first, "B": second}),
-        latency=_latency(first, second, seed),
-        left_out=(len(a.rows) - len(first.rows), len(b.rows) - len(first.rows)),
+        latency=_latency(first, second, seed, "latency_ms"),
+        processor=_latency(first, second, seed, "processor_ms"),
+        left_out=(
+            len(a.rows) - len(first.rows) - edited,
+            len(b.rows) - len(first.rows) - edited,
+        ),
+        edited=edited,
         differs=_differs(a.header, b.header),
         seed=seed,
         show=show,
     )
 
 
-def _comparable(a: Run, b: Run) -> None:
-    """Raise DataError unless two runs are of one kind and of the same data."""
+def _comparable(a: Run, b: Run, *, grown: bool) -> None:
+    """Raise DataError unless two runs are of one kind and of the same data, if that matters."""
     if a.kind.name != b.kind.name:
         raise DataError(
             f"these runs are of different kinds: {a.path} is of kind {a.kind.name} and "
             f"{b.path} of kind {b.kind.name}"
         )
     one, other = a.header["data"], b.header["data"]
-    if one["digest"] == other["digest"]:
+    if grown or one["digest"] == other["digest"]:
         return
     if one["file"] == other["file"]:
         raise DataError(
@@ -300,16 +320,27 @@ def _comparable(a: Run, b: Run) -> None:
     )
 
 
-def _paired(a: Run, b: Run) -> tuple[Run, Run]:
-    """Both runs with the cases that they share, in the order of A. Raises DataError."""
+def _paired(a: Run, b: Run) -> tuple[Run, Run, int]:
+    """Both runs with the cases that they share, in the order of A; how many were edited.
+
+    Raises DataError if none is shared.
+    """
     partners = {row["id"]: row for row in b.rows}
-    pairs = [(row, partners[row["id"]]) for row in a.rows if row["id"] in partners]
+    both = [(row, partners[row["id"]]) for row in a.rows if row["id"] in partners]
+    pairs = [(one, other) for one, other in both if _case(a, one) == _case(b, other)]
     if not pairs:
         raise DataError(
             f"no case is in both runs: {a.path} has {len(a.rows)} and {b.path} {len(b.rows)}"
         )
-    one, other = zip(*pairs, strict=True)
-    return Run(a.path, a.kind, a.header, one), Run(b.path, b.kind, b.header, other)
+    first, second = zip(*pairs, strict=True)
+    made = Run(a.path, a.kind, a.header, first), Run(b.path, b.kind, b.header, second)
+    return *made, len(both) - len(pairs)
+
+
+def _case(run: Run, row: Result) -> tuple[str, str | None]:
+    """What a case asks and what it expects."""
+    found = run.kind.explained(row)
+    return found.question, found.expected
 
 
 def _changes(
@@ -331,16 +362,16 @@ def _changes(
     return tuple(better), tuple(worse), int((np.abs(gaps) <= _SAME).sum())
 
 
-def _latency(a: Run, b: Run, seed: int) -> Latency | None:
-    """The latency of the cases that failed in neither run; None if there are none."""
+def _latency(a: Run, b: Run, seed: int, key: str) -> Latency | None:
+    """What the cases took that failed in neither run; None if there are none."""
     places = [
         n
         for n, (one, other) in enumerate(zip(a.rows, b.rows, strict=True))
-        if one["latency_ms"] and other["latency_ms"] and not (one["failed"] or other["failed"])
+        if one.get(key) and other.get(key) and not (one["failed"] or other["failed"])
     ]
     if not places:
         return None
-    before, after = (np.array([run.rows[n]["latency_ms"] for n in places]) for run in (a, b))
+    before, after = (np.array([run.rows[n][key] for n in places]) for run in (a, b))
     ratio, interval = median_ratio(after, before, [a.groups[n] for n in places], seed)
     return Latency(float(np.median(before)), float(np.median(after)), ratio, interval)
 

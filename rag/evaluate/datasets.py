@@ -12,8 +12,8 @@ and reported at once. A row of a question file is::
 An answer is right if it has any of ``answers``, all of ``needs`` (of a list, any) and none of
 ``rivals``, which are what a wrong answer would say. All from ``needs`` on may be left out, and so
 may ``human_labels``: how a person graded the pipeline's answer, for holding a judge against.
-``draft`` is true for what a language model wrote and no person has accepted yet. Evidence is a
-quote and not offsets, so that a set outlives a change of the extraction.
+``draft`` is true for what no person has accepted yet: it is not measured. ``note`` is for people.
+Evidence is a quote and not offsets, so that a set outlives a change of the extraction.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ class Case(Row):
     history: tuple[Turn, ...] = ()
     human_labels: HumanLabels | None = None
     draft: bool = False
+    note: str = ""
 
     @property
     def conversation(self) -> tuple[str, str]:

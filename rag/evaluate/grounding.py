@@ -15,6 +15,8 @@ from rag.evaluate.statistics import (
     calibration_bins,
     calibration_error,
     f1_of_class,
+    miscalled,
+    squared_error,
 )
 from rag.evaluate.tables import Table, number
 
@@ -107,9 +109,29 @@ KIND = Kind(
             gold="supported",
             value=0.0,
         ),
+        miscalled(
+            "unsupported_passed",
+            "claims without support that are called supported",
+            predicted="said_supported",
+            gold="supported",
+            value=0.0,
+        ),
+        miscalled(
+            "supported_doubted",
+            "supported claims that are not called so",
+            predicted="said_supported",
+            gold="supported",
+            value=1.0,
+        ),
         calibration_error(
             "calibration_error",
             "gap between support and share supported, ten bins",
+            score="support",
+            positive="supported",
+        ),
+        squared_error(
+            "brier",
+            "squared distance of support from 1 where supported, else 0",
             score="support",
             positive="supported",
         ),

@@ -5,6 +5,7 @@ What runs hold is data: all of it reaches the page as text of elements, never as
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,15 @@ def write(runs: Sequence[Run], out: Path | None = None) -> Path:
     place = out or runs[0].path.with_suffix(".html")
     if any(place.resolve() == run.path.resolve() for run in runs):
         raise UsageError(f"{place} is a run file: name another place with --out")
+    return write_page(page(runs), place)
+
+
+def write_page(text: str, place: Path) -> Path:
+    """Write a page at once, so that nobody reads half of it; return where it is."""
+    part = place.with_name(f".{place.name}.{os.getpid()}")
     try:
-        place.write_text(page(runs), "utf-8")
+        part.write_text(text, "utf-8")
+        part.replace(place)
     except OSError as error:
         raise UsageError(
             f"{place} cannot be written ({error.strerror}): name a place with --out"
@@ -56,22 +64,24 @@ def page(runs: Sequence[Run]) -> str:
     """The page of some runs. Those of one kind and data are compared with the first."""
     comparisons = [(one, other, compare(runs[one], runs[other])) for one, other in _pairs(runs)]
     title = ", ".join(dict.fromkeys(run.name for run in runs))
+    return whole(
+        f"Evaluation: {title}",
+        _header(runs, comparisons),
+        *(_comparison(*one) for one in comparisons),
+        *(_run(n, run) for n, run in enumerate(runs, start=1)),
+    )
+
+
+def whole(title: str, header: Element, *sections: Element) -> str:
+    """A page with its style, which needs nothing else."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"Evaluation: {title}"),
+        element("title", title),
         element("style", _STYLE.read_text("utf-8")),
     )
-    body = element(
-        "body",
-        _header(runs, comparisons),
-        element(
-            "main",
-            *(_comparison(*one) for one in comparisons),
-            *(_run(n, run) for n, run in enumerate(runs, start=1)),
-        ),
-    )
+    body = element("body", header, element("main", *sections))
     root = element("html", head, body, lang="en")
     return "<!DOCTYPE html>\n" + tostring(root, encoding="unicode", method="html") + "\n"
 
@@ -99,7 +109,7 @@ def _header(runs: Sequence[Run], comparisons: Sequence[tuple[int, int, Compariso
     made = element(
         "header",
         element("h1", "Evaluation report"),
-        _soft(f"Made by Footnote {__version__}. Intervals are 95%."),
+        soft(f"Made by Footnote {__version__}. Intervals are 95%."),
     )
     if len(links) > 1:
         items = [
@@ -118,21 +128,25 @@ def _heading(run: Run) -> str:
 
 
 def _comparison(one: int, other: int, found: Comparison) -> Element:
+    runs = f"A is run {one + 1}, {_heading(found.a)}; B is run {other + 1}, {_heading(found.b)}."
+    return comparison(f"Run {other + 1} against run {one + 1}", runs, f"compare-{other + 1}", found)
+
+
+def comparison(title: str, runs: str, name: str, found: Comparison) -> Element:
+    """A section on two runs; ``runs`` says which A and B are, ``name`` is its place on the page."""
     tone = {True: "good", False: "bad", None: ""}[found.metrics[found.primary].better]
     made = element(
         "section",
-        element("h2", f"Run {other + 1} against run {one + 1}"),
-        _soft(
-            f"A is run {one + 1}, {_heading(found.a)}; B is run {other + 1}, {_heading(found.b)}."
-        ),
+        element("h2", title),
+        soft(runs),
         element("p", found.verdict, class_=f"verdict {tone}".strip()),
         *(element("p", note, class_="warning") for note in found.notes),
         _differences(found),
-        *(_table(table) for table in found.stages),
+        *(table_of(table) for table in found.stages),
         element("h3", "What differs between the runs"),
         element("ul", *(element("li", line) for line in found.what_differs())),
         class_="comparison",
-        id=f"compare-{other + 1}",
+        id=name,
     )
     if found.changed:
         made.extend(_changed(found))
@@ -144,7 +158,7 @@ def _differences(found: Comparison) -> Element:
     [table, *_] = found.tables()
     ends = [abs(end) for one in found.metrics.values() for end in one.interval or ()]
     reach = max(ends, default=0.0) or 1.0
-    made = _table(table, primary=found.primary)
+    made = table_of(table, primary=found.primary)
     rows = made.findall(".//tr")
     rows[0].insert(1, element("th", "worse or better", scope="col"))
     for row, cells in zip(rows[1:], table.rows, strict=True):
@@ -169,7 +183,7 @@ def _changed(found: Comparison) -> list[Element]:
         element(
             "li",
             element("h4", _excerpt(one.before.question), dir="auto"),
-            _soft(f"{one.id}: {name} {number(one.a, 2)} in A, {number(one.b, 2)} in B"),
+            soft(f"{one.id}: {name} {number(one.a, 2)} in A, {number(one.b, 2)} in B"),
             _words(
                 ("A said", one.before.said),
                 ("B said", one.after.said),
@@ -198,12 +212,12 @@ def _run(place: int, run: Run) -> Element:
     made = element(
         "section",
         element("h2", f"Run {place}: {run.name}"),
-        _soft(f"{run.kind.name}, {run.path.name}, measured {created} UTC"),
+        soft(f"{run.kind.name}, {run.path.name}, measured {created} UTC"),
         _interrupted(run),
         _tiles(run, body),
-        _table(main, primary=run.kind.primary, explained=True),
+        table_of(main, primary=run.kind.primary, explained=True),
         element("div", *charts, class_="charts") if charts else None,
-        *(_table(table) for table in further),
+        *(table_of(table) for table in further),
         class_="run",
         id=f"run-{place}",
     )
@@ -245,7 +259,7 @@ def _risk_figure(run: Run) -> Element | None:
     if not points:
         return None
     rows = [[number(coverage, 2), number(risk)] for coverage, risk in points]
-    return _figure(
+    return figure(
         "Risk and coverage",
         f"{said} where only the most confident questions are answered: lower to the left is what a "
         "threshold can buy.",
@@ -264,7 +278,7 @@ def _calibration_figure(run: Run) -> Element | None:
     if not found:
         return None
     rows = [[str(one["n"]), number(one["mean_score"]), number(one["positive"])] for one in found]
-    return _figure(
+    return figure(
         "Calibration",
         f"The share that is {positive} by {score}; the numbers are {run.kind.cases} in a bin. On "
         f"the dashed line {score} can be taken at its word.",
@@ -278,7 +292,7 @@ def _latency_figure(run: Run) -> Element | None:
     if len(times) < 2:
         return None
     marks = {"p50": float(np.percentile(times, 50)), "p95": float(np.percentile(times, 95))}
-    return _figure(
+    return figure(
         "Latency",
         f"Milliseconds a case; the slowest took {max(times):,.0f}. The last bar has all that took "
         "longer.",
@@ -286,12 +300,13 @@ def _latency_figure(run: Run) -> Element | None:
     )
 
 
-def _figure(title: str, text: str, picture: Element, table: Table | None = None) -> Element:
+def figure(title: str, text: str, picture: Element, table: Table | None = None) -> Element:
+    """A picture with what it shows, and its figures to be opened."""
     return element(
         "figure",
         element("figcaption", element("b", title), text),
         picture,
-        element("details", element("summary", "The figures"), _table(table)) if table else None,
+        element("details", element("summary", "The figures"), table_of(table)) if table else None,
     )
 
 
@@ -341,13 +356,14 @@ def _case(run: Run, row: Result) -> Element:
     return element(
         "li",
         element("h4", _excerpt(found.question), dir="auto"),
-        _soft(": ".join(filter(None, (label, ", ".join(values))))),
+        soft(": ".join(filter(None, (label, ", ".join(values))))),
         _words(("said", found.said), ("expected", found.expected), *notes),
         _sources(found),
     )
 
 
-def _soft(text: str) -> Element:
+def soft(text: str) -> Element:
+    """A paragraph that stands back."""
     return element("p", text, class_="soft")
 
 
@@ -410,14 +426,14 @@ def _measured_with(run: Run) -> list[Element]:
     what = Table("Data, options, weights, versions", ["what", "value"], rows, frozenset({0, 1}))
     return [
         element("h3", "Measured with"),
-        _table(Table(title, columns, changed, frozenset({0, 1, 2})))
+        table_of(Table(title, columns, changed, frozenset({0, 1, 2})))
         if changed
         else element("p", "All settings were the defaults."),
-        element("details", element("summary", "Data, weights and versions"), _table(what)),
+        element("details", element("summary", "Data, weights and versions"), table_of(what)),
     ]
 
 
-def _table(table: Table, *, primary: str = "", explained: bool = False) -> Element:
+def table_of(table: Table, *, primary: str = "", explained: bool = False) -> Element:
     """A table that scrolls sideways by itself where it is too wide for the screen.
 
     The row of the metric ``primary`` is set off. If it is ``explained``, the last column says what

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, float, int], None]
 Result = dict[str, Any]
-"""What came of a case: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them."""
+"""What came of a case: ``id``, ``failed``, ``measures``, ``latency_ms``, and what explains them.
+
+``processor_ms`` is the processor time of the process, which a busy machine moves far less.
+"""
 
 Measure = Callable[[Sequence[AnyRow]], Sequence[Result]]
 """Gives the results of some cases without what describes them; one may say why it ``failed``."""
@@ -331,19 +334,27 @@ def measure_file(
     batch: int = 1,
     prepare: Callable[[], dict[str, Any]] = dict,
 ) -> Run:
-    """Measure the rows of a file with a pipeline; raises DataError for a bad file.
+    """Measure the rows of a file with a pipeline, but for drafts; raises DataError for a bad file.
 
     ``prepare`` is called once the file is read; what it returns are further options of the run.
     """
     found = read_rows(path, model)
-    data = {"file": path.name, "digest": found.digest, "n": len(found.rows)}
+    rows = [row for row in found.rows if not getattr(row, "draft", False)]
+    if not rows:
+        raise DataError(
+            f"all {len(found.rows)} {model.noun} of {path} are drafts, which are no labels: go "
+            "through them with `rag eval review`"
+        )
+    data = {"file": path.name, "digest": found.digest, "n": len(rows)}
+    if left := len(found.rows) - len(rows):
+        data["drafts"] = left
     limit = options.get("limit")
     return measure_cases(
         kind,
         pipeline,
         data,
         {"limit": limit, **prepare()},
-        found.rows[:limit],
+        rows[:limit],
         measure,
         options,
         batch=batch,
@@ -480,6 +491,7 @@ def execute(
 
 
 def _results(kind: Kind, cases: Sequence[AnyRow], measure: Measure[AnyRow]) -> Iterator[Result]:
+    began = time.process_time()
     try:
         found = measure(cases)
     except Exception as error:
@@ -488,8 +500,10 @@ def _results(kind: Kind, cases: Sequence[AnyRow], measure: Measure[AnyRow]) -> I
                 yield from _results(kind, [case], measure)
             return
         found = [{"failed": f"{type(error).__name__}: {error}"}]
+    used = round((time.process_time() - began) * 1000 / len(cases), 3)
     for case, one in zip(cases, found, strict=True):
-        row = {**kind.describe(case), "failed": None, "measures": {}, "latency_ms": None, **one}
+        own: Result = {"failed": None, "measures": {}, "latency_ms": None, "processor_ms": used}
+        row = {**kind.describe(case), **own, **one}
         yield row if row["failed"] is None else {**row, "measures": dict(kind.worst(case))}
 
 

@@ -154,6 +154,20 @@ def f1_of_class(name: str, meaning: str, *, predicted: str, gold: str, value: fl
     return Metric(name, meaning, figure, (predicted, gold), per_case=_right(predicted, gold))
 
 
+def miscalled(name: str, meaning: str, *, predicted: str, gold: str, value: float) -> Metric:
+    """Of the cases of one class, the share that is called another: 1 less its recall."""
+
+    def per_case(columns: Columns) -> Array:
+        wrong = (columns[predicted] != value).astype(float)
+        return np.where(columns[gold] == value, wrong, np.nan)
+
+    def figure(columns: Columns, weights: Array) -> Array:
+        members = columns[gold] == value
+        return _ratio(weights @ (members & (columns[predicted] != value)), weights @ members)
+
+    return Metric(name, meaning, figure, (predicted, gold), lower_is_better=True, per_case=per_case)
+
+
 def _right(predicted: str, gold: str) -> Callable[[Columns], Array]:
     """1 for each case that was called what it is, else 0."""
 
@@ -177,6 +191,20 @@ def calibration_error(name: str, meaning: str, *, score: str, positive: str) -> 
 
     def per_case(columns: Columns) -> Array:
         return np.abs(columns[score] - columns[positive])
+
+    return Metric(name, meaning, figure, (score, positive), lower_is_better=True, per_case=per_case)
+
+
+def squared_error(name: str, meaning: str, *, score: str, positive: str) -> Metric:
+    """The mean squared distance of ``score`` from ``positive`` (Brier, 1950)."""
+
+    def per_case(columns: Columns) -> Array:
+        return np.square(columns[score] - columns[positive])
+
+    def figure(columns: Columns, weights: Array) -> Array:
+        errors = per_case(columns)
+        known = ~np.isnan(errors)
+        return _ratio(weights @ np.where(known, errors, 0.0), weights @ known)
 
     return Metric(name, meaning, figure, (score, positive), lower_is_better=True, per_case=per_case)
 
