@@ -7,7 +7,7 @@ the confidences and abstentions of the clean streams, and what the quality estim
              stream of the other
     found    the same streams, changed from their first window on
     beside   PSI, MMD, KS and a mean with limits that 20,000 clean windows of the very stream gave
-             (which nobody has); ADWIN at a delta without alarms in three clean streams (needs river)
+             (which nobody has); ADWIN at a delta without alarms in three clean streams (river)
     quality  the share of right answers without labels, beside ATC and DoC
 
 Vectors are kept in ``--cache``. Intervals are 95%, Clopper and Pearson.
@@ -86,7 +86,9 @@ class Stream:
         self.watch = Watch.fit(self._with_others(Sample(names, usual), first=True), seed=seed)
         self.fit_s = time.process_time() - start
         self.known = Known.of(usual, names, seed)
-        self.usual = usual
+        self.mean = usual.mean(axis=0)
+        self.own = np.sort(self.known.own_novelty())
+        self.shares = Counter(self.known.topics(usual))
         self.pool = self._rows(vectors[rows[half:]][:3000])
         self.strange = self._rows(strange)
 
@@ -235,22 +237,16 @@ def statistics(stream: Stream, share: float) -> dict[str, float]:
     """Of one window against the known questions."""
     sample, vectors = stream.window(share)
     novelty, topics = np.asarray(sample.scores[NOVELTY]), np.asarray(sample.labels[TOPIC])
-    own = np.sort(stream.known.own_novelty()) if not hasattr(stream, "own") else stream.own
-    stream.own = own  # type: ignore[attr-defined]
-    places = np.searchsorted(own, np.sort(novelty), "right") / len(own)
+    places = np.searchsorted(stream.own, np.sort(novelty), "right") / len(stream.own)
     ecdf = np.arange(1, len(novelty) + 1) / len(novelty)
-    if not hasattr(stream, "shares"):
-        usual = Counter(stream.known.topics(stream.usual))
-        stream.shares = {topic: usual[topic] / len(own) for topic in stream.known.names}  # type: ignore[attr-defined]
-        stream.mean = stream.usual.mean(axis=0)  # type: ignore[attr-defined]
     counts = Counter(topics.tolist())
     psi = 0.0
-    for topic, was in stream.shares.items():  # type: ignore[attr-defined]
-        is_now, was_then = max(counts[topic] / WINDOW, 1e-3), max(was, 1e-3)
-        psi += (is_now - was_then) * np.log(is_now / was_then)
+    for topic in stream.known.names:
+        was, now = stream.shares[topic] / len(stream.own), counts[topic] / WINDOW
+        psi += (max(now, 1e-3) - max(was, 1e-3)) * np.log(max(now, 1e-3) / max(was, 1e-3))
     return {
         "PSI of topics": float(psi),
-        "MMD (linear kernel)": float(np.linalg.norm(vectors.mean(axis=0) - stream.mean)),  # type: ignore[attr-defined]
+        "MMD (linear kernel)": float(np.linalg.norm(vectors.mean(axis=0) - stream.mean)),
         "KS of novelty": float(np.abs(places - ecdf).max()),
         "mean novelty": float(novelty.mean()),
     }
@@ -267,7 +263,7 @@ def adwin(make: Callable[..., Stream], name: str, size: int, trials: int, seed: 
 
     def alarms(stream: Stream, delta: float, before: int, after: int) -> bool:
         one = ADWIN(delta=delta)
-        for value in stream.known.own_novelty():
+        for value in stream.rng.permutation(stream.own):
             one.update(float(value))
         for number in range(before + after):
             drawn = stream.window(share if number >= before else 0.0)[0].scores[NOVELTY]
@@ -282,9 +278,7 @@ def adwin(make: Callable[..., Stream], name: str, size: int, trials: int, seed: 
             alarms(make(known, far, size, seed + t), delta, WINDOWS, 0) for t in range(3)
         )
         if quiet:
-            hits = sum(
-                alarms(make(known, far, size, seed + t), delta, 0, 3) for t in range(trials)
-            )
+            hits = sum(alarms(make(known, far, size, seed + t), delta, 0, 3) for t in range(trials))
             print(f"| {name} | {size} | ADWIN, delta {delta:g} | {interval(hits, trials)} |")
             return
     print(f"| {name} | {size} | ADWIN | alarms on clean streams at every delta |")

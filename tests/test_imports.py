@@ -13,7 +13,7 @@ import pytest
 import rag
 
 ROOT = Path(rag.__file__).parent
-STAGES = ("ingest", "index", "retrieve", "answer", "ground")
+STAGES = ("ingest", "index", "retrieve", "answer", "ground", "observe")
 KNOWN_TO = {"index": ("ingest", "retrieve")}
 LAYERS = [
     ("types", "errors"),

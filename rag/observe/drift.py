@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -49,8 +50,8 @@ _MOST = 20_000  # values that are remembered; then the usual stands still
 _RECENT = 64  # windows that are kept for the effect, the examples and to be forgotten
 _EXAMPLES = 5  # of a window
 _ALIKE = 0.6  # cosine of two examples of one group
-_TOPICS = (4, 24)  # fewest and most
-_PER_TOPIC = 60  # questions
+_TOPICS = (4, 12)  # fewest and most
+_PER_TOPIC = 80  # questions
 _LABELS = 8  # that are watched one by one; the others are one more
 _OTHER = "(other)"
 _WEIGHTS = {NOVELTY: 4.0}  # a signal's part of the chance; 1 where none is named
@@ -73,13 +74,29 @@ _SAVED = ("values", "total", "best", "start")  # the arrays of a signal
 _FORMAT = 1
 
 _ADVICE = {
-    NOVELTY: "Read the examples: add documents that answer them, or tell people where they belong.",
-    TOPIC: "Find out what happened to this topic (a release, an outage, a campaign) and whether"
+    (
+        "questions",
+        NOVELTY,
+    ): "Read the examples: add documents that answer them, or tell people where they belong.",
+    (
+        "questions",
+        TOPIC,
+    ): "Find out what happened to this topic (a release, an outage, a campaign) and whether"
     " its documents are up to date.",
-    "language": "See that documents and an embedder exist for these languages, or say on the page"
+    (
+        "questions",
+        "language",
+    ): "See that documents and an embedder exist for these languages, or say on the page"
     " which ones are answered.",
-    "abstained": "Read the examples: missing documents, or a search that no longer finds them?"
+    (
+        "questions",
+        "abstained",
+    ): "Read the examples: missing documents, or a search that no longer finds them?"
     " `rag eval suite` tells which.",
+    (
+        "documents",
+        NOVELTY,
+    ): "See whether they belong here (`rag sources`); if they do, learn what is usual anew.",
 }
 _OTHERWISE = (
     "Look at what was changed at that time (index, settings, weights, prompts) and run"
@@ -134,8 +151,8 @@ class Effect(Value):
 class Alarm(Value):
     """What changed, since which window (counted from 1), how much, with examples.
 
-    ``raised`` is the window at which it was found. ``chance`` bounds how often a clean stream of
-    ``HORIZON`` windows has any alarm of this signal as strong. ``examples`` are ids in groups of
+    ``raised`` is the window at which it was found. ``chance`` is that of a clean stream of
+    ``HORIZON`` windows to have one of this signal that is as strong. ``examples`` are ids in groups of
     questions that are alike, largest first.
     """
 
@@ -177,7 +194,9 @@ class Known:
 
         vectors = np.ascontiguousarray(vectors, np.float32)
         topics = int(np.clip(len(vectors) // _PER_TOPIC, *_TOPICS))
-        centres, _ = kmeans2(vectors, topics, minit="++", seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a topic that is left empty does no harm
+            centres, _ = kmeans2(vectors, topics, minit="points", seed=seed)
         lengths = np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
         centres = (centres / lengths).astype(np.float32)
         nearest = (centres @ vectors.T).argmax(axis=1)
@@ -231,7 +250,7 @@ class _Signal:
         self.total = np.full(bets, -np.inf)  # logarithms: sum over all starts,
         self.best = np.zeros(bets)  # and the product since the best one,
         self.start = np.ones(bets, np.int64)  # which is this window
-        self.limit = np.inf
+        self.limit, self.part = np.inf, 0.0  # a clean stream gets so far with such a chance
         self.seen: list[_Seen] = []
         self.raised = 0
         self.since = 0
@@ -284,6 +303,7 @@ class _Signal:
             "kind": type(self).__name__,
             "name": self.name,
             "limit": self.limit,
+            "part": self.part,
             "raised": self.raised,
             "since": self.since,
             "lead": self.lead,
@@ -316,8 +336,8 @@ class _Signal:
         """Have these values as all that is usual."""
         raise NotImplementedError
 
-    def effect(self) -> tuple[str, Effect, int]:
-        """What changed, how much, and the way in which it did."""
+    def effect(self, things: str) -> tuple[str, Effect, int]:
+        """What changed, how much, and the way in which it did; ``things`` are watched."""
         raise NotImplementedError
 
 
@@ -353,7 +373,7 @@ class _Scores(_Signal):
     def restore(self, values: Array) -> None:
         self.values, self.ordered = values, np.sort(values)
 
-    def effect(self) -> tuple[str, Effect, int]:
+    def effect(self, things: str) -> tuple[str, Effect, int]:
         _, before, now = self.changed()
         change = float(now.mean() - before.mean())
         error = 1.96 * float(np.sqrt(before.var() / len(before) + now.var() / len(now)))
@@ -440,13 +460,11 @@ class _Novelty(_Counts):
     def examples(self, read: Array) -> list[NDArray[np.int64]]:
         return [np.argsort(-read, kind="stable")[:_EXAMPLES]]
 
-    def effect(self) -> tuple[str, Effect, int]:
+    def effect(self, things: str) -> tuple[str, Effect, int]:
         line = int(np.abs(np.array(self.reach) - _SHOWN).argmin())
-        what = (
-            f"share farther from the known questions than {1 - self.reach[line]:.0%} of them were"
-        )
+        what = f"share farther from the known {things} than {1 - self.reach[line]:.0%} of them were"
         classes = np.arange(len(self.lines) + 1) > line
-        return "More questions unlike the known ones", self.change(what, classes), 0
+        return f"More {things} unlike the known ones", self.change(what, classes), 0
 
 
 class _Labels(_Counts):
@@ -476,11 +494,11 @@ class _Labels(_Counts):
     def examples(self, read: Array) -> list[NDArray[np.int64]]:
         return [np.flatnonzero(read == number)[:_EXAMPLES] for number in range(len(self.names))]
 
-    def effect(self) -> tuple[str, Effect, int]:
+    def effect(self, things: str) -> tuple[str, Effect, int]:
         label = self.lead % len(self.names)
         named = f"{self.name} {self.names[label]}"
         classes = np.arange(len(self.names)) == label
-        return f"More with {named}", self.change(f"share of {named}", classes), label
+        return f"More {things} with {named}", self.change(f"share of {named}", classes), label
 
 
 def _tilted(normal: Array, count: int = 1) -> Array:
@@ -508,7 +526,7 @@ def _signal(state: Mapping[str, Any], arrays: Mapping[str, Any]) -> _Signal:
         case _:
             signal = _Scores(name, values)
     signal.total, signal.best, signal.start = total, best, start
-    signal.limit, signal.lead = state["limit"], state["lead"]
+    signal.limit, signal.part, signal.lead = state["limit"], state["part"], state["lead"]
     signal.raised, signal.since = state["raised"], state["since"]
     signal.seen = [_Seen(**one) for one in state["seen"]]
     return signal
@@ -593,21 +611,29 @@ class Watch:
     Make one with ``fit`` or ``load``. ``unwatched`` has the signals with too few known values.
     """
 
-    def __init__(self, signals: Sequence[_Signal], known: Known | None, seed: int) -> None:
+    def __init__(
+        self, signals: Sequence[_Signal], known: Known | None, seed: int, things: str
+    ) -> None:
         self._signals = {signal.name: signal for signal in signals}
-        self._known, self._seed = known, seed
+        self._known, self._seed, self._things = known, seed, things
         self._novel: dict[str, Vectors] = {}  # of the examples of novelty
         self.windows = 0
         self.unwatched: list[str] = []
 
     @classmethod
     def fit(
-        cls, usual: Sample, *, chance: float = CHANCE, window: int = WINDOW, seed: int = 0
+        cls,
+        usual: Sample,
+        *,
+        chance: float = CHANCE,
+        window: int = WINDOW,
+        things: str = "questions",
+        seed: int = 0,
     ) -> Watch:
         """Learn what is usual; seconds for thousands of rows.
 
-        ``chance`` is for all signals together: give a part of it where a second stream is watched
-        beside this one. Raises UsageError where there are fewer than 50 rows, or nothing in them.
+        ``chance`` is for all signals together: give a part of it where a second stream (``things``
+        are ``documents``, say) is watched beside this one. Raises UsageError where there are fewer than 50 rows, or nothing in them.
         """
         if len(usual.ids) < _FEWEST:
             raise UsageError(
@@ -637,13 +663,13 @@ class Watch:
             raise UsageError("Nothing to watch: give vectors, scores or labels that are known.")
         parts = sum(_WEIGHTS.get(signal.name, 1.0) for signal in signals)
         for signal in signals:
-            part = chance * _WEIGHTS.get(signal.name, 1.0) / parts
+            signal.part = part = chance * _WEIGHTS.get(signal.name, 1.0) / parts
             signal.limit = (
                 _counts_limit(signal, window, part, seed)
                 if isinstance(signal, _Counts)
                 else _scores_limit(window, part, seed)
             )
-        watch = cls(signals, known, seed)
+        watch = cls(signals, known, seed, things)
         watch.unwatched = unwatched
         return watch
 
@@ -697,6 +723,7 @@ class Watch:
         state = {
             "format": _FORMAT,
             "seed": self._seed,
+            "things": self._things,
             "windows": self.windows,
             "unwatched": self.unwatched,
             "names": self._known.names if self._known else None,
@@ -714,7 +741,7 @@ class Watch:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         with beside.open("wb") as file:
-            np.savez_compressed(file, state=np.array(json.dumps(state)), **arrays)
+            np.savez(file, state=np.array(json.dumps(state)), **arrays)
         beside.replace(path)
 
     @classmethod
@@ -727,9 +754,8 @@ class Watch:
                     raise ValueError(f"format {state['format']}")
                 names = state["names"]
                 known = Known(arrays["known"], arrays["centres"], names) if names else None
-                watch = cls(
-                    [_signal(one, arrays) for one in state["signals"]], known, state["seed"]
-                )
+                signals = [_signal(one, arrays) for one in state["signals"]]
+                watch = cls(signals, known, state["seed"], state["things"])
                 if known is not None:
                     watch._novel = dict(zip(state["novel"], arrays["novel"], strict=True))
         except FileNotFoundError:
@@ -742,7 +768,7 @@ class Watch:
         return watch
 
     def _alarm(self, signal: _Signal) -> Alarm:
-        what, effect, way = signal.effect()
+        what, effect, way = signal.effect(self._things)
         seen = signal.changed()[0]
         examples = [example for one in seen for example in one.examples[way]]
         vectors = self._novel if signal.name == NOVELTY else {}
@@ -753,10 +779,10 @@ class Watch:
             since_at=seen[0].at,
             raised=signal.raised,
             windows=self.windows - signal.since + 1,
-            chance=float(min(1.0, np.exp(np.log(HORIZON) - signal.evidence))),
+            chance=float(signal.part * np.exp(signal.limit - signal.evidence)),
             effect=effect,
             examples=grouped(examples, vectors),
-            advice=_ADVICE.get(signal.name, _OTHERWISE),
+            advice=_ADVICE.get((self._things, signal.name), _OTHERWISE),
         )
 
     def _keep_novel(self, ids: Sequence[str], vectors: Vectors) -> None:

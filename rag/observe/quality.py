@@ -72,7 +72,10 @@ class Quality(Value):
         luck = (chances[0] * (1 - chances[0])).mean() / len(given)
         error = 1.96 * float(np.sqrt(chances[1:].mean(axis=1).var() + luck))
         return Estimate(
-            share=share, low=max(0.0, share - error), high=min(1.0, share + error), answers=len(given)
+            share=share,
+            low=max(0.0, share - error),
+            high=min(1.0, share + error),
+            answers=len(given),
         )
 
 

@@ -83,7 +83,7 @@ def test_another_mix_of_languages() -> None:
     traffic, watch = watched()
     (alarm,) = until(watch, traffic, 6, languages={"en": 0.7, "de": 0.2, "fr": 0.1})
     assert alarm.signal == "language"
-    assert alarm.what == "More with language (other)"
+    assert alarm.what == "More questions with language (other)"
     assert alarm.effect.before == 0
     assert alarm.effect.low > 0.02
     assert "embedder" in alarm.advice
@@ -136,6 +136,15 @@ def test_signals_that_are_not_known() -> None:
     assert watch.unwatched == ["support", "language"]
     assert watch.see(Sample([])) == []
     assert watch.see(Sample(["a"], scores={"confidence": [float("nan")]})) == []
+
+
+def test_documents_are_watched_beside_with_a_part_of_the_chance() -> None:
+    traffic = Traffic()
+    watch = Watch.fit(traffic.sample(500), chance=0.01, things="documents")
+    alarm = until(watch, traffic, 6, unknown=20)[0]
+    assert alarm.what == "More documents unlike the known ones"
+    assert "rag sources" in alarm.advice
+    assert alarm.chance < 0.01
 
 
 def test_what_nothing_can_be_learnt_from() -> None:
