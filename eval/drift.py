@@ -1,7 +1,8 @@
 """How well drift is found, and how rarely it is imagined: ``eval/drift.py DATA``.
 
 DATA is the data folder (``classify/``). ``--runs FIT TEST`` are run files of ``rag eval answers``:
-the confidences and abstentions of the clean streams, and what the quality estimate is held against.
+confidences and abstentions of all streams are drawn from their rows (a few hundred are too few to
+be halved), and the quality estimate is learnt on the first and held against the second.
 
     clean    streams of 1,000 windows of 100; the known questions are of one half of a set, the
              stream of the other
@@ -83,7 +84,7 @@ class Stream:
         # from rows of which they are computed once.
         names = [str(row) for row in range(len(usual))]
         start = time.process_time()
-        self.watch = Watch.fit(self._with_others(Sample(names, usual), first=True), seed=seed)
+        self.watch = Watch.fit(self._with_others(Sample(names, usual)), seed=seed)
         self.fit_s = time.process_time() - start
         self.known = Known.of(usual, names, seed)
         self.mean = usual.mean(axis=0)
@@ -101,7 +102,7 @@ class Stream:
             np.array([topic for part in parts for topic in self.known.topics(part)]),
         )
 
-    def _with_others(self, sample: Sample, *, first: bool, language: float = 0.0,
+    def _with_others(self, sample: Sample, *, language: float = 0.0,
                      confidence: float = 0.0, abstained: float = 0.0) -> Sample:  # fmt: skip
         """Languages, confidences and abstentions beside; the shares that change are named."""
         count = len(sample.ids)
@@ -111,8 +112,7 @@ class Stream:
         }
         scores: dict[str, Any] = {}
         if len(self.runs):
-            half = np.array_split(self.runs, 2)[0 if first else 1]
-            rows = self.rng.choice(half, count)
+            rows = self.rng.choice(self.runs, count)
             scores["confidence"] = self.confidence[rows] - confidence
             said = self.abstained[rows]
             said[self.rng.random(count) < abstained] = "yes"
@@ -136,7 +136,7 @@ class Stream:
             scores={NOVELTY: both("novelty")},
             labels={TOPIC: both("topics").tolist()},
         )
-        return self._with_others(sample, first=not len(self.runs), **others), both("vectors")
+        return self._with_others(sample, **others), both("vectors")
 
 
 def interval(hits: int, trials: int) -> str:
@@ -255,7 +255,7 @@ def statistics(stream: Stream, share: float) -> dict[str, float]:
 def adwin(make: Callable[..., Stream], name: str, size: int, trials: int, seed: int) -> None:
     """River's ADWIN over the novelty of question after question."""
     try:
-        from river.drift import ADWIN
+        from river.drift import ADWIN  # type: ignore[import-not-found]
     except ImportError:
         print(f"| {name} | {size} | ADWIN | (river is not installed) |")
         return
@@ -370,7 +370,7 @@ def main() -> None:
     if "beside" in given.parts:
         beside(make, max(given.known), given.trials, given.seed)
     if "quality" in given.parts and runs:
-        quality(*runs, given.seed)
+        quality(runs[0], runs[1], given.seed)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ _OTHERWISE = (
 class Sample:
     """Questions (or documents) in the order in which they came, as columns of one length.
 
-    ``ids`` is what examples are called by. ``vectors`` has shape (rows, d), rows of length 1.
+    ``ids`` is what examples are called by, and is saved: names of rows rather than what was asked,
+    so that nothing has to be forgotten here. ``vectors`` has shape (rows, d), rows of length 1.
     ``scores`` are numbers by signal, NaN for not known; ``labels`` are words by signal (language,
     kind, ``{"abstained": "yes"}``), None for not known. ``at`` says when, in words of the caller.
     """
@@ -183,7 +184,8 @@ class Known:
 
 def _far(near: Vectors) -> Array:
     count = min(_NEIGHBOURS, near.shape[1])
-    return 1.0 - np.partition(near, -count, axis=1)[:, -count:].mean(axis=1, dtype=np.float64)
+    nearest = np.partition(near, -count, axis=1)[:, -count:]
+    return np.asarray(1.0 - nearest.mean(axis=1, dtype=np.float64))
 
 
 # --- all signals ----------------------------------------------------------------------------------

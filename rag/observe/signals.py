@@ -42,8 +42,9 @@ _NOVEL = (
 _SHOWN = 0.01  # of the known values, beyond which the effect is counted
 # All move, by so many standard deviations of a normal score.
 _TILTS = (-0.5, -0.25, 0.25, 0.5)
-# So much of the traffic turns into questions of one label.
-_GAINS = (0.05, 0.2)
+# The share of one label grows by so much, but not by nearly all that others have.
+_GAINS = (0.05, 0.12)
+_AT_MOST = 0.8
 
 
 class Effect(Value):
@@ -182,6 +183,8 @@ class Signal:
 class Scores(Signal):
     """Numbers that may all become larger or smaller."""
 
+    ordered: Array
+
     def __init__(self, name: str, values: Array) -> None:
         super().__init__(name, len(_TILTS))
         self.restore(values)
@@ -246,13 +249,13 @@ class Counts(Signal):
     def gains(self, values: Array, rank: Array, *, growing: bool) -> Array:
         """By the counts of classes; chance has no part in it."""
         classes = values.astype(int)
-        known, counts = len(self.values), self.counts[classes]
+        counts, known = self.counts[classes], np.full(len(classes), float(len(self.values)))
         if growing:  # those before it in the window count too
             counts = counts + (np.tri(len(classes), k=-1) * (classes == classes[:, None])).sum(1)
-            known = known + np.arange(len(classes))
-        return self.stakes(self.into[:, classes], counts, known).sum(axis=1)
+            known += np.arange(len(classes))
+        return np.asarray(self.stakes(self.into[:, classes], counts, known).sum(axis=1))
 
-    def stakes(self, into: Array, counts: Array, known: Array | int) -> Array:
+    def stakes(self, into: Array, counts: Array, known: Array | float) -> Array:
         """The gain of each bet from a value in a class that ``counts`` of ``known`` values are in.
 
         The value is counted before it is judged: each of all that are known by then was as likely
@@ -268,7 +271,7 @@ class Counts(Signal):
     def restore(self, values: Array) -> None:
         """Have these values as all that is usual."""
         self.values = values
-        self.counts = np.bincount(values.astype(int), minlength=self.into.shape[1])
+        self.counts = np.bincount(values.astype(int), minlength=self.into.shape[1]).astype(float)
 
     def change(self, what: str, classes: NDArray[np.bool_]) -> Effect:
         """The change of the share of some classes."""
@@ -320,22 +323,27 @@ class Novelty(Counts):
 class Labels(Counts):
     """Words; ``names`` are watched one by one, the last of them is all others."""
 
-    def __init__(self, name: str, names: Sequence[str], values: Array) -> None:
+    def __init__(
+        self, name: str, names: Sequence[str], values: Array, parts: Sequence[float]
+    ) -> None:
         self.names = list(names)
         into = np.tile(np.eye(len(names)), (len(_GAINS), 1))
-        super().__init__(name, values, np.repeat(_GAINS, len(names)), into)
+        super().__init__(name, values, np.array(parts), into)
 
     @classmethod
     def of(cls, name: str, words: Sequence[str | None], most: int = MOST_LABELS) -> Labels:
         """Watch the most frequent words."""
         counts = Counter(word for word in words if word is not None)
         names = [*(word for word, _ in counts.most_common(most)), _OTHER]
-        numbers = cls(name, names, np.zeros(0)).read(words)
-        return cls(name, names, numbers[~np.isnan(numbers)])
+        shares = np.array([counts[word] for word in names]) / counts.total()
+        # A bet on hardly more than is usual would win by the error of what is known.
+        parts = [min(gain / max(1 - share, gain), _AT_MOST) for gain in _GAINS for share in shares]
+        numbers = cls(name, names, np.zeros(0), parts).read(words)
+        return cls(name, names, numbers[~np.isnan(numbers)], parts)
 
     def state(self) -> dict[str, Any]:
         """With the names of the labels."""
-        return {**super().state(), "names": self.names}
+        return {**super().state(), "names": self.names, "parts": self.parts.tolist()}
 
     def read(self, column: Sequence[str | None]) -> Array:
         """The number of each label; what is not watched by name has the last."""
@@ -358,7 +366,7 @@ class Labels(Counts):
 def _tilted(normal: Array, count: int = 1) -> Array:
     """The gains of each bet (last axis) from the sum of ``count`` normal scores."""
     tilts = np.array(_TILTS)
-    return np.asarray(normal)[..., None] * tilts - count * tilts**2 / 2
+    return np.asarray(np.asarray(normal)[..., None] * tilts - count * tilts**2 / 2)
 
 
 def _normal(ranks: Array) -> Array:
@@ -376,7 +384,7 @@ def restored(state: Mapping[str, Any], arrays: Mapping[str, Any]) -> Signal:
         case "Novelty":
             signal = Novelty(name, np.array(state["lines"]), values, state["parts"])
         case "Labels":
-            signal = Labels(name, state["names"], values)
+            signal = Labels(name, state["names"], values, state["parts"])
         case _:
             signal = Scores(name, values)
     signal.total, signal.best, signal.start = total, best, start
@@ -388,8 +396,8 @@ def restored(state: Mapping[str, Any], arrays: Mapping[str, Any]) -> Signal:
 
 # --- limits ---------------------------------------------------------------------------------------
 
-_STREAMS, _LENGTH = 400, 200  # clean streams that are simulated, and their windows
-_LARGEST = 40  # of the streams' maxima, that the tail is read off
+_STREAMS = 200  # clean ones that are simulated
+_LARGEST = 20  # of the streams' maxima, that the tail is read off
 
 
 def _limit(draw: Callable[[np.random.Generator], Array], chance: float, seed: int) -> float:
@@ -402,12 +410,12 @@ def _limit(draw: Callable[[np.random.Generator], Array], chance: float, seed: in
     generator = np.random.default_rng(seed)
     total = np.full((_STREAMS, 1), -np.inf)
     most = np.full(_STREAMS, -np.inf)
-    for _ in range(_LENGTH):
+    for _ in range(HORIZON):
         total = np.logaddexp(total, 0.0) + draw(generator)
         most = np.maximum(most, np.logaddexp.reduce(total, axis=1) - np.log(total.shape[1]))
     at = np.sort(most)[-_LARGEST]
     unsure = 1 + 2 / np.sqrt(_LARGEST)
-    tail = unsure * _LARGEST / _STREAMS * HORIZON / _LENGTH / chance
+    tail = unsure * _LARGEST / _STREAMS / chance
     return float(min(at + np.log(tail), np.log(HORIZON / chance)))
 
 
@@ -428,11 +436,11 @@ def counts_limit(signal: Counts, size: int, chance: float, seed: int) -> float:
 
     def draw(generator: np.random.Generator) -> Array:
         drawn = generator.multinomial(size, shares)
-        known = counts[0].sum()
+        known = float(counts[0].sum())
         # as if one after the other, each class with half of what it gets in the window
         gains = signal.stakes(signal.into[:, None], counts + drawn // 2, known + size // 2)
         counts[:] += drawn if known < _MOST else 0
-        return (gains * drawn).sum(axis=-1).T
+        return np.asarray((gains * drawn).sum(axis=-1).T)
 
     return _limit(draw, chance, seed)
 
