@@ -64,6 +64,7 @@ def test_a_repeated_question_is_no_answer(question: str, text: str, echo: bool) 
     ("text", "named"),
     [
         ("Refunds › How long", True),
+        ("How long", True),
         ("Refunds › How long: five days", True),
         ("Refunds take five days.", False),
         ("Open Settings › Refunds.", False),

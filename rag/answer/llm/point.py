@@ -69,7 +69,10 @@ class Point:
     def _names_a_place(self, text: str) -> bool:
         said = fold(text)
         places = [fold(passage.place) for passage in self.passages if _STEP in passage.place]
-        return any(place in said or (_STEP in text and said in place) for place in places)
+        titles = {fold(part) for p in self.passages for part in (p.title, *p.chunk.headings)}
+        return said in titles or any(
+            place in said or (_STEP in text and said in place) for place in places
+        )
 
 
 def _units(passage: Passage) -> Sequence[tuple[int, int, float]]:

@@ -327,10 +327,22 @@ class Verifier:
                 best = found
         if best is judged or best.state == "failing":
             return judged
+        if best.state == "kept" and not self._says_the_same(best.sentence):
+            best = replace(best, state="weak")
         cited = dict.fromkeys(citation.place for citation in best.sentence.citations)
         places = " and ".join(f"“{place}”" for place in cited)
         note = f"cited again, to {places}, which bears it out: {_cut(judged.sentence.text)}"
         return judged.with_problem(note, sentence=best.sentence, state=best.state)
+
+    def _says_the_same(self, sentence: Sentence) -> bool:
+        """Whether a sentence bears out a quote of its own as well: what was looked up may only resemble it.
+
+        A small model's sentences ("A dormant site is not available for use") are supported, as far
+        as the checker sees, by many a quote on their subject.
+        """
+        quotes = [citation.quote for citation in sentence.citations]
+        back = self._checker.check(quotes, [[sentence.text]] * len(quotes))
+        return any(verdict.label in ("supported", None) for verdict in back)
 
     def _ranked(self, judged: Judged) -> list[list[Aligned]]:
         """The spans of each passage that are about the sentence, best first."""
