@@ -335,7 +335,7 @@ class Verifier:
         return judged.with_problem(note, sentence=best.sentence, state=best.state)
 
     def _says_the_same(self, sentence: Sentence) -> bool:
-        """Whether a sentence bears out a quote of its own as well: what was looked up may only resemble it.
+        """Whether a sentence bears out one of its quotes as well: it may only resemble them.
 
         A small model's sentences ("A dormant site is not available for use") are supported, as far
         as the checker sees, by many a quote on their subject.
