@@ -199,6 +199,7 @@ def health(
 ) -> None:
     """Hold the last hours against earlier ones. Exit status 6 means: something alarms."""
     from rag.observe.health import health as measured
+    from rag.observe.traffic import with_drift
 
     now = time.time()
     with opened(index, record) as (pipeline, found):
@@ -210,6 +211,7 @@ def health(
             return
         stale_after = pipeline.settings.observe.stale_after
         told = measured(found, now, hours=hours, index=fresh, stale_after=stale_after)
+        told = with_drift(told, found, pipeline.embedder)
     if html is not None:
         from rag.observe.page import page
 

@@ -290,6 +290,11 @@ class Watch:
         return self.alarms
 
     @property
+    def watched(self) -> int:
+        """How many signals it watches."""
+        return len(self._signals)
+
+    @property
     def alarms(self) -> list[Alarm]:
         """The alarms that are on, strongest first."""
         on = [signal for signal in self._signals.values() if signal.raised]
