@@ -16,7 +16,7 @@ from rag.observe.record import Record
 if TYPE_CHECKING:
     from rag.protocols import Embedder
 
-KNOWN, SEEN = 500, 1000
+KNOWN, SEEN = 400, 400
 """Rows that say what is usual, and the most that are held against them, newest last."""
 WINDOW = 100
 LEAST = 300

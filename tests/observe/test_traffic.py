@@ -53,7 +53,7 @@ def record_of(path: Path, rows: Iterator[Row], text: Literal["full", "hash"] = "
 def test_a_stream_that_stays_as_it_is_does_not_alarm(tmp_path: Path) -> None:
     with record_of(tmp_path / "r.db", asked(1200)) as record:
         measure, note = drift(record, ASKED + 2000, embed)
-    assert (measure.state, measure.value, measure.n, note) == ("usual", 0.0, 700, "")
+    assert (measure.state, measure.value, measure.n, note) == ("usual", 0.0, 400, "")
 
 
 def test_questions_about_something_else_alarm(tmp_path: Path) -> None:
