@@ -279,6 +279,16 @@ def test_a_model_that_cannot_reword_is_asked_once(make: Make, server: ScriptedSe
 # Small models
 
 
+def test_what_a_small_model_writes_stands_beside_the_quotes(
+    make: Make, server: ScriptedServer
+) -> None:
+    said = "It takes five business days after the parcel has arrived."
+    server.enqueue(f"{said} [1]", f"{DAYS} [1]")
+    pipeline = make(prompt="small")
+    assert [s.text for s in pipeline.ask(ASK).sentences] == [said, DAYS]
+    assert [s.text for s in pipeline.ask(ASK).sentences] == [DAYS]
+
+
 def test_a_small_model_is_sent_little(make: Make, server: ScriptedServer) -> None:
     server.enqueue(f"{DAYS} [1]", f"{DAYS} [1]")
     for prompt in ("full", "small"):

@@ -313,12 +313,13 @@ class Answering:
         from rag.answer.llm.quoted import lacking
 
         settings, wrote = self.stages.settings.answer, bool(writing.sentences)
-        least = _SURE if wrote else settings.threshold
+        trusted = self.stages.settings.llm.prompt == "full"
+        least = _SURE if wrote and trusted else settings.threshold
         if writing.refused or self.confidence < max(least, settings.threshold):
             return
         quoting = ExtractiveGenerator(settings, self.stages.embedder)
         drafted = list(quoting.draft(self.standalone, self.passages, self.history))
-        quoted = lacking(writing.sentences, self._settle(drafted)[0])
+        quoted = lacking(writing.sentences, self._settle(drafted)[0], trusted=trusted)
         if quoted:
             why = "does not say what the documents do" if wrote else "wrote nothing that holds"
             note = f"{writing.name} {why}: the documents are quoted"

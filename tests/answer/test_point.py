@@ -52,6 +52,7 @@ def test_nobody_can_tell_of_what_nobody_has_read() -> None:
         (ASK, "Question: How long do refunds take?", True),
         (ASK, "Refunds take five days.", False),
         ("Are refunds free?", "Refunds are free.", False),  # it may be the answer
+        ("Wie lange dauern Erstattungen?", "Wie lange dauern Erstattungen.", True),
         ("Wie lange dauern Erstattungen?", "Erstattungen dauern lange.", False),  # nobody can tell
     ],
 )

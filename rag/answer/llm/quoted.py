@@ -9,14 +9,20 @@ from rag.text.terms import fold
 from rag.types import Sentence
 
 
-def lacking(written: Sequence[Sentence], quoted: Sequence[Sentence]) -> list[Sentence]:
+def lacking(
+    written: Sequence[Sentence], quoted: Sequence[Sentence], *, trusted: bool = True
+) -> list[Sentence]:
     """The quoted sentences to show beside what was written: all where nothing was.
 
     Else the one that the documents answer with, if nothing of what was written rests on that very
-    sentence or says its value.
+    sentence or says its value. Of a model that is not ``trusted`` nothing but the same words says
+    what a quote does.
     """
     if not written:
         return list(quoted)
+    if not trusted:
+        shown = " ".join(fold(sentence.text) for sentence in written)
+        return [one for one in quoted if fold(one.text) not in shown]
     answer = next((one for one in quoted if one.highlight), quoted[0] if quoted else None)
     if answer is None or any(_says(sentence, answer) for sentence in written):
         return []
