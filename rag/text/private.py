@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 from rag.errors import MissingExtraError
@@ -69,18 +70,16 @@ def _private(text: str, kinds: frozenset[MaskKind], kept: tuple[str, ...]) -> tu
 def apart(spans: Iterable[tuple[int, int, _Kind]]) -> list[tuple[int, int, _Kind]]:
     """The spans in order; those over each other are one, of the kind that was named first."""
     made: list[tuple[int, int, _Kind]] = []
-    ranked = sorted(enumerate(spans), key=lambda one: (one[1][0], one[0]))
-    rank = -1
-    for place, (start, end, kind) in ranked:
-        if start >= end:
-            continue
-        if made and start < made[-1][1]:
+    rank = -1  # of the last one
+    for place, span in sorted(enumerate(spans), key=lambda one: (one[1][0], one[0])):
+        if made and span[0] < made[-1][1]:
             last = made.pop()
-            kind, rank = (kind, place) if place < rank else (last[2], rank)
-            start, end = last[0], max(end, last[1])
-        else:
+            kind = span[2] if place < rank else last[2]
+            made.append((last[0], max(span[1], last[1]), kind))
+            rank = min(rank, place)
+        elif span[0] < span[1]:
+            made.append(span)
             rank = place
-        made.append((start, end, kind))
     return made
 
 
@@ -102,7 +101,10 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int]:
 # Secrets
 
 _ENDS = ".,;:?)]}\"'»”>`"
-_NAMED = r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[ _-]?key|(?:access|private|secret|auth)[ _-]?key|credential|pin"
+_NAMED = (
+    r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[ _-]?key|(?:access|private|secret|auth)"
+    r"[ _-]?key|credential|pin"
+)
 _SPOKEN = rf"{_NAMED}|passwort|kennwort|schlüssel|mot de passe|contraseña|clave|password|clé"
 _SECRET = (
     re.compile(
@@ -152,12 +154,12 @@ def _secretive(value: str) -> bool:
     if len(value) < 4 or re.match(r"[<{$(\[*]|your|example|xxx|\.\.\.", value, re.IGNORECASE):
         return False
     odd = any(c.isdigit() for c in value) or bool(re.search(r"[!#$%&*@^?+~]", value))
-    return odd and any(c.isalpha() for c in value) or (value.isdigit() and len(value) <= 8)
+    return (odd and any(c.isalpha() for c in value)) or (value.isdigit() and len(value) <= 8)
 
 
 def _random(token: str) -> bool:
     """Tell whether letters look drawn by chance: both cases and digits all through."""
-    changes = sum(_case(a) != _case(b) for a, b in zip(token, token[1:], strict=False))
+    changes = sum(_case(a) != _case(b) for a, b in pairwise(token))
     kinds = {_case(c) for c in token}
     return {"a", "A", "0"} <= kinds and changes > len(token) * 0.35
 
@@ -290,9 +292,9 @@ def _iban(text: str) -> int:
     """Where an IBAN at the beginning of a text ends, by its check digits; 0 if there is none."""
     for end in range(len(text), 14, -1):
         bare = text[:end].replace(" ", "")
-        if text[end - 1] != " " and 15 <= len(bare) <= 34:
-            if int("".join(str(int(c, 36)) for c in bare[4:] + bare[:4])) % 97 == 1:
-                return end
+        value = int("".join(str(int(c, 36)) for c in bare[4:] + bare[:4]))
+        if text[end - 1] != " " and 15 <= len(bare) <= 34 and value % 97 == 1:
+            return end
     return 0
 
 
@@ -421,7 +423,7 @@ _LOCALES = (
     "es_MX es_CO "
     "it_IT nl_NL pl_PL pt_BR pt_PT sv_SE no_NO da_DK fi_FI tr_TR cs_CZ hr_HR hu_HU ro_RO vi_VN"
 ).split()
-# First names that are words, towns, months, voices and firms as well: they need a surname that is known.
+# First names that are words, towns, months, voices and firms as well: they need a known surname.
 _WORDS = frozenset(
     "abbey alexa amber angel april art ash aspen august austin autumn bill blue bob brand brook "
     "brooklyn candy "
@@ -474,7 +476,10 @@ _FIRMS = (
     "Oliver Wyman|Baker Hughes"
 )
 _WORD = r"[A-ZÀ-ÖØ-Þ](?:[’'][A-ZÀ-ÖØ-Þ])?[\w]*(?:[’'][A-Z]\w+)?(?:-[A-ZÀ-ÖØ-Þ]\w+)*"
-_PARTICLE = r"(?:van der|van den|van de|van|von der|von|vom|zu|de la|de los|de|del|della|di|da|dos|du|le|la|el|al|bin|ibn|y)"
+_PARTICLE = (
+    r"(?:van der|van den|van de|van|von der|von|vom|zu|de la|de los|de|del|della|di|da|dos|du|le|"
+    r"la|el|al|bin|ibn|y)"
+)
 _PERSON = rf"(?:[A-Z]\.|{_WORD})(?:[ \u00a0](?:{_PARTICLE} )?(?:[A-Z]\.|{_WORD})){{0,3}}"
 _TITLED = re.compile(
     rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Herrn?|Frau|Fräulein|Monsieur|Madame|Mademoiselle|"
