@@ -1,4 +1,4 @@
-"""What ``llm.mask`` finds in the lines of tests/models, and what it costs: python eval/masking.py"""
+"""What ``llm.mask`` finds in the lines of tests/models, and its cost: python eval/masking.py"""
 
 from __future__ import annotations
 
