@@ -19,10 +19,10 @@ from functools import lru_cache
 from typing import Any
 
 from rag.errors import ModelError
-from rag.models.chat import ChatModel, LanguageModel, Messages, Reply, ReplyStream, Schema
+from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema
 from rag.prompts import as_data, load_prompt
 from rag.settings import LlmSettings
-from rag.text.private import apart, private, require_lists, word_pattern
+from rag.text.private import apart, private, require_extra, word_pattern
 from rag.types import PlannedRequest, digest_of
 
 LABELS = {
@@ -211,8 +211,7 @@ class MaskedModel(LanguageModel):
     """
 
     def __init__(self, model: LanguageModel, settings: LlmSettings) -> None:
-        if settings.mask:
-            require_lists()
+        require_extra(settings.mask or ())
         self.model = model
         self.name = model.name
         # What stands for a value may be a little longer, and the model is told about it.
@@ -297,15 +296,6 @@ def _parts(names: Iterable[str]) -> list[str]:
     """The words of names by which somebody may be called as well, each once."""
     words = (word for name in names for word in re.findall(r"[^\W\d_][\w’'-]{2,}", name))
     return list(dict.fromkeys(word for word in words if word[0].isupper()))
-
-
-def remote_model(settings: LlmSettings, *, reply_tokens: int | None = None) -> LanguageModel:
-    """The configured model behind a server, with what ``llm.mask`` asks for in front of it.
-
-    Raises SettingsError if none is configured, MissingExtraError without the mask extra.
-    """
-    model = ChatModel(settings, reply_tokens=reply_tokens)
-    return MaskedModel(model, settings) if settings.mask or settings.mask_terms else model
 
 
 class MaskedStream(ReplyStream):

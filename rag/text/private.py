@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
@@ -33,13 +34,14 @@ _Spans = Iterator[tuple[int, int]]
 _Kind = TypeVar("_Kind", bound=str)
 
 
-def require_lists() -> None:
-    """Load what the search needs. Raises MissingExtraError where the mask extra is not there."""
-    try:
-        first_names()
-        import_module("phonenumbers")
-    except ImportError:
-        raise MissingExtraError("llm.mask", "mask") from None
+def require_extra(kinds: Iterable[MaskKind]) -> None:
+    """Raise MissingExtraError where these kinds need what is not installed. Nothing is loaded."""
+    for kind in kinds:
+        if (module := _NEEDED.get(kind)) and find_spec(module) is None:
+            raise MissingExtraError("llm.mask", "mask")
+
+
+_NEEDED: dict[MaskKind, str] = {"names": "faker", "phones": "phonenumbers"}
 
 
 def private(text: str, kinds: Iterable[MaskKind], kept: Iterable[str] = ()) -> list[Private]:
@@ -102,10 +104,16 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int]:
 
 _ENDS = ".,;:?)]}\"'»”>`"
 _NAMED = (
-    r"pass(?:word|wd|phrase|code)|pwd|secret|token|api[ _-]?key|(?:access|private|secret|auth)"
-    r"[ _-]?key|credential|pin"
+    r"pass(?:word|wd|phrase|code)|pwd|secret|token(?!s)|api[ _-]?key|(?:access|private|secret|auth)"
+    r"[ _-]?key|credential|(?<![a-z])pin(?![a-z])"
 )
 _SPOKEN = rf"{_NAMED}|passwort|kennwort|schlüssel|mot de passe|contraseña|clave|password|clé"
+_QUOTES = "\"'`„“”«»"
+# A quote in the middle of a word is part of it, one before a comma is the end.
+_VALUE = (
+    rf"(?P<value>(?=\S{{4}})[^\s{_QUOTES}]{{1,200}}"
+    rf"(?:[{_QUOTES}][^\s{_QUOTES}.,;:)}}\]]{{1,200}}){{0,9}})"
+)
 _SECRET = (
     re.compile(
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL
@@ -120,14 +128,13 @@ _SECRET = (
     re.compile(r"\bBearer\s+(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE),
     re.compile(r"\w://[^\s:/@]{1,80}:(?P<value>[^\s/@]{1,200})@"),
     re.compile(
-        rf"\b\w{{0,40}}(?:{_NAMED})\w{{0,20}}[\"'`]?[ \t]{{0,4}}(?:=|:=?)[ \t]{{0,4}}[\"'`]?"
-        r"(?P<value>[^\s\"'`]{4,500})",
+        rf"(?:{_NAMED})\w{{0,20}}[\"'`]?[ \t]{{0,4}}(?:=|:=?)[ \t]{{0,4}}[\"'`]?{_VALUE}",
         re.IGNORECASE,
     ),
     re.compile(
         rf"\b(?:{_SPOKEN})\b[^\S\n]{{0,3}}(?:was|is|lautet|ist|war|est|était|es|era|:|"
         rf"=)?[^\S\n]{{0,3}}"
-        r"[:„“\"'«`]?[^\S\n]?(?P<value>[^\s„“”\"'«»`]{4,200})",
+        rf"[:{_QUOTES}]?[^\S\n]?{_VALUE}",
         re.IGNORECASE,
     ),
 )
@@ -172,8 +179,11 @@ def _case(character: str) -> str:
 
 # E-mail and network addresses
 
+_LETTERS = "A-Za-zÀ-\u052f"  # of scripts that put spaces between words
+_LABEL = rf"[0-9{_LETTERS}_-]{{1,63}}"
 _EMAIL = re.compile(
-    r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?<![.=/'`{|])@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[^\W\d_]{2,24}"
+    rf"[0-9{_LETTERS}_.!#$%&'*+/=?^`{{|}}~-]{{1,64}}(?<![.=/'`{{|])"
+    rf"@{_LABEL}(?:\.{_LABEL})*\.[{_LETTERS}]{{2,24}}"
 )
 _IP = re.compile(
     r"(?<![\w.:])(?:(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}"
@@ -184,7 +194,7 @@ _NETWORK = re.compile(r"version|firmware|release|build|driver|mask|section", re.
 
 
 def _emails(text: str) -> _Spans:
-    for match in _EMAIL.finditer(text):
+    for match in _EMAIL.finditer(text) if "@" in text else ():
         lead = len(match[0]) - len(match[0].lstrip(".!#$%&'*+/=?^`{|}~-"))
         # A setting in front, as in a command: user=me@example.com.
         lead = max(lead, match[0].rfind("=", 0, match[0].index("@")) + 1)
@@ -256,6 +266,13 @@ _MADE = re.compile(
     re.IGNORECASE,
 )
 _BEFORE = 48  # characters that are looked at in front
+_FEWEST = 5  # digits
+
+
+@lru_cache(maxsize=8)
+def _said(text: str) -> list[tuple[int, int]]:
+    """Dates, times, amounts and sizes."""
+    return [match.span() for match in _SAYING.finditer(text)]
 
 
 def _numbers(text: str) -> _Spans:
@@ -266,8 +283,10 @@ def _numbers(text: str) -> _Spans:
             yield match.span()
     for match in _GROUPED.finditer(text):
         yield match.span()
-    said = [match.span() for match in _SAYING.finditer(text)]
+    said = _said(text)
     for match in _RUN.finditer(text):
+        if sum(map(str.isdigit, match[0])) < _FEWEST:
+            continue
         before = text[max(0, match.start() - _BEFORE) : match.start()]
         owned = _OWNED.search(before)
         if not owned and (_MADE.search(before) or _within(match.span(), said)):
@@ -279,9 +298,9 @@ def _numbers(text: str) -> _Spans:
 
 
 def _names_somebody(token: str, *, owned: bool) -> bool:
-    digits = sum(c.isdigit() for c in token)
     if owned:
-        return digits >= 5
+        return True
+    digits = sum(map(str.isdigit, token))
     groups = re.split(r"[-/]", token)
     a_range = len(groups) == 2 and len(groups[0]) == len(groups[1]) and digits <= 12
     letters = sum(c.isalpha() for c in token)
@@ -324,7 +343,7 @@ _REGIONS = ("GB", "US", "DE", "FR", "ES", "AT", "CH", "IE", "IT", "NL", "BE", "P
 
 
 def _phones(text: str) -> _Spans:
-    said = [match.span() for match in _SAYING.finditer(text)]
+    said = _said(text)
     for match in _PHONE.finditer(text):
         number = match[0]
         before = text[max(0, match.start() - _BEFORE) : match.start()]
@@ -517,7 +536,7 @@ _AFTER_FIRM = re.compile(
 
 
 @cache
-def first_names() -> tuple[frozenset[str], frozenset[str]]:
+def _names() -> tuple[frozenset[str], frozenset[str]]:
     """First names and surnames of some thirty countries, in small letters. Raises ImportError."""
     lists: tuple[set[str], set[str]] = set(), set()
     for locale in _LOCALES:
@@ -532,7 +551,7 @@ def first_names() -> tuple[frozenset[str], frozenset[str]]:
 def _first(word: str) -> bool:
     """Tell whether a word is a first name, or two of them with a hyphen, and no other word."""
     word = word.casefold()
-    known = first_names()[0]
+    known = _names()[0]
     return word not in _WORDS and (word in known or all(w in known for w in word.split("-")))
 
 
@@ -546,7 +565,7 @@ def _people(text: str) -> _Spans:
         if value[0][0].isupper():
             yield from _cut(text, *match.span("value"))
         elif _first(value[0]):
-            one = len(value) > 1 and value[1] not in first_names()[1]
+            one = len(value) > 1 and value[1] not in _names()[1]
             yield match.start("value"), match.end("value") - (len(value[1]) + 1 if one else 0)
     for match in _ADDRESSED.finditer(text):
         if _first(match["value"].split()[0].rstrip(".")):
@@ -571,7 +590,7 @@ def _people(text: str) -> _Spans:
 
 def _named(first: str, rest: list[str]) -> bool:
     """Tell whether words in capitals are somebody's first name and surname."""
-    surnames = first_names()[1]
+    surnames = _names()[1]
     if rest[-1].isupper() and len(rest[-1]) > 3 and not first.isupper():
         return False  # an abbreviation
     if len(first) > 1 and first.isupper() and not "".join(rest).isupper():
@@ -586,7 +605,7 @@ def _named(first: str, rest: list[str]) -> bool:
     known = any(word in surnames or all(w in surnames for w in word.split("-")) for word in words)
     if _first(first):
         return True
-    return known and first.casefold() in first_names()[0] and words[0] not in _WORDS
+    return known and first.casefold() in _names()[0] and words[0] not in _WORDS
 
 
 def _cut(text: str, start: int, end: int) -> _Spans:

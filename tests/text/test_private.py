@@ -6,13 +6,12 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rag.errors import MissingExtraError
 from rag.settings import MASK_KINDS
-from rag.text.private import apart, private, require_lists
+from rag.text.private import apart, private, require_extra
 
 pytest.importorskip("faker", reason="needs the mask extra")
 
@@ -70,7 +69,9 @@ def test_fresh_lines_as_they_were_measured_once() -> None:
 
 
 FRESH = (0.89, 0.85)
-"""Precision and recall at the first look, rounded down. eval/LOG.md names what was missed."""
+"""Below the .896 and .860 that these labels give. At the first look it was .886 and .780: four labels
+had the title in the name, which the first table leaves outside, and were mended after it.
+eval/LOG.md names what was missed."""
 
 
 @pytest.mark.parametrize(
@@ -110,9 +111,8 @@ def test_a_span_takes_whole_words() -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str, *_: Any) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr("rag.text.private.import_module", missing)
-    with pytest.raises(MissingExtraError, match=r"llm\.mask needs an extra.*\[mask\]"):
-        require_lists()
+    monkeypatch.setattr("rag.text.private.find_spec", lambda name: None)
+    require_extra(["emails", "secrets"])
+    for kind in ("names", "phones"):
+        with pytest.raises(MissingExtraError, match=r"llm\.mask needs an extra.*\[mask\]"):
+            require_extra([kind])
