@@ -579,16 +579,3 @@ def _listed(model: ChatModel) -> str:
         return f"{len(names)} models, {model.name} among them"
     some = ", ".join(sorted(map(model.errors.clean, names))[:_NAMES]) or "none"
     return f"{len(names)} models, {model.name} not among them; there are: {some}"
-
-
-def remote_model(settings: LlmSettings, *, reply_tokens: int | None = None) -> LanguageModel:
-    """The configured model behind a server, with what ``llm.mask`` asks for in front of it.
-
-    Raises SettingsError if none is configured, MissingExtraError without the mask extra.
-    """
-    model = ChatModel(settings, reply_tokens=reply_tokens)
-    if not (settings.mask or settings.mask_terms):
-        return model
-    from rag.models.masking import MaskedModel
-
-    return MaskedModel(model, settings)

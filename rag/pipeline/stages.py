@@ -228,8 +228,8 @@ class Stages:
 
         def make() -> LanguageModel:
             from rag.answer.llm.request import LONGEST_REPLY, REPLY_TOKENS
-            from rag.models.chat import remote_model
             from rag.models.hub_chat import HubChatModel
+            from rag.models.remote import remote_model
 
             longest = REPLY_TOKENS[self.settings.answer.style]
             if models.generator == BUILT_IN:

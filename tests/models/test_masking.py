@@ -14,8 +14,9 @@ import pytest
 
 from rag.errors import ModelError, SettingsError
 from rag.models import chat
-from rag.models.chat import LanguageModel, remote_model
+from rag.models.chat import LanguageModel
 from rag.models.masking import LABELS, Mask, MaskedModel
+from rag.models.remote import remote_model
 from rag.pipeline import Pipeline
 from rag.prompts import as_data, load_prompt
 from rag.resources import resource
@@ -274,8 +275,14 @@ def test_two_at_a_time_do_not_mix(make: Make, server: ScriptedServer) -> None:
 # --- all of the sample corpus, and the whole pipeline ---------------------------------------------
 
 
-def test_every_document_comes_back_to_the_letter(sample: Pipeline) -> None:
-    texts = [document.text for _, document in sample.index.catalog.documents()]
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """The sample corpus as it is written: Markdown and HTML."""
+    paths = sorted(resource("corpora", "wrenhaven").rglob("*"))
+    return [path.read_text("utf-8") for path in paths if path.suffix in (".md", ".html")]
+
+
+def test_every_document_comes_back_to_the_letter(texts: list[str]) -> None:
     assert len(texts) > 100
     hidden = 0
     for text in texts:
@@ -289,20 +296,15 @@ def test_every_document_comes_back_to_the_letter(sample: Pipeline) -> None:
     assert hidden > 50
 
 
-def test_a_request_of_the_usual_size_costs_milliseconds(sample: Pipeline, make: Make) -> None:
-    rows, size = [], 0
-    for n, (_, document) in enumerate(sample.index.catalog.documents()):
-        rows.append({"passage": n, "text": f"{document.text[:900]} {EMAIL} {NAME}"})
-        size += 900
-        if size > 8000:  # characters, which are about 2,000 tokens
-            break
+def test_a_request_of_the_usual_size_costs_milliseconds(texts: list[str], make: Make) -> None:
+    # 8,000 characters are about 2,000 tokens.
+    rows = [{"text": f"{text[:900]} {EMAIL} {NAME}"} for text in texts[:9]]
     model = make()
     assert isinstance(model, MaskedModel)
     model.masked(SENT)  # the lists are loaded once
-    began = time.perf_counter()
+    began = time.process_time()
     model.masked([{"role": "user", "content": as_data([*rows, {"question": ASK}])}])
-    took = time.perf_counter() - began
-    assert took < 1.0
+    assert time.process_time() - began < 0.2
 
 
 @pytest.fixture
@@ -365,13 +367,16 @@ def test_a_dry_run_shows_what_is_masked(
     lamps: Callable[..., Pipeline], server: ScriptedServer
 ) -> None:
     pipeline = lamps()
-    plan = pipeline.plan(ABOUT)
-    [request] = plan.requests
+    question = "Who decides about refunds of more than $500?"
+    plan = pipeline.plan(question)
+    *_, request = plan.requests
     assert request.masked["emails"] == request.masked["phones"] == 1
     assert not any(value in json.dumps(request.body) for value in HIDDEN)
-    server.enqueue("Somebody decides. [1]", "1: -")
-    pipeline.ask(ABOUT)
-    assert server.requests[0].body == request.body
+    server.respond = lambda request: "Somebody decides. [1]"
+    pipeline.ask(question)
+    assert [sent.body for sent in server.requests][: len(plan.requests)] == [
+        planned.body for planned in plan.requests
+    ]
 
 
 def test_every_kind_has_a_word() -> None:
@@ -381,7 +386,7 @@ def test_every_kind_has_a_word() -> None:
 def test_nobody_makes_a_model_around_it() -> None:
     """The probe sends fixed words; all else goes through ``remote_model``."""
     root = resource("prompts").parent / "rag"
-    known = {"rag/models/chat.py", "rag/cli/models.py"}
+    known = {"rag/models/chat.py", "rag/models/remote.py", "rag/cli/models.py"}
     for path in root.rglob("*.py"):
         if re.search(r"(?<!class )\bChatModel\(", path.read_text("utf-8")):
             assert path.relative_to(root.parent).as_posix() in known
