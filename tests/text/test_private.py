@@ -109,6 +109,17 @@ def test_a_span_takes_whole_words() -> None:
     assert text[one.start : one.end] == "maria@example.org"
 
 
+@pytest.mark.parametrize("text", ["max_tokens = 8192", "Shipping: 1234", "0.85-1.09", "call 911"])
+def test_numbers_that_are_nobodys(text: str) -> None:
+    assert private(text, MASK_KINDS) == []
+
+
+def test_a_quote_inside_a_secret_does_not_end_it() -> None:
+    for text in ('password=Qx7"kk9!z', "{'password': 'Qx7\"kk9!z', 'user': 'me'}"):
+        [one] = private(text, ["secrets"])
+        assert text[one.start : one.end] == 'Qx7"kk9!z'
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.text.private.find_spec", lambda name: None)
     require_extra(["emails", "phones"])
