@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date as Date  # noqa: N812 - beside a field of that name
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -69,6 +70,7 @@ class Preset:
     ``key`` and ``address`` are the environment variables that its own tools read; without ``key``
     it wants none. ``api`` is the protocol that it speaks. ``structured`` says whether it holds a
     reply to a JSON schema; ``thoughtless`` is what keeps a model from thinking first.
+    ``tells_window`` says whether it knows the size of a model's window.
     """
 
     label: str
@@ -78,6 +80,7 @@ class Preset:
     structured: bool = True
     api: Api = "chat"
     thoughtless: Mapping[str, Any] = field(default_factory=lambda: {"reasoning_effort": "none"})
+    tells_window: bool = True
 
     def trusts(self, base_url: str) -> bool:
         """Tell whether the key may go to an address that a file names: to nobody but its owner."""
@@ -93,9 +96,21 @@ class Preset:
 _TEMPLATE = {"chat_template_kwargs": {"enable_thinking": False}}  # goes to the chat template
 
 PRESETS = {
-    "openai": Preset("OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+    "openai": Preset(
+        "OpenAI",
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        tells_window=False,
+    ),
     # Every resource has an address of its own, so that there is no default.
-    "azure": Preset("Azure OpenAI", None, "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+    "azure": Preset(
+        "Azure OpenAI",
+        None,
+        "AZURE_OPENAI_API_KEY",
+        "AZURE_OPENAI_ENDPOINT",
+        tells_window=False,
+    ),
     "openrouter": Preset(
         "OpenRouter",
         "https://openrouter.ai/api/v1",
@@ -110,6 +125,7 @@ PRESETS = {
         "DEEPSEEK_API_KEY",
         structured=False,
         thoughtless={"thinking": {"type": "disabled"}},
+        tells_window=False,
     ),
     "together": Preset("Together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
     "anthropic": Preset(
@@ -121,7 +137,10 @@ PRESETS = {
         thoughtless={},  # it thinks only if asked to
     ),
     "gemini": Preset(
-        "Gemini", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
+        "Gemini",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "GEMINI_API_KEY",
+        tells_window=False,
     ),
     "ollama": Preset("Ollama", "http://127.0.0.1:11434/v1"),
     "vllm": Preset("vLLM", "http://127.0.0.1:8000/v1", thoughtless=_TEMPLATE),
@@ -237,9 +256,10 @@ class AnswerSettings(_Group):
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="confidence under which to abstain, instead of “abstain”"
     )
-    generator: Literal["auto", "extractive"] = Field(
+    generator: Literal["auto", "extractive", "rewrite"] = Field(
         "auto",
-        description="auto: the language model if one is set; extractive: quotes all the same",
+        description="auto: the language model writes if one is set; extractive: quotes all the "
+        "same; rewrite: quotes, and the model says them in its words where these hold",
     )
     style: Style = Field("normal", description="of what a language model writes")
     ask_model_from: float = Field(
@@ -286,6 +306,21 @@ class GroundSettings(_Group):
         return "partial" if support >= self.partial_from else "unsupported"
 
 
+class Prices(_Group):
+    """What a million tokens cost: those that are sent, and those of the reply, thoughts too.
+
+    ``cached`` is for those of the former that the server had in memory, ``written`` for those that
+    it put there; where unset, they cost as much as the others.
+    """
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(None, ge=0)
+    written: float | None = Field(None, ge=0)
+    currency: str = Field("USD", pattern=r"^\S{1,8}$")
+    date: Date | None = Field(None, description="of the price list that they were copied from")
+
+
 class LlmSettings(_Group):
     """A language model behind a server, remote or not; none unless ``model`` is set.
 
@@ -324,8 +359,14 @@ class LlmSettings(_Group):
     headers: dict[str, SecretStr] = Field(
         {}, exclude=True, description="go with every request; what they say is shown nowhere"
     )
-    context_tokens: int = Field(
-        8192, ge=256, description="of the model's window: what is sent and the reply together"
+    context_tokens: int | None = Field(
+        None,
+        ge=256,
+        description="of the model's window, what is sent and the reply together; if unset, what "
+        "the server says, else 8192",
+    )
+    prompt: Literal["full", "small"] = Field(
+        "full", description="small: few words and passages, for a model of under a billion weights"
     )
     structured: bool | None = Field(
         None, description="ask for JSON that follows a schema; if unset, as the preset has it"
@@ -338,8 +379,9 @@ class LlmSettings(_Group):
         (), exclude=True, description="words of your own to keep from it, e.g. names of projects"
     )
     mask_except: tuple[str, ...] = Field((), description="words that it may always be sent")
-    input_price: float | None = Field(None, ge=0, description="of a million tokens sent")
-    output_price: float | None = Field(None, ge=0, description="of a million tokens received")
+    prices: Prices | None = Field(
+        None, description="what tokens cost; if unset, as genai-prices has it (prices extra)"
+    )
 
     @property
     def place(self) -> Preset:
@@ -501,8 +543,10 @@ class Settings(BaseModel):
         arguments["models"] = {**models, "generator": BUILT_IN}
         preset, model = split_model(name)
         chosen: dict[str, Any] = {"model": model}
+        configured = cls.load(folder, **arguments).llm
+        if configured.model not in (None, model):
+            chosen["prices"] = None
         if preset is not None:
-            configured = cls.load(folder, **arguments).llm
             if configured.preset != preset and (configured.place is not PRESETS[preset]):
                 chosen |= dict.fromkeys(
                     ("base_url", "api_key", "api", "api_version", "headers", "extra_body"), None

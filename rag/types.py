@@ -22,6 +22,10 @@ SCHEMA = 2
 """Version of everything that leaves the process as JSON (``--json``, saved sessions, run files)."""
 
 Label = Literal["supported", "partial", "unsupported"]
+_MARKED: dict[Label | None, str] = {
+    "partial": "[supported in part]",
+    "unsupported": "[not supported]",
+}
 Role = Literal["user", "assistant"]
 MetadataValue = str | int | float | bool
 
@@ -374,12 +378,12 @@ class Sentence(Value):
     def marked(self) -> str:
         """What is shown with its citation marks, e.g. ``It takes 5 days. [1][2]``.
 
-        A sentence that its evidence does not support, where such are kept, says so.
+        A sentence that its evidence does not support, or in part, says so, where such are kept.
         """
         numbers = dict.fromkeys(citation.number for citation in self.citations)
         marks = "".join(f"[{n}]" for n in numbers)
-        if self.verdict and self.verdict.label == "unsupported":
-            marks += "[not supported]"
+        if self.verdict:
+            marks += _MARKED.get(self.verdict.label, "")
         if not marks:
             return self.shown
         # A closing fence must have its line to itself.
@@ -395,10 +399,11 @@ class Turn(Value):
 
 
 class Usage(Value):
-    """What a remote model reported of itself; ``cost`` is in the currency of its prices.
+    """What a remote model reported of itself, and what that cost.
 
     Of ``input_tokens`` the server had ``cached_tokens`` in memory, of ``output_tokens`` the model
-    spent ``reasoning_tokens`` on thoughts; None where the server does not say.
+    spent ``reasoning_tokens`` on thoughts; None where the server does not say. ``prices`` names the
+    list that ``cost`` goes by, in its ``currency``; None where no price is known.
     """
 
     input_tokens: int = 0
@@ -406,6 +411,8 @@ class Usage(Value):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = None
+    currency: str | None = None
+    prices: str | None = None
 
 
 class Option(Value):

@@ -71,3 +71,16 @@ def renumbered(
         sentence.model_copy(update={"citations": tuple(map(again, sentence.citations))})
         for sentence in sentences
     ]
+
+
+def numbered(sentences: Sequence[Sentence], passages: Sequence[Passage]) -> list[Sentence]:
+    """The sentences with the places of the quoted passages, from 1, as numbers."""
+
+    def place(citation: Citation) -> Citation:
+        number = next(n for n, passage in enumerate(passages, 1) if quotes(citation, passage))
+        return citation.model_copy(update={"number": number})
+
+    return [
+        sentence.model_copy(update={"citations": tuple(map(place, sentence.citations))})
+        for sentence in sentences
+    ]

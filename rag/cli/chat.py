@@ -36,6 +36,7 @@ HELP = """\
 /sources      the sources of the last answer, with their quotes
 /why          why its passages rank as they do
 /related      questions on the same pages that have an answer
+/usage        tokens and cost of the last answer, and of all in this conversation
 /save FILE    write the conversation to a file (.json, or Markdown)
 /new          forget what was said
 /help         this list
@@ -212,7 +213,7 @@ def _command(talk: Chat, text: str) -> None:
     name, _, argument = text.partition(" ")
     if name not in _COMMANDS:
         echo(f"There is no command {name}. These there are:\n{HELP}", err=True)
-    elif name in ("/sources", "/why", "/related") and not talk.answers:
+    elif name in ("/sources", "/why", "/related", "/usage") and not talk.answers:
         echo("Nothing was asked yet.", err=True)
     else:
         _COMMANDS[name](talk, argument.strip())
@@ -247,6 +248,14 @@ def _related(talk: Chat, _: str) -> None:
         echo(question)
 
 
+def _usage(talk: Chat, _: str) -> None:
+    from rag.models.chat import total_usage
+    from rag.models.prices import in_words
+
+    echo(f"The last answer: {in_words(talk.answers[-1].usage)}")
+    echo(f"All {len(talk.answers)}: {in_words(total_usage(a.usage for a in talk.answers))}")
+
+
 def _new(talk: Chat, _: str) -> None:
     from rag.sessions import Session
 
@@ -269,6 +278,7 @@ _COMMANDS: dict[str, Callable[[Chat, str], None]] = {
     "/sources": _sources,
     "/why": _why,
     "/related": _related,
+    "/usage": _usage,
     "/save": _save,
     "/new": _new,
 }

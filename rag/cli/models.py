@@ -106,6 +106,7 @@ def _trained(stage: str, pipeline: Pipeline) -> dict[str, str]:
 def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str]]:
     """Say what is configured, and what its server says if it may be asked."""
     from rag.models.chat import missing
+    from rag.models.prices import price_list
 
     row = {"stage": "llm", "model": settings.model or "none"}
     if reason := missing(settings):
@@ -116,7 +117,20 @@ def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str
     row["state"] = f"configured: {settings.address}, {key}, {kind}, {form}"
     if settings.mask:
         row["state"] += f", masked: {', '.join(settings.mask)}"
-    return [row, *(_probed(settings) if probe else ())]
+    window = {
+        "stage": "llm window",
+        "model": row["model"],
+        "state": f"{settings.context_tokens} tokens, llm.context_tokens"
+        if settings.context_tokens
+        else "the server is asked when it is needed; --probe asks it now",
+    }
+    prices = {
+        "stage": "llm prices",
+        "model": row["model"],
+        "state": price_list(settings)
+        or 'none known: set llm.prices, or pip install "footnote-rag[prices]"',
+    }
+    return [row, prices, *(_probed(settings) if probe else [window])]
 
 
 def _probed(settings: LlmSettings) -> list[dict[str, str]]:
@@ -130,5 +144,6 @@ def _probed(settings: LlmSettings) -> list[dict[str, str]]:
     state = "ready: it gave " + found.answered if found.ready else f"fails: {found.missing}"
     return [
         {"stage": "llm list", "model": model.name, "state": found.listed},
+        {"stage": "llm window", "model": model.name, "state": found.window},
         {"stage": "llm reply", "model": model.name, "state": state},
     ]

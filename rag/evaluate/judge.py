@@ -204,8 +204,22 @@ def total(usages: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     return {
         "input_tokens": sum(usage["input_tokens"] for usage in known),
         "output_tokens": sum(usage["output_tokens"] for usage in known),
+        "cached_tokens": _counted(known, "cached_tokens"),
+        "reasoning_tokens": _counted(known, "reasoning_tokens"),
         "cost": round(sum(costs), 6) if costs else None,
+        "currency": _all_of(known, "currency"),
+        "prices": _all_of(known, "prices"),
     }
+
+
+def _counted(usages: Sequence[Mapping[str, Any]], name: str) -> int | None:
+    counts = [usage[name] for usage in usages if usage.get(name) is not None]
+    return sum(counts) if counts else None
+
+
+def _all_of(usages: Sequence[Mapping[str, Any]], name: str) -> str | None:
+    """What they say, each once; older runs do not say it."""
+    return ", ".join(dict.fromkeys(filter(None, (usage.get(name) for usage in usages)))) or None
 
 
 def summary(rows: Sequence[Result], *, ran: bool) -> dict[str, Any]:

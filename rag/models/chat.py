@@ -21,13 +21,16 @@ from rag.models.connection import (
     client_faults,
     connected,
     extra_headers,
+    fetched,
     hang_up,
     raise_if_stopped,
     until_stopped,
 )
 from rag.models.dialects import DIALECTS, LONGEST, STOPPED
 from rag.models.llm_messages import ErrorMessages
+from rag.models.prices import usage_of
 from rag.models.refusals import Mends, loading, no_credit, overflows, sizes
+from rag.models.server_window import ServerWindow
 from rag.models.wire import Delta, WireFault, read_reply, read_stream
 from rag.settings import PRESETS, LlmSettings
 from rag.text.terms import encodable
@@ -112,17 +115,24 @@ def missing(settings: LlmSettings) -> str | None:
 
 
 def total_usage(usages: Iterable[Usage | None]) -> Usage | None:
-    """Add up what requests cost; None where none was sent, no cost where one of them has none."""
+    """Add up what requests cost; None where none was sent.
+
+    There is no cost where one of them has none, or they go by several lists of prices.
+    """
     known = [usage for usage in usages if usage is not None]
     if not known:
         return None
     costs = [usage.cost for usage in known if usage.cost is not None]
+    lists = {(usage.currency, usage.prices) for usage in known}
+    priced = len(costs) == len(known) and len(lists) == 1
     return Usage(
         input_tokens=sum(usage.input_tokens for usage in known),
         output_tokens=sum(usage.output_tokens for usage in known),
         cached_tokens=_sum(usage.cached_tokens for usage in known),
         reasoning_tokens=_sum(usage.reasoning_tokens for usage in known),
-        cost=sum(costs) if len(costs) == len(known) else None,
+        cost=sum(costs) if priced else None,
+        currency=known[0].currency if priced else None,
+        prices=known[0].prices if priced else None,
     )
 
 
@@ -175,13 +185,14 @@ class ReplyStream(Iterator[str], ABC):
 
 
 class LanguageModel(ABC):
-    """What replies to messages. Threads may share one.
-
-    ``window`` is what it reads and writes together.
-    """
+    """What replies to messages. Threads may share one."""
 
     name: str
-    window: Window
+
+    @property
+    @abstractmethod
+    def window(self) -> Window:
+        """What it reads and writes together."""
 
     @property
     def takes_schema(self) -> bool:
@@ -241,7 +252,6 @@ class ChatModel(LanguageModel):
         if reason := missing(settings):
             raise SettingsError(reason)
         self.name = str(settings.model)
-        self.window = Window(settings.context_tokens)
         self.settings = settings
         self.where = str(settings.address)
         self.errors = ErrorMessages(settings, self.where)
@@ -250,6 +260,7 @@ class ChatModel(LanguageModel):
         # OpenAI's own server wants the later name; others learn it later or never.
         limit = "max_completion_tokens" if self.where == OPENAI else "max_tokens"
         self._mends = Mends(tuple(settings.extra_body), limit=limit)
+        self.limits = ServerWindow(settings, self._look_up if self._tells else lambda *_: None)
         self._thinks = False  # so that a limit of ours may leave nothing for the reply
 
     def __repr__(self) -> str:
@@ -259,6 +270,11 @@ class ChatModel(LanguageModel):
     def takes_schema(self) -> bool:
         """Whether a schema is worth giving: by the settings, and until the server refuses one."""
         return self.settings.holds_schema and self._mends.takes_format
+
+    @property
+    def window(self) -> Window:
+        """What it reads and writes together; the server is asked where the settings do not say."""
+        return self.limits.window
 
     @property
     def url(self) -> str:
@@ -320,6 +336,21 @@ class ChatModel(LanguageModel):
         except (AttributeError, TypeError, ValueError):
             raise ModelError(self.errors.of("strange")) from None
 
+    @property
+    def _tells(self) -> bool:
+        """Whether it is worth asking the server about itself; some are known to say nothing."""
+        own = self.settings.preset is not None or self.where == OPENAI
+        return self.settings.place.tells_window or not own
+
+    def _look_up(self, path: str, body: Mapping[str, Any] | None) -> Any:
+        """The JSON at a path of the server, or of its API; None for any fault."""
+        root = re.sub(r"/v\d\w*$", "", self.where.rstrip("/"))
+        url = f"{root}{path}" if path.startswith("/") else f"{self.where.rstrip('/')}/{path}"
+        try:
+            return fetched(self._client, url, body, extra_headers(self.settings))
+        except (WireFault, ModelError):
+            return None
+
     @cached_property
     def _client(self) -> OpenAI:
         return connected(self.settings, self.where, max(self.settings.timeout, self._first))
@@ -357,21 +388,6 @@ class ChatModel(LanguageModel):
             rest = {key: value for key, value in kept.items() if key != "reasoning_effort"}
             kept = {**self.settings.place.thoughtless, **rest}
         return self._dialect.body(kept)
-
-    def _cost_of(self, counted: Mapping[str, int]) -> Usage:
-        sent, received = counted.get("input"), counted.get("output")
-        if sent is None or received is None:
-            return Usage()
-        cost, each, other = None, self.settings.input_price, self.settings.output_price
-        if each is not None and other is not None:
-            cost = (sent * each + received * other) / 1_000_000
-        return Usage(
-            input_tokens=sent,
-            output_tokens=received,
-            cached_tokens=counted.get("cached"),
-            reasoning_tokens=counted.get("reasoning"),
-            cost=cost,
-        )
 
 
 class ChatStream(ReplyStream):
@@ -496,7 +512,7 @@ class ChatStream(ReplyStream):
                 for delta in self._deltas(response, watch):
                     if delta.usage:
                         self._counted |= delta.usage
-                        self._usage = self._model._cost_of(self._counted)
+                        self._usage = usage_of(self._counted, self._model.settings)
                     self._finished = delta.finished or self._finished
                     self._refusal += delta.refusal
                     if delta.text:
@@ -540,10 +556,12 @@ class ChatStream(ReplyStream):
 class Probe:
     """What a server answered: the models that it lists and one tiny completion.
 
-    ``missing`` is what to do, None where all is well.
+    ``window`` is what the model takes at once and who says so; ``missing`` is what to do, None
+    where all is well.
     """
 
     listed: str
+    window: str
     answered: str
     missing: str | None
 
@@ -555,16 +573,16 @@ class Probe:
 
 def probe(model: ChatModel) -> Probe:
     """Ask the server which models it has, and the model for one word. Raises nothing."""
-    listed = _listed(model)
+    listed, window = _listed(model), model.limits.explained()
     began = time.perf_counter()
     try:
         reply = ChatStream(model, READY, None, _PROBE_TOKENS, {}, tiny=True).whole()
     except ModelError as error:
-        return Probe(listed, "no", str(error))
+        return Probe(listed, window, "no", str(error))
     took = f"{time.perf_counter() - began:.1f} s"
     usage = f"{reply.usage.input_tokens} + {reply.usage.output_tokens} tokens"
     said = "a word" if reply.text.strip() else "nothing in so few tokens, but without an error,"
-    return Probe(listed, f"{said} in {took}, {usage}", None)
+    return Probe(listed, window, f"{said} in {took}, {usage}", None)
 
 
 def _listed(model: ChatModel) -> str:

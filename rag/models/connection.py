@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ModelError
-from rag.events import Stopping
+from rag.events import STOPPING, Stopping
 from rag.models.wire import WireFault, complaint_of
 from rag.settings import AZURE_VERSION, PRESETS, LlmSettings
 
@@ -69,6 +69,41 @@ def extra_headers(settings: LlmSettings) -> dict[str, Any]:
 
     # The key goes into a header of Anthropic's own, and nowhere else.
     return {"Authorization": Omit()} if settings.protocol == "anthropic" else {}
+
+
+_LOOK = 2.0  # seconds for what is nice to know
+_LOOK_BYTES = 16_000_000  # OpenRouter's list has some hundred thousand
+
+
+def fetched(
+    client: OpenAI, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, Any]
+) -> Any:
+    """The JSON at a URL, with POST where there is a body; soon, or not at all.
+
+    Raises WireFault, and ModelError if it is to stop.
+    """
+    quick = client.with_options(timeout=_LOOK, max_retries=0)
+    options: Any = {"headers": {"X-Stainless-Raw-Response": "stream", **headers}}
+
+    def ask() -> Any:
+        with client_faults():
+            if body is None:
+                return quick.get(url, cast_to=object, options=options)
+            return quick.post(url, cast_to=object, body=body, options=options)
+
+    until = time.monotonic() + _LOOK
+    response: Any = until_stopped(STOPPING.get() or Stopping(), ask, _LOOK)
+    received = bytearray()
+    try:
+        for chunk in bytes_of(response, Watch(_LOOK, _LOOK, lambda: None)):
+            received += chunk
+            if len(received) > _LOOK_BYTES or time.monotonic() > until:
+                raise WireFault("late")
+        return json.loads(received)
+    except (ValueError, RecursionError):
+        raise WireFault("strange") from None
+    finally:
+        response.close()
 
 
 @contextlib.contextmanager

@@ -290,6 +290,8 @@ class Anthropic:
         written = reported.get("cache_creation_input_tokens")
         if isinstance(read, int):
             counts["cached"] = read
+        if isinstance(written, int):
+            counts["written"] = written
         counts["input"] += sum(n for n in (read, written) if isinstance(n, int))
         return counts
 

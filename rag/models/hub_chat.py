@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Generator, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema,
 from rag.models.hub import architectures, first_line, not_loaded
 from rag.prompts import load_prompt
 from rag.text.terms import encodable
-from rag.text.tokens import Window
+from rag.text.tokens import DEFAULT_WINDOW, Window
 from rag.types import Usage
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ class HubChatModel(LanguageModel):
         # Fast tokenizers keep state: two threads at once end in "Already borrowed".
         self._encoding = threading.RLock()
         self._generating = threading.Lock()
-        self._limit = min([settings.context_tokens, *_limits(self._model.config, self._tokenizer)])
-        self.window = self._window(set_here=self._limit == settings.context_tokens)
+        wanted = settings.context_tokens or DEFAULT_WINDOW
+        self._limit = min([wanted, *_limits(self._model.config, self._tokenizer)])
+        self._set_here = self._limit == wanted
 
     def __repr__(self) -> str:
         return f"HubChatModel({self.name!r})"
@@ -82,11 +84,12 @@ class HubChatModel(LanguageModel):
         why = " within its tokens: raise llm.max_tokens, or" if reply.cut_off else ":"
         return f"{self.name} said nothing{why} name another model"
 
-    def _window(self, *, set_here: bool) -> Window:
+    @cached_property
+    def window(self) -> Window:
         """What is left beside what the template puts around the messages."""
         empty = [{"role": role, "content": ""} for role in ("system", "user")]
         tokens = self._limit - self._encoded(empty)["input_ids"].shape[1]
-        if set_here:
+        if self._set_here:
             return Window(tokens, self.count_tokens)
         name = f"the window of {self.name}"
         return Window(tokens, self.count_tokens, name, "name a model that reads more")

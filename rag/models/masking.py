@@ -23,6 +23,7 @@ from rag.models.chat import LanguageModel, Messages, Reply, ReplyStream, Schema
 from rag.prompts import as_data, load_prompt
 from rag.settings import LlmSettings
 from rag.text.private import apart, private, require_extra, word_pattern
+from rag.text.tokens import Window
 from rag.types import PlannedRequest, digest_of
 
 LABELS = {
@@ -214,13 +215,27 @@ class MaskedModel(LanguageModel):
         require_extra(settings.mask or ())
         self.model = model
         self.name = model.name
-        # What stands for a value may be a little longer, and the model is told about it.
-        self.window = replace(model.window, tokens=max(model.window.tokens - _NOTE, 1))
         self._settings = settings
         self._note = load_prompt("masked", "example")
 
     def __repr__(self) -> str:
         return f"MaskedModel({self.model!r})"
+
+    @property
+    def window(self) -> Window:
+        """What it reads and writes together, without what the note to the model takes.
+
+        A server that counts tokens is sent what it is to count: that is masked too.
+        """
+        window = self.model.window
+        tokens, exact = max(window.tokens - _NOTE, 1), window.exact
+        if exact is None:
+            return replace(window, tokens=tokens)
+
+        def counted(text: str) -> int | None:
+            return exact(self.masked([{"role": "user", "content": text}])[1][-1]["content"])
+
+        return replace(window, tokens=tokens, exact=counted)
 
     @property
     def takes_schema(self) -> bool:

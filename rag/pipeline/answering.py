@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rag.retrieve.llm_rerank import Ranking
 
 LONGEST_QUESTION = 4000  # characters
+_SURE = 0.5  # confidence from which a model's answer that rests on something else is not left alone
 _COMPLETED = 4  # best passages whose lists are completed from the chunks beside them
 _NEIGHBOURS = 2  # chunks on either side
 _FOLLOWING = 6  # passages of a follow-up, alone and with the question before it
@@ -77,6 +78,8 @@ class Answering:
     passages: Sequence[Passage] = ()
     confidence: float = 0.0
     writing: StreamedAnswer | None = None
+    sent: Sequence[Passage] = ()  # to the language model, the first of them
+    settled: list[Sentence] = field(default_factory=list)  # of an answer that is quoted
     clarification: Clarification | None = None
     usages: list[Usage | None] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -208,17 +211,34 @@ class Answering:
         if isinstance(generator, LanguageModelGenerator):
             yield from self._written(generator)
             return
-        drafted: list[Sentence] = []
         # Where several things have an answer, the doubt is which, and not whether.
         which = self.clarification is not None or self.meant is not None
+        drafted: list[Sentence] = []
         if self.confidence >= (self._least if which else settings.threshold):
             drafted = list(generator.draft(self.standalone, self.passages, self.history))
         self.clock.lap("draft")
         sentences, problems = self._settle(drafted)
         self.clock.lap("check")
-        for sentence in sentences:
+        for sentence in self._reworded(sentences):
+            self.settled.append(sentence)
             yield Event(kind="sentence", sentence=sentence)
-        yield Event(kind="answer", answer=self._made(sentences, problems))
+        yield Event(kind="answer", answer=self._made(self.settled, problems))
+
+    def _reworded(self, sentences: Sequence[Sentence]) -> Iterator[Sentence]:
+        """The quotes, in the words of a language model where that is wanted and holds."""
+        reworder = self.stages.reworder
+        for sentence in sentences:
+            if reworder is None:
+                yield sentence
+                continue
+            said, usage, problem = reworder.reword(self.standalone, sentence)
+            yield said
+            self.usages.append(usage)
+            if problem:
+                self.notes.append(problem)
+                reworder = None  # it is not asked again for this answer
+        if self.stages.reworder is not None:
+            self.clock.lap("reword")
 
     def _unknown(self) -> list[str]:
         """Return the identifiers of the question that no document has: what is asked is not there.
@@ -254,7 +274,7 @@ class Answering:
 
         It is not asked where the documents have next to nothing on the question.
         """
-        if self.confidence < self.stages.settings.answer.ask_model_from:
+        if self.confidence < generator.asked_from(self.stages.settings.answer):
             self.clock.lap("draft")
             yield Event(kind="answer", answer=self._made((), ()))
             return
@@ -269,17 +289,37 @@ class Answering:
                 problems = (*writing.problems, f"stopped before its end: {error}")
                 yield Event(kind="answer", answer=self._made(writing.sentences, problems))
             raise
+        yield from self._quoted_beside(writing)
         self.clock.lap("draft")  # it is checked while it is written
         yield Event(kind="answer", answer=self._made(writing.sentences, writing.problems))
+
+    def _quoted_beside(self, writing: StreamedAnswer) -> Iterator[Event]:
+        """Add what the documents answer themselves and the model's sentences do not say."""
+        from rag.answer.citations import numbered
+        from rag.answer.extract import ExtractiveGenerator
+        from rag.answer.llm.quoted import lacking
+
+        settings, wrote = self.stages.settings.answer, bool(writing.sentences)
+        least = _SURE if wrote else settings.threshold
+        if writing.refused or self.confidence < max(least, settings.threshold):
+            return
+        quoting = ExtractiveGenerator(settings, self.stages.embedder)
+        drafted = list(quoting.draft(self.standalone, self.passages, self.history))
+        quoted = lacking(writing.sentences, self._settle(drafted)[0])
+        if quoted:
+            why = "does not say what the documents do" if wrote else "wrote nothing that holds"
+            note = f"{writing.name} {why}: the documents are quoted"
+            yield from writing.add(numbered(quoted, [*self.sent, *self.passages]), note)
 
     def _begin(self, generator: LanguageModelGenerator) -> StreamedAnswer:
         from rag.answer.llm.stream import StreamedAnswer
         from rag.answer.llm.verify import Verifier, written_again
 
         settings = self.stages.settings
-        draft = generator.draft_text(self.standalone, self.passages, self.history)
+        self.sent = generator.chosen(self.passages)
+        draft = generator.draft_text(self.standalone, self.sent, self.history)
         verifier = Verifier(
-            self.passages[: draft.request.sent],
+            self.sent[: draft.request.sent],
             self.stages.embedder,
             self.stages.checker,
             rewrite=partial(
@@ -312,17 +352,17 @@ class Answering:
 
     def _partial(self) -> Answer | None:
         """Return what holds of an answer that was stopped; None if that is nothing."""
-        if self.writing is None or not self.writing.stop():
-            return None
-        problems = (*self.writing.problems, "stopped before its end")
-        return self._made(self.writing.sentences, problems)
+        settled, problems = self.settled, ["stopped before its end"]
+        if self.writing is not None:
+            settled = self.writing.stop()
+            problems = [*self.writing.problems, *problems]
+        return self._made(settled, problems) if settled else None
 
     def _made(self, sentences: Sequence[Sentence], problems: Sequence[str]) -> Answer:
         from rag.models.chat import total_usage
 
         remarks = self._remarks(sentences)
         written = self.writing.usage if self.writing else None
-        generator = self.stages.generator
         doubtful = self.confidence < OPERATING_POINTS["cautious"] and self.clarification is None
         return Answer(
             question=self.question,
@@ -332,12 +372,19 @@ class Answering:
             abstained=not sentences,
             confidence=self.confidence,
             unsure=bool(sentences) and self.writing is None and doubtful,
-            generator=str(getattr(generator, "name", type(generator).__name__)),
+            generator=self._author,
             problems=(*dict.fromkeys(self.notes), *problems, *remarks),
             timings=self.clock.laps,
             usage=total_usage([*self.usages, written]),
             clarification=self.clarification if sentences or self.ask_back else None,
         )
+
+    @property
+    def _author(self) -> str:
+        """Who composed the answer."""
+        generator, reworder = self.stages.generator, self.stages.reworder
+        name = str(getattr(generator, "name", type(generator).__name__))
+        return f"{name}, in the words of {reworder.name}" if reworder else name
 
     def _remarks(self, sentences: Sequence[Sentence]) -> list[str]:
         """Say what a person should know about how the answer came to be."""
@@ -566,6 +613,13 @@ def nearest(stages: Stages, question: str, document: Document) -> list[Passage]:
 
 def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     """Return what an answer would send to the language model. Nothing is sent."""
+    from rag.models.server_window import nothing_sent
+
+    with nothing_sent():
+        return _planned(stages, question, wanted)
+
+
+def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     from rag.answer.llm.decompose import compound
     from rag.answer.llm.generate import LanguageModelGenerator
     from rag.answer.llm.request import SCHEMA
@@ -594,10 +648,10 @@ def planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     ordered = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
     passages = with_whole_lists(stages, ordered.passages)
     passages = stages.reader.read(question, passages) if passages else []
-    if confidence_of(passages) < settings.answer.ask_model_from or not passages:
+    if confidence_of(passages) < generator.asked_from(settings.answer) or not passages:
         reason = "the documents have next to nothing on the question"
         return plan(reason)
-    request = generator.request(question, passages, ())
+    request = generator.request(question, generator.chosen(passages), ())
     if (decomposer := stages.decomposer) is not None and compound(question):
         requests.append(decomposer.planned(question))
     order = ", in the order of that reply; here they are as retrieved" if ranking else ""

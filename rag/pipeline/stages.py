@@ -12,6 +12,7 @@ from rag.settings import BUILT_IN, LANGUAGE_MODEL, NO_RERANKER, Settings
 
 if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
+    from rag.answer.llm.reword import Reworder
     from rag.index.index import Index
     from rag.models.chat import LanguageModel
     from rag.models.cross_encoder import CrossEncoder, Judge
@@ -186,6 +187,17 @@ class Stages:
             )
 
         return self._stage("generator", make)
+
+    @property
+    def reworder(self) -> Reworder | None:
+        """What says quotes in a language model's words; None unless that is asked for."""
+        model = self.language_model if self.settings.answer.generator == "rewrite" else None
+        if model is None:
+            return None
+        from rag.answer.llm.reword import Reworder
+
+        shown_from = self.settings.answer.supported_from
+        return self._stage("reworder", lambda: Reworder(model, self.checker, shown_from=shown_from))
 
     @property
     def decomposer(self) -> Decomposer | None:

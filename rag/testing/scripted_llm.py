@@ -242,19 +242,24 @@ class _Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
 
     def do_GET(self) -> None:
-        """Answer with the list of models; any other path is not there."""
+        """Answer with a page, or the list of models; any other path is not there."""
         request = self._request("GET", {})
-        self.server.requests.append(request)
-        if request.path.partition("?")[0].endswith("/models"):
+        self.server.lookups.append(request)
+        path = request.path.partition("?")[0]
+        page = self.server.pages.get(path)
+        if page is None and path.endswith("/models"):
             listed = [{"id": name, "object": "model"} for name in self.server.models]
-            self._send(raw(json.dumps({"object": "list", "data": listed}).encode()))
-        else:
-            self._send(error(404, "not here"))
+            page = raw(json.dumps({"object": "list", "data": listed}).encode())
+        self._send(page or error(404, "not here"))
 
     def do_POST(self) -> None:
-        """Answer with the next reply of the queue."""
+        """Answer with a page, or the next reply of the queue."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = self._request("POST", json.loads(body))
+        if page := self.server.pages.get(request.path):
+            self.server.lookups.append(request)
+            self._send(page)
+            return
         reply = self.server.next_reply(request)
         if request.body.get("stream") and _is_completion(reply):
             reply = _as_stream(reply)
@@ -311,8 +316,9 @@ class _Handler(BaseHTTPRequestHandler):
 class ScriptedServer(ThreadingHTTPServer):
     """The server; it listens from the start until ``stop``, or to the end of a ``with`` statement.
 
-    ``requests`` are what clients sent, in order; ``models`` are the names that it lists; ``left``
-    is set once a client hung up in the middle of a reply.
+    ``requests`` are the requests for replies, in order; ``models`` are the names that it lists;
+    ``left`` is set once a client hung up in the middle of a reply. ``pages`` are what is at other
+    paths, or in place of the list; ``lookups`` are the requests for those.
     """
 
     daemon_threads = True
@@ -320,6 +326,8 @@ class ScriptedServer(ThreadingHTTPServer):
     def __init__(self, models: Sequence[str] = ("small",)) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[Request] = []
+        self.lookups: list[Request] = []
+        self.pages: dict[str, Scripted] = {}
         self.models = list(models)
         self.respond: Callable[[Request], str | Scripted] = lambda _: error(418, "none enqueued")
         self.left = threading.Event()

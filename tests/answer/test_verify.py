@@ -166,12 +166,21 @@ def test_unsupported_sentences_can_be_kept_and_are_marked(make: Make) -> None:
     assert "marked as such" in one.problems[-1]
 
 
-def test_support_in_part_is_shown_and_said(make: Make) -> None:
-    [one] = run(make(), "Refunds take five business days usually. [1]")
-    assert one.state == "weak" or one.state == "kept"
-    [one] = run(make(), "Refunds take five business days usually overall. [1]")
+def test_what_is_supported_in_part_gives_way_to_its_source(make: Make) -> None:
+    said = "Refunds take five business days usually overall. [1]"
+    [one] = run(make(), said)
+    assert one.state == "kept"
+    assert one.sentence.text == "Refunds take five business days."
+    assert one.sentence.verdict is not None and one.sentence.verdict.label == "supported"
+    assert one.problems[-1].startswith("supported in part only")
+    assert "its source is quoted instead" in one.problems[-1]
+
+
+def test_what_is_supported_in_part_can_be_kept_and_is_marked(make: Make) -> None:
+    [one] = run(make(keep=True), "Refunds take five business days usually overall. [1]")
     assert one.state == "weak"
-    assert one.problems[-1].startswith("supported in part only by what it cites")
+    assert one.sentence.text.endswith("overall.")
+    assert one.sentence.marked.endswith("[supported in part]")
 
 
 def test_what_states_nothing_is_left_out(make: Make) -> None:

@@ -59,8 +59,8 @@ def server(server: ScriptedServer) -> ScriptedServer:
 @pytest.fixture
 def model(server: ScriptedServer) -> Iterator[ChatModel]:
     settings = LlmSettings(
-        model="small", base_url=server.base_url, api_key=KEY, retries=0, input_price=10,
-        output_price=100,
+        model="small", base_url=server.base_url, api_key=KEY, retries=0,
+        prices={"input": 10, "output": 100},
     )  # fmt: skip
     with closing(ChatModel(settings)) as made:
         yield made
@@ -259,7 +259,10 @@ def test_a_judged_run(
     [failure] = body["judge_failed"]
     assert failure["id"] == "b"
     assert failure["reason"].startswith("unreadable reply: Invalid JSON")
-    assert body["judge_usage"] == {"input_tokens": 200, "output_tokens": 20, "cost": 0.004}
+    assert body["judge_usage"] == {
+        "input_tokens": 200, "output_tokens": 20, "cached_tokens": None, "reasoning_tokens": None,
+        "cost": 0.004, "currency": "USD", "prices": "llm.prices",
+    }  # fmt: skip
     assert body["usage"] is None  # the answers themselves cost nothing
     assert body["judge_agreement"] is None
     assert body["failed"] == 1  # the answer to b did not fail, its judge did

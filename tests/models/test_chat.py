@@ -45,7 +45,7 @@ def make(server: ScriptedServer) -> Iterator[Make]:
 
 def test_a_reply_with_its_usage_and_cost(server: ScriptedServer, make: Make) -> None:
     server.enqueue(completion("five days", sent=2000, received=500))
-    reply = make(input_price=1.5, output_price=4).complete(ASK)
+    reply = make(prices={"input": 1.5, "output": 4}).complete(ASK)
     assert (reply.text, reply.finished, reply.cut_off) == ("five days", "stop", False)
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (2000, 500)
     assert reply.usage.cost == pytest.approx((2000 * 1.5 + 500 * 4) / 1e6)
@@ -57,8 +57,8 @@ def test_a_reply_with_its_usage_and_cost(server: ScriptedServer, make: Make) -> 
 
 def test_cost_is_not_known_without_prices_or_counts(server: ScriptedServer, make: Make) -> None:
     server.enqueue("a", completion("b", usage=None), completion("c", usage={"prompt_tokens": "x"}))
-    assert make(input_price=1).complete(ASK).usage.cost is None
-    priced = make(input_price=1, output_price=1)
+    assert make().complete(ASK).usage.cost is None
+    priced = make(prices={"input": 1, "output": 1})
     for _ in range(2):
         usage = priced.complete(ASK).usage
         assert (usage.input_tokens, usage.output_tokens, usage.cost) == (0, 0, None)

@@ -477,7 +477,7 @@ def test_pauses_grow_up_to_a_bound(make: Make, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_stream_with_its_usage_and_cost(server: ScriptedServer, make: Make) -> None:
     server.enqueue(stream("five", " days", sent=2000, received=500))
-    model = make(input_price=1.5, output_price=4)
+    model = make(prices={"input": 1.5, "output": 4})
     running = model.stream(ASK, max_tokens=70)
     assert server.requests == []
     assert list(running) == ["five", " days"]

@@ -101,7 +101,7 @@ RESPONSES: dict[str, tuple[Scripted, tuple[str, str | None, str]]] = {
 def test_responses(server: ScriptedServer, make: Make, quirk: str) -> None:
     reply, outcome = RESPONSES[quirk]
     server.enqueue(reply)
-    got: Reply = make(api="responses", input_price=1, output_price=2).stream(ASK).whole()
+    got: Reply = make(api="responses", prices={"input": 1, "output": 2}).stream(ASK).whole()
     assert (got.text, got.finished, got.refusal) == outcome
     assert (got.usage.input_tokens, got.usage.output_tokens) == (50, 9)
     assert (got.usage.cached_tokens, got.usage.reasoning_tokens) == (40, 4)

@@ -21,7 +21,7 @@ from rag.pipeline import Pipeline
 from rag.prompts import as_data, load_prompt
 from rag.resources import resource
 from rag.settings import MASK_KINDS, AnswerSettings, LlmSettings, Settings
-from rag.testing.scripted_llm import Request, ScriptedServer, stream, truncated
+from rag.testing.scripted_llm import Request, ScriptedServer, raw, stream, truncated
 from rag.text.private import private
 from rag.types import Turn
 
@@ -111,6 +111,26 @@ def test_nothing_private_arrives_and_all_is_shown(make: Make, server: ScriptedSe
     assert not any(value in arrived(server) for value in HIDDEN)
     assert "How long do refunds take?" in arrived(server)
     assert "stand in their place" in server.requests[0].body["messages"][0]["content"]
+
+
+def test_a_server_that_counts_sees_no_more(
+    make: Make, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near the limit of its window it is sent what is to be counted."""
+    monkeypatch.setattr("rag.models.connection._LOOK", 30.0)
+    entry = {"id": "small", "owned_by": "llamacpp", "meta": {"n_ctx": 3000}}
+    server.pages = {
+        "/v1/models": raw(json.dumps({"object": "list", "data": [entry]}).encode()),
+        "/tokenize": raw(json.dumps({"tokens": [1, 2, 3]}).encode()),
+    }
+    window = make().window
+    assert window.tokens < 3000
+    text = f"Be brief.\n{as_data([{'question': ASK}])}"
+    assert window.exact is not None
+    assert window.exact(text) == 3
+    [counted] = [request for request in server.lookups if request.path == "/tokenize"]
+    assert "How long do refunds take?" in counted.body["content"]
+    assert not any(value in counted.body["content"] for value in HIDDEN)
 
 
 def test_without_a_value_the_request_is_the_same(make: Make, server: ScriptedServer) -> None:

@@ -199,8 +199,8 @@ def test_a_probe_asks_for_the_list_and_one_word(server: ScriptedServer) -> None:
     assert found.ready
     assert found.listed == "2 models, small among them"
     assert found.answered.endswith("s, 12 + 1 tokens")
-    assert [request.method for request in server.requests] == ["GET", "POST"]
-    assert server.requests[1].body["max_tokens"] == 16
+    assert [len(server.lookups), len(server.requests)] == [2, 1]  # the list, and the window
+    assert server.requests[0].body["max_tokens"] == 16
 
 
 def test_a_probe_of_a_model_that_is_not_there(server: ScriptedServer) -> None:
@@ -266,21 +266,24 @@ def test_the_command(
     monkeypatch.setenv("RAG_LLM__BASE_URL", server.base_url)
     monkeypatch.setenv("RAG_LLM__API_KEY", KEY)
     monkeypatch.setenv("RAG_LLM__RETRIES", "0")
-    status, [row] = rag(monkeypatch, capsys)
+    status, [row, prices, window] = rag(monkeypatch, capsys)
     assert status == 0
+    assert prices["state"].startswith("none known: set llm.prices")
+    assert window["state"].startswith("the server is asked when it is needed")
     assert row["state"] == (
         f"configured: {server.base_url}, a key from the environment, vllm, JSON replies"
     )
-    assert server.requests == []
+    assert server.requests == server.lookups == []
 
     server.enqueue("ready")
-    status, [_, listed, reply] = rag(monkeypatch, capsys, "--probe")
+    status, [_, _, listed, window, reply] = rag(monkeypatch, capsys, "--probe")
     assert status == 0
     assert listed["state"] == "2 models, small among them"
+    assert window["state"].startswith("8192 tokens, the default")
     assert reply["state"].startswith("ready: it gave a word in ")
 
     server.enqueue(raw(b"<html>", "text/html"))
-    status, [_, _, reply] = rag(monkeypatch, capsys, "--probe")
+    status, [*_, reply] = rag(monkeypatch, capsys, "--probe")
     assert status == 1
     assert reply["state"].startswith(f"fails: {server.base_url} answered, but not as OpenAI's")
 

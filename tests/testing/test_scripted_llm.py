@@ -86,4 +86,4 @@ def test_the_list_of_models(server: ScriptedServer) -> None:
     connection.request("GET", "/v1/models")
     assert [m["id"] for m in json.loads(connection.getresponse().read())["data"]] == ["a", "b"]
     connection.close()
-    assert server.requests[0].method == "GET"
+    assert server.lookups[0].method == "GET"

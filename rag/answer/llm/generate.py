@@ -15,7 +15,7 @@ from rag.answer.llm.align import cite
 from rag.answer.llm.request import SCHEMA, Request, Requests
 from rag.errors import ContextOverflowError, ModelError, SettingsError, UsageError
 from rag.models.chat import LanguageModel, Reply, ReplyStream
-from rag.settings import LlmSettings, Style
+from rag.settings import AnswerSettings, LlmSettings, Style
 from rag.text.replies import Cleaner, other_language, whole
 from rag.types import Passage, Sentence, Turn, Usage
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rag.protocols import Embedder
 
 _MORE = 400  # characters after the end of its reply after which a model is stopped
+_FEW = 4  # passages that a small model is sent at most, and
+_BELIEVED = 0.3  # how sure the reader has to be of one, as a share of its surest
 _FEWER = 2  # times that fewer passages are sent, where a server takes less than was thought
 
 
@@ -184,7 +186,25 @@ class LanguageModelGenerator:
         self.name = model.name
         self.model = model
         self._embedder = embedder
-        self._requests = Requests(model.window, style, reply_tokens=settings.max_tokens)
+        self._small = settings.prompt == "small"
+        self._requests = Requests(
+            lambda: model.window, style, reply_tokens=settings.max_tokens, small=self._small
+        )
+
+    def asked_from(self, settings: AnswerSettings) -> float:
+        """The confidence from which the model is asked: a small one finds no answer missing."""
+        return settings.threshold if self._small else settings.ask_model_from
+
+    def chosen(self, passages: Sequence[Passage]) -> list[Passage]:
+        """Those to send: all, or for a small model few, in their order, that may well answer."""
+        if not self._small:
+            return list(passages)
+        sure = {p.chunk.id: 1 - p.reading.no_answer for p in passages if p.reading}
+        least = _BELIEVED * max(sure.values(), default=0.0)
+        best = sorted(sure, key=lambda name: -sure[name])[:_FEW]
+        return [
+            p for p in passages if not sure or (p.chunk.id in best and sure[p.chunk.id] >= least)
+        ]
 
     def request(
         self, question: str, passages: Sequence[Passage], history: Sequence[Turn]
@@ -219,7 +239,7 @@ class LanguageModelGenerator:
         """Yield cited sentences, none if the model finds no answer. Raises ModelError."""
         if self._embedder is None:
             raise UsageError("LanguageModelGenerator.draft needs embedder=…; draft_text does not")
-        if not passages:
+        if not (passages := self.chosen(passages)):
             return
         with self.draft_text(question, passages, history) as draft:
             for _ in draft:

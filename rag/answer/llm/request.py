@@ -9,7 +9,7 @@ can see are left out. Quotes are taken from the passage itself afterwards.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,6 +42,7 @@ LONGEST_REPLY = 1024
 no more. It is more than is kept free: our counts are high, and a reply that is cut helps nobody."""
 
 _MESSAGE = 8  # tokens that a message costs beside its text
+_EASY = 0.75  # of a window: an estimate of so much is no reason to count exactly
 _TURNS = 6  # of a conversation at most, and a quarter of the room
 _LEFT_OUT = "(left out)"
 # Without a glyph, or there to hide others: letters of tags, directions, spaces of no width, and
@@ -69,11 +70,24 @@ class Request:
 
 
 class Requests:
-    """Makes requests from the prompts, which are read and checked once."""
+    """Makes requests from the prompts, which are read and checked once.
 
-    def __init__(self, window: Window, style: Style, *, reply_tokens: int | None = None) -> None:
+    ``small`` ones are for models that a long instruction is too much for: few words, passages as
+    plain text, one worked example, neither the conversation nor JSON. Nothing marks off their data
+    from the rest: what a passage talks such a model into fails the check of each sentence.
+    """
+
+    def __init__(
+        self,
+        window: Callable[[], Window],
+        style: Style,
+        *,
+        reply_tokens: int | None = None,
+        small: bool = False,
+    ) -> None:
         self._window = window
         self._reply = reply_tokens or REPLY_TOKENS[style]
+        self._small = load_prompt("answer_small", "refusal", "data") if small else None
         self._prompt = load_prompt("answer", "form", "language", "style", "nonce", "data")
         marks, as_json = load_prompt("answer_marks", "refusal"), load_prompt("answer_json")
         self._forms = {
@@ -84,9 +98,10 @@ class Requests:
 
     def within(self, tokens: int, name: str) -> Requests:
         """The same for a window of so many tokens, which is bounded by what has this ``name``."""
-        made = copy(self)
         advice = "give the model a larger window at its server"
-        made._window = replace(self._window, tokens=tokens, name=name, advice=advice)
+        window = replace(self._window(), tokens=tokens, name=name, advice=advice)
+        made = copy(self)
+        made._window = lambda: window
         return made
 
     def make(
@@ -100,28 +115,35 @@ class Requests:
         """Return what to send. Passages that do not fit are dropped from the tail.
 
         Of a first passage that does not fit alone, whole sentences are kept. Raises SettingsError
-        if there is no room for as much as that.
+        if there is no room for as much as that. Where not all fits easily, a server that counts
+        tokens is asked to, once.
         """
         asked = {"question": sanitized(question)}
-        room = self._room(asked, structured)
-        window = self._window
+        structured = structured and not self._small
+        history = () if self._small else history
+        rows = [row_of(n, p, question) for n, p in enumerate(passages, 1)]
+        window = self._window()
+        turns = _turns(history, window.tokens // 4, window)
+        everything = self._messages(question, [*turns, *rows, asked], structured)
+        if _estimate(everything, window) + self._reply > _EASY * window.tokens:
+            window = window.measured("\n".join(message["content"] for message in everything))
+        room = self._room(asked, structured, window)
         turns = _turns(history, room // 4, window)
         room -= _cost(turns, window)
-        rows = fitting([row_of(n, p, question) for n, p in enumerate(passages, 1)], room, window)
+        rows = fitting(rows, room, window)
         if passages and not rows:
             raise SettingsError(
                 f"not even a sentence of a passage fits into what {window.name} "
                 f"({window.tokens}) leaves beside the question and the reply: {window.advice}"
             )
-        data = as_data([*turns, *rows, asked])
-        messages = self._messages(question, data, structured)
-        return Request(messages, len(rows), self._estimate(messages), self._reply, structured)
+        messages = self._messages(question, [*turns, *rows, asked], structured)
+        tokens = _estimate(messages, window)
+        return Request(messages, len(rows), tokens, self._reply, structured)
 
-    def _room(self, asked: Mapping[str, Any], structured: bool) -> int:
+    def _room(self, asked: Mapping[str, Any], structured: bool, window: Window) -> int:
         """The tokens that are left for passages and conversation."""
-        alone = self._messages(asked["question"], as_data([asked]), structured)
-        window = self._window
-        needed = self._estimate(alone) + self._reply
+        alone = self._messages(asked["question"], [asked], structured)
+        needed = _estimate(alone, window) + self._reply
         if needed >= window.tokens:
             raise SettingsError(
                 f"the instructions, the question and the reply need about {needed} tokens and "
@@ -130,20 +152,25 @@ class Requests:
             )
         return window.tokens - needed
 
-    def _estimate(self, messages: Sequence[Mapping[str, str]]) -> int:
-        return sum(self._window.count(message["content"]) + _MESSAGE for message in messages)
-
-    def _messages(self, question: str, data: str, structured: bool) -> list[dict[str, str]]:
+    def _messages(
+        self, question: str, rows: Sequence[Mapping[str, Any]], structured: bool
+    ) -> list[dict[str, str]]:
         from babel import Locale
 
+        if self._small:
+            return self._small.messages(refusal=REFUSAL, data="\n\n".join(map(_plain, rows)))
         name = Locale("en").languages.get(detect(question)[0] or "")
         known = f", which is {name}" if name else ""
         return self._prompt.over(
-            data,
+            as_data(rows),
             form=self._forms[structured],
             language=f"Write the answer in the language of the question{known}.",
             style=self._style,
         )
+
+
+def _estimate(messages: Sequence[Mapping[str, str]], window: Window) -> int:
+    return sum(window.count(message["content"]) + _MESSAGE for message in messages)
 
 
 def sanitized(text: str) -> str:
@@ -160,6 +187,12 @@ def row_of(number: int, passage: Passage, question: str) -> dict[str, Any]:
     place = _HIDDEN.sub("", passage.place)
     source = _LEFT_OUT if tainted(place) else place
     return {"passage": number, "source": sanitized(source), "text": sanitized(text)}
+
+
+def _plain(row: Mapping[str, Any]) -> str:
+    if "question" in row:
+        return f"Question: {row['question']}"
+    return f"[{row['passage']}] {row['source']}\n{row['text']}"
 
 
 def _turns(history: Sequence[Turn], room: int, window: Window) -> list[dict[str, Any]]:

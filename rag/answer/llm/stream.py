@@ -158,7 +158,7 @@ class StreamedAnswer:
         self.sentences: list[Sentence] = []
         self._draft = draft
         self._verifier = verifier
-        self._name = name
+        self.name = name
         self._ahead = ahead
         self._parser = IncrementalParser(draft.request.sent)
         self._waiting: deque[_Waiting] = deque()
@@ -174,6 +174,11 @@ class StreamedAnswer:
     def problems(self) -> tuple[str, ...]:
         """What a person should know of how the answer came to be; complete at its end."""
         return tuple(dict.fromkeys((*self._parser.problems, *self._notes)))
+
+    @property
+    def refused(self) -> bool:
+        """Whether the model found no answer in the passages."""
+        return self._draft.refused
 
     @property
     def usage(self) -> Usage | None:
@@ -192,25 +197,32 @@ class StreamedAnswer:
         yield from self._restarted()
         if draft.cut_off:
             self._notes.append(
-                f"{self._name} had used up its tokens before the end of the answer: raise "
+                f"{self.name} had used up its tokens before the end of the answer: raise "
                 "llm.max_tokens"
             )
         elif draft.reply and (why := draft.reply.stopped_for):
             self._notes.append(
-                f"{self._name} was stopped before the end of its answer ({why}): ask in other "
+                f"{self.name} was stopped before the end of its answer ({why}): ask in other "
                 "words, or choose another llm.model"
             )
         if draft.looped:
-            self._notes.append(f"{self._name} was stopped, as it said the same again and again")
+            self._notes.append(f"{self.name} was stopped, as it said the same again and again")
         if draft.language:
-            self._notes.append(f"{self._name} answered in another language ({draft.language})")
+            self._notes.append(f"{self.name} answered in another language ({draft.language})")
         if draft.refused:
-            self._notes.append(f"{self._name} found no answer in the passages")
+            self._notes.append(f"{self.name} found no answer in the passages")
             return
         self._whole = True
         yield from self._taken(self._parser.finish(draft.whole_text))
         self._mend(ask=True)
         yield from self._flushed()
+
+    def add(self, sentences: Sequence[Sentence], note: str) -> Iterator[Event]:
+        """Put final sentences behind what was written, and say why; they count passages from 1."""
+        self._notes.append(note)
+        for sentence in renumbered(sentences, self._numbers):
+            self.sentences.append(sentence)
+            yield Event(kind="sentence", sentence=sentence, place=self._place)
 
     def stop(self) -> list[Sentence]:
         """Stop where it is and return what holds of it; the model is not asked again."""
@@ -263,6 +275,11 @@ class StreamedAnswer:
         note = f"left out, it was said before: {judged.sentence.text}"
         return replace(judged, state="empty", problems=(note,))
 
+    def _quoted_before(self, one: _Waiting) -> bool:
+        """Whether a quote that stands for a sentence has been shown."""
+        words = fold(one.judged.sentence.text)
+        return words != fold(one.written) and any(fold(s.text) == words for s in self.sentences)
+
     def _without_model(self, judged: Judged) -> Judged:
         return judged if judged.state == "kept" else _final(self._verifier.settled(judged))
 
@@ -287,7 +304,7 @@ class StreamedAnswer:
             one = self._waiting.popleft()
             self._notes += one.judged.problems
             self._place = max(self._place, one.place)
-            if one.judged.state == "kept":
+            if one.judged.state == "kept" and not self._quoted_before(one):
                 [sentence] = renumbered([one.judged.sentence], self._numbers)
                 self.sentences.append(sentence)
                 yield Event(kind="sentence", sentence=sentence, place=one.place)

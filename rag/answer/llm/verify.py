@@ -1,8 +1,9 @@
 """Each sentence of a model's answer held against what it cites, and what is done if that fails.
 
 In order: it is cited again, to a passage that supports it; it is written once more by the model
-with the evidence in view, one request for all that failed; it is left out, or marked where the
-reader wants to see it. Every step leaves a line for ``answer.problems``.
+with the evidence in view, one request for all that failed; its source is quoted in its place if it
+holds in part; it is left out, or marked where the reader wants to see it. Every step leaves a line
+for ``answer.problems``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rag.answer.citations import evidence_of, quotes
 from rag.answer.injection import asks_about_models, tainted
 from rag.answer.llm.align import Aligned, Aligner, cited, without_headings
 from rag.answer.llm.citation_marks import Marked, parse
+from rag.answer.llm.point import BESIDE, BESIDE_UNCITED, Point
 from rag.answer.llm.request import CITED, fitting, row_of, sanitized
 from rag.errors import ModelError
 from rag.models.chat import LanguageModel
@@ -35,6 +37,8 @@ State = Literal["kept", "weak", "failing", "empty"]
 _RANK: Mapping[State, int] = {"empty": 0, "failing": 0, "weak": 1, "kept": 2}
 
 _NEAREST = 4  # passages that a failing sentence is tried against
+_FOUND_FROM = 0.8
+"""Support that a sentence needs from what was looked up for it: the best of many is flattered."""
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _LOST = re.compile(r"the (?:number|name|month) .+ is not in the evidence")
 _LOST_FIGURE = re.compile(r"the (?:number|month) .+ is not in the evidence")
@@ -48,12 +52,14 @@ class Judged:
     """A sentence and what became of it so far.
 
     ``kept`` is supported; ``weak`` is supported in part, ``failing`` is not, ``empty`` says nothing
-    that could be. Numbers of citations are those of the passages, from 1.
+    that could be, or nothing that was asked, as ``beside`` tells. Numbers of citations are those of
+    the passages, from 1.
     """
 
     sentence: Sentence
     state: State
     problems: tuple[str, ...] = ()
+    beside: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -129,6 +135,7 @@ class Verifier:
         self.rewrite = rewrite
         self._keep = keep_unsupported
         self._shown_from = shown_from
+        self._point = Point(question, passages)
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -172,7 +179,12 @@ class Verifier:
             replace(one, problems=problems)
             for one, problems in zip(self._check(sentences), spoken, strict=True)
         ]
-        return [self._cited_again(one) if one.failed else one for one in judged]
+        return [
+            self._to_the_point(self._cited_again(one), least=BESIDE_UNCITED)
+            if one.failed
+            else self._to_the_point(one, least=BESIDE)
+            for one in judged
+        ]
 
     def repair(self, failed: Sequence[Judged]) -> Repaired:
         """Return for each failed sentence what is shown for it; the model is asked once for all.
@@ -194,16 +206,30 @@ class Verifier:
         why = "; ".join(judged.verdict.reasons[:2])
         because, state = f" ({why})" if why else "", judged.state
         match state:
-            case "weak":
+            case "weak" if self._keep:
                 note = f"supported in part only by what it cites{because}"
+            case "weak":
+                return self._in_quotes(judged, because)
             case "empty":
-                note = "left out, it states nothing that could be checked"
+                note = f"left out, {judged.beside or 'it states nothing that could be checked'}"
             case _ if self._keep:
                 note = f"not supported by the passages{because}, and marked as such"
                 state = "kept"
             case _:
                 note = f"not supported by the passages{because}, left out"
         return judged.with_problem(f"{note}: {_cut(judged.sentence.text)}", state=state)
+
+    def _in_quotes(self, judged: Judged, because: str) -> Judged:
+        """What a sentence cites in its place, which is borne out in part only; or nothing."""
+        source = max(judged.sentence.citations, key=self._point.relevance)
+        note = f"supported in part only{because}, "
+        if self._point.relevance(source) < BESIDE_UNCITED:
+            note += f"left out: {_cut(judged.sentence.text)}"
+            return judged.with_problem(note, state="failing")
+        quote = judged.sentence.model_copy(update={"text": source.quote, "citations": (source,)})
+        [checked] = self._check([quote])
+        note += f"its source is quoted instead: {_cut(judged.sentence.text)}"
+        return judged.with_problem(note, sentence=checked.sentence, state="kept")
 
     # Checking
 
@@ -245,7 +271,10 @@ class Verifier:
         told = {"claim": verdict.claim, "evidence": kept, "reasons": (*again.reasons, *how)}
         return again.model_copy(update=told)
 
-    def _judged(self, sentence: Sentence, verdict: Verdict) -> Judged:
+    def _judged(
+        self, sentence: Sentence, verdict: Verdict, shown_from: float | None = None
+    ) -> Judged:
+        shown_from = self._shown_from if shown_from is None else shown_from
         state: State = "weak"
         label = verdict.label
         # Support that overlooks a figure, a name or a month that nothing says is none.
@@ -254,13 +283,20 @@ class Verifier:
             state = "empty"
         elif bad:
             state, label = "failing", "unsupported"
-        elif label == "supported" and (verdict.support or 0.0) < self._shown_from:
+        elif label == "supported" and (verdict.support or 0.0) < shown_from:
             label = "partial"
         elif label in ("supported", None):  # None: nobody here knows its language
             state = "kept"
         support = 0.0 if label and verdict.support is None else verdict.support
         verdict = verdict.model_copy(update={"label": label, "support": support})
         return Judged(sentence.model_copy(update={"verdict": verdict}), state)
+
+    def _to_the_point(self, judged: Judged, *, least: float) -> Judged:
+        """Leave out what holds and answers something else."""
+        if judged.state not in ("kept", "weak") or _LEADS.search(judged.sentence.text):
+            return judged
+        beside = self._point.missed_by(judged.sentence, least=least)
+        return replace(judged, state="empty", beside=beside) if beside else judged
 
     def _is_exact(self, citation: Citation) -> bool:
         """Tell whether a citation is a span of the passage as it was found."""
@@ -283,9 +319,10 @@ class Verifier:
         text = judged.sentence.text
         verdicts = self._verdicts([text] * len(candidates), [evidence_of(c) for c in candidates])
         best = judged
+        least = max(self._shown_from, _FOUND_FROM)
         for citations, verdict in zip(candidates, verdicts, strict=True):
             sentence = judged.sentence.model_copy(update={"citations": citations})
-            found = self._judged(sentence, verdict)
+            found = self._judged(sentence, verdict, least)
             if _worth(found) > _worth(best):
                 best = found
         if best is judged or best.state == "failing":
