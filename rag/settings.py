@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date  # noqa: N812 - beside a field of that name
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -48,6 +48,11 @@ Api = Literal["chat", "responses", "anthropic"]
 
 Effort = Literal["off", "minimal", "low", "medium", "high"]
 """How much a language model thinks before it answers, where it can."""
+
+MaskKind = Literal["names", "emails", "phones", "addresses", "numbers", "ips", "secrets"]
+"""What can be kept from a language model; ``numbers`` are those of accounts, cards and orders."""
+
+MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
 
 Style = Literal["brief", "normal", "detailed", "steps"]
 """How a language model words an answer; all but ``detailed`` are concise."""
@@ -366,6 +371,14 @@ class LlmSettings(_Group):
     structured: bool | None = Field(
         None, description="ask for JSON that follows a schema; if unset, as the preset has it"
     )
+    mask: tuple[MaskKind, ...] | None = Field(
+        None,
+        description="kept from the model, true for all of: " + ", ".join(MASK_KINDS),
+    )
+    mask_terms: tuple[str, ...] = Field(
+        (), exclude=True, description="words of your own to keep from it, e.g. names of projects"
+    )
+    mask_except: tuple[str, ...] = Field((), description="words that it may always be sent")
     prices: Prices | None = Field(
         None, description="what tokens cost; if unset, as genai-prices has it (prices extra)"
     )
@@ -427,6 +440,27 @@ class LlmSettings(_Group):
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("mask", mode="before")
+    @classmethod
+    def _all_or_some(cls, value: Any) -> Any:
+        """Take true, a list, or as the environment has it ``true`` or ``names,emails``."""
+        if isinstance(value, str):
+            said = [word.strip().lower() for word in value.split(",") if word.strip()]
+            value = {"true": True, "all": True, "false": False, "none": False}.get(
+                said[0] if len(said) == 1 else "", said
+            )
+        if isinstance(value, bool):
+            return MASK_KINDS if value else None
+        return value or None
+
+    @field_validator("mask_terms", "mask_except")
+    @classmethod
+    def _are_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        words = tuple(dict.fromkeys(word.strip() for word in value))
+        if not all(any(map(str.isalnum, word)) and len(word) > 1 for word in words):
+            raise ValueError("write words of two letters or more")
+        return words
 
     @field_validator("extra_body")
     @classmethod

@@ -524,12 +524,16 @@ class Answer(Value):
 
 
 class PlannedRequest(Value):
-    """One request: where to, why, and its body as it would be sent. The key is never in it."""
+    """One request: where to, why, and its body as it would be sent. The key is never in it.
+
+    ``masked`` counts the different values of each kind that are masked in the body.
+    """
 
     purpose: str
     url: str
     authorization: str
     body: dict[str, Any]
+    masked: dict[str, int] = {}
 
 
 class Plan(Value):

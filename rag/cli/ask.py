@@ -134,6 +134,9 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
         out.print(f"Request{more}: {request.purpose}", style="bold")
         out.print(f"POST {request.url}")
         out.print(f"Authorization: {request.authorization}")
+        if request.masked:
+            counts = ", ".join(f"{count} {kind}" for kind, count in request.masked.items())
+            out.print(f"Masked: {counts}")
         others = {k: v for k, v in request.body.items() if k != "messages"}
         out.print(json.dumps(others, ensure_ascii=False))
         for message in request.body["messages"]:

@@ -206,9 +206,9 @@ def _judging(evaluate: Callable[..., Run]) -> Callable[..., Run]:
 
     def judged(file: Path, pipeline: Pipeline, **options: Any) -> Run:
         from rag.evaluate.judge import LanguageModelJudge
-        from rag.models.chat import ChatModel
+        from rag.models.remote import remote_model
 
-        with closing(ChatModel(pipeline.settings.llm)) as model:
+        with closing(remote_model(pipeline.settings.llm)) as model:
             return evaluate(file, pipeline, judge=LanguageModelJudge(model), **options)
 
     return judged

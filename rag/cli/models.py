@@ -115,6 +115,8 @@ def _language_model(settings: LlmSettings, *, probe: bool) -> list[dict[str, str
     form = "JSON replies" if settings.holds_schema else "plain replies"
     key = "a key from the environment" if settings.api_key else "no key"
     row["state"] = f"configured: {settings.address}, {key}, {kind}, {form}"
+    if settings.mask:
+        row["state"] += f", masked: {', '.join(settings.mask)}"
     window = {
         "stage": "llm window",
         "model": row["model"],

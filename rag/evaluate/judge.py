@@ -19,7 +19,7 @@ from rag.errors import ModelError
 from rag.evaluate.datasets import Case
 from rag.evaluate.runs import Result, since
 from rag.evaluate.statistics import Array
-from rag.models.chat import READY, ChatModel
+from rag.models.chat import READY, LanguageModel
 from rag.prompts import as_data, load_prompt, object_schema
 from rag.types import Answer, Citation, Usage
 
@@ -94,7 +94,7 @@ def measures(value: float | None) -> dict[str, float | None]:
 class LanguageModelJudge:
     """Grades answers with a language model, one call an answer."""
 
-    def __init__(self, model: ChatModel) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         self._model = model
         self._prompt = load_prompt("judge", "nonce", "data")
 

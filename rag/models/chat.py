@@ -35,7 +35,7 @@ from rag.models.wire import Delta, WireFault, read_reply, read_stream
 from rag.settings import PRESETS, LlmSettings
 from rag.text.terms import encodable
 from rag.text.tokens import Window
-from rag.types import Usage
+from rag.types import PlannedRequest, Usage
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -219,6 +219,18 @@ class LanguageModel(ABC):
     def empty(self, reply: Reply) -> str:
         """The sentence for a reply without a word, which is no error by itself."""
 
+    def planned(
+        self,
+        purpose: str,
+        messages: Messages,
+        *,
+        schema: Schema = None,
+        max_tokens: int | None = None,
+        streamed: bool = True,
+    ) -> PlannedRequest | None:
+        """The request as it would be sent, but not sent; None for a model that runs here."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Hang up; asked again, it connects again."""
 
@@ -294,15 +306,19 @@ class ChatModel(LanguageModel):
 
     def planned(
         self,
+        purpose: str,
         messages: Messages,
         *,
         schema: Schema = None,
         max_tokens: int | None = None,
         streamed: bool = True,
-    ) -> dict[str, Any]:
-        """The body of a request as it would be sent. Nothing is sent."""
+    ) -> PlannedRequest:
+        """The request as it would be sent. Nothing is sent."""
         more = _STREAMING if streamed else {}
-        return self._body(self._mends.applied(self._arguments(messages, schema, max_tokens, more)))
+        body = self._body(self._mends.applied(self._arguments(messages, schema, max_tokens, more)))
+        return PlannedRequest(
+            purpose=purpose, url=self.url, authorization=self.authorization, body=body
+        )
 
     def empty(self, reply: Reply) -> str:
         """The sentence for a reply without a word."""

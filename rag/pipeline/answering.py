@@ -22,7 +22,6 @@ from rag.types import (
     Filter,
     Passage,
     Plan,
-    PlannedRequest,
     Sentence,
     Turn,
     Usage,
@@ -646,7 +645,7 @@ def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     from rag.answer.llm.decompose import compound
     from rag.answer.llm.generate import LanguageModelGenerator
     from rag.answer.llm.request import SCHEMA
-    from rag.models.chat import ChatModel
+    from rag.models.hub_chat import HubChatModel
     from rag.text.tokens import estimate_tokens
 
     settings = stages.settings
@@ -654,19 +653,16 @@ def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
     model, generator = stages.language_model, stages.generator
     if model is None:
         return Plan(reason="no language model is configured; answers are quoted from the documents")
-    if not isinstance(model, ChatModel):
+    if isinstance(model, HubChatModel):
         return Plan(reason=f"{model.name} runs on this machine")
     found = candidates(stages, question, settings.retrieve.k, wanted)
-    ranking = ranker.planned(model, question, found) if ranker else None
-    bodies = [ranking] if ranking else []
-    tokens = estimate_tokens(str(ranking[1]["messages"])) if ranking else 0
+    ranking = ranker.planned(question, found) if ranker else None
+    requests = [ranking]
+    tokens = estimate_tokens(str(ranking.body["messages"])) if ranking else 0
 
     def plan(reason: str) -> Plan:
-        requests = tuple(
-            PlannedRequest(purpose=why, url=model.url, authorization=model.authorization, body=body)
-            for why, body in bodies
-        )
-        return Plan(requests=requests, tokens=tokens, reason=None if requests else reason)
+        made = tuple(request for request in requests if request)
+        return Plan(requests=made, tokens=tokens, reason=None if made else reason)
 
     if not isinstance(generator, LanguageModelGenerator):
         reason = "no language model writes; answers are quoted from the documents"
@@ -679,16 +675,11 @@ def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
         return plan(reason)
     request = generator.request(question, generator.chosen(passages), ())
     if (decomposer := stages.decomposer) is not None and compound(question):
-        why = "the parts of the question, each of which is looked up; then, if it has none,"
-        bodies.append((why, decomposer.planned(model, question)))
+        requests.append(decomposer.planned(question))
     order = ", in the order of that reply; here they are as retrieved" if ranking else ""
     schema = SCHEMA if request.structured else None
-    bodies.append(
-        (
-            f"an answer from {request.sent} passages{order}",
-            model.planned(request.messages, schema=schema),
-        )
-    )
+    why = f"an answer from {request.sent} passages{order}"
+    requests.append(model.planned(why, request.messages, schema=schema))
     tokens += request.tokens
     return plan("")
 

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rag.answer.llm.decompose import Decomposer
     from rag.answer.llm.reword import Reworder
     from rag.index.index import Index
-    from rag.models.chat import ChatModel
+    from rag.models.chat import LanguageModel
     from rag.models.cross_encoder import CrossEncoder, Judge
-    from rag.models.hub_chat import HubChatModel
     from rag.pipeline.versions import Versions
     from rag.protocols import (
         Checker,
@@ -273,29 +272,29 @@ class Stages:
     # Models that several stages share
 
     @property
-    def language_model(self) -> ChatModel | HubChatModel | None:
+    def language_model(self) -> LanguageModel | None:
         """The language model of ``models.generator`` or ``llm.model``; None if neither is set.
 
-        Nothing is sent; one that runs here is loaded.
+        Nothing is sent; one that runs here is loaded, and sees everything.
         """
         models, llm = self.settings.models, self.settings.llm
         if self.settings.language_model is None:
             return None
 
-        def make() -> ChatModel | HubChatModel:
+        def make() -> LanguageModel:
             from rag.answer.llm.request import LONGEST_REPLY, REPLY_TOKENS
-            from rag.models.chat import ChatModel
             from rag.models.hub_chat import HubChatModel
+            from rag.models.remote import remote_model
 
             longest = REPLY_TOKENS[self.settings.answer.style]
             if models.generator == BUILT_IN:
-                return ChatModel(llm, reply_tokens=max(LONGEST_REPLY, longest))
+                return remote_model(llm, reply_tokens=max(LONGEST_REPLY, longest))
             return HubChatModel(models.generator, llm, offline=models.offline, reply_tokens=longest)
 
         return self._stage("model", make)
 
     @property
-    def _writing_model(self) -> ChatModel | HubChatModel | None:
+    def _writing_model(self) -> LanguageModel | None:
         """The language model where it is to write, and not only to be asked for by name."""
         return self.language_model if self.settings.answer.generator == "auto" else None
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rag.errors import ModelError
-from rag.models.chat import ChatModel, LanguageModel
+from rag.models.chat import LanguageModel
 from rag.prompts import as_data, load_prompt
 from rag.text.replies import spoken
-from rag.types import Passage, Usage
+from rag.types import Passage, PlannedRequest, Usage
 
 DEPTH = 20
 """Passages that are shown to the model; those behind keep their order."""
@@ -81,15 +81,13 @@ class LanguageModelReranker:
         reply = self._model.complete(messages, max_tokens=reply_tokens(shown))
         return read(spoken(reply.text), shown), reply.usage
 
-    def planned(
-        self, model: ChatModel, question: str, passages: Sequence[Passage]
-    ) -> tuple[str, dict[str, Any]] | None:
-        """Return what the request to ``model`` is for, and its body; None for none."""
+    def planned(self, question: str, passages: Sequence[Passage]) -> PlannedRequest | None:
+        """Return the request that would be sent; None for none."""
         messages, shown = self.messages(question, passages)
         if shown < 2:
             return None
-        body = model.planned(messages, max_tokens=reply_tokens(shown), streamed=False)
-        return f"the order of {shown} passages, which it holds", body
+        why = f"the order of {shown} passages, which it holds"
+        return self._model.planned(why, messages, max_tokens=reply_tokens(shown), streamed=False)
 
     def messages(
         self, question: str, passages: Sequence[Passage]

@@ -33,6 +33,10 @@ BOUNDED = {
     "rag.text.numbers._LESS_AFTER": 30,
     "rag.text.numbers._MORE": 30,
     "rag.text.numbers._MORE_AFTER": 30,
+    "rag.text.private._CALL": 48,
+    "rag.text.private._MADE": 48,
+    "rag.text.private._NETWORK": 48,
+    "rag.text.private._OWNED": 48,
 }
 ANCHORED = {
     # Only ever matched at one place of a text, so that they are not tried at each.
@@ -54,6 +58,8 @@ ANCHORED = {
     "rag.text.dates.JOIN",
     "rag.text.numbers._JOINED",
     "rag.text.numbers._OF",
+    "rag.text.private._AFTER_FIRM",
+    "rag.text.private._SETTING_OUT",
     "rag.text.replies._OPENING",
     "rag.text.sentences._MARKER",
 }

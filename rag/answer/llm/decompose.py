@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rag.answer.question import understand
 from rag.errors import ModelError
-from rag.models.chat import ChatModel, LanguageModel
+from rag.models.chat import LanguageModel
 from rag.prompts import as_data, load_prompt
 from rag.text.numbers import numbers
 from rag.text.replies import spoken
 from rag.text.terms import names
-from rag.types import Passage, Usage
+from rag.types import Passage, PlannedRequest, Usage
 
 MOST = 4
 """Parts of a question at most."""
@@ -70,9 +70,10 @@ class Decomposer:
         """Return what is sent."""
         return self._prompt.over(as_data([{"question": question}]))
 
-    def planned(self, model: ChatModel, question: str) -> dict[str, Any]:
-        """The body of the request that ``parts`` would send to it. Nothing is sent."""
-        return model.planned(self.messages(question), max_tokens=_TOKENS, streamed=False)
+    def planned(self, question: str) -> PlannedRequest | None:
+        """The request that ``parts`` would send. Nothing is sent."""
+        why = "the parts of the question, each of which is looked up; then, if it has none,"
+        return self._model.planned(why, self.messages(question), max_tokens=_TOKENS, streamed=False)
 
     def parts(self, question: str) -> Parts:
         """The parts of a question, none where it is better looked up as it is.
