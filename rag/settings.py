@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date as Date  # noqa: N812 - beside a field of that name
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -53,6 +54,21 @@ MaskKind = Literal["names", "emails", "phones", "addresses", "numbers", "ips", "
 """What can be kept from a language model; ``numbers`` are those of accounts, cards and orders."""
 
 MASK_KINDS: tuple[MaskKind, ...] = get_args(MaskKind)
+
+
+def _all_or_some(value: Any) -> Any:
+    """Take true, a list, or as the environment has it ``true`` or ``names,emails``."""
+    if isinstance(value, str):
+        said = [word.strip().lower() for word in value.split(",") if word.strip()]
+        value = {"true": True, "all": True, "false": False, "none": False}.get(
+            said[0] if len(said) == 1 else "", said
+        )
+    if isinstance(value, bool):
+        return MASK_KINDS if value else None
+    return value or None
+
+
+MaskKinds = Annotated[tuple[MaskKind, ...] | None, BeforeValidator(_all_or_some)]
 
 Style = Literal["brief", "normal", "detailed", "steps"]
 """How a language model words an answer; all but ``detailed`` are concise."""
@@ -371,7 +387,7 @@ class LlmSettings(_Group):
     structured: bool | None = Field(
         None, description="ask for JSON that follows a schema; if unset, as the preset has it"
     )
-    mask: tuple[MaskKind, ...] | None = Field(
+    mask: MaskKinds = Field(
         None,
         description="kept from the model, true for all of: " + ", ".join(MASK_KINDS),
     )
@@ -441,19 +457,6 @@ class LlmSettings(_Group):
     def _none_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
 
-    @field_validator("mask", mode="before")
-    @classmethod
-    def _all_or_some(cls, value: Any) -> Any:
-        """Take true, a list, or as the environment has it ``true`` or ``names,emails``."""
-        if isinstance(value, str):
-            said = [word.strip().lower() for word in value.split(",") if word.strip()]
-            value = {"true": True, "all": True, "false": False, "none": False}.get(
-                said[0] if len(said) == 1 else "", said
-            )
-        if isinstance(value, bool):
-            return MASK_KINDS if value else None
-        return value or None
-
     @field_validator("mask_terms", "mask_except")
     @classmethod
     def _are_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -500,6 +503,9 @@ class ObserveSettings(_Group):
     otel: bool = Field(False, description="a span for every question (otel extra)")
     text: Literal["full", "hash", "none"] = Field(
         "full", description="questions and answers in full, what tells equal ones, or nothing"
+    )
+    mask: MaskKinds = Field(
+        None, description="private values that are not kept, true for all kinds: as llm.mask"
     )
     retention: float | None = Field(None, gt=0, description="days after which rows are deleted")
     queue: int = Field(1000, ge=1, description="rows that wait to be written before some are lost")

@@ -878,3 +878,10 @@ def test_a_model_with_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("RAG_LLM__PRESET", "vllm")
     llm = Settings.with_model(tmp_path, "vllm/other").llm
     assert llm.address == "http://127.0.0.1:9/v1"
+
+
+def test_the_plan_of_quotes_to_reword(make: Make, server: ScriptedServer) -> None:
+    plan = make({"generator": "rewrite"}).plan(ASK)
+    [request] = plan.requests
+    assert DAYS in str(request.body["messages"])
+    assert not server.requests

@@ -19,6 +19,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import floor, isfinite, log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,7 +223,13 @@ class _Several:
 
 def observer_of(settings: ObserveSettings, path: Path | None) -> _Several:
     """What the settings call for. Raises StoreError or MissingExtraError."""
-    observers: list[Observer] = [] if path is None else [Recorder(path, settings)]
+    from rag.text.private import redacted, require_extra
+
+    mask = None
+    if kinds := settings.mask:
+        require_extra(kinds)
+        mask = partial(redacted, kinds=kinds)
+    observers: list[Observer] = [] if path is None else [Recorder(path, settings, mask=mask)]
     if settings.otel:
         from rag.observe.otel import Telemetry
 

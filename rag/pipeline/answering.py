@@ -664,12 +664,17 @@ def _planned(stages: Stages, question: str, wanted: Filter) -> Plan:
         made = tuple(request for request in requests if request)
         return Plan(requests=made, tokens=tokens, reason=None if made else reason)
 
-    if not isinstance(generator, LanguageModelGenerator):
+    if not isinstance(generator, LanguageModelGenerator) and stages.reworder is None:
         reason = "no language model writes; answers are quoted from the documents"
         return plan(reason)
     ordered = ranked(stages, question, settings.retrieve.k, wanted, asking=False)
     passages = with_whole_lists(stages, ordered.passages)
     passages = stages.reader.read(question, passages) if passages else []
+    if not isinstance(generator, LanguageModelGenerator):
+        if confidence_of(passages) >= settings.answer.threshold and (said := stages.reworder):
+            quotes = generator.draft(question, passages, ())
+            requests += [said.planned(question, quote) for quote in quotes]
+        return plan("the documents have no answer that could be said in other words")
     if confidence_of(passages) < generator.asked_from(settings.answer) or not passages:
         reason = "the documents have next to nothing on the question"
         return plan(reason)

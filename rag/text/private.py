@@ -37,7 +37,7 @@ _Kind = TypeVar("_Kind", bound=str)
 def require_extra(kinds: Iterable[MaskKind]) -> None:
     """Raise MissingExtraError if names are among the kinds and their lists are not installed."""
     if "names" in kinds and find_spec("faker") is None:
-        raise MissingExtraError("llm.mask", "mask")
+        raise MissingExtraError("masking names", "mask")
 
 
 def private(text: str, kinds: Iterable[MaskKind], kept: Iterable[str] = ()) -> list[Private]:
@@ -46,6 +46,14 @@ def private(text: str, kinds: Iterable[MaskKind], kept: Iterable[str] = ()) -> l
     A span does not begin behind, or end before, an ASCII letter or digit of the same word.
     """
     return list(_private(text, frozenset(kinds), tuple(kept)))
+
+
+def redacted(text: str, kinds: Iterable[MaskKind]) -> str:
+    """The text with a word for its kind, like ``[email]``, in the place of each private value."""
+    for start, end, kind in reversed(private(text, kinds)):
+        word = "address" if kind == "addresses" else kind[:-1]
+        text = f"{text[:start]}[{word}]{text[end:]}"
+    return text
 
 
 @lru_cache(maxsize=64)  # the same passage is looked at to plan it, to mask it and to count it

@@ -14,7 +14,7 @@ import pytest
 from rows_helper import ASKED, row
 
 from rag.observe.record import Record
-from rag.observe.recorder import Recorder, bucket_of
+from rag.observe.recorder import Recorder, bucket_of, observer_of
 from rag.rows import Feedback
 from rag.settings import ObserveSettings
 from rag.testing import check_observer
@@ -202,3 +202,12 @@ def test_hours_count_what_happened(path: Path) -> None:
     assert counted["feedback:wrong"][0] == 1
     assert times == {("ms", bucket_of(92.5)): 2}
     assert 1.1 ** bucket_of(92.5) <= 92.5 < 1.1 ** (bucket_of(92.5) + 1)
+
+
+def test_private_values_are_not_kept_where_that_is_wanted(tmp_path: Path) -> None:
+    settings = ObserveSettings.model_validate({"mask": "emails,numbers"})
+    observer = observer_of(settings, tmp_path / "r.db")
+    observer.record(row(question="Why was jo@example.com not refunded?"))
+    observer.close()
+    with Record.open(tmp_path / "r.db") as record:
+        assert [one.question for one in record.rows()] == ["Why was [email] not refunded?"]

@@ -16,7 +16,7 @@ from rag.prompts import load_prompt
 from rag.text.numbers import numbers
 from rag.text.replies import other_language, spoken
 from rag.text.terms import names
-from rag.types import Sentence, Usage, Verdict
+from rag.types import PlannedRequest, Sentence, Usage, Verdict
 
 if TYPE_CHECKING:
     from rag.protocols import Checker
@@ -59,17 +59,29 @@ class Reworder:
         note = " ".join(sentence.shown.split())
         return self._prompt.messages(question=sanitized(question), note=sanitized(note))
 
+    def planned(self, question: str, sentence: Sentence) -> PlannedRequest | None:
+        """The request that ``reword`` would send, which is not sent; None if it would send none."""
+        if not _sayable(sentence):
+            return None
+        messages = self.messages(question, sentence)
+        return self._model.planned(
+            "a quote, to be said in other words",
+            messages,
+            max_tokens=_tokens(sentence),
+            streamed=False,
+        )
+
     def reword(self, question: str, sentence: Sentence) -> Reworded:
         """The sentence in the model's words, with its citations; itself where they do not hold.
 
         Lists, code and what is very long stay as they are. A model that cannot be asked is a
         problem and no error: the quote answers.
         """
-        if sentence.kind in ("code", "step") or len(sentence.text) > _LONGEST:
+        if not _sayable(sentence):
             return Reworded(sentence)
         try:
             reply = self._model.complete(
-                self.messages(question, sentence), max_tokens=32 + len(sentence.shown) // 2
+                self.messages(question, sentence), max_tokens=_tokens(sentence)
             )
         except ModelError as error:
             return Reworded(sentence, problem=f"quoted word for word: {error}")
@@ -109,6 +121,14 @@ class Reworder:
         )
         same = _holds(there, max(_SAME_FROM, self._shown_from)) and _holds(back, _SAME_FROM)
         return there if same else None
+
+
+def _sayable(sentence: Sentence) -> bool:
+    return sentence.kind not in ("code", "step") and len(sentence.text) <= _LONGEST
+
+
+def _tokens(sentence: Sentence) -> int:
+    return 32 + len(sentence.shown) // 2
 
 
 def _holds(verdict: Verdict, least: float) -> bool:
