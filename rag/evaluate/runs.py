@@ -436,8 +436,13 @@ def _prompts(kind: str, settings: Settings) -> Iterator[str]:
         yield "rerank"
     if kind in ("answers", "retrieval", "rewrite") and writes:
         yield "rewrite"
+    if kind in ("answers", "qa") and settings.answer.generator == "rewrite":
+        yield "reword"
+    if settings.llm.mask and not here:
+        yield "masked"
     if kind in ("answers", "qa") and writes:
-        yield from ("answer", "answer_marks", "repair", "repair_marks")
+        yield "answer_small" if settings.llm.prompt == "small" else "answer"
+        yield from ("answer_marks", "repair", "repair_marks")
         yield f"style_{settings.answer.style}"
         if settings.llm.holds_schema and not here:
             yield from ("answer_json", "repair_json")

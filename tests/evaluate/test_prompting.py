@@ -62,6 +62,8 @@ def test_no_prompt_is_forgotten() -> None:
     sent: set[str] = set()
     for style in ("brief", "normal", "detailed", "steps"):
         for groups in ({"llm": {"model": "small", "preset": "openai"}},
+                       {"llm": {"model": "small", "prompt": "small", "mask": ["emails"]}},
+                       {"llm": {"model": "small"}, "answer": {"generator": "rewrite"}},
                        {"models": {"generator": "local", "reranker": "llm"}}):  # fmt: skip
             found = language_model("answers", settings(**{"answer": {"style": style}, **groups}))
             assert found is not None

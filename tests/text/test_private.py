@@ -123,5 +123,5 @@ def test_a_quote_inside_a_secret_does_not_end_it() -> None:
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.text.private.find_spec", lambda name: None)
     require_extra(["emails", "phones"])
-    with pytest.raises(MissingExtraError, match=r"llm\.mask needs an extra.*\[mask\]"):
+    with pytest.raises(MissingExtraError, match=r"masking names needs an extra.*\[mask\]"):
         require_extra(["names"])
