@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 from rag.errors import ContextOverflowError, ModelError, SettingsError
@@ -29,9 +30,9 @@ from rag.models.connection import (
 from rag.models.dialects import DIALECTS, LONGEST, STOPPED
 from rag.models.llm_messages import ErrorMessages
 from rag.models.prices import usage_of
-from rag.models.refusals import Mends, loading, no_credit, overflows, sizes
+from rag.models.refusals import LIMITS, Mends, loading, no_credit, overflows, sizes
 from rag.models.server_window import ServerWindow
-from rag.models.wire import Delta, WireFault, read_reply, read_stream
+from rag.models.wire import Delta, Ending, WireFault, read_reply, read_stream
 from rag.settings import PRESETS, LlmSettings
 from rag.text.terms import encodable
 from rag.text.tokens import Window
@@ -509,19 +510,30 @@ class ChatStream(ReplyStream):
         end = partial(hang_up, response)
         try:
             with self._stopping.calling(end), self._watch(end) as watch:
-                for delta in self._deltas(response, watch):
+                ending = Ending(self._model.settings.stop)
+                for delta in chain(self._deltas(response, watch), [Delta(last=True)]):
                     if delta.usage:
                         self._counted |= delta.usage
                         self._usage = usage_of(self._counted, self._model.settings)
                     self._finished = delta.finished or self._finished
                     self._refusal += delta.refusal
-                    if delta.text:
-                        self._text.append(delta.text)
-                        yield delta.text
+                    if text := ending.kept(delta.text, last=delta.last):
+                        self._text.append(text)
+                        yield text
                     if self._stopping.is_set():
                         return
+                self._finished = STOPPED if ending.met else self._why()
         finally:
             response.close()
+
+    def _why(self) -> str | None:
+        """Why it stopped: some servers, and proxies that translate, say no more than that it did.
+
+        As many tokens as were allowed are the sign of a reply that was cut off.
+        """
+        limit = next((self._kept[name] for name in LIMITS if name in self._kept), None)
+        spent = limit is not None and self._counted.get("output") == limit
+        return LONGEST if spent and self._finished == STOPPED else self._finished
 
     def _watch(self, end: Callable[[], object]) -> Watch:
         return Watch(self._model._first, self._model.settings.timeout, end)

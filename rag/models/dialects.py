@@ -164,7 +164,9 @@ class Responses:
     def body(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """What is sent; it knows no seed and no texts to stop at."""
         body = {k: v for k, v in arguments.items() if k not in (*_CHAT_ALONE, "seed", "stop")}
-        system, body["input"] = _apart(arguments["messages"])
+        system, said = _apart(arguments["messages"])
+        # OpenAI takes messages without a type; llama.cpp takes none of an assistant's without.
+        body["input"] = [{"type": "message", **message} for message in said]
         if system:
             body["instructions"] = system
         if limit := _limit(arguments):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from rag.models.dialects import FILTERED, LONGEST, TOOLS
-from rag.models.refusals import loading, no_credit, overflows, sizes
+from rag.models.refusals import lacks_model, loading, no_credit, overflows, refuses_key, sizes
 from rag.models.wire import Complaint, WireFault
 from rag.settings import LlmSettings
 
@@ -55,6 +55,8 @@ _SENTENCES = {
     "429": "{where} still limits the rate {retries}{more}: wait, or raise llm.retries. It said: "
     "{said}",
     "500": "{where} fails with status {status} {retries}: try later. It said: {said}",
+    "500, unsaid": "{where} fails with status {status} {retries} and does not say why: check that "
+    "it has the model {model}, and look into its log",
     "refused": "{where} refuses the request with status {status}: check llm.model and the other "
     "settings in [llm]. It said: {said}",
 }
@@ -109,12 +111,12 @@ class ErrorMessages:
     def _of_complaint(self, complaint: Complaint) -> str:
         status, said = complaint.status, complaint.said
         kind, more, variable = str(status), "", self._settings.place.key
-        if status == 401 and self._settings.api_key is None:
-            kind = "no key"
-            if variable:
+        if refuses_key(complaint):
+            kind = "401" if self._settings.api_key else "no key"
+            if variable and kind == "no key":
                 more = f" ({variable} is not sent to a server that rag.toml names)"
-        elif status == 401 and variable:
-            more = f", or {variable} if that is not set,"
+            elif variable:
+                more = f", or {variable} if that is not set,"
         elif no_credit(complaint):
             kind = "no credit"
         elif overflows(complaint):
@@ -125,8 +127,10 @@ class ErrorMessages:
             kind = "loading"
         elif status == 429 and complaint.wait and complaint.wait >= 1:
             more = f", and asks for a pause of {complaint.wait:.0f} seconds"
+        elif lacks_model(complaint):
+            kind = "404"
         elif status >= 500:
-            kind = "500"
+            kind = "500, unsaid" if said.lower() == "internal server error" else "500"
         elif kind not in _SENTENCES:
             kind = "refused"
         return self.of(kind, said, status=status, more=more)

@@ -37,6 +37,16 @@ _CREDIT = re.compile(
     r"payment required|exceeded your current quota|余额不足",
     _I,
 )
+_KEY = re.compile(
+    r"(?:invalid|incorrect|wrong)[ _]api[ _]?key|api[ _]?key[ _](?:is )?(?:not valid|invalid)|"
+    r"no_db_connection",  # LiteLLM's, of a key that it would have to look up
+    _I,
+)
+_NO_MODEL = re.compile(
+    r"(?:invalid|unknown|no such) model\b(?!\W{0,3}(?:type|param))|model_not_found|"
+    r"\bmodel\b.{0,60}\b(?:not exist|not found)",
+    _I,
+)
 _LOADING = re.compile(r"loading|warming up|starting up|not (?:yet )?ready|initiali[sz]ing", _I)
 _NOT_TAKEN = re.compile(
     r"unsupported|not support|n[o']t (?:be )?(?:allowed|permitted|available|accepted|recogni)|"
@@ -53,7 +63,9 @@ _SYSTEM = re.compile(
     r"roles must alternate",
     _I,
 )
-_LIMITS = ("max_tokens", "max_completion_tokens")
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""What the longest reply is called in a request."""
+
 _LIMIT = re.compile(r"max_(?:completion_|output_|new_)?tokens", _I)
 _RENAMED = re.compile(
     r"unsupported|not support|unknown|unrecogni|unexpected|extra|instead|n[o']t permitted", _I
@@ -114,6 +126,18 @@ def no_credit(complaint: Complaint) -> bool:
     return complaint.status == 402 or (known and bool(_CREDIT.search(said)))
 
 
+def refuses_key(complaint: Complaint) -> bool:
+    """Whether the key is not taken; some say so of what they call a bad request."""
+    said = f"{complaint.code} {complaint.said}"
+    return complaint.status == 401 or (complaint.status == 400 and bool(_KEY.search(said)))
+
+
+def lacks_model(complaint: Complaint) -> bool:
+    """Whether the model is not known; the same."""
+    said = f"{complaint.code} {complaint.said}"
+    return complaint.status == 404 or (complaint.status == 400 and bool(_NO_MODEL.search(said)))
+
+
 def loading(complaint: Complaint) -> bool:
     """Whether the model is still being loaded."""
     return complaint.status == 503 and bool(_LOADING.search(complaint.said))
@@ -128,7 +152,7 @@ class Mends:
     def __init__(self, extra: Sequence[str] = (), *, limit: str = "max_tokens") -> None:
         self._left_out: set[str] = set()
         self._extra = tuple(extra)
-        self._limits = [limit, *(name for name in _LIMITS if name != limit)]
+        self._limits = [limit, *(name for name in LIMITS if name != limit)]
         self._longest: int | None = None
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -108,6 +108,31 @@ class _Deadline:
         """Raise WireFault if there was no progress for too long."""
         if time.monotonic() > self._until:
             raise WireFault("late", passing=True)
+
+
+class Ending:
+    """Ends a text before the first of ``stops``, which not all servers heed, and some leave in.
+
+    What may be the beginning of one is held until more is there, or nothing follows.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.met = False
+        self._stops = stops
+        self._held = ""
+
+    def kept(self, text: str, *, last: bool = False) -> str:
+        """What is surely before the end, of this text and what was held."""
+        held = "" if self.met else self._held + text
+        places = [held.find(stop) for stop in self._stops if stop in held]
+        self.met = self.met or bool(places)
+        if places or last:
+            self._held = ""
+            return held[: min(places, default=None)]
+        begun = (n for stop in self._stops for n in range(len(stop)) if held.endswith(stop[:n]))
+        place = len(held) - max(begun, default=0)
+        self._held = held[place:]
+        return held[:place]
 
 
 # A reply at once

@@ -115,6 +115,13 @@ BEFORE: dict[str, tuple[list[str | Scripted], str, int]] = {
         "the environment",
         1,
     ),
+    "401 that is a 400, LiteLLM's": (
+        [raw(b'{"error":{"message":"No connected db.","type":"no_db_connection","param":null,'
+             b'"code":"400"}}', status=400)],
+        "SERVER refuses the key: check RAG_LLM__API_KEY, or OPENAI_API_KEY if that is not set, in "
+        "the environment",
+        1,
+    ),
     "403": (
         [error(403, "not in your plan.")],
         "SERVER does not allow this key to use small: not in your plan",
@@ -124,6 +131,15 @@ BEFORE: dict[str, tuple[list[str | Scripted], str, int]] = {
         [error(404, "The model 'small' does not exist")],
         "SERVER does not know the model small: check llm.model, and that llm.base_url is the root "
         "of its API (it often ends in /v1). It said: The model 'small' does not exist",
+        1,
+    ),
+    "404 model that is a 400, LiteLLM's": (
+        [raw(b'{"error":{"message":"/chat/completions: Invalid model name passed in model=small. '
+             b'Call `/v1/models` to view available models for your key.","type":'
+             b'"invalid_request_error","param":null,"code":"400"}}', status=400)],
+        "SERVER does not know the model small: check llm.model, and that llm.base_url is the root "
+        "of its API (it often ends in /v1). It said: /chat/completions: Invalid model name passed "
+        "in model=small. Call `/v1/models` to view available models for your key",
         1,
     ),
     "429 without Retry-After": (
@@ -152,6 +168,12 @@ BEFORE: dict[str, tuple[list[str | Scripted], str, int]] = {
     "500": (
         [error(500, "out of memory")] * 2,
         "SERVER fails with status 500 (llm.retries is 1): try later. It said: out of memory",
+        2,
+    ),
+    "500 without a word, transformers'": (
+        [raw(b"Internal Server Error", "text/plain", 500)] * 2,
+        "SERVER fails with status 500 (llm.retries is 1) and does not say why: check that it has "
+        "the model small, and look into its log",
         2,
     ),
     "500 that is HTML": (

@@ -24,6 +24,7 @@ from rag.testing.scripted_llm import (
 
 ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How long?"}]
 USER = [ASK[1]]
+INPUT = [{"type": "message", **ASK[1]}]
 SCHEMA = {"type": "object", "properties": {"days": {"type": "integer"}}}
 KEY = "sk-hush-hush-1234567890"
 
@@ -114,7 +115,7 @@ def test_what_responses_are_asked_with(server: ScriptedServer, make: Make) -> No
     model = make(api="responses", max_tokens=50, seed=1, stop=("END",), reasoning_effort="low")
     model.stream(ASK, schema=SCHEMA).whole()
     assert server.requests[0].body == {
-        "model": "small", "instructions": "Be brief.", "input": USER, "temperature": 0.0,
+        "model": "small", "instructions": "Be brief.", "input": INPUT, "temperature": 0.0,
         "max_output_tokens": 50, "reasoning": {"effort": "low"}, "store": False, "stream": True,
         "text": {"format": {"type": "json_schema", "name": "reply", "schema": SCHEMA,
                             "strict": True}},
@@ -122,9 +123,33 @@ def test_what_responses_are_asked_with(server: ScriptedServer, make: Make) -> No
     assert server.requests[0].text == "Be brief.\nHow long?"
     make(api="responses", reasoning_effort="off").complete(USER)
     assert server.requests[1].body == {
-        "model": "small", "input": USER, "temperature": 0.0, "reasoning": {"effort": "none"},
+        "model": "small", "input": INPUT, "temperature": 0.0, "reasoning": {"effort": "none"},
         "store": False,
     }  # fmt: skip
+
+
+CUT_OFF = {  # llama.cpp's, and LiteLLM's translation of that
+    "responses": response(
+        {**text_item({"type": "output_text", "annotations": [], "text": "1, 2, 3, "}),
+         "status": "completed"},
+        usage={"input_tokens": 28, "output_tokens": 24, "total_tokens": 52},
+    ),
+    "anthropic": {
+        "type": "message", "role": "assistant", "model": "smol", "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 24, "cache_read_input_tokens": 27},
+        "content": [{"type": "text", "text": "1, 2, 3, "}],
+        "stop_reason": "end_turn", "stop_details": None,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("api", CUT_OFF)
+def test_all_tokens_used_up_without_a_word_of_it(
+    server: ScriptedServer, make: Make, api: str
+) -> None:
+    server.respond = lambda _: at_once(CUT_OFF[api])
+    assert make(api=api).complete(ASK, max_tokens=24).cut_off
+    assert not make(api=api).complete(ASK, max_tokens=25).cut_off
 
 
 def test_what_responses_refuse(server: ScriptedServer, make: Make) -> None:
@@ -137,7 +162,7 @@ def test_what_responses_refuse(server: ScriptedServer, make: Make) -> None:
     model = make(api="responses", reasoning_effort="low")
     assert model.complete(USER, schema=SCHEMA).text == "days"
     assert server.requests[-1].body == {
-        "model": "small", "input": USER, "store": False,
+        "model": "small", "input": INPUT, "store": False,
         "text": {"format": {"type": "json_object"}},
     }  # fmt: skip
 

@@ -231,6 +231,33 @@ def test_an_event_is_given_when_its_data_is_whole(server: ScriptedServer, make: 
     assert time.perf_counter() - began < 1.5
 
 
+ENDS: dict[str, tuple[list[str], str]] = {
+    "left in, transformers'": (["1, ", "2, ", "END"], "1, 2, "),
+    "not heeded": (["1, EN", "D 2, END 3"], "1, "),
+    "in pieces": (["1, E", "N", "D"], "1, "),
+    "only begun": (["1, E", "Nd ##", " EN"], "1, ENd ## EN"),
+    "another one": (["1, ", "##", "# END"], "1, "),
+    "at once": (["END"], ""),
+}
+
+
+@pytest.mark.parametrize("quirk", ENDS)
+def test_a_text_to_stop_at(server: ScriptedServer, make: Make, quirk: str) -> None:
+    pieces, outcome = ENDS[quirk]
+    server.enqueue(stream(*pieces), completion("".join(pieces)))
+    model = make(stop=("END", "###"))
+    running = model.stream(ASK)
+    assert "".join(running) == outcome
+    assert running.reply.finished == "stop"
+    assert model.complete(ASK).text == outcome
+
+
+def test_what_comes_behind_a_text_to_stop_at_is_counted(server: ScriptedServer, make: Make) -> None:
+    server.enqueue(stream("five", "END", " more", finish="length", received=40))
+    reply = make(stop=("END",)).complete(ASK)
+    assert (reply.text, reply.finished, reply.usage.output_tokens) == ("five", "stop", 40)
+
+
 def test_a_refusal_in_a_stream(server: ScriptedServer, make: Make) -> None:
     server.enqueue(events(step(refusal="I "), step("stop", refusal="cannot."), DONE))
     assert said(make().stream(ASK).whole()) == ("", "stop", "I cannot.")

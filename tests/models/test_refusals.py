@@ -185,6 +185,11 @@ MENDS: dict[str, Mend] = {
         {"extra_body": {"top_k": 5, "min_p": 0.1}}, error(400, "Unknown field: top_k"),
         {"top_k": GONE, "min_p": 0.1},
     ),
+    "a field of one's own, transformers'": (
+        {"extra_body": {"nonsense": 1, "min_p": 0.1}},
+        raw(b'{"detail":"Unexpected fields in the request: {\'nonsense\'}"}', status=422),
+        {"nonsense": GONE, "min_p": 0.1},
+    ),
     "an error under a good status": (
         {}, body(error={"code": 400, "message": "temperature is not supported"}),
         {"temperature": GONE},
